@@ -1,0 +1,82 @@
+# `make help` lists what there is. A fresh machine needs git, make and Python >= 3.11, no more.
+
+# The first Python that is new enough and really runs: a version manager's shim may exist and fail.
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
+	"$$python" -c '$(USABLE)' >/dev/null 2>&1 && { echo "$$python"; break; }; done)
+
+VENV := .venv
+BIN := $(VENV)/bin
+export MPLBACKEND := Agg
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:  # the checks share two caches, and their output is to be read
+.PHONY: help setup demo test lint types imports suite test-nojit test-bounds docs bench clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
+
+# --- the environment ------------------------------------------------------------------------------
+
+$(BIN)/python:
+	@"$(PYTHON)" -c '$(USABLE)' >/dev/null 2>&1 || { \
+		echo "No usable Python found. scikit-ebm needs Python 3.11 or newer with the modules venv" >&2; \
+		echo "and ensurepip (Debian, Ubuntu: apt install python3-venv). If it is not on the PATH," >&2; \
+		echo "name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	"$(PYTHON)" -m venv $(VENV)
+
+# One stamp for each set of extras, so that the demo need not wait for the test tools.
+$(VENV)/installed: pyproject.toml setup.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
+	@touch $@
+
+$(VENV)/installed-%: pyproject.toml setup.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[$*]"
+	@touch $@
+
+setup: $(VENV)/installed-dev  ## .venv with every tool of a contributor, and the pre-commit hook
+	$(BIN)/pre-commit install
+
+# --- what the library does ------------------------------------------------------------------------
+
+demo: $(VENV)/installed  ## fit an RBM to handwritten digits and say what it learned
+	$(BIN)/python examples/plot_rbm_digits.py
+
+docs: $(VENV)/installed-docs  ## the documentation, into docs/_build/html
+	$(BIN)/python -m sphinx -W --keep-going -b html docs docs/_build/html
+
+bench: $(VENV)/installed-bench  ## speed beside the peers and the floor, ratios printed
+	$(BIN)/python benchmarks/rbm_throughput.py
+
+# --- is it right? ---------------------------------------------------------------------------------
+
+test: lint types imports suite test-nojit test-bounds  ## every check there is
+
+lint: $(VENV)/installed-test  ## ruff and codespell
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/codespell
+
+types: $(VENV)/installed-test  ## mypy
+	$(BIN)/mypy
+
+imports: $(VENV)/installed-test  ## import-linter
+	$(BIN)/lint-imports --no-logo
+
+suite: $(VENV)/installed-test  ## pytest: all tests and doctests
+	$(BIN)/python -m pytest
+
+# Plain Python shows the branches inside the kernels; compiled code hides them from coverage.
+test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, branches counted
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/core -m "not needs_jit" --cov --cov-report=term
+
+# tests/conftest.py gives this run a compiler cache of its own: Numba would otherwise take the
+# unchecked code of the run before.
+test-bounds: $(VENV)/installed-test  ## pytest: the core with every array index checked
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q tests/core
+
+clean:  ## remove .venv, caches and everything that was built
+	rm -rf $(VENV) build dist htmlcov .coverage* .numba_cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .import_linter_cache .hypothesis *.egg-info docs/_build docs/auto_examples docs/generated
+	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,42 @@
+"""Probabilistic energy-based models as scikit-learn estimators.
+
+The front door: hands on the public names when they are first used, and defines nothing.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+_HOMES = {
+    "BernoulliRBM": "ebm.sklearn_compat",
+    "GaussianRBM": "ebm.sklearn_compat",
+    "RBM": "ebm.sklearn_compat",
+    "Bernoulli": "ebm.units",
+    "Gaussian": "ebm.units",
+    "ContrastiveDivergence": "ebm.gradients",
+    "PersistentContrastiveDivergence": "ebm.gradients",
+    "Exact": "ebm.gradients",
+    "SGD": "ebm.optimizers",
+    "Momentum": "ebm.optimizers",
+    "Nesterov": "ebm.optimizers",
+    "Constant": "ebm.optimizers",
+    "Linear": "ebm.optimizers",
+    "Exponential": "ebm.optimizers",
+    "Inverse": "ebm.optimizers",
+    "FiltersDisplay": "ebm.displays",
+    "SamplesDisplay": "ebm.displays",
+    "TrainingCurveDisplay": "ebm.displays",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'ebm' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -1,0 +1,92 @@
+"""The data as training sees it: rows with weights, walked in a fresh random order every epoch.
+
+A row of weight w stands for w equal rows: it comes up ceil(w) times per epoch, the last time with the fraction that
+is left. The order of an epoch is that of random priorities, each a function of the seed, the epoch, the row's content
+and the number of the copy. So fitting depends on which rows there are, and not on the order in which they are stored,
+nor on whether equal rows are repeated or weighted.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._kernels.fingerprints import fingerprints
+from ebm._random import Key, words
+
+# Dense rows handled at a time where the whole of X must be passed over: about 2 MB of float64.
+BLOCK_NUMBERS = 1 << 18
+
+
+class Rows:
+    """Rows of `X` (dense or CSR, not copied, never written) with `weights` (rows,), or None for equal ones."""
+
+    def __init__(self, X: Any, weights: Array | None = None) -> None:
+        self._X = X
+        self._weights = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
+        self._weighted = weights is not None and not np.array_equal(
+            self._weights, np.floor(self._weights)
+        )
+        self._index, self._identity = self._copies()
+
+    def _copies(self) -> tuple[Array, Array]:
+        """Row index and 64-bit identity of each copy of each row."""
+        content = np.empty(self._X.shape[0], np.uint64)
+        for start, block in blocks(self._X):
+            single = np.array(block, np.float32, order="C") + np.float32(0)  # -0. becomes 0.
+            fingerprints(single.view(np.uint32), content[start : start + len(block)])
+        counts = np.ceil(self._weights).astype(np.int64)
+        index = np.repeat(np.arange(len(counts)), counts)
+        content = content[index]
+        order = np.argsort(content, kind="stable")
+        ranked = content[order]
+        first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+        number = np.arange(len(ranked)) - np.repeat(first, np.diff(np.r_[first, len(ranked)]))
+        return index[order], ranked + number.astype(np.uint64) * np.uint64(0xBB67AE8584CAA73B)
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def epoch(self, key: Key) -> tuple[Array, Array | None]:
+        """Row indices of one epoch in random order, and their weights, or None when all are one."""
+        order = self._index[np.argsort(words(key, self._identity))]
+        if not self._weighted:
+            return order, None
+        # The last copy of a row carries the fraction; which of its places in the order that is does not matter.
+        last = np.zeros(len(order), bool)
+        last[np.unique(order, return_index=True)[1]] = True
+        fraction = self._weights[order] - np.ceil(self._weights[order]) + 1
+        return order, np.where(last, fraction, 1.0)
+
+    def gather(self, index: Array, out: Array) -> None:
+        """Write the rows `index` to `out` (len(index), columns)."""
+        if hasattr(self._X, "toarray"):
+            self._X[index].toarray(out=out)
+        else:
+            np.take(self._X, index, axis=0, out=out, mode="clip")
+
+    def moments(self) -> tuple[Array, Array, float]:
+        """Weighted mean and variance of each column, of X's dtype, and the sum of the weights."""
+        count = float(self._weights.sum())
+        mean, square = np.zeros(self._X.shape[1]), np.zeros(self._X.shape[1])
+        for start, block in blocks(self._X):
+            mean += self._weights[start : start + len(block)] @ block / count
+        for start, block in blocks(self._X):
+            square += self._weights[start : start + len(block)] @ (block - mean) ** 2 / count
+        dtype = self._X.dtype
+        return mean.astype(dtype), square.astype(dtype), count
+
+
+def blocks(X: Any) -> Iterator[tuple[int, Array]]:
+    """Number of the first row, and the rows, of consecutive dense blocks of `X`; a float array is not copied."""
+    step = max(1, BLOCK_NUMBERS // max(1, X.shape[1]))
+    for start in range(0, X.shape[0], step):
+        block = X[start : start + step]
+        yield start, dense(block)
+
+
+def dense(X: Any) -> Array:
+    """`X` as a dense array; the same object if it is one."""
+    rows: Array = X.toarray() if hasattr(X, "toarray") else X
+    return rows

@@ -1,0 +1,97 @@
+"""Bernoulli units {0, 1}: p(x = 1 | f) = sigmoid(f) with f = beta (input + bias).
+
+Every function overwrites the inputs `x` (rows, units).
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._jit import jit
+from ebm._kernels.counter import row_words
+from ebm._kernels.elementary import exp, log, sigmoid
+
+
+class BernoulliParameters(NamedTuple):
+    """A layer's own parameters: the biases (units,)."""
+
+    bias: np.ndarray
+
+
+TWO_32 = 2.0**32
+# exp(-|f|) <= 1, so a product of this many factors 1 + exp(-|f|) stays below 2**100: no overflow in float32.
+RUN = 100
+
+
+@jit(inline=True)
+def _happens(word, probability):
+    # The word counts in steps of 2**-32; the half step centres it, so that the bias is below 2**-33.
+    T = type(probability)
+    return T(T(word) + T(0.5) < probability * T(TWO_32))
+
+
+@jit
+def mean(own, x, beta):
+    """Inputs -> conditional means."""
+    bias = own.bias
+    rows, n = x.shape
+    for r in range(rows):
+        for c in range(n):
+            x[r, c] = sigmoid(beta * (x[r, c] + bias[c]))
+
+
+@jit
+def sample(own, x, beta, key0, key1, first_row):
+    """Inputs -> conditional samples."""
+    bias = own.bias
+    rows, n = x.shape
+    words = np.empty(n + n % 2, np.uint32)
+    for r in range(rows):
+        row_words(words, key0, key1, first_row + r)
+        for c in range(n):
+            x[r, c] = _happens(words[c], sigmoid(beta * (x[r, c] + bias[c])))
+
+
+@jit
+def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+    """Inputs -> conditional means in `x`, samples in `out`."""
+    bias = own.bias
+    rows, n = x.shape
+    words = np.empty(n + n % 2, np.uint32)
+    for r in range(rows):
+        row_words(words, key0, key1, first_row + r)
+        for c in range(n):
+            x[r, c] = sigmoid(beta * (x[r, c] + bias[c]))
+            out[r, c] = _happens(words[c], x[r, c])
+
+
+@jit(reorder=True)
+def log_normaliser(own, x, beta, out):
+    """Add sum_i log(1 + exp(beta (x_ri + b_i))) to out[r]: the positive parts plus the logarithms of products."""
+    T = type(own.bias[0])
+    bias = own.bias
+    rows, n = x.shape
+    for r in range(rows):
+        for start in range(0, n, RUN):
+            positive, product = T(0.0), T(1.0)
+            for c in range(start, min(start + RUN, n)):
+                f = beta * (x[r, c] + bias[c])
+                a = abs(f)
+                product *= T(1.0) + exp(-(T(87.0) if a > T(87.0) else a))
+                positive += max(f, T(0.0))
+            out[r] += np.float64(positive) + np.float64(log(product))
+
+
+@jit
+def to_statistic(own, x):
+    """The weights multiply the states themselves."""
+
+
+@jit
+def own_gradient(own, s, weights, gradient):
+    """Nothing to learn but the bias."""
+
+
+@jit
+def couple(own, coupling, gradient):
+    """The statistic has no parameter."""

@@ -1,0 +1,151 @@
+"""The contrastive step of a bipartite model: both phases and the centred gradient, with nothing allocated per step.
+
+The rows of the stacked buffers V and H are the batch, then the chains, then two rows that centre:
+
+    V = [s(v_data); s(v_model);     -mu;    -dv]        omega = [w; -u]
+    H = [omega E[s(h) | v]    ;      dh; lambda]        dv = sum omega s(v), dh = sum omega E[s(h) | v]
+
+so that one matrix product V'H is the centred gradient of the weights (Melchior, Fischer & Wiskott 2016, eq. 17 ff.),
+
+    <(s(v) - mu)(s(h) - lambda)'>_data - <(s(v) - mu)(s(h) - lambda)'>_model = Delta<s(v) s(h)'> - mu dh' - dv lambda'.
+
+The data weights w sum to one and so do the chains' u: each phase is divided by its own count, whatever the two are.
+"""
+
+import numpy as np
+
+from ebm._jit import jit
+from ebm._kernels import units
+from ebm._kernels.counter import fold
+
+
+@jit
+def _weighted_sum(x, weights, total):
+    total[:] = 0
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            total[c] += weights[r] * x[r, c]
+
+
+@jit
+def _weigh(x, weights, total):
+    total[:] = 0
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            x[r, c] *= weights[r]
+            total[c] += x[r, c]
+
+
+@jit
+def _slide(offset, mean, rate):
+    for i in range(offset.size):
+        offset[i] += rate * (mean[i] - offset[i])
+
+
+@jit
+def _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden):
+    """Sums of W_ij Delta<s(v_i) s(h_j)> over j and over i; the products are the centred ones, uncentred again."""
+    by_visible[:] = 0
+    by_hidden[:] = 0
+    for i in range(W.shape[0]):
+        for j in range(W.shape[1]):
+            term = W[i, j] * (dW[i, j] + mu[i] * dh[j] + dv[i] * lam[j])
+            by_visible[i] += term
+            by_hidden[j] += term
+
+
+@jit
+def walk(params, h, V, H, n_steps, renew, key):
+    """`n_steps` of block Gibbs sampling from the hidden states `h` (overwritten).
+
+    Leaves the statistics of the last visible samples in `V` and the hidden means given them in `H`. With `renew`, `h`
+    becomes the last hidden samples; without, that draw is saved.
+    """
+    W, visible, hidden = params
+    for step in range(n_steps):
+        units.to_statistic(hidden, h)
+        np.dot(h, W.T, V)
+        k0, k1 = fold(key[0], key[1], 2 * step + 1, 0)
+        units.sample(visible, V, 1.0, k0, k1, 0)
+        units.to_statistic(visible, V)
+        np.dot(V, W, H)
+        if step < n_steps - 1 or renew:
+            k0, k1 = fold(key[0], key[1], 2 * step + 2, 0)
+            units.mean_and_sample(hidden, H, h, 1.0, k0, k1, 0)
+        else:
+            units.mean(hidden, H, 1.0)
+
+
+@jit
+def contrastive_gradient(
+    params, chains, stacked, n_rows, persistent, n_steps, slide, key, gradient
+):
+    """One contrastive-divergence step (chains from the data) or persistent one (chains from their last states).
+
+    Parameters
+    ----------
+    params, gradient : tuple (W, visible, hidden)
+        The parameters, and the arrays to which the gradient of the mean log-likelihood is written.
+    chains : tuple (h, mu, lam)
+        Hidden samples of the chains, or room for the data's own when not `persistent`; offsets, which are moved by
+        the rate `slide` towards the batch means.
+    stacked : tuple (V, H, omega)
+        The buffers; the batch stands in ``V[:n_rows]``, its weights in ``omega[:n_rows]``.
+
+    Returns
+    -------
+    bool
+        Whether the gradient is finite.
+    """
+    W, visible, hidden = params
+    V, H, omega = stacked
+    n_chains = chains[0].shape[0] if persistent else n_rows
+    total = n_rows + n_chains
+    h = chains[0][:n_chains]
+    units.to_statistic(visible, V[:n_rows])
+    np.dot(V[:n_rows], W, H[:n_rows])
+    if persistent:
+        units.mean(hidden, H[:n_rows], 1.0)
+        omega[n_rows:total] = -1.0 / n_chains
+    else:
+        k0, k1 = fold(key[0], key[1], 0, 0)
+        units.mean_and_sample(hidden, H[:n_rows], h, 1.0, k0, k1, 0)
+        omega[n_rows:total] = -omega[:n_rows]
+    walk(params, h, V[n_rows:total], H[n_rows:total], n_steps, persistent, key)
+    units.to_statistic(hidden, H[:total])
+    return phase_difference(params, chains[1], chains[2], stacked, n_rows, total, slide, gradient)
+
+
+@jit
+def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
+    """The centred gradient from the filled buffers: rows [0, n_rows) are the data's, [n_rows, total) the model's."""
+    W, visible, hidden = params
+    dW, dvisible, dhidden = gradient
+    V, H, omega = stacked
+    units.own_gradient(visible, V[:total], omega, dvisible)
+    units.own_gradient(hidden, H[:total], omega, dhidden)
+    minus_mu, dv, dh, lam_row = V[total], V[total + 1], H[total], H[total + 1]
+    _weighted_sum(V[:n_rows], omega[:n_rows], minus_mu)
+    _weighted_sum(V[n_rows:total], omega[n_rows:total], dv)
+    _weigh(H[:n_rows], omega[:n_rows], lam_row)
+    _weigh(H[n_rows:total], omega[n_rows:total], dh)
+    dv += minus_mu
+    dh += lam_row
+    _slide(mu, minus_mu, slide)
+    _slide(lam, lam_row, slide)
+    minus_mu[:] = -mu
+    lam_row[:] = lam
+    dv[:] = -dv  # the row that stands in the product
+    np.dot(V[: total + 2].T, H[: total + 2], dW)
+    dv[:] = -dv
+    if len(visible) > 1 or len(hidden) > 1:
+        by_visible, by_hidden = np.empty_like(mu), np.empty_like(lam)
+        _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden)
+        units.couple(visible, by_visible, dvisible)
+        units.couple(hidden, by_hidden, dhidden)
+    # The biases of the centred energy, expressed in the biases of the plain one: db = dv - dW lambda.
+    np.dot(dW, lam, dvisible.bias)
+    np.dot(dW.T, mu, dhidden.bias)
+    dvisible.bias[:] = dv - dvisible.bias
+    dhidden.bias[:] = dh - dhidden.bias
+    return np.isfinite(np.sum(dvisible.bias)) and np.isfinite(np.sum(dhidden.bias))

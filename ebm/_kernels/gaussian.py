@@ -1,0 +1,117 @@
+"""Gaussian units: x | f ~ N(b + f, exp(z) / beta), with f the input from the joined layers.
+
+Every function overwrites the inputs `x` (rows, units).
+Normal deviates come in pairs from the two words of one counter (Box & Muller 1958).
+"""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._jit import jit
+from ebm._kernels.counter import FROM_WORD, row_words
+from ebm._kernels.elementary import cos_sin, log
+
+
+class GaussianParameters(NamedTuple):
+    """A layer's own parameters: the biases (units,), which are means, and z = log sigma^2 (units,)."""
+
+    bias: np.ndarray
+    log_variance: np.ndarray
+
+
+@jit
+def _row_normals(out, words, key0, key1, row):
+    T = type(out[0])
+    half = out.size // 2
+    row_words(words, key0, key1, row)
+    for c in range(half):
+        radius = np.sqrt(T(-2.0) * log((T(words[c]) + T(0.5)) * T(FROM_WORD)))
+        x, y = cos_sin(T(math.pi) * (T(words[half + c]) * T(FROM_WORD) - T(0.5)))
+        out[c] = radius * x
+        out[half + c] = radius * y
+
+
+@jit
+def standard_normal(out, key0, key1):
+    """Fill `out` (rows, columns) with independent standard normal deviates."""
+    zero = np.zeros(out.shape[1], out.dtype)
+    out[:] = 0
+    sample(GaussianParameters(zero, zero), out, type(out[0, 0])(1.0), key0, key1, 0)
+
+
+@jit
+def mean(own, x, beta):
+    """Inputs -> conditional means, which do not depend on beta."""
+    bias = own.bias
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            x[r, c] += bias[c]
+
+
+@jit
+def sample(own, x, beta, key0, key1, first_row):
+    """Inputs -> conditional samples."""
+    bias = own.bias
+    rows, n = x.shape
+    scale = np.exp(own.log_variance / 2) / np.sqrt(beta)
+    words, normals = np.empty(n + n % 2, np.uint32), np.empty(n + n % 2, x.dtype)
+    for r in range(rows):
+        _row_normals(normals, words, key0, key1, first_row + r)
+        for c in range(n):
+            x[r, c] += bias[c] + scale[c] * normals[c]
+
+
+@jit
+def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+    """Inputs -> conditional means in `x`, samples in `out`."""
+    out[:] = x
+    sample(own, out, beta, key0, key1, first_row)
+    mean(own, x, beta)
+
+
+@jit(reorder=True)
+def log_normaliser(own, x, beta, out):
+    """Add sum_i log int exp(-beta [(v - b)^2 / 2 - v f] / sigma^2) dv to out[r], f = x_ri."""
+    bias = own.bias
+    rows, n = x.shape
+    beta = np.float64(beta)
+    precision = np.exp(-own.log_variance.astype(np.float64))
+    constant = 0.5 * np.sum(own.log_variance) + 0.5 * n * np.log(2 * math.pi / beta)
+    for r in range(rows):
+        total = 0.0
+        for c in range(n):
+            f = np.float64(x[r, c])
+            total += precision[c] * f * (np.float64(bias[c]) + 0.5 * f)
+        out[r] += constant + beta * total
+
+
+@jit
+def to_statistic(own, x):
+    """States -> what the weights multiply, x / sigma^2."""
+    precision = np.exp(-own.log_variance)
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            x[r, c] *= precision[c]
+
+
+@jit
+def own_gradient(own, s, weights, gradient):
+    """Write sum_r weights[r] (x_r - b)^2 / (2 sigma^2), the derivative of minus the own energy by z = log sigma^2.
+
+    The states come as statistics s = x / sigma^2.
+    """
+    variance = np.exp(own.log_variance)
+    out = gradient.log_variance
+    out[:] = 0
+    for r in range(s.shape[0]):
+        for c in range(s.shape[1]):
+            deviation = s[r, c] * variance[c] - own.bias[c]
+            out[c] += weights[r] * deviation * deviation / (2 * variance[c])
+
+
+@jit
+def couple(own, coupling, gradient):
+    """Add what the weights contribute: s = x exp(-z), so d(s'W s)/dz = -s'W s, summed over the rows in `coupling`."""
+    gradient.log_variance[:] -= coupling

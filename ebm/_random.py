@@ -1,0 +1,47 @@
+"""Random streams without state: a key per purpose, a counter per draw.
+
+A *seed* opens a set of named streams, each a 64-bit key; :func:`fold` derives the key of one step, chain or epoch.
+Every number drawn is a pure function of (seed, stream, step, row, column), whatever thread, chunk or model draws it
+(:mod:`ebm._kernels.counter`).
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._kernels import counter, gaussian
+
+STREAMS = ("init", "shuffle", "positive", "negative", "tempering", "evaluation")
+
+
+class Key(NamedTuple):
+    """A 64-bit key as two words, each in [0, 2**32)."""
+
+    word0: int
+    word1: int
+
+
+def stream(seed: int, name: str) -> Key:
+    """Key of the stream `name` (one of :data:`STREAMS`) that the integer `seed` opens."""
+    sequence = np.random.SeedSequence(seed, spawn_key=(STREAMS.index(name),))
+    word0, word1 = sequence.generate_state(2, np.uint32)
+    return Key(int(word0), int(word1))
+
+
+def fold(key: Key, number: int) -> Key:
+    """Key number `number` (0 <= number < 2**64) of the family that `key` opens."""
+    return Key(*counter.fold(key[0], key[1], number & 0xFFFFFFFF, number >> 32))
+
+
+def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
+    """Independent standard normal deviates of the given `shape` (rows, columns)."""
+    out = np.empty(shape, dtype)
+    gaussian.standard_normal(out, *key)
+    return out
+
+
+def words(key: Key, counters: np.ndarray) -> np.ndarray:
+    """One 64-bit random word for each 64-bit counter: uint64 in, uint64 out, of the same shape."""
+    out = np.empty_like(counters)
+    counter.words(key[0], key[1], counters.ravel(), out.ravel())
+    return out

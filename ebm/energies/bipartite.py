@@ -1,0 +1,148 @@
+"""Two layers, v and h, joined by weights: the restricted Boltzmann machines.
+
+    E(v, h) = U(v) + U(h) - s(v)' W s(h),        p(v, h) = exp(-beta E(v, h)) / Z(beta),
+
+with the own energies U and statistics s of :mod:`ebm.units`. Either layer can be summed out exactly, which leaves the
+free energy of the other,
+
+    F(v) = -(1/beta) log sum_h exp(-beta E(v, h)) = U(v) - A_h(W' s(v)) / beta.
+
+The two layers play the same part: everything said of v holds of h for the swapped model (:meth:`Bipartite.swapped`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, normal
+from ebm.units import Unit
+
+
+class BipartiteParameters(NamedTuple):
+    """Parameters of a bipartite model, and, being of the same shape, gradients by them.
+
+    Attributes
+    ----------
+    W : ndarray of shape (n_visible, n_hidden)
+        Weights.
+    visible, hidden : NamedTuple of ndarray
+        The layers' own parameters (:mod:`ebm.units`); ``visible.bias`` is b, ``hidden.bias`` is c.
+    """
+
+    W: Array
+    visible: Any
+    hidden: Any
+
+
+def in_double(params: BipartiteParameters) -> BipartiteParameters:
+    """The same parameters in double precision, C-contiguous."""
+    visible, hidden = (type(own)(*(a.astype(np.float64) for a in own)) for own in params[1:])
+    return BipartiteParameters(np.ascontiguousarray(params.W, np.float64), visible, hidden)
+
+
+@dataclass(frozen=True)
+class Bipartite:
+    """The choice of the two unit types; all functions take the parameters and leave their arguments alone."""
+
+    visible: Unit
+    hidden: Unit
+
+    def size(self, n_visible: int, n_hidden: int) -> int:
+        """Count of all parameters."""
+        own = len(self.visible.fields) * n_visible + len(self.hidden.fields) * n_hidden
+        return n_visible * n_hidden + own
+
+    def unpack(self, vector: Array, n_visible: int, n_hidden: int) -> BipartiteParameters:
+        """Views of one flat vector of all parameters: the weights first, then v's own, then h's.
+
+        Optimisers see the vector, everything else the views.
+        """
+        n_weights = n_visible * n_hidden
+        split = n_weights + len(self.visible.fields) * n_visible
+        return BipartiteParameters(
+            vector[:n_weights].reshape(n_visible, n_hidden),
+            self.visible.parameters(*vector[n_weights:split].reshape(-1, n_visible)),
+            self.hidden.parameters(*vector[split:].reshape(-1, n_hidden)),
+        )
+
+    def pack(self, params: BipartiteParameters) -> Array:
+        """A new flat vector with the values of `params`."""
+        return np.concatenate([params.W.ravel(), *params.visible, *params.hidden])
+
+    def free(self, n_visible: int, n_hidden: int, dtype: Any) -> Array:
+        """1 for each entry of the flat vector that is learned, 0 for each that is given."""
+        vector = np.ones(self.size(n_visible, n_hidden), dtype)
+        params = self.unpack(vector, n_visible, n_hidden)
+        for unit, own in ((self.visible, params.visible), (self.hidden, params.hidden)):
+            for field, values in zip(unit.fields, own, strict=True):
+                values[:] = unit.is_free(field)
+        return vector
+
+    def initial(
+        self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
+    ) -> BipartiteParameters:
+        """Small random weights N(0, 0.01^2), neutral hidden units, visible units that know the data's moments.
+
+        `mean` and `variance` (n_visible,) are those of `count` rows of data.
+        """
+        W = 0.01 * normal(key, (len(mean), n_hidden))
+        return BipartiteParameters(
+            W.astype(mean.dtype),
+            self.visible.initial(mean, variance, count),
+            self.hidden.neutral(n_hidden, mean.dtype),
+        )
+
+    def swapped(self, params: BipartiteParameters) -> "tuple[Bipartite, BipartiteParameters]":
+        """The same model with v and h renamed into each other."""
+        model = Bipartite(self.hidden, self.visible)
+        return model, BipartiteParameters(params.W.T, params.hidden, params.visible)
+
+    def translated(self, params: BipartiteParameters, shift: Array) -> BipartiteParameters:
+        """The law of v + `shift` (n_visible,), for units whose states can be shifted; the arrays of W are shared."""
+        pulled = self.hidden_input(params, shift[np.newaxis])[0]
+        visible = params.visible._replace(bias=params.visible.bias + shift)
+        return params._replace(
+            visible=visible, hidden=params.hidden._replace(bias=params.hidden.bias - pulled)
+        )
+
+    def energy(self, params: BipartiteParameters, v: Array, h: Array) -> Array:
+        """E(v, h) per row: (rows, n_visible), (rows, n_hidden) -> (rows,)."""
+        own = self.visible.energy(params.visible, v) + self.hidden.energy(params.hidden, h)
+        statistic = self.hidden.statistic(params.hidden, h)
+        energy: Array = own - np.einsum("ij,ij->i", self.hidden_input(params, v), statistic)
+        return energy
+
+    def hidden_input(self, params: BipartiteParameters, v: Array) -> Array:
+        """W's(v): what the hidden units receive."""
+        return self.visible.statistic(params.visible, v) @ params.W
+
+    def visible_input(self, params: BipartiteParameters, h: Array) -> Array:
+        """W s(h): what the visible units receive."""
+        return self.hidden.statistic(params.hidden, h) @ params.W.T
+
+    def free_energy(self, params: BipartiteParameters, v: Array, beta: float = 1.0) -> Array:
+        """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""
+        summed_out = self.hidden.log_normaliser(params.hidden, self.hidden_input(params, v), beta)
+        return self.visible.energy(params.visible, v) - summed_out / beta
+
+    def hidden_mean(self, params: BipartiteParameters, v: Array, beta: float = 1.0) -> Array:
+        """E[h | v]: (rows, n_visible) -> (rows, n_hidden)."""
+        return self.hidden.mean(params.hidden, self.hidden_input(params, v), beta)
+
+    def visible_mean(self, params: BipartiteParameters, h: Array, beta: float = 1.0) -> Array:
+        """E[v | h]: (rows, n_hidden) -> (rows, n_visible)."""
+        return self.visible.mean(params.visible, self.visible_input(params, h), beta)
+
+    def sample_hidden(
+        self, params: BipartiteParameters, v: Array, key: Key, beta: float = 1.0
+    ) -> Array:
+        """One draw from p(h | v) per row."""
+        return self.hidden.sample(params.hidden, self.hidden_input(params, v), key, beta)
+
+    def sample_visible(
+        self, params: BipartiteParameters, h: Array, key: Key, beta: float = 1.0
+    ) -> Array:
+        """One draw from p(v | h) per row."""
+        return self.visible.sample(params.visible, self.visible_input(params, h), key, beta)

@@ -1,0 +1,35 @@
+"""HOW WE LEARN: estimators of the log-likelihood gradient, one a file, all with one signature.
+
+A record (:class:`~ebm.gradients.base.Gradient`) holds the choice; bound to a model it is a function
+
+    (params, batch, chains, key) -> (gradient, chains, info).
+"""
+
+from ebm._checks import resolve
+from ebm.gradients.base import Batch, ChainState, Gradient, Info
+from ebm.gradients.contrastive import ContrastiveDivergence
+from ebm.gradients.exact import Exact
+from ebm.gradients.persistent import PersistentContrastiveDivergence
+
+GRADIENTS: dict[str, type[Gradient]] = {
+    "cd": ContrastiveDivergence,
+    "pcd": PersistentContrastiveDivergence,
+    "exact": Exact,
+}
+
+__all__ = [
+    "GRADIENTS",
+    "Batch",
+    "ChainState",
+    "ContrastiveDivergence",
+    "Exact",
+    "Gradient",
+    "Info",
+    "PersistentContrastiveDivergence",
+    "gradient_record",
+]
+
+
+def gradient_record(value: object) -> Gradient:
+    """The gradient estimator that a name or a record stands for."""
+    return resolve(value, GRADIENTS, Gradient, "gradient")  # type: ignore[type-abstract]

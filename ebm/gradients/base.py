@@ -1,0 +1,117 @@
+"""What all estimators of the gradient share: their signature, and centring.
+
+With the energy E(v, h; theta), the gradient of the mean log-likelihood of the data is a difference of two averages,
+
+    d log p / d theta = < -dE/dtheta >_data - < -dE/dtheta >_model,
+
+the *positive* and the *negative* phase. The first is exact given the batch; estimators differ in how they approach the
+second. Each phase is divided by its own count.
+
+*Centred* gradients (Montavon & Mueller 2012; Melchior, Fischer & Wiskott 2016) are the gradients of the same model
+written with offsets, E = -(s(v) - mu)' W (s(h) - lambda) - ..., expressed in the parameters of the plain energy:
+
+    dW = <(s(v) - mu)(s(h) - lambda)'>_data - <(s(v) - mu)(s(h) - lambda)'>_model
+    db = <s(v)>_data - <s(v)>_model - dW lambda
+    dc = <s(h)>_data - <s(h)>_model - dW' mu
+
+They remove the interplay between weights and biases, which makes learning invariant to flipped bits. The offsets are
+running means of the data phase; mu = lambda = 0 gives the plain gradient.
+"""
+
+import abc
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array, Record
+from ebm._random import Key
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+
+# How fast the offsets follow the batch means: the published sliding factor (Melchior et al. 2016, section 5).
+SLIDING_FACTOR = 0.01
+
+
+class Batch(NamedTuple):
+    """Rows of data: `v` (rows, n_visible) and their `weights` (rows,), which sum to one, or None for equal ones."""
+
+    v: Array
+    weights: Array | None = None
+
+
+class ChainState(NamedTuple):
+    """What an estimator carries from step to step.
+
+    `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `mu` (n_visible,) and
+    `lam` (n_hidden,) the offsets of the centred gradient.
+    """
+
+    h: Array
+    mu: Array
+    lam: Array
+
+
+class Info(NamedTuple):
+    """What is known of one estimate: whether every number in it is finite."""
+
+    finite: bool
+
+
+Estimate = Callable[
+    [BipartiteParameters, Batch, ChainState, Key], tuple[BipartiteParameters, ChainState, Info]
+]
+
+
+class BoundGradient(abc.ABC):
+    """An estimator with its buffers, for one model and one largest batch (abstract)."""
+
+    @abc.abstractmethod
+    def rows(self, n_rows: int) -> Array:
+        """The buffer (n_rows, n_visible) into which the next batch is best written: it saves a copy."""
+
+    @abc.abstractmethod
+    def __call__(
+        self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[BipartiteParameters, ChainState, Info]:
+        """Gradient of the batch's mean log-likelihood.
+
+        The returned gradient is a view of a buffer that the next call overwrites; `chains` and the rows of a batch
+        that stand in :meth:`rows` are consumed.
+        """
+
+
+class Gradient(Record, abc.ABC):
+    """A choice of estimator (abstract)."""
+
+    centered: bool
+
+    @abc.abstractmethod
+    def n_chains_for(self, batch_size: int) -> int:
+        """Count of persistent chains."""
+
+    @abc.abstractmethod
+    def bind(
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int
+    ) -> BoundGradient:
+        """The estimator for `model`, writing to the arrays of `gradient`, for batches of at most `batch_size` rows."""
+
+    @property
+    def slide(self) -> float:
+        """Rate at which the offsets follow the data."""
+        return SLIDING_FACTOR if self.centered else 0.0
+
+    def start(
+        self, model: Bipartite, params: BipartiteParameters, mean: Array, batch_size: int, key: Key
+    ) -> ChainState:
+        """Chains that begin as draws from the hidden units' own law; offsets at the means, or zero if not centred.
+
+        `mean` (n_visible,) is the data's.
+        """
+        n_hidden = params.W.shape[1]
+        zero = np.zeros((self.n_chains_for(batch_size), n_hidden), params.W.dtype)
+        h = model.hidden.sample(params.hidden, zero, key)
+        lam = model.hidden.statistic(
+            params.hidden, model.hidden.mean(params.hidden, np.zeros((1, n_hidden), zero.dtype))
+        )[0]
+        mu = model.visible.statistic(params.visible, mean[np.newaxis].astype(zero.dtype))[0]
+        return ChainState(h, mu, lam) if self.centered else ChainState(h, 0 * mu, 0 * lam)

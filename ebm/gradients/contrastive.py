@@ -1,0 +1,102 @@
+"""Contrastive divergence, CD-k (Hinton 2002).
+
+    1. positive phase:  v the batch, h ~ p(h | v)
+    2. k times:         v ~ p(v | h), h ~ p(h | v)
+    3. gradient:        < s(v) E[s(h) | v]' > over the batch, minus the same over the k-th v
+
+The negative phase starts at the data and is k steps long, so the estimate is biased: its expectation vanishes where
+k steps do not change the data's mean statistics, which is not where the likelihood is largest. Cheap and stable; for
+likelihoods take persistent chains (:mod:`ebm.gradients.persistent`).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ebm._checks import Array, check_integer
+from ebm._kernels.contrastive import contrastive_gradient
+from ebm._random import Key
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+
+
+@dataclass(frozen=True, repr=False)
+class ContrastiveDivergence(Gradient):
+    """Contrastive divergence: the negative phase is `n_steps` Gibbs steps from the data.
+
+    Parameters
+    ----------
+    n_steps : int, default=1
+        Gibbs steps of the negative phase (the k of CD-k).
+    centered : bool, default=True
+        Whether the gradient is centred.
+    """
+
+    n_steps: int = 1
+    centered: bool = True
+
+    def __post_init__(self) -> None:
+        check_integer(self.n_steps, "n_steps")
+
+    def n_chains_for(self, batch_size: int) -> int:
+        """None persist."""
+        return 0
+
+    def bind(
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int
+    ) -> BoundGradient:
+        """The estimator with its buffers."""
+        return BoundContrastive(gradient, batch_size, None, self.n_steps, self.slide)
+
+
+class BoundContrastive(BoundGradient):
+    """Both contrastive estimators: the chains start at the data (`n_chains` None) or where they last stood."""
+
+    def __init__(
+        self,
+        gradient: BipartiteParameters,
+        batch_size: int,
+        n_chains: int | None,
+        n_steps: int,
+        slide: float,
+    ) -> None:
+        n_visible, n_hidden = gradient.W.shape
+        dtype = gradient.W.dtype
+        n_stacked = batch_size + (batch_size if n_chains is None else n_chains) + 2
+        self._gradient = gradient
+        self._written = tuple(
+            gradient
+        )  # plain tuples cross into compiled code faster than named ones
+        self._V = np.zeros((n_stacked, n_visible), dtype)
+        self._omega = np.zeros(n_stacked, dtype)
+        self._stacked = (self._V, np.zeros((n_stacked, n_hidden), dtype), self._omega)
+        self._scratch = np.zeros((batch_size if n_chains is None else 0, n_hidden), dtype)
+        self._persistent = n_chains is not None
+        self._n_steps = n_steps
+        self._slide = dtype.type(slide)
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._V[:n_rows]
+
+    def __call__(
+        self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[BipartiteParameters, ChainState, Info]:
+        """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        n_rows = len(batch.v)
+        if batch.v.base is not self._V:
+            self._V[:n_rows] = batch.v
+        self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
+        h = chains.h if self._persistent else self._scratch
+        finite = contrastive_gradient(
+            tuple(params),
+            (h, chains.mu, chains.lam),
+            self._stacked,
+            n_rows,
+            self._persistent,
+            self._n_steps,
+            self._slide,
+            tuple(key),
+            self._written,
+        )
+        return self._gradient, chains, Info(finite)

@@ -1,0 +1,34 @@
+"""HOW WE MOVE: updates of a flat parameter vector, and schedules of the learning rate."""
+
+from ebm._checks import resolve
+from ebm.optimizers.base import Optimizer
+from ebm.optimizers.schedules import SCHEDULES, Constant, Exponential, Inverse, Linear, Schedule
+from ebm.optimizers.sgd import SGD, Momentum, Nesterov
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov}
+
+__all__ = [
+    "OPTIMIZERS",
+    "SCHEDULES",
+    "SGD",
+    "Constant",
+    "Exponential",
+    "Inverse",
+    "Linear",
+    "Momentum",
+    "Nesterov",
+    "Optimizer",
+    "Schedule",
+    "optimizer_record",
+    "schedule_record",
+]
+
+
+def optimizer_record(value: object) -> Optimizer:
+    """The optimiser that a name or a record stands for."""
+    return resolve(value, OPTIMIZERS, Optimizer, "optimizer")  # type: ignore[type-abstract]
+
+
+def schedule_record(value: object) -> Schedule:
+    """The schedule that a name or a record stands for."""
+    return resolve(value, SCHEDULES, Schedule, "schedule")  # type: ignore[type-abstract]

@@ -1,0 +1,29 @@
+"""What all optimisers share: they move a flat vector uphill, in place, and keep their memory in arrays of its shape."""
+
+import abc
+
+from ebm._checks import Array, Record
+
+
+class Optimizer(Record, abc.ABC):
+    """A choice of optimiser (abstract)."""
+
+    @abc.abstractmethod
+    def start(self, theta: Array) -> tuple[Array, ...]:
+        """The optimiser's memory before the first step: arrays like `theta`."""
+
+    @abc.abstractmethod
+    def step(
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: tuple[Array, ...],
+        rate: float,
+        decay: float,
+        n_decayed: int,
+    ) -> None:
+        """Move `theta` (parameters,) along `gradient`, and `memory` with it, in place.
+
+        `rate` is the learning rate of this step; `decay` the coefficient of the penalty decay theta^2 / 2 on the first
+        `n_decayed` entries, which are the weights.
+        """

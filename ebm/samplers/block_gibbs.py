@@ -1,0 +1,96 @@
+"""Block Gibbs sampling: all hidden units given the visible ones, then all visible units given the hidden ones.
+
+    h ~ p(h | v),   v' ~ p(v' | h)
+
+Each half leaves p(v, h) at its inverse temperature unchanged, and so does the whole; with some visible units held at
+given values (*clamped*), the walk samples the others' law given those values. Rows are independent chains.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+
+
+class Chains(NamedTuple):
+    """States of independent chains: `v` (chains, n_visible) and the `h` (chains, n_hidden) it was drawn from."""
+
+    v: Array
+    h: Array
+
+
+def block_gibbs(
+    model: Bipartite,
+    params: BipartiteParameters,
+    v: Array,
+    key: Key,
+    n_steps: int,
+    *,
+    beta: float = 1.0,
+    given: Array | None = None,
+) -> Chains:
+    """Walk `n_steps` from the visible states `v` (chains, n_visible), which are not modified.
+
+    Parameters
+    ----------
+    model, params : Bipartite, BipartiteParameters
+        The law to sample from.
+    v : ndarray of shape (chains, n_visible)
+        Where the chains start.
+    key : Key
+        Step t draws from ``fold(key, 2 t)`` and ``fold(key, 2 t + 1)``.
+    n_steps : int
+        Full steps, each renewing h and then v; at least 1.
+    beta : float
+        Inverse temperature.
+    given : ndarray of shape (chains, n_visible), optional
+        NaN where a visible unit is free; other entries are clamped, bit for bit.
+
+    Returns
+    -------
+    Chains
+        The last h, and the v drawn from it.
+    """
+    v = clamp(v, given)
+    h = np.empty((len(v), params.W.shape[1]), v.dtype)
+    for step in range(n_steps):
+        h = model.sample_hidden(params, v, fold(key, 2 * step), beta)
+        v = clamp(model.sample_visible(params, h, fold(key, 2 * step + 1), beta), given)
+    return Chains(v, h)
+
+
+def conditional_mean(
+    model: Bipartite,
+    params: BipartiteParameters,
+    v: Array,
+    key: Key,
+    n_steps: int,
+    given: Array,
+    *,
+    beta: float = 1.0,
+) -> Array:
+    """E[v | given], estimated along the walk of :func:`block_gibbs`.
+
+    The first half of the steps is discarded; over the second half E[v | h] is averaged rather than v, which has the
+    same expectation and less variance. Clamped entries come back bit for bit.
+    """
+    burn_in = n_steps // 2
+    if burn_in:
+        v = block_gibbs(model, params, v, fold(key, 0), burn_in, beta=beta, given=given).v
+    v, key = clamp(v, given), fold(key, 1)
+    total = np.zeros(v.shape)
+    for step in range(n_steps - burn_in):
+        h = model.sample_hidden(params, v, fold(key, 2 * step), beta)
+        inputs = model.visible_input(params, h)
+        total += model.visible.mean(params.visible, inputs, beta)
+        v = model.visible.sample(params.visible, inputs, fold(key, 2 * step + 1), beta)
+        v = clamp(v, given)
+    return clamp((total / (n_steps - burn_in)).astype(v.dtype), given)
+
+
+def clamp(v: Array, given: Array | None) -> Array:
+    """`v` with the known (not NaN) entries of `given` in their places."""
+    return v if given is None else np.where(np.isnan(given), v, given)

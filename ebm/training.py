@@ -1,0 +1,257 @@
+"""The only training loop: batches x gradient x optimiser x monitors.
+
+    for every epoch:  shuffle the rows
+        for every batch:  estimate the gradient, move the parameters uphill
+        tell the monitors
+
+The loop owns none of the arithmetic. It ends when the epochs are done, when a callback asks for it, when the user
+interrupts it, or when the gradient is no longer finite; in every case the state holds the parameters of the last
+update that was finite.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._batches import Rows
+from ebm._checks import Array
+from ebm._random import fold, stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.gradients.base import Batch, ChainState, Gradient
+from ebm.monitors import Callback, History, Report, notify
+from ebm.optimizers.base import Optimizer
+from ebm.optimizers.schedules import Schedule
+
+
+class Plan(NamedTuple):
+    """How to train: the choices that do not change while training.
+
+    `seed` opens the random streams; `weight_decay` is the coefficient of the penalty on half the squared weights.
+    """
+
+    gradient: Gradient
+    optimizer: Optimizer
+    schedule: Schedule
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    seed: int
+
+
+@dataclass
+class State:
+    """What training changes, and what it needs to go on: nothing else is kept between steps.
+
+    Attributes
+    ----------
+    model : Bipartite
+    shape : tuple (n_visible, n_hidden)
+    theta : ndarray of shape (parameters,)
+        All parameters of the law of v - `origin`, in one vector.
+    memory : tuple of ndarray
+        The optimiser's.
+    chains : ChainState
+    bounds : dict of dict of ndarray
+        Lower bounds by layer and name of the parameter.
+    origin : ndarray of shape (n_visible,) or None
+        What is subtracted from the data, for visible units that have a scale: with v / sigma^2 in the energy, a mean
+        far from zero would couple every variance to every hidden bias. The model family is closed under translation.
+    n_steps : int
+        Updates so far: the position in the random streams.
+    history : dict of list
+    """
+
+    model: Bipartite
+    shape: tuple[int, int]
+    theta: Array
+    memory: tuple[Array, ...]
+    chains: ChainState
+    bounds: dict[str, dict[str, Array]]
+    origin: Array | None
+    n_steps: int = 0
+    history: History = field(default_factory=dict)
+
+    @property
+    def local(self) -> BipartiteParameters:
+        """Parameters of the law of v - `origin`: views of `theta`."""
+        return self.model.unpack(self.theta, *self.shape)
+
+    @property
+    def params(self) -> BipartiteParameters:
+        """Parameters of the law of v."""
+        return self.local if self.origin is None else self.model.translated(self.local, self.origin)
+
+
+def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
+    """The state before the first update: visible units know the data's moments, weights are small and random."""
+    mean, variance, count = rows.moments()
+    params = model.initial(mean, variance, count, n_hidden, stream(plan.seed, "init"))
+    return resume(model, params, plan, mean=mean)
+
+
+def resume(
+    model: Bipartite,
+    params: BipartiteParameters,
+    plan: Plan,
+    *,
+    chains: ChainState | None = None,
+    mean: Array | None = None,
+) -> State:
+    """A state at given parameters; without `chains` these start anew, around the visible units' `mean`."""
+    if mean is None:
+        mean = model.visible.mean(params.visible, np.zeros((1, len(params.W)), params.W.dtype))[0]
+    origin = None
+    if model.visible.scale(params.visible) is not None:
+        origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
+    if chains is None:
+        key = fold(stream(plan.seed, "init"), 1)
+        chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
+    bounds = {
+        "visible": model.visible.lower_bounds(params.visible),
+        "hidden": model.hidden.lower_bounds(params.hidden),
+    }
+    theta = model.pack(params)
+    shape = (params.W.shape[0], params.W.shape[1])
+    return State(model, shape, theta, plan.optimizer.start(theta), chains, bounds, origin)
+
+
+class Learner:
+    """One update after another: the bound estimator, the optimiser, and what must stay where it was given."""
+
+    def __init__(self, state: State, plan: Plan, batch_size: int) -> None:
+        self._state, self._plan = state, plan
+        self._params = state.local
+        self._gradient = np.zeros_like(state.theta)
+        self._views = views = state.model.unpack(self._gradient, *state.shape)
+        self._estimate = plan.gradient.bind(state.model, views, batch_size)
+        self._frozen = frozen(state.model, views)
+        self._floors = floors(state.bounds, self._params)
+        self._key = stream(plan.seed, "negative")
+
+    def rows(self, n_rows: int) -> Array:
+        """The buffer (n_rows, n_visible) for the rows of the next update."""
+        return self._estimate.rows(n_rows)
+
+    def update(self, v: Array, weights: Array | None, rate: float) -> bool:
+        """One step on the rows `v`, which are consumed; False, and nothing moved, when its gradient is not finite."""
+        state, plan = self._state, self._plan
+        if state.origin is not None:
+            v -= state.origin
+        key = fold(self._key, state.n_steps)
+        batch = Batch(v, None if weights is None else weights / weights.sum())
+        _, state.chains, info = self._estimate(self._params, batch, state.chains, key)
+        if not info.finite:
+            return False
+        for held in self._frozen:
+            held[:] = 0
+        rescale(state.model, self._params, self._views)
+        plan.optimizer.step(
+            state.theta, self._gradient, state.memory, rate, plan.weight_decay, self._params.W.size
+        )
+        for values, floor in self._floors:
+            np.maximum(values, floor, out=values)
+        state.n_steps += 1
+        return True
+
+
+def rescale(model: Bipartite, params: BipartiteParameters, gradient: BipartiteParameters) -> None:
+    """Measure the gradient by weights and biases in the units' own scales, in place.
+
+    With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as far:
+    a diagonal metric, under which learning commutes with a change of the data's units of measurement.
+    """
+    a, c = model.visible.scale(params.visible), model.hidden.scale(params.hidden)
+    if a is not None:
+        gradient.W[:] *= a[:, np.newaxis]
+        gradient.visible.bias[:] *= a
+    if c is not None:
+        gradient.W[:] *= c
+        gradient.hidden.bias[:] *= c
+
+
+def frozen(model: Bipartite, gradient: BipartiteParameters) -> list[Array]:
+    """The parts of `gradient` that belong to given, not learned, parameters."""
+    layers = ((model.visible, gradient.visible), (model.hidden, gradient.hidden))
+    return [
+        values
+        for unit, own in layers
+        for name, values in zip(unit.fields, own, strict=True)
+        if not unit.is_free(name)
+    ]
+
+
+def floors(
+    bounds: dict[str, dict[str, Array]], params: BipartiteParameters
+) -> list[tuple[Array, Array]]:
+    """Pairs of a bounded parameter and its lower bound."""
+    return [
+        (getattr(getattr(params, layer), name), bound)
+        for layer, named in bounds.items()
+        for name, bound in named.items()
+    ]
+
+
+def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> str:
+    """One update with all rows `v` as the batch; why it was not made, or ''."""
+    learner = Learner(state, plan, len(v))
+    batch = learner.rows(len(v))
+    batch[:] = v
+    finite = learner.update(batch, weights, plan.learning_rate)
+    return "" if finite else _diverged("this update", plan.learning_rate)
+
+
+def train(
+    state: State, rows: Rows, plan: Plan, n_epochs: int, callbacks: Sequence[Callback] = ()
+) -> str:
+    """Train for `n_epochs`, changing `state`; why training ended early, or '' if it did not."""
+    learner = Learner(state, plan, plan.batch_size)
+    begun = time.perf_counter()
+    shuffle = fold(stream(plan.seed, "shuffle"), state.n_steps)
+    try:
+        for epoch in range(n_epochs):
+            order, weights = rows.epoch(fold(shuffle, epoch))
+            rate = _run_epoch(learner, rows, order, weights, plan, (epoch, n_epochs))
+            if rate is None or not np.isfinite(state.theta.sum()):
+                rate = plan.learning_rate * plan.schedule.factor(epoch, n_epochs)
+                return _diverged(f"epoch {epoch + 1}", rate)
+            report = Report(
+                epoch + 1, n_epochs, rate, time.perf_counter() - begun, state.model, state.params
+            )
+            if notify(callbacks, report, state.history):
+                return f"a callback ended training after epoch {epoch + 1}"
+    except KeyboardInterrupt:
+        return "interrupted; the parameters of the last update are kept"
+    return ""
+
+
+def _run_epoch(
+    learner: Learner,
+    rows: Rows,
+    order: Array,
+    weights: Array | None,
+    plan: Plan,
+    epochs: tuple[int, int],
+) -> float | None:
+    """One pass over the rows; the last learning rate, or None when an update was not finite."""
+    epoch, n_epochs = epochs
+    size, n_rows = plan.batch_size, len(order)
+    rate = plan.learning_rate
+    for first in range(0, n_rows, size):
+        index = order[first : first + size]
+        v = learner.rows(len(index))
+        rows.gather(index, v)
+        w = None if weights is None else weights[first : first + size]
+        rate = plan.learning_rate * plan.schedule.factor(epoch + first / n_rows, n_epochs)
+        if not learner.update(v, w, rate):
+            return None
+    return rate
+
+
+def _diverged(when: str, rate: float) -> str:
+    return (
+        f"training diverged in {when} at learning rate {rate:g}: the gradient is not finite. The last finite "
+        "parameters are kept. Use a smaller learning_rate, or data on a common scale (StandardScaler)"
+    )

@@ -1,0 +1,244 @@
+"""What one unit is: its states, its energy, and its law given the input from the layers it is joined to.
+
+A layer of units x has the own energy U(x) and a *statistic* s(x), linear in x, through which weights see it:
+
+    E(x, y) = U(x) + U(y) - s(x)' W s(y).
+
+Given its *input* f = W s(y), summed over all joined layers, each unit is independent of the others and follows an
+exponential-family law with log-normaliser A,
+
+    p(x | f) = exp(-beta [U(x) - s(x)' f] - A(f)),      A(f) = log sum_x exp(-beta [U(x) - s(x)' f]).
+
+The units say nothing of how many layers there are; beta is the inverse temperature. A layer's own parameters are a
+NamedTuple of arrays (units,), with the field ``bias`` first; the gradient by them has the same type.
+
+=========  ===========================  ====================  ===========
+unit       own energy U(x)              statistic s(x)        states
+=========  ===========================  ====================  ===========
+Bernoulli  -b x                         x                     {0, 1}
+Gaussian   (x - b)^2 / (2 sigma^2)      x / sigma^2           real line
+=========  ===========================  ====================  ===========
+
+A unit class is abstract (:class:`Unit`) or final. To add one: the compiled functions (``ebm/_kernels/NAME.py``, entered
+in ``ebm/_kernels/units.py``) and a class here, entered in :data:`UNITS`.
+"""
+
+import abc
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ebm._checks import Array, Record, check_real
+from ebm._kernels import units as kernels
+from ebm._kernels.bernoulli import BernoulliParameters
+from ebm._kernels.gaussian import GaussianParameters
+from ebm._random import Key
+
+
+class Unit(Record, abc.ABC):
+    """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        Names of the layer's parameters, the bias first.
+    states : tuple of float or None
+        All states of one unit, in order, or None when they are not finitely many.
+    """
+
+    parameters: ClassVar[Any]
+    states: ClassVar[tuple[float, ...] | None] = None
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the layer's parameters, the bias first."""
+        return tuple(self.parameters._fields)
+
+    def is_free(self, field: str) -> bool:
+        """Whether the parameter of that name is learned; the others keep their values."""
+        return True
+
+    @abc.abstractmethod
+    def initial(self, mean: Array, variance: Array, count: float) -> Any:
+        """Parameters at which a layer without input has about the given `mean` and `variance` (units,).
+
+        `count` is the number of observations behind them.
+        """
+
+    def neutral(self, n_units: int, dtype: Any) -> Any:
+        """Parameters of a layer about which nothing is known: all zero."""
+        return self.parameters(*(np.zeros(n_units, dtype) for _ in self.fields))
+
+    @abc.abstractmethod
+    def energy(self, own: Any, x: Array) -> Array:
+        """U(x), summed over the units: (rows, units) -> (rows,) in double precision."""
+
+    def scale(self, own: Any) -> Array | None:
+        """Squared unit of measurement of each unit (units,), or None for units that count in ones.
+
+        Learning moves W_ij and b_i in these units, so that it does not depend on those of the data.
+        """
+        return None
+
+    def own_derivatives(self, own: Any, x: Array) -> dict[str, Array]:
+        """-dU/dtheta (rows, units) at the states `x`, for each parameter theta but the bias."""
+        return {}
+
+    def mean_derivatives(self, own: Any, inputs: Array) -> dict[str, Array]:
+        """The expectations of :meth:`own_derivatives` given the inputs, at beta = 1."""
+        return {}
+
+    def lower_bounds(self, own: Any) -> dict[str, Array]:
+        """Smallest values (units,) of parameters that must not fall freely, for learning that starts at `own`."""
+        return {}
+
+    @abc.abstractmethod
+    def invalid(self, x: Array) -> str:
+        """Say why `x` holds what this unit cannot be, or '' when it is fine (NaN is fine: it marks the unknown)."""
+
+    def statistic(self, own: Any, x: Array) -> Array:
+        """s(x): (rows, units) -> (rows, units)."""
+        out = np.array(x, order="C")
+        kernels.to_statistic(own, out)
+        return out
+
+    def mean(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+        """E[x | input]: (rows, units) -> (rows, units)."""
+        out = np.array(inputs, order="C")
+        kernels.mean(own, out, beta)
+        return out
+
+    def sample(
+        self, own: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
+    ) -> Array:
+        """Independent draws from p(x | input): row r draws the numbers of row ``first_row + r`` of `key`."""
+        out = np.array(inputs, order="C")
+        kernels.sample(own, out, beta, key[0], key[1], first_row)
+        return out
+
+    def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+        """A(input), summed over the units: (rows, units) -> (rows,) in double precision."""
+        out = np.zeros(len(inputs))
+        kernels.log_normaliser(own, np.ascontiguousarray(inputs), beta, out)
+        return out
+
+
+@dataclass(frozen=True, repr=False)
+class Bernoulli(Unit):
+    """Binary units with the states 0 and 1: p(x = 1 | f) = sigmoid(beta (b + f))."""
+
+    parameters: ClassVar[Any] = BernoulliParameters
+    states: ClassVar[tuple[float, ...] | None] = (0.0, 1.0)
+
+    def initial(self, mean: Array, variance: Array, count: float) -> BernoulliParameters:
+        """Log-odds of the mean, with half an observation of either state added (Jeffreys' prior): always finite."""
+        ones = np.clip(mean, 0, 1) * count
+        return BernoulliParameters(np.log((ones + 0.5) / (count - ones + 0.5)).astype(mean.dtype))
+
+    def energy(self, own: BernoulliParameters, x: Array) -> Array:
+        """-b'x."""
+        return -(x.astype(np.float64) @ own.bias.astype(np.float64))
+
+    def invalid(self, x: Array) -> str:
+        """Values outside [0, 1]; those between are read as probabilities."""
+        if np.any(x < 0) or np.any(x > 1):
+            return (
+                f"values between {np.nanmin(x):g} and {np.nanmax(x):g}, but Bernoulli units take 0, 1, or "
+                "probabilities in between"
+            )
+        return ""
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Gaussian(Unit):
+    """Real units: x | f ~ N(b + f, sigma^2 / beta), parametrised by z = log sigma^2.
+
+    Parameters
+    ----------
+    variance : {"learned", "unit"} or array-like of shape (units,) or float, default="learned"
+        "learned": starts at the data's variances and follows the gradient. "unit": one, fixed. Numbers: given, fixed.
+    floor : float, default=1e-3
+        Smallest learned variance, as a fraction of the variance that learning starts from. Where a feature can be
+        predicted without error the likelihood has no maximum: its variance would go to zero.
+    """
+
+    parameters: ClassVar[Any] = GaussianParameters
+    variance: Any = "learned"
+    floor: float = 1e-3
+
+    def __post_init__(self) -> None:
+        check_real(self.floor, "floor", 0.0, 1.0, open_low=True)
+        if isinstance(self.variance, str):
+            if self.variance not in ("learned", "unit"):
+                raise ValueError(
+                    "variance must be 'learned', 'unit', or positive numbers. "
+                    f"Got {self.variance!r} instead."
+                )
+            return
+        given = np.asarray(self.variance, dtype=np.float64)
+        if given.ndim > 1 or not np.all(np.isfinite(given)) or not np.all(given > 0):
+            raise ValueError(
+                "variance must be 'learned', 'unit', or positive numbers, one per unit or one for all. "
+                f"Got {self.variance!r} instead."
+            )
+
+    def is_free(self, field: str) -> bool:
+        """The log-variance is learned only where asked."""
+        return field != "log_variance" or (
+            isinstance(self.variance, str) and self.variance == "learned"
+        )
+
+    def initial(self, mean: Array, variance: Array, count: float) -> GaussianParameters:
+        """The mean itself, and the variance where it is learned (one for constant features)."""
+        z = self.neutral(len(mean), mean.dtype).log_variance
+        if self.is_free("log_variance"):
+            # What rounding leaves of the variance of a constant feature is no scale to learn by.
+            rounding = (np.finfo(np.float64).eps * count * np.abs(mean)) ** 2
+            known = variance > np.maximum(rounding, np.finfo(mean.dtype).tiny)
+            z = np.log(np.where(known, variance, 1)).astype(mean.dtype)
+        return GaussianParameters(mean.copy(), z)
+
+    def neutral(self, n_units: int, dtype: Any) -> GaussianParameters:
+        """Mean zero; variance one, or as given."""
+        z = np.zeros(n_units, dtype)
+        if not isinstance(self.variance, str):
+            given = np.asarray(self.variance, dtype=np.float64)
+            if given.ndim == 1 and len(given) != n_units:
+                raise ValueError(
+                    f"variance has {len(given)} entries, but the layer has {n_units} units."
+                )
+            z[:] = np.log(given)
+        return GaussianParameters(np.zeros(n_units, dtype), z)
+
+    def energy(self, own: GaussianParameters, x: Array) -> Array:
+        """Sum (x - b)^2 / (2 sigma^2)."""
+        precision = np.exp(-own.log_variance.astype(np.float64))
+        energy: Array = 0.5 * (x.astype(np.float64) - own.bias) ** 2 @ precision
+        return energy
+
+    def scale(self, own: GaussianParameters) -> Array:
+        """sigma^2, the inverse Fisher information of the mean."""
+        variance: Array = np.exp(own.log_variance)
+        return variance
+
+    def own_derivatives(self, own: GaussianParameters, x: Array) -> dict[str, Array]:
+        """By z: (x - b)^2 / (2 sigma^2)."""
+        return {"log_variance": (x - own.bias) ** 2 / (2 * np.exp(own.log_variance))}
+
+    def mean_derivatives(self, own: GaussianParameters, inputs: Array) -> dict[str, Array]:
+        """By z: (f^2 + sigma^2) / (2 sigma^2)."""
+        return {"log_variance": inputs**2 / (2 * np.exp(own.log_variance)) + 0.5}
+
+    def lower_bounds(self, own: GaussianParameters) -> dict[str, Array]:
+        """The floor on a learned variance."""
+        if not self.is_free("log_variance"):
+            return {}
+        return {"log_variance": own.log_variance + own.log_variance.dtype.type(np.log(self.floor))}
+
+    def invalid(self, x: Array) -> str:
+        """Infinities."""
+        return "infinite values" if np.any(np.isinf(x)) else ""
+
+
+UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "gaussian": Gaussian}

@@ -1,0 +1,220 @@
+"""How a restricted Boltzmann machine learns: settings, `fit`, `partial_fit`, fitted attributes."""
+
+import warnings
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from ebm import training
+from ebm._batches import Rows, blocks, dense
+from ebm.energies.bipartite import Bipartite
+from ebm.gradients import GRADIENTS, ChainState, gradient_record
+from ebm.likelihood import pseudo_log_likelihood
+from ebm.monitors import ProgressLine, Scorer
+from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
+from ebm.sklearn_compat._distribution import BipartiteDistribution
+from ebm.sklearn_compat._validation import check_rows, check_weights, draw_seed, warn_outside
+
+# Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
+SHOWN_ROWS = 500
+RECORD = HasMethods(["get_params", "set_params"])
+
+
+class BaseRBM(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BipartiteDistribution, BaseEstimator
+):
+    """What all restricted Boltzmann machines share (abstract)."""
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "gradient": [StrOptions(set(GRADIENTS)), RECORD],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), RECORD],
+        "schedule": [StrOptions(set(SCHEDULES)), RECORD],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, callable, None],
+    }
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        "gradient": gradient_record,
+        "optimizer": optimizer_record,
+        "schedule": schedule_record,
+    }
+
+    # Settings
+
+    def set_params(self, **params: Any) -> "BaseRBM":
+        """Set parameters by name; ``gradient__n_steps`` reaches into a record, also one given by its string."""
+        for name in {name.split("__")[0] for name in params if "__" in name} - params.keys():
+            value = getattr(self, name, None)
+            if isinstance(value, str) and name in self._resolvers:
+                setattr(self, name, self._resolvers[name](value))
+        return super().set_params(**params)
+
+    def _plan(self, seed: int) -> training.Plan:
+        return training.Plan(
+            gradient_record(self.gradient),
+            optimizer_record(self.optimizer),
+            schedule_record(self.schedule),
+            self.learning_rate,
+            self.weight_decay,
+            self.batch_size,
+            seed,
+        )
+
+    # Learning
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BaseRBM":
+        """Fit the model to `X` by stochastic ascent of the log-likelihood.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, which is neither copied nor modified.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows; zero leaves it out.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training stopped because the gradient was not finite or because of an interrupt; the model keeps the
+            last finite parameters and can be used.
+        """
+        go_on = self.warm_start and hasattr(self, "components_")
+        X = check_rows(self, X, reset=not go_on)
+        rows = Rows(X, check_weights(sample_weight, X))
+        model = self._model()
+        warn_outside(model.visible, X)
+        if not go_on or not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        plan = self._plan(self._seed)
+        state = (
+            self._resumed(plan) if go_on else training.start(model, rows, self.n_components, plan)
+        )
+        callbacks, line = self._callbacks(X, model)
+        try:
+            stopped = training.train(state, rows, plan, self.n_iter, callbacks)
+        finally:
+            line.close()
+        self._keep(state)
+        if stopped:
+            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=2)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BaseRBM":
+        """Make one update of the parameters, with all of `X` as the batch.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A batch of training data; any number of rows. The first one also sets the initial visible biases.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the batch's averages.
+
+        Returns
+        -------
+        self : object
+            The model after the update.
+        """
+        first = not hasattr(self, "components_")
+        X = check_rows(self, X, reset=first)
+        weights = check_weights(sample_weight, X)
+        model = self._model()
+        warn_outside(model.visible, X)
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        plan = self._plan(self._seed)
+        if first:
+            state = training.start(model, Rows(X, weights), self.n_components, plan)
+        else:
+            state = self._resumed(plan)
+        stopped = training.single_update(state, dense(X), weights, plan)
+        self._keep(state)
+        if stopped:
+            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=2)
+        return self
+
+    def _callbacks(self, X: Any, model: Bipartite) -> tuple[list[Any], ProgressLine]:
+        """The user's callbacks, and with `verbose` the pseudo-likelihood of some rows and the line that shows it."""
+        given = self.callbacks
+        own = [] if given is None else [given] if callable(given) else list(given)
+        line = ProgressLine(type(self).__name__)
+        if not self.verbose:
+            return own, line
+        step = -(-X.shape[0] // SHOWN_ROWS)
+        shown = np.concatenate([block for _, block in blocks(X[::step])])
+        score = Scorer(
+            "pseudo_likelihood", lambda params: pseudo_log_likelihood(model, params, shown).mean()
+        )
+        return [score, *own, line], line
+
+    def _resumed(self, plan: training.Plan) -> training.State:
+        """The training state that the fitted attributes stand for, in new arrays."""
+        model, params = self._model(), self._params()
+        n_chains = plan.gradient.n_chains_for(plan.batch_size)
+        chains = ChainState(
+            *(
+                np.array(getattr(self, name, None), params.W.dtype)
+                for name in ("h_samples_", "offset_visible_", "offset_hidden_")
+            )
+        )
+        fits = chains.h.shape == (n_chains, params.W.shape[1])
+        state = training.resume(
+            model,
+            params,
+            plan,
+            chains=chains if fits else None,
+            mean=getattr(self, "_origin", None),
+        )
+        state.n_steps = getattr(self, "_n_steps", 0)
+        state.history = {name: list(x) for name, x in getattr(self, "history_", {}).items()}
+        memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
+        if [x.shape for x in memory] == [x.shape for x in state.memory]:
+            state.memory = memory
+        state.bounds = getattr(self, "_bounds", state.bounds)
+        return state
+
+    def _keep(self, state: training.State) -> None:
+        """Turn the training state into fitted attributes."""
+        params = state.params
+        self.components_ = params.W.T
+        self._n_features_out = params.W.shape[1]
+        self.intercept_visible_ = params.visible.bias
+        self.intercept_hidden_ = params.hidden.bias
+        for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
+            for field in own._fields[1:]:
+                setattr(self, f"{field}_{layer}_", getattr(own, field))
+        self.h_samples_, self.offset_visible_, self.offset_hidden_ = state.chains
+        self.history_ = state.history
+        self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
+        self._origin = state.origin

@@ -1,0 +1,74 @@
+"""What every estimator checks on the way in: rows, weights, seeds, and nested settings."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from ebm._checks import Array
+from ebm.units import Unit
+
+FLOATS = (np.float64, np.float32)
+MISSING_REMEDY = (
+    " Fit on rows that are complete; impute(X) of the fitted model then fills in the NaN entries of "
+    "other rows."
+)
+# Weights stand for repetitions; a mean above this is taken for a mistake of scale, not for a wish.
+MOST_REPETITIONS = 1000
+
+
+def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False) -> Any:
+    """`X` as float32 or float64, dense or CSR, finite; NaN and infinity are refused with the remedy."""
+    try:
+        return validate_data(
+            estimator,
+            X,
+            accept_sparse="csr",
+            dtype=FLOATS,
+            reset=reset,
+            ensure_all_finite="allow-nan" if allow_nan else True,
+        )
+    except ValueError as error:
+        if "NaN" in str(error) and not allow_nan:
+            raise ValueError(f"{error}{MISSING_REMEDY}") from None
+        raise
+
+
+def warn_outside(unit: Unit, X: Any) -> None:
+    """One warning when `X` holds values that the visible units cannot have."""
+    values = X.data if hasattr(X, "indptr") else X
+    reason = unit.invalid(values)
+    if reason:
+        warnings.warn(
+            f"X holds {reason}. Scale it first, for example with sklearn.preprocessing.MinMaxScaler or Binarizer; "
+            "for real-valued data use GaussianRBM.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
+def check_weights(sample_weight: Any, X: Any) -> Array | None:
+    """Non-negative weights (n_samples,), not all zero, or None."""
+    if sample_weight is None:
+        return None
+    weights: Array = _check_sample_weight(
+        sample_weight, X, dtype=np.float64, ensure_non_negative=True
+    )
+    if not weights.any():
+        raise ValueError("sample_weight is zero for every sample: at least one must be positive.")
+    if weights.mean() > MOST_REPETITIONS:
+        raise ValueError(
+            f"sample_weight has the mean {weights.mean():g}. A weight counts repetitions of its row, so an epoch would "
+            f"take that many times longer; divide the weights by their mean."
+        )
+    return weights
+
+
+def draw_seed(random_state: Any) -> int:
+    """The integer itself, or one drawn from a generator (from NumPy's global one for None)."""
+    if isinstance(random_state, int | np.integer):
+        check_random_state(random_state)
+        return int(random_state)
+    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))

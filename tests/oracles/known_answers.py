@@ -1,0 +1,66 @@
+"""Numbers that any right implementation must reproduce, with the models they belong to."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tests.oracles.rbm import OracleRBM
+
+# A Bernoulli RBM with 4 + 4 units, trained on the 2 x 2 bars and stripes.
+RBM_4_4 = OracleRBM(
+    W=np.array(
+        [
+            [0.12179488, 2.95950177, 0.33513356, 35.05380642],
+            [0.20318085, -28.62372894, 26.52611278, 28.41793445],
+            [-0.19105386, -28.58530584, -26.52747507, 28.78447320],
+            [0.08953740, -59.82556859, -0.06665933, -27.71723459],
+        ]
+    ),
+    b=np.array([-19.24399659, -13.26258696, 13.25909850, 43.74408543]),
+    c=np.array([-0.11155958, 57.02097584, -0.13331758, -32.25991501]),
+)
+# The log-partition of the parameters as they are printed here, from 60-digit arithmetic, and the
+# published one. These differ by 7.4e-9, which is what rounding the parameters to 8 decimals does.
+RBM_4_4_LOG_PARTITION = 59.674901965210510
+RBM_4_4_LOG_PARTITION_PUBLISHED = 59.6749019726
+RBM_4_4_DATA = np.array(
+    [
+        [0, 0, 0, 0],
+        [0, 0, 0, 0],
+        [1, 1, 1, 1],
+        [1, 1, 1, 1],
+        [0, 0, 1, 1],
+        [1, 1, 0, 0],
+        [1, 0, 1, 0],
+        [0, 1, 0, 1],
+    ],
+    dtype=float,
+)
+RBM_4_4_MEAN_LOG_LIKELIHOOD = -1.7328699078
+
+# An RBM with 2 Gaussian visible units of variance 1 and 2 Bernoulli hidden units.
+GAUSSIAN_RBM_2_2 = OracleRBM(
+    W=np.array([[0.12179488, 2.95950177], [0.20318085, -28.62372894]]),
+    b=np.array([-19.24399659, -13.26258696]),
+    c=np.array([-0.11155958, 57.02097584]),
+    z=np.zeros(2),
+)
+GAUSSIAN_RBM_2_2_LOG_PARTITION = 795.5691851873
+GAUSSIAN_RBM_2_2_ENERGIES = (  # v, h, E(v, h)
+    (np.array([0.98, -0.56]), np.array([0.0, 1.0]), 209.23230099),
+    (np.array([-0.3, 0.8]), np.array([1.0, 1.0]), 245.06709061),
+)
+
+# The largest possible sum of log-likelihoods of the n x n bars and stripes. Of the N = 2^(n+1)
+# images two come twice and the others once: 4 log(2 / N) + (N - 4) log(1 / N).
+BARS_AND_STRIPES_BEST = {2: -13.862944, 3: -41.588831, 4: -108.130960}
+
+# The Hopfield network with Hebb's J = x x' without 1/N and a zero diagonal, E = -s'Js / 2, for
+# one pattern x given in bits: the energy at x, at its complement and at all-zeros.
+HOPFIELD_PATTERN = np.array([1, 0, 0, 1, 1, 0, 0])
+HOPFIELD_ENERGY_PATTERN = -21.0
+HOPFIELD_ENERGY_COMPLEMENT = -21.0
+HOPFIELD_ENERGY_ZEROS = 3.0
+
+# The ground-state energy of the open transverse-field Ising chain of 10 sites with J = h = 1.
+ISING_CHAIN_10_ENERGY = -12.381489999655
