@@ -126,7 +126,7 @@ class Learner:
         self._params = state.local
         self._gradient = np.zeros_like(state.theta)
         self._views = views = state.model.unpack(self._gradient, *state.shape)
-        self._estimate = plan.gradient.bind(state.model, views, batch_size)
+        self._estimate = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
         self._frozen = frozen(state.model, views)
         self._floors = floors(state.bounds, self._params)
         self._key = stream(plan.seed, "negative")

@@ -57,6 +57,12 @@ class BaseRBM(
 
     # Settings
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     def set_params(self, **params: Any) -> "BaseRBM":
         """Set parameters by name; ``gradient__n_steps`` reaches into a record, also one given by its string."""
         for name in {name.split("__")[0] for name in params if "__" in name} - params.keys():

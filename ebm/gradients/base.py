@@ -91,9 +91,12 @@ class Gradient(Record, abc.ABC):
 
     @abc.abstractmethod
     def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
     ) -> BoundGradient:
-        """The estimator for `model`, writing to the arrays of `gradient`, for batches of at most `batch_size` rows."""
+        """The estimator for `model`, writing to the arrays of `gradient`, for batches of at most `batch_size` rows.
+
+        `n_chains` is the count of rows in the chain state that it will be called with.
+        """
 
     @property
     def slide(self) -> float:

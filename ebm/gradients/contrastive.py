@@ -43,7 +43,7 @@ class ContrastiveDivergence(Gradient):
         return 0
 
     def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
     ) -> BoundGradient:
         """The estimator with its buffers."""
         return BoundContrastive(gradient, batch_size, None, self.n_steps, self.slide)
@@ -64,6 +64,7 @@ class BoundContrastive(BoundGradient):
         dtype = gradient.W.dtype
         n_stacked = batch_size + (batch_size if n_chains is None else n_chains) + 2
         self._gradient = gradient
+        self._batch_size = batch_size
         self._written = tuple(
             gradient
         )  # plain tuples cross into compiled code faster than named ones
@@ -84,6 +85,7 @@ class BoundContrastive(BoundGradient):
     ) -> tuple[BipartiteParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
         n_rows = len(batch.v)
+        self._check(n_rows, chains)
         if batch.v.base is not self._V:
             self._V[:n_rows] = batch.v
         self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
@@ -100,3 +102,12 @@ class BoundContrastive(BoundGradient):
             self._written,
         )
         return self._gradient, chains, Info(finite)
+
+    def _check(self, n_rows: int, chains: ChainState) -> None:
+        """Compiled code would write beyond its buffers."""
+        n_chains = len(chains.h) if self._persistent else n_rows
+        if not 0 < n_rows <= self._batch_size or n_rows + n_chains + 2 > len(self._V):
+            raise ValueError(
+                f"The batch has {n_rows} rows and there are {n_chains} chains; the estimator was bound for 1 to "
+                f"{self._batch_size} rows and {len(self._V) - self._batch_size - 2} chains."
+            )

@@ -37,7 +37,7 @@ class Exact(Gradient):
         return 0
 
     def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
     ) -> BoundGradient:
         """The estimator; refuses models without a small enough layer."""
         enumerable_side(model, gradient, MAX_ENUMERATED)

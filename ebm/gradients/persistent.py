@@ -45,8 +45,7 @@ class PersistentContrastiveDivergence(Gradient):
         return batch_size if self.n_chains is None else self.n_chains
 
     def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
     ) -> BoundGradient:
         """The estimator with its buffers."""
-        n_chains = self.n_chains_for(batch_size)
         return BoundContrastive(gradient, batch_size, n_chains, self.n_steps, self.slide)
