@@ -48,6 +48,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self._index)
 
+    @property
+    def n_columns(self) -> int:
+        """Count of features."""
+        return int(self._X.shape[1])
+
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices of one epoch in random order, and their weights, or None when all are one."""
         order = self._index[np.argsort(words(key, self._identity))]

@@ -12,7 +12,7 @@ update that was finite.
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,10 +20,13 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.gradients.base import Batch, ChainState, Gradient
+from ebm.gradients.base import Ascent, Batch, ChainState, Gradient
 from ebm.monitors import Callback, History, Report, notify
 from ebm.optimizers.base import Optimizer
 from ebm.optimizers.schedules import Schedule
+
+# Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
+CHUNK_ROWS = 320
 
 
 class Plan(NamedTuple):
@@ -130,10 +133,53 @@ class Learner:
         self._frozen = frozen(state.model, views)
         self._floors = floors(state.bounds, self._params)
         self._key = stream(plan.seed, "negative")
+        scaled = [
+            unit.scale(own) is not None
+            for unit, own in zip(
+                (state.model.visible, state.model.hidden), self._params[1:], strict=True
+            )
+        ]
+        self._plain = not (any(scaled) or self._frozen or self._floors)
 
-    def rows(self, n_rows: int) -> Array:
-        """The buffer (n_rows, n_visible) for the rows of the next update."""
-        return self._estimate.rows(n_rows)
+    @property
+    def dtype(self) -> Any:
+        """Of the parameters, and so of the rows."""
+        return self._state.theta.dtype
+
+    def run(self, v: Array, weights: Array | None, rates: Array) -> bool:
+        """One update per entry of `rates`, on consecutive batches of the rows `v`, which are consumed.
+
+        False when a gradient was not finite; that update is not made.
+        """
+        made = self._run_compiled(v, weights, rates) if self._plain else None
+        if made is not None:
+            self._state.n_steps += made
+            return made == len(rates)
+        size = self._plan.batch_size
+        for step, rate in enumerate(rates):
+            part = slice(step * size, (step + 1) * size)
+            if not self.update(v[part], None if weights is None else weights[part], rate):
+                return False
+        return True
+
+    def _run_compiled(self, v: Array, weights: Array | None, rates: Array) -> int | None:
+        state, plan = self._state, self._plan
+        known = plan.optimizer.as_momentum
+        if known is None:
+            return None
+        task = Ascent(
+            self._params,
+            self._views,
+            state.theta,
+            self._gradient,
+            state.memory,
+            rates,
+            state.n_steps,
+            plan.weight_decay,
+            *known,
+        )
+        batches = Batch(v, weights)
+        return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
 
     def update(self, v: Array, weights: Array | None, rate: float) -> bool:
         """One step on the rows `v`, which are consumed; False, and nothing moved, when its gradient is not finite."""
@@ -196,10 +242,8 @@ def floors(
 
 def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v` as the batch; why it was not made, or ''."""
-    learner = Learner(state, plan, len(v))
-    batch = learner.rows(len(v))
-    batch[:] = v
-    finite = learner.update(batch, weights, plan.learning_rate)
+    batch = np.array(v, state.theta.dtype, order="C")
+    finite = Learner(state, plan, len(v)).update(batch, weights, plan.learning_rate)
     return "" if finite else _diverged("this update", plan.learning_rate)
 
 
@@ -238,16 +282,19 @@ def _run_epoch(
     """One pass over the rows; the last learning rate, or None when an update was not finite."""
     epoch, n_epochs = epochs
     size, n_rows = plan.batch_size, len(order)
-    rate = plan.learning_rate
-    for first in range(0, n_rows, size):
-        index = order[first : first + size]
-        v = learner.rows(len(index))
-        rows.gather(index, v)
-        w = None if weights is None else weights[first : first + size]
-        rate = plan.learning_rate * plan.schedule.factor(epoch + first / n_rows, n_epochs)
-        if not learner.update(v, w, rate):
+    chunk = size * max(1, CHUNK_ROWS // size)
+    buffer = np.empty((min(chunk, n_rows), rows.n_columns), learner.dtype)
+    rates = np.empty(0)
+    for first in range(0, n_rows, chunk):
+        index = order[first : first + chunk]
+        rows.gather(index, buffer[: len(index)])
+        done = (first + np.arange(0, len(index), size)) / n_rows
+        factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
+        rates = plan.learning_rate * np.array(factors)
+        w = None if weights is None else weights[first : first + chunk].astype(learner.dtype)
+        if not learner.run(buffer[: len(index)], w, rates.astype(learner.dtype)):
             return None
-    return rate
+    return float(rates[-1])
 
 
 def _diverged(when: str, rate: float) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._jit import jit
-from ebm._kernels.counter import row_words
+from ebm._kernels.counter import block_rows, fill_words
 from ebm._kernels.elementary import exp, log, sigmoid
 
 
@@ -31,38 +31,54 @@ def _happens(word, probability):
 
 
 @jit
-def mean(own, x, beta):
-    """Inputs -> conditional means."""
-    bias = own.bias
-    rows, n = x.shape
-    for r in range(rows):
-        for c in range(n):
-            x[r, c] = sigmoid(beta * (x[r, c] + bias[c]))
+def _means(bias, block, beta):
+    # Flat over rows: what is left over at the end of a vectorised loop is left over once, not once per row.
+    for r in range(block.shape[0]):
+        for c in range(block.shape[1]):
+            block[r, c] = beta * (block[r, c] + bias[c])
+    flat = block.reshape(-1)
+    for i in range(flat.size):
+        flat[i] = sigmoid(flat[i])
 
 
 @jit
-def sample(own, x, beta, key0, key1, first_row):
-    """Inputs -> conditional samples."""
-    bias = own.bias
-    rows, n = x.shape
-    words = np.empty(n + n % 2, np.uint32)
-    for r in range(rows):
-        row_words(words, key0, key1, first_row + r)
-        for c in range(n):
-            x[r, c] = _happens(words[c], sigmoid(beta * (x[r, c] + bias[c])))
+def _draws(block, out, words, key0, key1, first_row):
+    even = block.shape[1] + block.shape[1] % 2
+    fill_words(words[: block.shape[0] * even], key0, key1, first_row * (even // 2))
+    for r in range(block.shape[0]):
+        row = words[r * even : (r + 1) * even]
+        for c in range(block.shape[1]):
+            out[r, c] = _happens(row[c], block[r, c])
+
+
+@jit
+def mean(own, x, beta):
+    """Inputs -> conditional means."""
+    step = block_rows(x.shape[1])
+    for first in range(0, x.shape[0], step):
+        _means(own.bias, x[first : first + step], beta)
 
 
 @jit
 def mean_and_sample(own, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
-    bias = own.bias
-    rows, n = x.shape
-    words = np.empty(n + n % 2, np.uint32)
-    for r in range(rows):
-        row_words(words, key0, key1, first_row + r)
-        for c in range(n):
-            x[r, c] = sigmoid(beta * (x[r, c] + bias[c]))
-            out[r, c] = _happens(words[c], x[r, c])
+    step = block_rows(x.shape[1])
+    words = np.empty(step * (x.shape[1] + x.shape[1] % 2), np.uint32)
+    for first in range(0, x.shape[0], step):
+        block = x[first : first + step]
+        _means(own.bias, block, beta)
+        _draws(block, out[first : first + step], words, key0, key1, first_row + first)
+
+
+@jit
+def sample(own, x, beta, key0, key1, first_row):
+    """Inputs -> conditional samples."""
+    step = block_rows(x.shape[1])
+    words = np.empty(step * (x.shape[1] + x.shape[1] % 2), np.uint32)
+    for first in range(0, x.shape[0], step):
+        block = x[first : first + step]
+        _means(own.bias, block, beta)
+        _draws(block, block, words, key0, key1, first_row + first)
 
 
 @jit(reorder=True)

@@ -2,9 +2,10 @@
 
 A block cipher turns a 64-bit key and a 64-bit counter into 64 random bits. There is no state: word number c of key k
 is a pure function of (k, c), so draws do not depend on the order in which, or on the thread on which, they are made.
-Here the counter is (row, column) of the array being filled, and the key says what the draw is for
-(:mod:`ebm._random`). Thirteen rounds pass the BigCrush battery (the paper's table 2); this is the published
-twenty-round variant, with the paper's safety margin.
+Here the counter says which pair of columns of which row of an array is being filled: rows of n columns take
+(n + 1) // 2 counters each, so that row r of a matrix gets the same numbers whatever rows are filled with it. The key
+says what the draw is for (:mod:`ebm._random`). Thirteen rounds pass the BigCrush battery (the paper's table 2); this
+is the published twenty-round variant, with the paper's safety margin.
 """
 
 import numpy as np
@@ -13,6 +14,8 @@ from ebm._jit import jit
 
 PARITY = np.uint32(0x1BD11BDA)
 FROM_WORD = 2.0**-32
+# Words drawn ahead at a time: they and the numbers they decide on stay in the innermost cache.
+BLOCK_WORDS = 4096
 # The integers are signed where they count and unsigned where they are mixed: unsigned 32-bit words are what the
 # cipher is defined on, and what vectorises to the widest registers.
 
@@ -64,14 +67,19 @@ def threefry(key0, key1, counter0, counter1):
 
 
 @jit
-def row_words(out, key0, key1, row):
-    """Fill `out`, of even length 2 m, with the words of one row: counter (row, c) gives entries c and c + m."""
-    half = out.size // 2
-    row = np.uint32(row)
-    for c in range(half):
-        word0, word1 = threefry(key0, key1, row, np.uint32(c))
-        out[c] = word0
-        out[half + c] = word1
+def block_rows(n_columns):
+    """Rows of a matrix to draw at a time."""
+    return max(1, BLOCK_WORDS // max(1, n_columns))
+
+
+@jit
+def fill_words(out, key0, key1, first):
+    """Fill `out`, of even length, with the words of the counters first, first + 1, ...: two words each."""
+    key0, key1, high = np.uint32(key0), np.uint32(key1), np.uint32(first >> 32)
+    for i in range(out.size // 2):
+        word0, word1 = threefry(key0, key1, np.uint32(first + i), high)
+        out[2 * i] = word0
+        out[2 * i + 1] = word1
 
 
 @jit

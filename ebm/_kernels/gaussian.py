@@ -10,7 +10,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._jit import jit
-from ebm._kernels.counter import FROM_WORD, row_words
+from ebm._kernels.counter import FROM_WORD, block_rows, fill_words
 from ebm._kernels.elementary import cos_sin, log
 
 
@@ -22,15 +22,14 @@ class GaussianParameters(NamedTuple):
 
 
 @jit
-def _row_normals(out, words, key0, key1, row):
+def _fill_normals(out, words, key0, key1, first):
     T = type(out[0])
-    half = out.size // 2
-    row_words(words, key0, key1, row)
-    for c in range(half):
-        radius = np.sqrt(T(-2.0) * log((T(words[c]) + T(0.5)) * T(FROM_WORD)))
-        x, y = cos_sin(T(math.pi) * (T(words[half + c]) * T(FROM_WORD) - T(0.5)))
-        out[c] = radius * x
-        out[half + c] = radius * y
+    fill_words(words[: out.size], key0, key1, first)
+    for i in range(out.size // 2):
+        radius = np.sqrt(T(-2.0) * log((T(words[2 * i]) + T(0.5)) * T(FROM_WORD)))
+        x, y = cos_sin(T(math.pi) * (T(words[2 * i + 1]) * T(FROM_WORD) - T(0.5)))
+        out[2 * i] = radius * x
+        out[2 * i + 1] = radius * y
 
 
 @jit
@@ -53,14 +52,19 @@ def mean(own, x, beta):
 @jit
 def sample(own, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
-    bias = own.bias
     rows, n = x.shape
+    even = n + n % 2
     scale = np.exp(own.log_variance / 2) / np.sqrt(beta)
-    words, normals = np.empty(n + n % 2, np.uint32), np.empty(n + n % 2, x.dtype)
-    for r in range(rows):
-        _row_normals(normals, words, key0, key1, first_row + r)
-        for c in range(n):
-            x[r, c] += bias[c] + scale[c] * normals[c]
+    step = block_rows(n)
+    words, normals = np.empty(step * even, np.uint32), np.empty(step * even, x.dtype)
+    for first in range(0, rows, step):
+        count = min(step, rows - first)
+        drawn = normals[: count * even]
+        _fill_normals(drawn, words, key0, key1, (first_row + first) * (even // 2))
+        for r in range(count):
+            g = drawn[r * even : (r + 1) * even]
+            for c in range(n):
+                x[first + r, c] += own.bias[c] + scale[c] * g[c]
 
 
 @jit

@@ -57,6 +57,25 @@ class Info(NamedTuple):
     finite: bool
 
 
+class Ascent(NamedTuple):
+    """Updates to make: of `theta` along `gradient`, of which `params` and `views` are the views, step by step.
+
+    `memory` and `momentum`, with `look_ahead` for Nesterov's, are the optimiser's; `rates` (batches,) the learning
+    rates; `first_step` the number of the first update in the random stream.
+    """
+
+    params: BipartiteParameters
+    views: BipartiteParameters
+    theta: Array
+    gradient: Array
+    memory: tuple[Array, ...]
+    rates: Array
+    first_step: int
+    decay: float
+    momentum: float
+    look_ahead: bool
+
+
 Estimate = Callable[
     [BipartiteParameters, Batch, ChainState, Key], tuple[BipartiteParameters, ChainState, Info]
 ]
@@ -68,6 +87,12 @@ class BoundGradient(abc.ABC):
     @abc.abstractmethod
     def rows(self, n_rows: int) -> Array:
         """The buffer (n_rows, n_visible) into which the next batch is best written: it saves a copy."""
+
+    def ascend(
+        self, task: "Ascent", batches: Batch, batch_size: int, chains: ChainState, key: Key
+    ) -> int | None:
+        """Make the updates of several consecutive batches in one go; the number made, or None if this cannot."""
+        return None
 
     @abc.abstractmethod
     def __call__(

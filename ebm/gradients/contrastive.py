@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from ebm._checks import Array, check_integer
-from ebm._kernels.contrastive import contrastive_gradient
+from ebm._kernels.contrastive import contrastive_ascent, contrastive_gradient
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.gradients.base import Ascent, Batch, BoundGradient, ChainState, Gradient, Info
 
 
 @dataclass(frozen=True, repr=False)
@@ -102,6 +102,32 @@ class BoundContrastive(BoundGradient):
             self._written,
         )
         return self._gradient, chains, Info(finite)
+
+    def ascend(
+        self, task: Ascent, batches: Batch, batch_size: int, chains: ChainState, key: Key
+    ) -> int | None:
+        """All updates in compiled code (:func:`ebm._kernels.contrastive.contrastive_ascent`)."""
+        self._check(min(batch_size, len(batches.v)), chains)
+        number = task.theta.dtype.type
+        none = task.theta[:0]
+        made: int = contrastive_ascent(
+            (
+                tuple(task.params),
+                self._written,
+                task.theta,
+                task.gradient,
+                task.memory[0] if task.memory else none,
+            ),
+            (chains.h if self._persistent else self._scratch, chains.mu, chains.lam),
+            self._stacked,
+            (batches.v, none if batches.weights is None else batches.weights, batch_size),
+            (self._persistent, self._n_steps, self._slide),
+            tuple(key),
+            task.first_step,
+            task.rates,
+            (number(task.decay), task.params.W.size, number(task.momentum), task.look_ahead),
+        )
+        return made
 
     def _check(self, n_rows: int, chains: ChainState) -> None:
         """Compiled code would write beyond its buffers."""

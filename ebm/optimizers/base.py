@@ -8,6 +8,14 @@ from ebm._checks import Array, Record
 class Optimizer(Record, abc.ABC):
     """A choice of optimiser (abstract)."""
 
+    @property
+    def as_momentum(self) -> tuple[float, bool] | None:
+        """(momentum, look_ahead) for those that are SGD with momentum, zero included; None for the others.
+
+        Compiled training loops know these.
+        """
+        return None
+
     @abc.abstractmethod
     def start(self, theta: Array) -> tuple[Array, ...]:
         """The optimiser's memory before the first step: arrays like `theta`."""

@@ -23,6 +23,11 @@ from ebm.optimizers.base import Optimizer
 class SGD(Optimizer):
     """Plain stochastic gradient ascent; no settings of its own."""
 
+    @property
+    def as_momentum(self) -> tuple[float, bool] | None:
+        """Momentum, and whether to look ahead."""
+        return (0.0, False)
+
     def start(self, theta: Array) -> tuple[Array, ...]:
         """No memory."""
         return ()
@@ -56,6 +61,11 @@ class Momentum(Optimizer):
     def __post_init__(self) -> None:
         _check_momentum(self.momentum)
 
+    @property
+    def as_momentum(self) -> tuple[float, bool] | None:
+        """Momentum, and whether to look ahead."""
+        return (self.momentum, False)
+
     def start(self, theta: Array) -> tuple[Array, ...]:
         """Velocity zero."""
         return (np.zeros_like(theta),)
@@ -87,6 +97,11 @@ class Nesterov(Optimizer):
 
     def __post_init__(self) -> None:
         _check_momentum(self.momentum)
+
+    @property
+    def as_momentum(self) -> tuple[float, bool] | None:
+        """Momentum, and whether to look ahead."""
+        return (self.momentum, True)
 
     def start(self, theta: Array) -> tuple[Array, ...]:
         """Velocity zero."""
