@@ -34,7 +34,7 @@ class Rows:
         """Row index and 64-bit identity of each copy of each row."""
         content = np.empty(self._X.shape[0], np.uint64)
         for start, block in blocks(self._X):
-            single = np.array(block, np.float32, order="C") + np.float32(0)  # -0. becomes 0.
+            single = np.require(block, np.float32, ["C", "W"])
             fingerprints(single.view(np.uint32), content[start : start + len(block)])
         counts = np.ceil(self._weights).astype(np.int64)
         index = np.repeat(np.arange(len(counts)), counts)
@@ -47,6 +47,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self._index)
+
+    @property
+    def dtype(self) -> Any:
+        """Of X."""
+        return self._X.dtype
 
     @property
     def n_columns(self) -> int:
@@ -71,16 +76,24 @@ class Rows:
         else:
             np.take(self._X, index, axis=0, out=out, mode="clip")
 
-    def moments(self) -> tuple[Array, Array, float]:
-        """Weighted mean and variance of each column, of X's dtype, and the sum of the weights."""
-        count = float(self._weights.sum())
-        mean, square = np.zeros(self._X.shape[1]), np.zeros(self._X.shape[1])
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights."""
+        return float(self._weights.sum())
+
+    def mean(self) -> Array:
+        """Weighted mean of each column, in double precision."""
+        total = np.zeros(self.n_columns)
         for start, block in blocks(self._X):
-            mean += self._weights[start : start + len(block)] @ block / count
+            total += self._weights[start : start + len(block)].astype(block.dtype) @ block
+        return total / self.total_weight
+
+    def variance(self, mean: Array) -> Array:
+        """Weighted variance of each column around its `mean`, in double precision."""
+        total = np.zeros(self.n_columns)
         for start, block in blocks(self._X):
-            square += self._weights[start : start + len(block)] @ (block - mean) ** 2 / count
-        dtype = self._X.dtype
-        return mean.astype(dtype), square.astype(dtype), count
+            total += self._weights[start : start + len(block)] @ (block - mean) ** 2
+        return total / self.total_weight
 
 
 def blocks(X: Any) -> Iterator[tuple[int, Array]]:

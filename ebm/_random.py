@@ -8,8 +8,9 @@ Every number drawn is a pure function of (seed, stream, step, row, column), what
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import ndtri
 
-from ebm._kernels import counter, gaussian
+from ebm._kernels import counter
 
 STREAMS = ("init", "shuffle", "positive", "negative", "tempering", "evaluation")
 
@@ -35,9 +36,9 @@ def fold(key: Key, number: int) -> Key:
 
 def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
     """Independent standard normal deviates of the given `shape` (rows, columns)."""
-    out = np.empty(shape, dtype)
-    gaussian.standard_normal(out, *key)
-    return out
+    bits = words(key, np.arange(shape[0] * shape[1], dtype=np.uint64))
+    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+    return ndtri(uniform).reshape(shape).astype(dtype)
 
 
 def words(key: Key, counters: np.ndarray) -> np.ndarray:

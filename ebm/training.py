@@ -90,9 +90,12 @@ class State:
 
 def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
     """The state before the first update: visible units know the data's moments, weights are small and random."""
-    mean, variance, count = rows.moments()
-    params = model.initial(mean, variance, count, n_hidden, stream(plan.seed, "init"))
-    return resume(model, params, plan, mean=mean)
+    mean = rows.mean()
+    variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
+    key = stream(plan.seed, "init")
+    moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
+    params = model.initial(*moments, n_hidden, key)
+    return resume(model, params, plan, mean=moments[0])
 
 
 def resume(
@@ -107,7 +110,7 @@ def resume(
     if mean is None:
         mean = model.visible.mean(params.visible, np.zeros((1, len(params.W)), params.W.dtype))[0]
     origin = None
-    if model.visible.scale(params.visible) is not None:
+    if model.visible.has_scale:
         origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
     if chains is None:
         key = fold(stream(plan.seed, "init"), 1)
@@ -133,13 +136,7 @@ class Learner:
         self._frozen = frozen(state.model, views)
         self._floors = floors(state.bounds, self._params)
         self._key = stream(plan.seed, "negative")
-        scaled = [
-            unit.scale(own) is not None
-            for unit, own in zip(
-                (state.model.visible, state.model.hidden), self._params[1:], strict=True
-            )
-        ]
-        self._plain = not (any(scaled) or self._frozen or self._floors)
+        self._plain = not (state.model.visible.has_scale or state.model.hidden.has_scale)
 
     @property
     def dtype(self) -> Any:

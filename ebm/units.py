@@ -45,10 +45,13 @@ class Unit(Record, abc.ABC):
         Names of the layer's parameters, the bias first.
     states : tuple of float or None
         All states of one unit, in order, or None when they are not finitely many.
+    has_scale : bool
+        Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
     """
 
     parameters: ClassVar[Any]
     states: ClassVar[tuple[float, ...] | None] = None
+    has_scale: ClassVar[bool] = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -75,7 +78,7 @@ class Unit(Record, abc.ABC):
         """U(x), summed over the units: (rows, units) -> (rows,) in double precision."""
 
     def scale(self, own: Any) -> Array | None:
-        """Squared unit of measurement of each unit (units,), or None for units that count in ones.
+        """Squared unit of measurement of each unit (units,), or None without `has_scale`.
 
         Learning moves W_ij and b_i in these units, so that it does not depend on those of the data.
         """
@@ -164,6 +167,7 @@ class Gaussian(Unit):
     """
 
     parameters: ClassVar[Any] = GaussianParameters
+    has_scale: ClassVar[bool] = True
     variance: Any = "learned"
     floor: float = 1e-3
 

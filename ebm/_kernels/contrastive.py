@@ -38,6 +38,13 @@ def _weigh(x, weights, total):
 
 
 @jit
+def _copy(source, factor, out):
+    # Assigning array slices compiles the message of a broadcasting error, which takes a second.
+    for i in range(source.size):
+        out[i] = factor * source[i]
+
+
+@jit
 def _slide(offset, mean, rate):
     for i in range(offset.size):
         offset[i] += rate * (mean[i] - offset[i])
@@ -111,7 +118,7 @@ def contrastive_gradient(
     else:
         k0, k1 = fold(key[0], key[1], 0, 0)
         units.mean_and_sample(hidden, H[:n_rows], h, 1.0, k0, k1, 0)
-        omega[n_rows:total] = -omega[:n_rows]
+        _copy(omega[:n_rows], -1, omega[n_rows:total])
     walk(params, h, V[n_rows:total], H[n_rows:total], n_steps, persistent, key)
     units.to_statistic(hidden, H[:total])
     return phase_difference(params, chains[1], chains[2], stacked, n_rows, total, slide, gradient)
@@ -130,15 +137,17 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     _weighted_sum(V[n_rows:total], omega[n_rows:total], dv)
     _weigh(H[:n_rows], omega[:n_rows], lam_row)
     _weigh(H[n_rows:total], omega[n_rows:total], dh)
-    dv += minus_mu
-    dh += lam_row
+    for i in range(mu.size):
+        dv[i] += minus_mu[i]
+    for j in range(lam.size):
+        dh[j] += lam_row[j]
     _slide(mu, minus_mu, slide)
     _slide(lam, lam_row, slide)
-    minus_mu[:] = -mu
-    lam_row[:] = lam
-    dv[:] = -dv  # the row that stands in the product
+    _copy(mu, -1, minus_mu)
+    _copy(lam, 1, lam_row)
+    _copy(dv, -1, dv)  # the row that stands in the product
     np.dot(V[: total + 2].T, H[: total + 2], dW)
-    dv[:] = -dv
+    _copy(dv, -1, dv)
     if len(visible) > 1 or len(hidden) > 1:
         by_visible, by_hidden = np.empty_like(mu), np.empty_like(lam)
         _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden)
@@ -147,9 +156,14 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     # The biases of the centred energy, expressed in the biases of the plain one: db = dv - dW lambda.
     np.dot(dW, lam, dvisible.bias)
     np.dot(dW.T, mu, dhidden.bias)
-    dvisible.bias[:] = dv - dvisible.bias
-    dhidden.bias[:] = dh - dhidden.bias
-    return np.isfinite(np.sum(dvisible.bias)) and np.isfinite(np.sum(dhidden.bias))
+    sizes = 0.0  # not finite as soon as one entry is not: the biases' gradients pass over all of dW
+    for i in range(mu.size):
+        dvisible.bias[i] = dv[i] - dvisible.bias[i]
+        sizes += abs(dvisible.bias[i])
+    for j in range(lam.size):
+        dhidden.bias[j] = dh[j] - dhidden.bias[j]
+        sizes += abs(dhidden.bias[j])
+    return np.isfinite(sizes)
 
 
 @jit
@@ -186,10 +200,10 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
     for step in range(rates.size):
         rows = v[step * batch_size : (step + 1) * batch_size]
         n_rows = rows.shape[0]
-        stacked[0][:n_rows] = rows
+        _copy(rows.reshape(-1), 1, stacked[0][:n_rows].reshape(-1))
         if weights.size:
             w = weights[step * batch_size : step * batch_size + n_rows]
-            stacked[2][:n_rows] = w / np.sum(w)
+            _copy(w, 1 / np.sum(w), stacked[2])
         else:
             stacked[2][:n_rows] = 1.0 / n_rows
         step_key = fold(key[0], key[1], first_step + step, 0)

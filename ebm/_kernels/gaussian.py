@@ -33,14 +33,6 @@ def _fill_normals(out, words, key0, key1, first):
 
 
 @jit
-def standard_normal(out, key0, key1):
-    """Fill `out` (rows, columns) with independent standard normal deviates."""
-    zero = np.zeros(out.shape[1], out.dtype)
-    out[:] = 0
-    sample(GaussianParameters(zero, zero), out, type(out[0, 0])(1.0), key0, key1, 0)
-
-
-@jit
 def mean(own, x, beta):
     """Inputs -> conditional means, which do not depend on beta."""
     bias = own.bias
@@ -70,7 +62,9 @@ def sample(own, x, beta, key0, key1, first_row):
 @jit
 def mean_and_sample(own, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
-    out[:] = x
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[r, c] = x[r, c]
     sample(own, out, beta, key0, key1, first_row)
     mean(own, x, beta)
 
@@ -118,4 +112,5 @@ def own_gradient(own, s, weights, gradient):
 @jit
 def couple(own, coupling, gradient):
     """Add what the weights contribute: s = x exp(-z), so d(s'W s)/dz = -s'W s, summed over the rows in `coupling`."""
-    gradient.log_variance[:] -= coupling
+    for c in range(coupling.size):
+        gradient.log_variance[c] -= coupling[c]

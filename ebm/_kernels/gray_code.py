@@ -25,7 +25,8 @@ def gray_code_log_sum(steps, gains, base, own, beta, start, stop):
     row, log_weight = np.empty((1, n_other)), np.empty(1)
     top, total = -np.inf, 0.0
     for t in range(start, stop):
-        row[0, :] = inputs
+        for k in range(n_other):
+            row[0, k] = inputs[k]
         log_weight[0] = beta * gain
         units.log_normaliser(own, row, beta, log_weight)
         if log_weight[0] > top:
