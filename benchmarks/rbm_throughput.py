@@ -94,7 +94,7 @@ def training(shape: str, dtype: type, X: np.ndarray, n_iter: int, repeats: int) 
     common = {"n_components": n_hidden, "learning_rate": 0.05, "batch_size": batch_size}
     common |= {"n_iter": n_iter, "random_state": 0}
 
-    def ours(gradient: object, optimizer: object = SGD()) -> Callable[[], object]:  # noqa: B008
+    def ours(gradient: object, optimizer: object = SGD()) -> Callable[[], object]:
         return lambda: BernoulliRBM(gradient=gradient, optimizer=optimizer, **common).fit(X)
 
     def floor() -> None:
@@ -135,7 +135,9 @@ def memory() -> None:
     tracemalloc.stop()
     parameters = 4 * (784 * 500 + 784 + 500)
     print(f"\nmemory of a fit with momentum, 784-500, 20 000 rows: peak {peak / 1e6:.1f} MB,")
-    print(f"  {peak / parameters:.2f} x the parameters ({parameters / 1e6:.1f} MB); X has {X.nbytes / 1e6:.0f} MB")
+    print(
+        f"  {peak / parameters:.2f} x the parameters ({parameters / 1e6:.1f} MB); X has {X.nbytes / 1e6:.0f} MB"
+    )
 
 
 FIRST_USE = """
@@ -156,7 +158,11 @@ def first_use() -> None:
         environment = {**os.environ, "NUMBA_CACHE_DIR": cache}
         for state in ("cold", "warm", "warm", "warm"):
             out = subprocess.run(
-                [sys.executable, "-c", FIRST_USE], env=environment, capture_output=True, text=True, check=True
+                [sys.executable, "-c", FIRST_USE],
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=True,
             ).stdout.split()
             a, b, s = map(float, out)
             print(

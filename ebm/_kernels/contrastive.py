@@ -170,7 +170,7 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
 def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, rates, ascent):
     """Several contrastive steps, each followed by its update: what the training loop does, without leaving this code.
 
-    Small models spend less time in arithmetic than in calling it. Bit for bit the same as one
+    Small models spend less time in arithmetic than in calling it. Up to rounding the same as one
     :func:`contrastive_gradient` and one update per batch.
 
     Parameters

@@ -1,0 +1,237 @@
+"""How well restricted Boltzmann machines learn: replications with published figures, and tasks with a baseline.
+
+    python benchmarks/rbm_quality.py [mnist] [bars] [ising] [digits] [gaussian]
+
+Likelihoods are exact. Seeds are fixed. MNIST comes through scikit-learn's ``fetch_openml`` (``SCIKIT_LEARN_DATA`` names
+its cache); the natural images are looked for in the folder that ``EBM_DATA`` names, or in ``../shared/data``.
+"""
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from scipy import stats
+from sklearn.datasets import fetch_openml, load_digits
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler
+
+from ebm import (
+    BernoulliRBM,
+    ContrastiveDivergence,
+    Exact,
+    GaussianRBM,
+    Linear,
+    Momentum,
+    PersistentContrastiveDivergence,
+)
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the exact references live with the tests
+
+from tests.oracles.data import (  # noqa: E402
+    bars_and_stripes,
+    best_log_likelihood,
+    sample_states,
+    transverse_field_ising,
+)
+
+
+def show(title: str, rows: list[tuple[object, ...]]) -> None:
+    """A table of results."""
+    print(f"\n{title}")
+    for row in rows:
+        print("  " + "".join(str(x).ljust(44 if i == 0 else 18) for i, x in enumerate(row)))
+    sys.stdout.flush()
+
+
+def mnist() -> None:
+    """Melchior, Fischer & Wiskott (2016), table 3: 16 hidden units, PCD-1, learning rate 0.01, 50 epochs."""
+    X = fetch_openml("mnist_784", version=1, as_frame=False).data
+    binary = (X > 127.5).astype(np.float32)
+    rows: list[tuple[object, ...]] = [
+        ("MNIST-16", "test nats", "std of seeds", "published", "seconds")
+    ]
+    published = {
+        (True, False): -142.6,
+        (False, False): -149.1,
+        (True, True): "",
+        (False, True): -183,
+    }
+    for flipped in (False, True):
+        data = 1 - binary if flipped else binary
+        for centered in (True, False):
+            begun = time.perf_counter()
+            scores = [
+                BernoulliRBM(
+                    16,
+                    gradient=PersistentContrastiveDivergence(n_chains=100, centered=centered),
+                    learning_rate=0.01,
+                    batch_size=100,
+                    n_iter=50,
+                    random_state=seed,
+                )
+                .fit(data[:60000])
+                .log_likelihood(data[60000:])
+                .mean()
+                for seed in range(3)
+            ]
+            name = f"{'centred' if centered else 'plain'}{', flipped bits' if flipped else ''}"
+            took = time.perf_counter() - begun
+            figure = published[centered, flipped]
+            rows.append(
+                (name, f"{np.mean(scores):.2f}", f"{np.std(scores):.2f}", figure, f"{took:.0f}")
+            )
+    show("Exact test log-likelihood", rows)
+
+
+def bars() -> None:
+    """Bars and stripes: the sum of log-likelihoods against the best that any distribution reaches."""
+    rows: list[tuple[object, ...]] = [
+        ("bars and stripes", "sum of nats", "best possible", "updates")
+    ]
+    for n, n_hidden in ((2, 8), (3, 16)):
+        X = bars_and_stripes(n).astype(float)
+        best = best_log_likelihood(X)
+        common = {"batch_size": len(X), "random_state": 0, "learning_rate": 0.1}
+        models = {
+            "exact gradient, momentum 0.9": BernoulliRBM(
+                n_hidden, gradient=Exact(), optimizer=Momentum(), n_iter=6000, **common
+            ),
+            "centred CD-1": BernoulliRBM(
+                n_hidden, gradient=ContrastiveDivergence(), n_iter=30000, **common
+            ),
+            "centred PCD-1": BernoulliRBM(n_hidden, gradient="pcd", n_iter=30000, **common),
+        }
+        for name, rbm in models.items():
+            total = rbm.fit(X).log_likelihood(X).sum()
+            rows.append(
+                (f"{n}x{n}, {n_hidden} hidden, {name}", f"{total:.3f}", f"{best:.3f}", rbm.n_iter)
+            )
+    show("Bars and stripes", rows)
+
+
+def ising() -> None:
+    """Ground state of the transverse-field Ising chain: KL divergence of a 10-10 RBM after 5 and 60 epochs."""
+    _, p = transverse_field_ising(10)
+    X = sample_states(p, 10_000, np.random.default_rng(0)).astype(float)
+    states = (np.arange(2**10)[:, np.newaxis] >> np.arange(9, -1, -1)) & 1
+    rows: list[tuple[object, ...]] = [
+        ("10-10, rate 0.1, batch 100", "KL, 5 epochs", "KL, 60 epochs")
+    ]
+    gradients = {
+        "CD-10, centred": ContrastiveDivergence(10),
+        "CD-10, plain": ContrastiveDivergence(10, centered=False),
+        "PCD-10, 200 chains, centred": PersistentContrastiveDivergence(10, 200),
+        "PCD-10, 200 chains, plain": PersistentContrastiveDivergence(10, 200, centered=False),
+    }
+    for name, gradient in gradients.items():
+        cells = []
+        for n_iter in (5, 60):
+            kl = []
+            for seed in range(5):
+                rbm = BernoulliRBM(
+                    10, gradient=gradient, batch_size=100, n_iter=n_iter, random_state=seed
+                ).fit(X)
+                log_q = rbm.log_likelihood(states.astype(float))
+                kl.append(float(p @ (np.log(np.maximum(p, 1e-300)) - log_q)))
+            cells.append(f"{min(kl):.3f} - {max(kl):.3f}")
+        rows.append((name, *cells))
+    rows.append(("reference (CD-10)", "0.33 - 0.38", "0.018 - 0.033"))
+    show("Transverse-field Ising chain, range of 5 seeds", rows)
+
+
+def nudged(images: np.ndarray) -> np.ndarray:
+    """The images and their shifts by one pixel up, down, left and right, with zeros moving in."""
+    padded = np.pad(images.reshape(-1, 8, 8), ((0, 0), (1, 1), (1, 1)))
+    shifts = [(1, 1), (0, 1), (2, 1), (1, 0), (1, 2)]
+    return np.concatenate([padded[:, i : i + 8, j : j + 8].reshape(-1, 64) for i, j in shifts])
+
+
+def digits() -> None:
+    """scikit-learn's RBM example: logistic regression on shifted digits, from pixels and from RBM features."""
+    X, y = load_digits(return_X_y=True)
+    X, y = nudged(X), np.tile(y, 5)
+    rows: list[tuple[object, ...]] = [
+        ("held-out third", "raw pixels", "RBM features", "difference")
+    ]
+    gains = []
+    for seed in range(5):
+        train, test, y_train, y_test = train_test_split(X, y, test_size=1 / 3, random_state=seed)
+        raw = make_pipeline(MinMaxScaler(clip=True), LogisticRegression(C=10, max_iter=2000))
+        rbm = make_pipeline(
+            MinMaxScaler(clip=True),
+            BernoulliRBM(100, learning_rate=0.06, n_iter=20, random_state=seed),
+            LogisticRegression(C=100, max_iter=2000),
+        )
+        scores = [model.fit(train, y_train).score(test, y_test) for model in (raw, rbm)]
+        gains.append(scores[1] - scores[0])
+        rows.append((f"seed {seed}", *(f"{100 * x:.2f} %" for x in (*scores, gains[-1]))))
+    rows.append(("mean", "", "", f"{100 * np.mean(gains):.2f} points"))
+    show("Shifted digits", rows)
+
+
+def whitened_patches(n: int, size: int = 8) -> np.ndarray:
+    """PCA-whitened patches of the natural images, each patch's mean removed: (n, size^2 - 1)."""
+    from matplotlib.image import imread
+
+    folder = Path(os.environ.get("EBM_DATA", ROOT.parent / "shared" / "data")) / "natural_images"
+    rng = np.random.default_rng(0)
+    images = [imread(path).astype(float) for path in sorted(folder.glob("*.tiff"))]
+    images = [x.mean(axis=2) if x.ndim == 3 else x for x in images]
+    patches = []
+    for k in range(n):
+        image = images[k % len(images)]
+        i, j = (rng.integers(0, side - size) for side in image.shape)
+        patches.append(image[i : i + size, j : j + size].ravel())
+    X = np.array(patches)
+    X -= X.mean(axis=1, keepdims=True)
+    X -= X.mean(axis=0)
+    values, vectors = np.linalg.eigh(X.T @ X / n)
+    return X @ vectors[:, 1:] / np.sqrt(values[1:])
+
+
+def gaussian() -> None:
+    """Test log-density of Gaussian RBMs (exact) beside that of one Gaussian with a full diagonal."""
+    rng = np.random.default_rng(0)
+    centres = np.array([[2.0, 2.0], [-2.0, -1.0], [2.0, -2.0]])
+    mixture = centres[rng.integers(0, 3, 10_000)] + 0.5 * rng.normal(size=(10_000, 2))
+    rows: list[tuple[object, ...]] = [
+        ("test nats per row", "Gaussian RBM", "diagonal Gaussian", "difference", "variances")
+    ]
+    tasks = {
+        "2-D mixture of 3": (mixture, [("defaults, 4 hidden", GaussianRBM(4, random_state=0))]),
+        "8x8 natural patches, whitened": (
+            whitened_patches(60_000),
+            [
+                ("defaults, 16 hidden", GaussianRBM(16, random_state=0)),
+                (
+                    "16 hidden, 30 epochs, linear",
+                    GaussianRBM(16, batch_size=100, n_iter=30, schedule=Linear(), random_state=0),
+                ),
+            ],
+        ),
+    }
+    for task, (X, models) in tasks.items():
+        half = len(X) // 2
+        train, test = X[:half], X[half:]
+        plain = stats.norm(train.mean(0), train.std(0)).logpdf(test).sum(1).mean()
+        for name, rbm in models:
+            score = rbm.fit(train).log_likelihood(test).mean()
+            spread = f"{rbm.variances_.min():.3f} - {rbm.variances_.max():.3f}"
+            cells = (f"{score:.3f}", f"{plain:.3f}", f"{score - plain:+.3f}", spread)
+            rows.append((f"{task}, {name}", *cells))
+    show("Gaussian RBM", rows)
+
+
+TASKS = {f.__name__: f for f in (mnist, bars, ising, digits, gaussian)}
+
+if __name__ == "__main__":
+    unknown = set(sys.argv[1:]) - TASKS.keys()
+    if unknown:
+        sys.exit(f"unknown: {sorted(unknown)}; there are {sorted(TASKS)}")
+    for task in sys.argv[1:] or TASKS:
+        TASKS[task]()

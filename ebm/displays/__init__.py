@@ -1,0 +1,11 @@
+"""Figures of fitted models, as Display classes in scikit-learn's style; the only room that imports matplotlib.
+
+A display holds what it draws: ``from_estimator`` collects it and draws it, ``plot`` draws it again, elsewhere or
+otherwise.
+"""
+
+from ebm.displays.filters import FiltersDisplay
+from ebm.displays.samples import SamplesDisplay
+from ebm.displays.training_curve import TrainingCurveDisplay
+
+__all__ = ["FiltersDisplay", "SamplesDisplay", "TrainingCurveDisplay"]

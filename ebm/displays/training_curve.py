@@ -1,0 +1,178 @@
+"""How training went."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+
+from ebm.displays._images import axes, fitted
+
+# What every history holds; all else was recorded because somebody asked for it.
+ALWAYS_RECORDED = ("epoch", "learning_rate", "time")
+
+
+class TrainingCurveDisplay:
+    """Numbers recorded while training, by epoch.
+
+    It is recommended to use :func:`~ebm.TrainingCurveDisplay.from_estimator` to create a display. All parameters are
+    stored as attributes.
+
+    Parameters
+    ----------
+    epochs : array-like of shape (n_epochs,)
+        Epochs, from 1.
+    curves : dict of array-like of shape (n_epochs,)
+        Numbers by name.
+    name : str or None, default=None
+        What the curves belong to; it stands in the legend.
+
+    Attributes
+    ----------
+    lines_ : list of matplotlib Line2D
+        One line per curve.
+    ax_ : matplotlib Axes
+        Axes with the curves.
+    figure_ : matplotlib Figure
+        Figure with the axes.
+
+    See Also
+    --------
+    TrainingCurveDisplay.from_estimator : Show what a fitted estimator recorded.
+
+    Examples
+    --------
+    >>> import matplotlib.pyplot as plt
+    >>> from ebm import TrainingCurveDisplay
+    >>> curves = {"pseudo_likelihood": [-20.0, -17.5, -16.8]}
+    >>> display = TrainingCurveDisplay(epochs=[1, 2, 3], curves=curves)
+    >>> display.plot()
+    <...>
+    >>> plt.show()
+    """
+
+    def __init__(self, *, epochs: Any, curves: Mapping[str, Any], name: str | None = None) -> None:
+        self.epochs = epochs
+        self.curves = curves
+        self.name = name
+
+    def plot(
+        self, ax: Any = None, *, name: str | None = None, **kwargs: Any
+    ) -> "TrainingCurveDisplay":
+        """Draw the curves.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Axes to draw in, which may hold the curves of other models; None: new ones in a new figure.
+        name : str or None, default=None
+            What the curves belong to; None: `name` as given to the constructor.
+        **kwargs : dict
+            Passed to :meth:`matplotlib.axes.Axes.plot`, for example `color`.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            The display itself.
+        """
+        for metric, values in self.curves.items():
+            if np.shape(values) != np.shape(self.epochs):
+                raise ValueError(
+                    f"{metric!r} has {np.size(values)} entries for {np.size(self.epochs)} epochs. "
+                    "A callback has to return its number after every epoch to be shown."
+                )
+        name = self.name if name is None else name
+        self.ax_ = axes(ax)
+        self.figure_ = self.ax_.figure
+        self.lines_ = []
+        for metric, values in self.curves.items():
+            words = metric.replace("_", " ")
+            label = ": ".join(
+                part for part in (name, words) if part and (part is name or self._several)
+            )
+            style = {"label": label or words, "marker": "." if len(values) < 10 else None}
+            self.lines_ += self.ax_.plot(self.epochs, values, **{**style, **kwargs})
+        self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
+        self.ax_.set_xlabel("epoch")
+        if not self._several:
+            self.ax_.set_ylabel(words)
+        if self._several or name:
+            self.ax_.legend()
+        return self
+
+    @property
+    def _several(self) -> bool:
+        return len(self.curves) > 1
+
+    @classmethod
+    def from_estimator(
+        cls,
+        estimator: Any,
+        metric: Any = None,
+        *,
+        name: str | None = None,
+        ax: Any = None,
+        **kwargs: Any,
+    ) -> "TrainingCurveDisplay":
+        """Show what a fitted estimator recorded.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator with the attribute `history_`, such as :class:`~ebm.BernoulliRBM`.
+        metric : str, list of str or None, default=None
+            Which of the recorded numbers to show; None: all but the learning rate and the time.
+        name : str or None, default=None
+            What to call the estimator in the legend.
+        ax : matplotlib Axes, default=None
+            Axes to draw in, which may hold the curves of other models; None: new ones in a new figure.
+        **kwargs : dict
+            Passed to :meth:`plot` and on to :meth:`matplotlib.axes.Axes.plot`.
+
+        Returns
+        -------
+        display : TrainingCurveDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If nothing, or nothing of that name, was recorded.
+
+        Examples
+        --------
+        >>> import matplotlib.pyplot as plt
+        >>> import numpy as np
+        >>> from ebm import BernoulliRBM, TrainingCurveDisplay
+        >>> X = np.array([[0, 0, 1], [0, 1, 1], [1, 0, 0], [1, 1, 0]])
+        >>> def largest_weight(report):
+        ...     return {"largest_weight": abs(report.params.W).max()}
+        >>> rbm = BernoulliRBM(n_components=2, callbacks=largest_weight, random_state=0).fit(X)
+        >>> TrainingCurveDisplay.from_estimator(rbm)
+        <...>
+        >>> plt.show()
+        """
+        history = fitted(estimator, "history_")
+        recorded = [key for key in history if key not in ALWAYS_RECORDED]
+        if not history.get("epoch"):
+            raise ValueError(
+                f"There is no curve to draw: {type(estimator).__name__} was trained for no full epoch. "
+                "fit with n_iter of at least 1."
+            )
+        if metric is None and not recorded:
+            raise ValueError(
+                "Nothing was recorded but the learning rate and the time. Fit with verbose=1, which records "
+                "the pseudo-likelihood, or with a callback that returns a dict of numbers."
+            )
+        chosen = recorded if metric is None else [metric] if isinstance(metric, str) else metric
+        unknown = [key for key in chosen if key not in history]
+        if unknown:
+            raise ValueError(
+                f"metric {unknown[0]!r} was not recorded; there is {sorted({*history} - {'epoch'})}. "
+                "Fit with a callback that returns a dict with this number, or with verbose=1 for "
+                "'pseudo_likelihood'."
+            )
+        curves = {key: history[key] for key in chosen}
+        return cls(epochs=history["epoch"], curves=curves, name=name).plot(ax, **kwargs)
