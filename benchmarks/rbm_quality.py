@@ -209,8 +209,10 @@ def gaussian() -> None:
             [
                 ("defaults, 16 hidden", GaussianRBM(16, random_state=0)),
                 (
-                    "16 hidden, 30 epochs, linear",
-                    GaussianRBM(16, batch_size=100, n_iter=30, schedule=Linear(), random_state=0),
+                    "16 hidden, 60 epochs, rate 0.1 to 0",
+                    GaussianRBM(
+                        16, learning_rate=0.1, n_iter=60, schedule=Linear(), random_state=0
+                    ),
                 ),
             ],
         ),

@@ -69,6 +69,14 @@ class Rows:
         fraction = self._weights[order] - np.ceil(self._weights[order]) + 1
         return order, np.where(last, fraction, 1.0)
 
+    def some(self, count: int, key: Key) -> Array:
+        """Random rows (count, columns), all different as long as there are enough."""
+        order, _ = self.epoch(key)
+        index = np.resize(order, count)
+        out = np.empty((count, self.n_columns), self.dtype)
+        self.gather(index, out)
+        return out
+
     def gather(self, index: Array, out: Array) -> None:
         """Write the rows `index` to `out` (len(index), columns)."""
         if hasattr(self._X, "toarray"):

@@ -368,11 +368,11 @@ class GaussianRBM(BaseRBM):
     variance : {"learned", "unit"} or array-like of shape (n_features,) or float, default="learned"
         The sigma_i^2: learned through log sigma_i^2, starting at the data's variances; fixed to one; or given.
 
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.05
         Step size of the updates, at the start of `schedule`, in units of each feature's standard deviation.
 
-    batch_size : int, default=10
-        Rows per update.
+    batch_size : int, default=100
+        Rows per update, and persistent chains: with few chains of real-valued units learning is unstable.
 
     n_iter : int, default=10
         Passes over the training data.
@@ -479,8 +479,8 @@ class GaussianRBM(BaseRBM):
         n_components: int = 256,
         *,
         variance: Any = "learned",
-        learning_rate: float = 0.01,
-        batch_size: int = 10,
+        learning_rate: float = 0.05,
+        batch_size: int = 100,
         n_iter: int = 10,
         verbose: int = 0,
         random_state: Any = None,

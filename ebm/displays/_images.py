@@ -1,7 +1,6 @@
 """What the displays share: checks of what comes in, and mosaics of small images."""
 
 import math
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -9,7 +8,7 @@ from matplotlib import pyplot
 from matplotlib.axes import Axes
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array
+from ebm._checks import Array, check_integer
 
 # What lies between the images of a mosaic; drawn as nothing, so it is thin and has the colour of the figure.
 GAP = 1
@@ -26,10 +25,13 @@ def fitted(estimator: Any, attribute: str) -> Any:
     return getattr(estimator, attribute)
 
 
-def axes(ax: Any) -> Axes:
-    """`ax` itself, or new ones in a new figure for None."""
+def axes(ax: Any, image: Array | None = None) -> Axes:
+    """`ax` itself, or new ones for None, in a new figure of the proportions of the `image` it is to hold."""
     if ax is None:
-        return pyplot.subplots(layout="constrained")[1]
+        width, height = pyplot.rcParams["figure.figsize"]
+        if image is not None:
+            height = min(max(width * image.shape[0] / image.shape[1], 0.2 * height), 1.5 * width)
+        return pyplot.subplots(figsize=(width, height), layout="constrained")[1]
     if not isinstance(ax, Axes):
         raise ValueError(
             "ax must be None or the Axes of matplotlib to draw in, for example the second value of "
@@ -49,7 +51,7 @@ def height_and_width(image_shape: Any, n_features: int) -> tuple[int, int]:
             )
         return side, side
     shape = tuple(image_shape) if np.iterable(image_shape) else ()
-    whole = len(shape) == 2 and all(isinstance(n, Integral) and n > 0 for n in shape)
+    whole = len(shape) == 2 and all(isinstance(n, int | np.integer) and n > 0 for n in shape)
     if not whole or shape[0] * shape[1] != n_features:
         raise ValueError(
             f"image_shape must be (height, width) with height * width = {n_features}, the number of "
@@ -62,8 +64,7 @@ def columns_for(n_images: int, n_columns: Any) -> int:
     """The count of columns of a mosaic: as given, or so that it is about square for None."""
     if n_columns is None:
         return math.isqrt(max(n_images - 1, 0)) + 1
-    if not isinstance(n_columns, Integral) or n_columns < 1:
-        raise ValueError(f"n_columns must be a positive integer. Got {n_columns!r} instead.")
+    check_integer(n_columns, "n_columns")
     return min(int(n_columns), n_images)
 
 

@@ -1,11 +1,10 @@
 """What the hidden units look for."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._checks import Array, check_integer
 from ebm.displays._images import axes, columns_for, fitted, height_and_width, mosaic, no_frame
 
 
@@ -85,7 +84,7 @@ class FiltersDisplay:
         shape = height_and_width(self.image_shape, weights.shape[1])
         whole = mosaic(weights, shape, columns_for(len(weights), n_columns))
         limit = float(np.abs(weights).max()) or 1.0
-        self.ax_ = axes(ax)
+        self.ax_ = axes(ax, whole)
         self.figure_ = self.ax_.figure
         self.image_ = self.ax_.imshow(
             whole, **{"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, **kwargs}
@@ -149,10 +148,7 @@ class FiltersDisplay:
         weights = np.asarray(fitted(estimator, "components_"))
         weights = weights[_ranking(weights, order)]
         if n_filters is not None:
-            if not isinstance(n_filters, Integral) or n_filters < 1:
-                raise ValueError(
-                    f"n_filters must be a positive integer or None. Got {n_filters!r} instead."
-                )
+            check_integer(n_filters, "n_filters")
             weights = weights[: int(n_filters)]
         shape = height_and_width(image_shape, weights.shape[1])
         return cls(weights=weights, image_shape=shape).plot(ax, **kwargs)

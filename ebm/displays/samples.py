@@ -85,8 +85,6 @@ class SamplesDisplay:
         shape = height_and_width(self.image_shape, parts["samples"].shape[1])
         columns = columns_for(max(map(len, parts.values())), n_columns)
         blocks = [mosaic(rows, shape, columns) for rows in parts.values()]
-        self.ax_ = axes(ax)
-        self.figure_ = self.ax_.figure
         space = shape[1]
         width = columns * (shape[1] + GAP) - GAP
         whole = np.full(
@@ -97,6 +95,8 @@ class SamplesDisplay:
             first = number * (width + space)
             whole[: len(block), first : first + block.shape[1]] = block
             centres.append(first + block.shape[1] / 2 - 0.5)
+        self.ax_ = axes(ax, whole)
+        self.figure_ = self.ax_.figure
         self.image_ = self.ax_.imshow(whole, **{"cmap": "gray_r", **kwargs})
         no_frame(self.ax_)
         self.ax_.set_xticks(centres, list(parts))

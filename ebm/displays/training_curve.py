@@ -86,23 +86,24 @@ class TrainingCurveDisplay:
         self.figure_ = self.ax_.figure
         self.lines_ = []
         for metric, values in self.curves.items():
-            words = metric.replace("_", " ")
-            label = ": ".join(
-                part for part in (name, words) if part and (part is name or self._several)
-            )
-            style = {"label": label or words, "marker": "." if len(values) < 10 else None}
+            style = {
+                "label": self._label(name, metric),
+                "marker": "." if len(values) < 10 else None,
+            }
             self.lines_ += self.ax_.plot(self.epochs, values, **{**style, **kwargs})
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.ax_.set_xlabel("epoch")
-        if not self._several:
-            self.ax_.set_ylabel(words)
-        if self._several or name:
+        if len(self.curves) == 1:
+            self.ax_.set_ylabel(self._label(None, *self.curves))
+        if len(self.curves) > 1 or name is not None:
             self.ax_.legend()
         return self
 
-    @property
-    def _several(self) -> bool:
-        return len(self.curves) > 1
+    def _label(self, name: str | None, metric: str) -> str:
+        words = metric.replace("_", " ")
+        if name is None:
+            return words
+        return f"{name}: {words}" if len(self.curves) > 1 else name
 
     @classmethod
     def from_estimator(
@@ -166,7 +167,11 @@ class TrainingCurveDisplay:
                 "Nothing was recorded but the learning rate and the time. Fit with verbose=1, which records "
                 "the pseudo-likelihood, or with a callback that returns a dict of numbers."
             )
-        chosen = recorded if metric is None else [metric] if isinstance(metric, str) else metric
+        chosen = (
+            recorded if metric is None else [metric] if isinstance(metric, str) else list(metric)
+        )
+        if not chosen:
+            raise ValueError("metric must name at least one recorded number. Got an empty list.")
         unknown = [key for key in chosen if key not in history]
         if unknown:
             raise ValueError(

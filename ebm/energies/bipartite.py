@@ -84,6 +84,21 @@ class Bipartite:
         W *= 1 if c is None else np.sqrt(c)
         return BipartiteParameters(W.astype(mean.dtype), visible, hidden)
 
+    def with_prototypes(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
+        """Let hidden unit j, of two states, when alone, move the visible means halfway to row j of `examples`.
+
+        With small weights and hidden units on half the time, a law whose second moments are those of independent units
+        (whitened data) is a stationary point of the likelihood. Here one unit is on at a time, on average: the
+        hidden biases make up for the volume exp(A(W_j) - A(0)) that a unit adds.
+        """
+        W = params.W + 0.5 * (examples - params.visible.bias).T
+        zero = np.zeros((1, len(W)), W.dtype)
+        volume = self.visible.log_normaliser(params.visible, W.T)
+        volume -= self.visible.log_normaliser(params.visible, zero)
+        bias = -np.log(len(W.T)) - volume
+        hidden = params.hidden._replace(bias=bias.astype(W.dtype))
+        return BipartiteParameters(W.astype(params.W.dtype), params.visible, hidden)
+
     def swapped(self, params: BipartiteParameters) -> "tuple[Bipartite, BipartiteParameters]":
         """The same model with v and h renamed into each other."""
         model = Bipartite(self.hidden, self.visible)
