@@ -12,6 +12,7 @@ from scipy.special import ndtri
 
 from ebm._kernels import counter
 
+BLOCK = 1 << 14  # numbers made at a time
 STREAMS = ("init", "shuffle", "positive", "negative", "tempering", "evaluation")
 
 
@@ -36,9 +37,12 @@ def fold(key: Key, number: int) -> Key:
 
 def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
     """Independent standard normal deviates of the given `shape` (rows, columns)."""
-    bits = words(key, np.arange(shape[0] * shape[1], dtype=np.uint64))
-    uniform = ((bits >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
-    return ndtri(uniform).reshape(shape).astype(dtype)
+    out = np.empty(shape[0] * shape[1], dtype)
+    for start in range(0, out.size, BLOCK):
+        counters = np.arange(start, min(start + BLOCK, out.size), dtype=np.uint64)
+        uniform = ((words(key, counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
+        out[start : start + BLOCK] = ndtri(uniform)
+    return out.reshape(shape)
 
 
 def words(key: Key, counters: np.ndarray) -> np.ndarray:

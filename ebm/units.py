@@ -36,6 +36,14 @@ from ebm._kernels.gaussian import GaussianParameters
 from ebm._random import Key
 
 
+def extent(x: Array) -> tuple[float, float]:
+    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
+    return (
+        float(np.fmin.reduce(x, axis=None, initial=np.inf) if x.size else 0.0),
+        float(np.fmax.reduce(x, axis=None, initial=-np.inf) if x.size else 0.0),
+    )
+
+
 class Unit(Record, abc.ABC):
     """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
 
@@ -145,11 +153,9 @@ class Bernoulli(Unit):
 
     def invalid(self, x: Array) -> str:
         """Values outside [0, 1]; those between are read as probabilities."""
-        if np.any(x < 0) or np.any(x > 1):
-            return (
-                f"values between {np.nanmin(x):g} and {np.nanmax(x):g}, but Bernoulli units take 0, 1, or "
-                "probabilities in between"
-            )
+        low, high = extent(x)
+        if low < 0 or high > 1:
+            return f"values between {low:g} and {high:g}, but Bernoulli units take 0, 1, or probabilities in between"
         return ""
 
 
@@ -242,7 +248,7 @@ class Gaussian(Unit):
 
     def invalid(self, x: Array) -> str:
         """Infinities."""
-        return "infinite values" if np.any(np.isinf(x)) else ""
+        return "infinite values" if np.isinf(extent(x)).any() else ""
 
 
 UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "gaussian": Gaussian}

@@ -78,11 +78,12 @@ class Bipartite:
         """
         visible = self.visible.initial(mean, variance, count)
         hidden = self.hidden.neutral(n_hidden, mean.dtype)
-        W = normal(key, (len(mean), n_hidden)) * np.sqrt(2 / (len(mean) + n_hidden)) / 3
+        W = normal(key, (len(mean), n_hidden), mean.dtype)
+        W *= np.sqrt(2 / (len(mean) + n_hidden)) / 3
         a, c = self.visible.scale(visible), self.hidden.scale(hidden)
         W *= 1 if a is None else np.sqrt(a)[:, np.newaxis]
         W *= 1 if c is None else np.sqrt(c)
-        return BipartiteParameters(W.astype(mean.dtype), visible, hidden)
+        return BipartiteParameters(W, visible, hidden)
 
     def with_prototypes(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
         """Let hidden unit j, of two states, when alone, move the visible means halfway to row j of `examples`.
