@@ -9,7 +9,7 @@ import numpy as np
 
 from ebm._jit import jit
 from ebm._kernels.counter import block_rows, fill_words
-from ebm._kernels.elementary import exp, log, sigmoid
+from ebm._kernels.elementary import SATURATION, exp, log, sigmoid
 
 
 class BernoulliParameters(NamedTuple):
@@ -19,8 +19,8 @@ class BernoulliParameters(NamedTuple):
 
 
 TWO_32 = 2.0**32
-# exp(-|f|) <= 1, so a product of this many factors 1 + exp(-|f|) stays below 2**100: no overflow in float32.
-RUN = 100
+# exp(-|f|) <= 1, so a product of this many factors 1 + exp(-|f|) is at most 2**64: no overflow in float32.
+RUN = 64
 
 
 @jit(inline=True)
@@ -85,17 +85,18 @@ def sample(own, x, beta, key0, key1, first_row):
 def log_normaliser(own, x, beta, out):
     """Add sum_i log(1 + exp(beta (x_ri + b_i))) to out[r]: the positive parts plus the logarithms of products."""
     T = type(own.bias[0])
-    bias = own.bias
-    rows, n = x.shape
-    for r in range(rows):
-        for start in range(0, n, RUN):
-            positive, product = T(0.0), T(1.0)
-            for c in range(start, min(start + RUN, n)):
-                f = beta * (x[r, c] + bias[c])
+    for r in range(x.shape[0]):
+        positive = T(0.0)
+        for start in range(0, x.shape[1], RUN):
+            inputs, bias = x[r, start : start + RUN], own.bias[start : start + RUN]
+            product = T(1.0)
+            for c in range(inputs.size):  # counted from zero: else this loop does not vectorise
+                f = beta * (inputs[c] + bias[c])
                 a = abs(f)
-                product *= T(1.0) + exp(-(T(87.0) if a > T(87.0) else a))
-                positive += max(f, T(0.0))
-            out[r] += np.float64(positive) + np.float64(log(product))
+                product *= T(1.0) + exp(-(T(SATURATION) if a > T(SATURATION) else a))
+                positive += T(0.5) * (f + a)
+            out[r] += np.float64(log(product))
+        out[r] += np.float64(positive)
 
 
 @jit

@@ -42,8 +42,10 @@ def flip_scores(v, inputs, W, bias, growth, run, out):
             gain = d * bias[i]
             for start in range(0, m, run):
                 product = 1.0
-                for j in range(start, min(start + run, m)):
-                    product *= off[j] + on[j] * factors[j]
+                p, q = off[start : start + run], on[start : start + run]
+                g = factors[start : start + run]
+                for j in range(p.size):  # counted from zero: else this loop does not vectorise
+                    product *= p[j] + q[j] * g[j]
                 gain += math.log(product)
             # log sigmoid(-gain), without overflow
             out[r] -= max(gain, 0.0) + math.log1p(math.exp(-abs(gain)))

@@ -17,18 +17,17 @@ def gray_code_log_sum(steps, gains, base, own, beta, start, stop):
     n, n_other = steps.shape
     code = start ^ (start >> 1)
     gain = 0.0
-    inputs = base.copy()
+    inputs = base.copy().reshape(1, n_other)
     for i in range(n):
         if (code >> i) & 1:
             gain += gains[i]
-            inputs += steps[i]
-    row, log_weight = np.empty((1, n_other)), np.empty(1)
+            for k in range(n_other):
+                inputs[0, k] += steps[i, k]
+    log_weight = np.empty(1)
     top, total = -np.inf, 0.0
     for t in range(start, stop):
-        for k in range(n_other):
-            row[0, k] = inputs[k]
         log_weight[0] = beta * gain
-        units.log_normaliser(own, row, beta, log_weight)
+        units.log_normaliser(own, inputs, beta, log_weight)
         if log_weight[0] > top:
             total = total * np.exp(top - log_weight[0]) + 1.0
             top = log_weight[0]
@@ -41,5 +40,6 @@ def gray_code_log_sum(steps, gains, base, own, beta, start, stop):
             sign = -1.0 if (code >> flip) & 1 else 1.0
             code ^= 1 << flip
             gain += sign * gains[flip]
-            inputs += sign * steps[flip]
+            for k in range(n_other):
+                inputs[0, k] += sign * steps[flip, k]
     return top + np.log(total)
