@@ -66,7 +66,7 @@ class Rows:
         # The last copy of a row carries the fraction; which of its places in the order that is does not matter.
         last = np.zeros(len(order), bool)
         last[np.unique(order, return_index=True)[1]] = True
-        fraction = self._weights[order] - np.ceil(self._weights[order]) + 1
+        fraction = self._weights[order] - (np.ceil(self._weights[order]) - 1)
         return order, np.where(last, fraction, 1.0)
 
     def some(self, count: int, key: Key) -> Array:

@@ -4,11 +4,13 @@ A callback takes a :class:`Report` and may return a dict of numbers, which join 
 True, which ends training there.
 """
 
+import math
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from tqdm import tqdm
 
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
@@ -50,13 +52,14 @@ def notify(callbacks: Sequence[Callback], report: Report, history: History) -> b
     stop = False
     for callback in callbacks:
         answer = callback(report)
-        if isinstance(answer, dict):
+        if isinstance(answer, Mapping):
             report.monitored.update(answer)
-        stop = stop or answer is True
-    epoch = len(history.get("epoch", ())) + 1
-    row = {"epoch": epoch, "learning_rate": report.learning_rate, "time": report.elapsed}
-    for name, value in {**row, **report.monitored}.items():
-        history.setdefault(name, []).append(value)
+        stop = stop or (isinstance(answer, bool | np.bool_) and bool(answer))
+    done = len(history.get("epoch", ()))
+    own = {"epoch": done + 1, "learning_rate": report.learning_rate, "time": report.elapsed}
+    row = {**report.monitored, **own}
+    for name in {**history, **row}:  # what is recorded only sometimes is NaN at other times
+        history.setdefault(name, [math.nan] * done).append(row.get(name, math.nan))
     return stop
 
 

@@ -27,6 +27,8 @@ from ebm.optimizers.schedules import Schedule
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
+# What an update may add to or take from the logarithm of a variance.
+LARGEST_LOG_STEP = 0.1
 
 
 class Plan(NamedTuple):
@@ -121,6 +123,8 @@ def resume(
         "visible": model.visible.lower_bounds(params.visible),
         "hidden": model.hidden.lower_bounds(params.hidden),
     }
+    if not plan.gradient.centered:
+        chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
     theta = model.pack(params)
     shape = (params.W.shape[0], params.W.shape[1])
     return State(model, shape, theta, plan.optimizer.start(theta), chains, bounds, origin)
@@ -189,10 +193,14 @@ class Learner:
         batch = Batch(v, None if weights is None else weights / weights.sum())
         _, state.chains, info = self._estimate(self._params, batch, state.chains, key)
         if not info.finite:
+            for x in state.chains:
+                np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
             return False
+        if not self._plain:
+            rescale(state.model, self._params, self._views, state.chains)
+            bound(self._views, LARGEST_LOG_STEP / rate)
         for held in self._frozen:
             held[:] = 0
-        rescale(state.model, self._params, self._views)
         plan.optimizer.step(
             state.theta, self._gradient, state.memory, rate, plan.weight_decay, self._params.W.size
         )
@@ -202,19 +210,40 @@ class Learner:
         return True
 
 
-def rescale(model: Bipartite, params: BipartiteParameters, gradient: BipartiteParameters) -> None:
+def rescale(
+    model: Bipartite,
+    params: BipartiteParameters,
+    gradient: BipartiteParameters,
+    chains: ChainState,
+) -> None:
     """Measure the gradient by weights and biases in the units' own scales, in place.
 
     With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as far:
-    a diagonal metric, under which learning commutes with a change of the data's units of measurement.
+    a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is the metric
+    of the centred parameters, so what centring subtracts from the biases is subtracted anew.
     """
     a, c = model.visible.scale(params.visible), model.hidden.scale(params.hidden)
+    b_step = gradient.visible.bias + gradient.W @ chains.lam
+    c_step = gradient.hidden.bias + chains.mu @ gradient.W
     if a is not None:
         gradient.W[:] *= a[:, np.newaxis]
-        gradient.visible.bias[:] *= a
+        b_step *= a
     if c is not None:
         gradient.W[:] *= c
-        gradient.hidden.bias[:] *= c
+        c_step *= c
+    gradient.visible.bias[:] = b_step - gradient.W @ chains.lam
+    gradient.hidden.bias[:] = c_step - chains.mu @ gradient.W
+
+
+def bound(gradient: BipartiteParameters, largest: float) -> None:
+    """Limit the gradient by log-scales (the parameters other than W and the biases) to `largest`, in place.
+
+    It grows with the square of the largest deviation in the batch: one outlier would otherwise move a variance by
+    orders of magnitude.
+    """
+    for own in (gradient.visible, gradient.hidden):
+        for values in own[1:]:
+            np.clip(values, -largest, largest, out=values)
 
 
 def frozen(model: Bipartite, gradient: BipartiteParameters) -> list[Array]:
@@ -249,22 +278,22 @@ def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> 
 def train(
     state: State, rows: Rows, plan: Plan, n_epochs: int, callbacks: Sequence[Callback] = ()
 ) -> str:
-    """Train for `n_epochs`, changing `state`; why training ended early, or '' if it did not."""
-    learner = Learner(state, plan, plan.batch_size)
+    """Train for `n_epochs`, changing `state`; what went wrong, or '' if training ended as asked."""
+    learner = Learner(state, plan, min(plan.batch_size, len(rows)))
     begun = time.perf_counter()
     shuffle = fold(stream(plan.seed, "shuffle"), state.n_steps)
     try:
         for epoch in range(n_epochs):
             order, weights = rows.epoch(fold(shuffle, epoch))
             rate = _run_epoch(learner, rows, order, weights, plan, (epoch, n_epochs))
-            if rate is None or not np.isfinite(state.theta.sum()):
+            if rate is None:
                 rate = plan.learning_rate * plan.schedule.factor(epoch, n_epochs)
                 return _diverged(f"epoch {epoch + 1}", rate)
             report = Report(
                 epoch + 1, n_epochs, rate, time.perf_counter() - begun, state.model, state.params
             )
             if notify(callbacks, report, state.history):
-                return f"a callback ended training after epoch {epoch + 1}"
+                break
     except KeyboardInterrupt:
         return "interrupted; the parameters of the last update are kept"
     return ""
@@ -290,7 +319,14 @@ def _run_epoch(
         done = (first + np.arange(0, len(index), size)) / n_rows
         factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
         rates = plan.learning_rate * np.array(factors)
-        w = None if weights is None else weights[first : first + chunk].astype(learner.dtype)
+        w = None
+        if weights is not None:
+            # Averages within a batch are weighted; how much a batch counts among the others, the rate says.
+            starts = np.arange(0, len(index), size)
+            totals = np.add.reduceat(weights[first : first + chunk], starts)
+            counts = np.diff(np.append(starts, len(index)))
+            w = (weights[first : first + chunk] / np.repeat(totals, counts)).astype(learner.dtype)
+            rates *= totals / counts / weights.mean()
         if not learner.run(buffer[: len(index)], w, rates.astype(learner.dtype)):
             return None
     return float(rates[-1])

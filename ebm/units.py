@@ -204,7 +204,7 @@ class Gaussian(Unit):
         z = self.neutral(len(mean), mean.dtype).log_variance
         if self.is_free("log_variance"):
             # What rounding leaves of the variance of a constant feature is no scale to learn by.
-            rounding = (np.finfo(np.float64).eps * count * np.abs(mean)) ** 2
+            rounding = (np.finfo(np.float64).eps * max(count, 10) * np.abs(mean)) ** 2
             known = variance > np.maximum(rounding, np.finfo(mean.dtype).tiny)
             z = np.log(np.where(known, variance, 1)).astype(mean.dtype)
         return GaussianParameters(mean.copy(), z)

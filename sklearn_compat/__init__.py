@@ -6,6 +6,8 @@ if __name__ == "sklearn_compat":
         "scikit-ebm (pip install -e .) and write 'from ebm import BernoulliRBM'."
     )
 
-from ebm.sklearn_compat._rbm import RBM, BernoulliRBM, GaussianRBM
+from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
+from ebm.sklearn_compat._rbm import RBM
 
 __all__ = ["RBM", "BernoulliRBM", "GaussianRBM"]

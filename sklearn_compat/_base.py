@@ -6,12 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import (
-    BaseEstimator,
-    ClassNamePrefixFeaturesOutMixin,
-    TransformerMixin,
-    _fit_context,
-)
+from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -19,20 +14,24 @@ from ebm import training
 from ebm._batches import Rows, blocks, dense
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import GRADIENTS, ChainState, gradient_record
-from ebm.likelihood import pseudo_log_likelihood
+from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._distribution import BipartiteDistribution
-from ebm.sklearn_compat._validation import check_rows, check_weights, draw_seed, warn_outside
+from ebm.sklearn_compat._validation import (
+    check_repetitions,
+    check_rows,
+    check_weights,
+    draw_seed,
+    warn_outside,
+)
 
 # Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
 SHOWN_ROWS = 500
 RECORD = HasMethods(["get_params", "set_params"])
 
 
-class BaseRBM(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BipartiteDistribution, BaseEstimator
-):
+class BaseRBM(BipartiteDistribution, BaseEstimator):
     """What all restricted Boltzmann machines share (abstract)."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -65,10 +64,10 @@ class BaseRBM(
 
     def set_params(self, **params: Any) -> "BaseRBM":
         """Set parameters by name; ``gradient__n_steps`` reaches into a record, also one given by its string."""
-        for name in {name.split("__")[0] for name in params if "__" in name} - params.keys():
-            value = getattr(self, name, None)
+        for name in {name.split("__")[0] for name in params if "__" in name}:
+            value = params.get(name, getattr(self, name, None))
             if isinstance(value, str) and name in self._resolvers:
-                setattr(self, name, self._resolvers[name](value))
+                params = {**params, name: self._resolvers[name](value)}
         return super().set_params(**params)
 
     def _plan(self, seed: int) -> training.Plan:
@@ -114,12 +113,15 @@ class BaseRBM(
             last finite parameters and can be used.
         """
         go_on = self.warm_start and hasattr(self, "components_")
-        X = check_rows(self, X, reset=not go_on)
-        rows = Rows(X, check_weights(sample_weight, X))
+        X = self._check_data(X, go_on)
+        weights = check_weights(sample_weight, X)
+        check_repetitions(weights)
+        rows = Rows(X, weights)
         model = self._model()
         warn_outside(model.visible, X)
         if not go_on or not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
+            self._n_draws = -1
         plan = self._plan(self._seed)
         state = (
             self._resumed(plan) if go_on else training.start(model, rows, self.n_components, plan)
@@ -153,7 +155,7 @@ class BaseRBM(
             The model after the update.
         """
         first = not hasattr(self, "components_")
-        X = check_rows(self, X, reset=first)
+        X = self._check_data(X, not first)
         weights = check_weights(sample_weight, X)
         model = self._model()
         warn_outside(model.visible, X)
@@ -174,15 +176,36 @@ class BaseRBM(
         """The user's callbacks, and with `verbose` the pseudo-likelihood of some rows and the line that shows it."""
         given = self.callbacks
         own = [] if given is None else [given] if callable(given) else list(given)
+        for callback in own:
+            if not callable(callback):
+                raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
         line = ProgressLine(type(self).__name__)
         if not self.verbose:
             return own, line
         step = -(-X.shape[0] // SHOWN_ROWS)
         shown = np.concatenate([block for _, block in blocks(X[::step])])
-        score = Scorer(
-            "pseudo_likelihood", lambda params: pseudo_log_likelihood(model, params, shown).mean()
-        )
+        if (
+            model.visible.has_scale
+        ):  # the pseudo-likelihood of real-valued units takes an integral per entry
+            score = Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, shown))
+        else:
+            score = Scorer(
+                "pseudo_likelihood", lambda p: pseudo_log_likelihood(model, p, shown).mean()
+            )
         return [score, *own, line], line
+
+    def _check_data(self, X: Any, go_on: bool) -> Any:
+        """Rows to learn from, of the dtype of the model if there is one already."""
+        X = check_rows(self, X, reset=not go_on)
+        if not go_on:
+            return X
+        W = self._params().W
+        if W.shape[1] != self.n_components:
+            raise ValueError(
+                f"n_components is {self.n_components}, but the model to go on from has {W.shape[1]} hidden units. "
+                "Fit anew (warm_start=False) to change it."
+            )
+        return X.astype(W.dtype, copy=False)
 
     def _resumed(self, plan: training.Plan) -> training.State:
         """The training state that the fitted attributes stand for, in new arrays."""

@@ -4,21 +4,22 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._batches import blocks
+from ebm._batches import blocks, dense
 from ebm._checks import Array, as_rows, check_integer, check_real
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.likelihood import LogPartition, log_partition, pseudo_log_likelihood
 from ebm.samplers import block_gibbs, conditional_mean
-from ebm.sklearn_compat._validation import check_rows, draw_seed
+from ebm.sklearn_compat._validation import FLOATS, check_rows, draw_seed
 
 # Draws of `sample` and `gibbs` count up from 0; imputation, which does not advance, uses a number beyond them.
 IMPUTATION = 1 << 40
 
 
-class BipartiteDistribution:
+class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
     """The distribution p(v, h) of the fitted attributes (abstract)."""
 
     components_: Any
@@ -39,6 +40,11 @@ class BipartiteDistribution:
             ("hidden", model.hidden, len(W.T)),
         ):
             own = unit.neutral(n, np.dtype(dtype))
+            intercept = np.asarray(getattr(self, f"intercept_{name}_"))
+            if intercept.shape != (n,):
+                raise ValueError(
+                    f"intercept_{name}_ must have the shape ({n},), as components_ says. Got {intercept.shape}."
+                )
             values = [getattr(self, f"intercept_{name}_")]
             values += [getattr(self, f"{field}_{name}_", None) for field in unit.fields[1:]]
             layers.append(
@@ -100,7 +106,8 @@ class BipartiteDistribution:
             Visible means.
         """
         params = self._params()
-        h = as_rows(X, params.W.shape[1], "X").astype(params.W.dtype)
+        X = check_array(X, accept_sparse="csr", dtype=FLOATS, input_name="X")
+        h = as_rows(dense(X), params.W.shape[1], "X").astype(params.W.dtype)
         return self._model().visible_mean(params, h)
 
     def reconstruct(self, X: Any) -> Array:

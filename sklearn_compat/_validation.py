@@ -12,8 +12,8 @@ from ebm.units import Unit
 
 FLOATS = (np.float64, np.float32)
 MISSING_REMEDY = (
-    " Fit on rows that are complete; impute(X) of the fitted model then fills in the NaN entries of "
-    "other rows."
+    " Fit on rows that are complete and finite; impute(X) of the fitted model then fills in entries of other rows "
+    "that are unknown (NaN)."
 )
 # Weights stand for repetitions; a mean above this is taken for a mistake of scale, not for a wish.
 MOST_REPETITIONS = 1000
@@ -31,7 +31,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False) 
             ensure_all_finite="allow-nan" if allow_nan else True,
         )
     except ValueError as error:
-        if "NaN" in str(error) and not allow_nan:
+        if ("NaN" in str(error) or "infinity" in str(error)) and not allow_nan:
             raise ValueError(f"{error}{MISSING_REMEDY}") from None
         raise
 
@@ -58,12 +58,16 @@ def check_weights(sample_weight: Any, X: Any) -> Array | None:
     )
     if not weights.any():
         raise ValueError("sample_weight is zero for every sample: at least one must be positive.")
-    if weights.mean() > MOST_REPETITIONS:
+    return weights
+
+
+def check_repetitions(weights: Array | None) -> None:
+    """Refuse weights that would make an epoch absurdly long."""
+    if weights is not None and weights.mean() > MOST_REPETITIONS:
         raise ValueError(
             f"sample_weight has the mean {weights.mean():g}. A weight counts repetitions of its row, so an epoch would "
             f"take that many times longer; divide the weights by their mean."
         )
-    return weights
 
 
 def draw_seed(random_state: Any) -> int:

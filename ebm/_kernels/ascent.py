@@ -1,6 +1,16 @@
-"""Updates of a flat parameter vector, in one pass and in place. Gradients point uphill."""
+"""Updates of a flat parameter vector, in one pass and in place. Gradients point uphill.
+
+An entry that a step would make infinite stays where it is: parameters are finite whatever the learning rate.
+"""
+
+import numpy as np
 
 from ebm._jit import jit
+
+
+@jit(inline=True)
+def _finite_or(new, old):
+    return new if abs(new) < np.inf else old
 
 
 @jit
@@ -8,9 +18,9 @@ def ascend(theta, gradient, rate, decay, n_decayed):
     """Theta <- theta + rate (gradient - decay theta), the decay for the first `n_decayed` entries only."""
     kept = 1 - rate * decay
     for i in range(n_decayed):
-        theta[i] = kept * theta[i] + rate * gradient[i]
+        theta[i] = _finite_or(kept * theta[i] + rate * gradient[i], theta[i])
     for i in range(n_decayed, theta.size):
-        theta[i] += rate * gradient[i]
+        theta[i] = _finite_or(theta[i] + rate * gradient[i], theta[i])
 
 
 @jit
@@ -19,5 +29,5 @@ def ascend_with_momentum(theta, gradient, velocity, rate, decay, n_decayed, mome
     own, ahead = (rate, momentum) if look_ahead else (0 * rate, 1 + 0 * momentum)
     for i in range(theta.size):
         g = gradient[i] - (decay * theta[i] if i < n_decayed else 0 * decay)
-        velocity[i] = momentum * velocity[i] + rate * g
-        theta[i] += ahead * velocity[i] + own * g
+        velocity[i] = _finite_or(momentum * velocity[i] + rate * g, velocity[i])
+        theta[i] = _finite_or(theta[i] + ahead * velocity[i] + own * g, theta[i])

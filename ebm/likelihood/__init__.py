@@ -2,5 +2,6 @@
 
 from ebm.likelihood.exact import LogPartition, log_partition
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
+from ebm.likelihood.reconstruction import reconstruction_error
 
-__all__ = ["LogPartition", "log_partition", "pseudo_log_likelihood"]
+__all__ = ["LogPartition", "log_partition", "pseudo_log_likelihood", "reconstruction_error"]

@@ -23,6 +23,7 @@ LOG_LARGEST = 600.0
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
 SPACING, REACH = 0.75, 9.0
 BLOCK_NUMBERS = 1 << 20
+POINTS = 32  # of the grid at a time
 
 
 def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
@@ -37,9 +38,13 @@ def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Arra
             return _gaussian_pair(params, v)
         return _gaussian_visible(model, params, v)
     largest = np.abs(params.W).max()
-    if isinstance(model.hidden, Bernoulli) and largest < LOG_LARGEST:
-        return _bernoulli_pair(params, v, largest)
-    return _two_state_visible(model, params, v)
+    out = np.empty(len(v))
+    # The fast way multiplies exponentials, which has bounds; all that is outside takes the general one.
+    fast = np.abs(1 - 2 * v).max(axis=1) <= 1
+    fast &= isinstance(model.hidden, Bernoulli) and largest < LOG_LARGEST
+    out[fast] = _bernoulli_pair(params, v[fast], largest)
+    out[~fast] = _two_state_visible(model, params, v[~fast])
+    return out
 
 
 def _bernoulli_pair(params: BipartiteParameters, v: Array, largest: float) -> Array:
@@ -72,15 +77,17 @@ def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -
         w, sd = params.W[i], np.exp(z / 2)
         first = b + np.minimum(low * w, high * w).sum() - REACH * sd
         last = b + np.maximum(low * w, high * w).sum() + REACH * sd
-        x = np.arange(first, last, SPACING * sd)
-        integral = np.empty(len(v))
-        step = max(1, BLOCK_NUMBERS // (len(x) * len(w)))
-        for r in range(0, len(v), step):
-            change = (x - v[r : r + step, i, np.newaxis]) / sd**2
-            moved = inputs[r : r + step, np.newaxis] + change[:, :, np.newaxis] * w
-            a = model.hidden.log_normaliser(params.hidden, moved.reshape(-1, len(w)))
-            log_weights = a.reshape(-1, len(x)) - 0.5 * ((x - b) / sd) ** 2
-            integral[r : r + step] = np.logaddexp.reduce(log_weights, axis=1)
+        integral = np.full(len(v), -np.inf)
+        step = max(1, BLOCK_NUMBERS // (POINTS * len(w)))
+        for k in range(0, int((last - first) / (SPACING * sd)) + 1, POINTS):
+            x = first + SPACING * sd * np.arange(k, k + POINTS)
+            for r in range(0, len(v), step):
+                change = (x - v[r : r + step, i, np.newaxis]) / sd**2
+                moved = inputs[r : r + step, np.newaxis] + change[:, :, np.newaxis] * w
+                a = model.hidden.log_normaliser(params.hidden, moved.reshape(-1, len(w)))
+                log_weights = a.reshape(-1, POINTS) - 0.5 * ((x - b) / sd) ** 2
+                part = np.logaddexp.reduce(log_weights, axis=1)
+                integral[r : r + step] = np.logaddexp(integral[r : r + step], part)
         out += at_v - 0.5 * ((v[:, i] - b) / sd) ** 2 - integral - np.log(SPACING * sd)
     return out
 
