@@ -82,6 +82,7 @@ def mnist() -> None:
             name = f"{'centred' if centered else 'plain'}{', flipped bits' if flipped else ''}"
             took = time.perf_counter() - begun
             figure = published[centered, flipped]
+            print(name, scores, f"{took:.0f} s", flush=True)
             rows.append(
                 (name, f"{np.mean(scores):.2f}", f"{np.std(scores):.2f}", figure, f"{took:.0f}")
             )

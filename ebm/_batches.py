@@ -2,8 +2,8 @@
 
 A row of weight w stands for w equal rows: it comes up ceil(w) times per epoch, the last time with the fraction that
 is left. The order of an epoch is that of random priorities, each a function of the seed, the epoch, the row's content
-and the number of the copy. So fitting depends on which rows there are, and not on the order in which they are stored,
-nor on whether equal rows are repeated or weighted.
+(in single precision) and the number of the copy. So fitting depends on which rows there are, and not on the order in
+which they are stored, nor on whether equal rows are repeated or weighted.
 """
 
 from collections.abc import Iterator

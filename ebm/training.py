@@ -157,7 +157,7 @@ class Learner:
         made = self._run_compiled(v, weights, rates) if self._plain else None
         if made is not None:
             self._state.n_steps += made
-            return made == len(rates)
+            return made == len(rates) or self._refuse()
         size = self._plan.batch_size
         for step, rate in enumerate(rates):
             part = slice(step * size, (step + 1) * size)
@@ -184,6 +184,12 @@ class Learner:
         batches = Batch(v, weights)
         return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
 
+    def _refuse(self) -> bool:
+        """Leave chains that can go on."""
+        for x in self._state.chains:
+            np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        return False
+
     def update(self, v: Array, weights: Array | None, rate: float) -> bool:
         """One step on the rows `v`, which are consumed; False, and nothing moved, when its gradient is not finite."""
         state, plan = self._state, self._plan
@@ -193,9 +199,7 @@ class Learner:
         batch = Batch(v, None if weights is None else weights / weights.sum())
         _, state.chains, info = self._estimate(self._params, batch, state.chains, key)
         if not info.finite:
-            for x in state.chains:
-                np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-            return False
+            return self._refuse()
         if not self._plain:
             rescale(state.model, self._params, self._views, state.chains)
             bound(self._views, LARGEST_LOG_STEP / rate)

@@ -63,7 +63,18 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         return tags
 
     def set_params(self, **params: Any) -> "BaseRBM":
-        """Set parameters by name; ``gradient__n_steps`` reaches into a record, also one given by its string."""
+        """Set parameters by name; ``gradient__n_steps`` reaches into a record, also one given by its string.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
         for name in {name.split("__")[0] for name in params if "__" in name}:
             value = params.get(name, getattr(self, name, None))
             if isinstance(value, str) and name in self._resolvers:

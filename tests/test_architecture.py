@@ -229,13 +229,18 @@ NUMPYDOC_ERRORS = re.compile("GL0[356789]|GL10|SS0[1234]|PR0[123457]|PR10|RT0[13
 
 
 def exported() -> Iterator[str]:
-    """Dotted names of what ebm exports, and of the public methods written in this library."""
+    """Dotted names of what ebm exports, and of the methods of estimators and displays.
+
+    The methods of units, gradients and optimisers are roles, documented in full where they are abstract.
+    """
     for public in ebm.__all__:
         thing = getattr(ebm, public)
         if not callable(thing):
             continue
         home = f"{thing.__module__}.{thing.__qualname__}"
         yield home
+        if thing.__module__.split(".")[1] not in ("sklearn_compat", "displays"):
+            continue
         for attribute, member in inspect.getmembers(thing) if inspect.isclass(thing) else ():
             member = getattr(member, "__func__", member)
             own = inspect.isfunction(member) and member.__module__.split(".")[0] == "ebm"

@@ -158,9 +158,10 @@ def test_links_lead_somewhere(page):
 
 
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(script):
+def test_example_runs(script, monkeypatch, tmp_path):
     from matplotlib import pyplot
 
+    monkeypatch.setenv("EBM_FIGURES", str(tmp_path))
     try:
         runpy.run_path(str(script), run_name="__main__")
     finally:

@@ -16,7 +16,9 @@ def _finite_or(new, old):
 @jit
 def ascend(theta, gradient, rate, decay, n_decayed):
     """Theta <- theta + rate (gradient - decay theta), the decay for the first `n_decayed` entries only."""
-    kept = 1 - rate * decay
+    kept = (
+        type(rate)(1) - rate * decay
+    )  # a bare 1 is an int64, and would make doubles of all that follows
     for i in range(n_decayed):
         theta[i] = _finite_or(kept * theta[i] + rate * gradient[i], theta[i])
     for i in range(n_decayed, theta.size):
@@ -26,8 +28,9 @@ def ascend(theta, gradient, rate, decay, n_decayed):
 @jit
 def ascend_with_momentum(theta, gradient, velocity, rate, decay, n_decayed, momentum, look_ahead):
     """Classical momentum, or Nesterov's with `look_ahead`: see :mod:`ebm.optimizers.sgd`."""
-    own, ahead = (rate, momentum) if look_ahead else (0 * rate, 1 + 0 * momentum)
+    T = type(rate)
+    own, ahead = (rate, momentum) if look_ahead else (T(0), T(1))
     for i in range(theta.size):
-        g = gradient[i] - (decay * theta[i] if i < n_decayed else 0 * decay)
+        g = gradient[i] - (decay * theta[i] if i < n_decayed else T(0))
         velocity[i] = _finite_or(momentum * velocity[i] + rate * g, velocity[i])
         theta[i] = _finite_or(theta[i] + ahead * velocity[i] + own * g, theta[i])

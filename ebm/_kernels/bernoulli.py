@@ -25,7 +25,9 @@ RUN = 64
 
 @jit(inline=True)
 def _happens(word, probability):
-    # The word counts in steps of 2**-32; the half step centres it, so that the bias is below 2**-33.
+    # The word counts in steps of 2**-32; the half step centres it, so that the bias is below 2**-33 in double
+    # precision. Single precision rounds the word to 24 bits: small probabilities keep theirs, one half and more are
+    # off by 2**-25.
     T = type(probability)
     return T(T(word) + T(0.5) < probability * T(TWO_32))
 

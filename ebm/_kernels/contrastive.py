@@ -141,6 +141,8 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
         dv[i] += minus_mu[i]
     for j in range(lam.size):
         dh[j] += lam_row[j]
+    if not np.isfinite(np.sum(dv) + np.sum(dh) + np.sum(minus_mu) + np.sum(lam_row)):
+        return False
     _slide(mu, minus_mu, slide)
     _slide(lam, lam_row, slide)
     _copy(mu, -1, minus_mu)

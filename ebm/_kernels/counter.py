@@ -75,9 +75,10 @@ def block_rows(n_columns):
 @jit
 def fill_words(out, key0, key1, first):
     """Fill `out`, of even length, with the words of the counters first, first + 1, ...: two words each."""
-    key0, key1, high = np.uint32(key0), np.uint32(key1), np.uint32(first >> 32)
+    key0, key1 = np.uint32(key0), np.uint32(key1)
     for i in range(out.size // 2):
-        word0, word1 = threefry(key0, key1, np.uint32(first + i), high)
+        low, high = np.uint32((first + i) & 0xFFFFFFFF), np.uint32((first + i) >> 32)
+        word0, word1 = threefry(key0, key1, low, high)
         out[2 * i] = word0
         out[2 * i + 1] = word1
 

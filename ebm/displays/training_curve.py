@@ -23,7 +23,7 @@ class TrainingCurveDisplay:
     epochs : array-like of shape (n_epochs,)
         Epochs, from 1.
     curves : dict of array-like of shape (n_epochs,)
-        Numbers by name.
+        Numbers by name; NaN where none was recorded, over which the line goes on.
     name : str or None, default=None
         What the curves belong to; it stands in the legend.
 
@@ -79,18 +79,17 @@ class TrainingCurveDisplay:
             if np.shape(values) != np.shape(self.epochs):
                 raise ValueError(
                     f"{metric!r} has {np.size(values)} entries for {np.size(self.epochs)} epochs. "
-                    "A callback has to return its number after every epoch to be shown."
+                    "There must be one for each; NaN stands for none."
                 )
         name = self.name if name is None else name
         self.ax_ = axes(ax)
         self.figure_ = self.ax_.figure
         self.lines_ = []
         for metric, values in self.curves.items():
-            style = {
-                "label": self._label(name, metric),
-                "marker": "." if len(values) < 10 else None,
-            }
-            self.lines_ += self.ax_.plot(self.epochs, values, **{**style, **kwargs})
+            known = np.isfinite(np.asarray(values, dtype=float))
+            x, y = np.asarray(self.epochs)[known], np.asarray(values)[known]
+            style = {"label": self._label(name, metric), "marker": "." if len(y) < 10 else None}
+            self.lines_ += self.ax_.plot(x, y, **{**style, **kwargs})
         self.ax_.xaxis.set_major_locator(MaxNLocator(integer=True))
         self.ax_.set_xlabel("epoch")
         if len(self.curves) == 1:

@@ -153,4 +153,5 @@ def _difference(
         getattr(gradient.visible, field)[:] = value - model.own_v[field] - coupling.sum(axis=1)
     for field, value in data.own_h.items():
         getattr(gradient.hidden, field)[:] = value - model.own_h[field] - coupling.sum(axis=0)
-    return bool(np.isfinite(dW).all())
+    arrays = (gradient.W, *gradient.visible, *gradient.hidden)
+    return all(bool(np.isfinite(x).all()) for x in arrays)

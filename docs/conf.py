@@ -1,0 +1,47 @@
+"""Sphinx settings. Everything is built from this checkout; nothing is fetched."""
+
+import os
+
+import ebm
+
+project = "scikit-ebm"
+author = "The scikit-ebm developers"
+project_copyright = author
+version = release = ebm.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+    "sphinxcontrib.bibtex",
+]
+exclude_patterns = ["_build"]
+templates_path = ["_templates"]
+default_role = "literal"  # as in scikit-learn's docstrings
+smartquotes = False  # W' is a transpose
+
+# The summary tables are the table of contents: each class has a page of its own, with its methods.
+numpydoc_show_class_members = False
+autodoc_typehints = "none"  # the docstrings say more
+autosummary_generate = True
+
+bibtex_bibfiles = ["references.bib"]
+bibtex_reference_style = "author_year"
+
+os.environ["EBM_FIGURES"] = ""  # the gallery shows figures, it writes no files of its own
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "within_subsection_order": "FileNameSortKey",
+    "show_memory": False,
+    "show_signature": False,
+    "download_all_examples": False,
+    "abort_on_example_error": False,  # a failure is a warning, and warnings are errors
+}
+
+html_theme = "pydata_sphinx_theme"
+html_title = "scikit-ebm"
+html_show_sourcelink = False
+html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}

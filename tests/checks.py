@@ -1,0 +1,122 @@
+"""What a right implementation does, as functions of the implementation.
+
+The tests of the core hand them the library, tests/test_teeth.py hands them implementations that
+are known to be wrong and expects an AssertionError.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from tests.models import flat
+from tests.oracles import rbm, rbm_gibbs, rbm_gradients
+from tests.oracles.data import sample_states
+from tests.statistics import assert_same_distribution, assert_same_mean, joint_counts
+
+# Samplers ------------------------------------------------------------------------------------
+# A step takes the visible states of independent chains and returns (v, h): v drawn given h.
+
+
+def assert_samples_the_transition_row(step, model, start, beta=1.0, given=None, n=40_000):
+    """From one fixed state, (h, v') has the law p(h | v) p(v' | h)."""
+    v, h = step(np.tile(start, (n, 1)))
+    law = rbm.hidden_given_visible(model, start, beta)[:, np.newaxis]
+    law = law * [
+        rbm.visible_given_hidden(model, h_state, beta, given)
+        for h_state in rbm.all_states(len(model.c))
+    ]
+    assert_same_distribution(joint_counts(v, h), law.T)
+
+
+def assert_leaves_the_law_unchanged(step, model, beta=1.0, given=None, n=40_000):
+    """From exact draws of v, the pair (v', h) follows p(v, h), given the clamped units if any."""
+    law = rbm.joint_probabilities(model, beta)
+    for index, v in enumerate(rbm.all_states(len(model.b))):
+        if given is not None and np.any(np.abs(v - given) > 0):
+            law[index] = 0
+    law = law / law.sum()
+    start = sample_states(law.sum(axis=1), n, np.random.default_rng(12345))
+    v, h = step(start)
+    assert_same_distribution(joint_counts(v, h), law)
+
+
+# Gradients -----------------------------------------------------------------------------------
+
+
+def centred(plain, mu, lam):
+    """The centred gradient that belongs to a plain one: db and dc are the differences of means."""
+    dW = plain.W - np.outer(mu, plain.c) - np.outer(plain.b, lam)
+    return rbm.OracleRBM(dW, plain.b - dW @ lam, plain.c - mu @ dW, plain.z, plain.zh)
+
+
+def assert_exact_gradient(gradient, model, X, atol=1e-7):
+    """The oracle's gradient, and the slope of the log-likelihood."""
+    slope = rbm_gradients.finite_difference_gradient(model, X)
+    np.testing.assert_allclose(flat(gradient), flat(slope), rtol=0, atol=atol)
+    if model.z is None or model.zh is None:
+        exact = rbm_gradients.log_likelihood_gradient(model, X)
+        np.testing.assert_allclose(flat(gradient), flat(exact), rtol=0, atol=1e-10)
+
+
+def assert_expects_contrastive_divergence(estimate, model, X, n_steps, *, chains=None, n=3000):
+    """Independent plain estimates, ``estimate(i)`` for i < n, have the enumerated expectation."""
+    expected = rbm_gradients.contrastive_divergence_gradient(model, X, n_steps, chains)
+    samples = np.array([flat(estimate(i)) for i in range(n)])
+    assert_same_mean(samples, flat(expected))
+
+
+def assert_moves_on(update, model, start, n=4000):
+    """Two persistent updates are two steps of the chain: h after them has the law h T T.
+
+    ``update(i, h)`` makes one update of seed i from hidden states h and returns the new ones.
+    """
+    transition = rbm_gibbs.hidden_transition(model)
+    h = np.tile(start, (n, 1))
+    h = update(1, update(0, h))
+    law = (transition @ transition)[rbm.state_index(start)]
+    counts = np.bincount(rbm.state_index(h), minlength=len(law))
+    assert_same_distribution(counts, law)
+
+
+# Optimisers ----------------------------------------------------------------------------------
+
+
+def assert_momentum(step, momentum, *, nesterov, decay=0.1, n_decayed=2):
+    """Three steps by hand at three learning rates: the rate enters when the gradient does, once.
+
+    ``step(theta, gradient, rate, decay, n_decayed)`` returns the parameters after the step.
+    """
+    rng = np.random.default_rng(3)
+    theta, velocity = rng.normal(size=5), np.zeros(5)
+    for rate in (0.1, 0.02, 0.3):
+        gradient = rng.normal(size=5)
+        moved = step(theta.copy(), gradient.copy(), rate, decay, n_decayed)
+        uphill = gradient.copy()
+        uphill[:n_decayed] -= decay * theta[:n_decayed]
+        velocity = momentum * velocity + rate * uphill
+        theta = theta + (momentum * velocity + rate * uphill if nesterov else velocity)
+        np.testing.assert_allclose(moved, theta, rtol=0, atol=1e-14)
+
+
+# Energies and elementary functions -----------------------------------------------------------
+
+
+def assert_energy(energy, model, V, H):
+    """E(v, h) of pairs of rows."""
+    expected = [rbm.energy(model, v, h) for v, h in zip(V, H, strict=True)]
+    np.testing.assert_allclose(energy(V, H), expected, rtol=1e-12, atol=1e-12)
+
+
+def assert_free_energy(free_energy, model, V, beta=1.0):
+    """F(v) = -log sum_h exp(-beta E) / beta of rows."""
+    expected = [rbm.free_energy(model, v, beta) for v in V]
+    np.testing.assert_allclose(free_energy(V), expected, rtol=1e-12, atol=1e-12)
+
+
+def assert_softplus(softplus, dtype=np.float64):
+    """log(1 + exp(x)) to a few units in the last place, from -30 to 10 000."""
+    for x in np.concatenate([np.linspace(-30, 30, 601), [-1e4, 88.0, 710.0, 1e4]]).astype(dtype):
+        exact = max(float(x), 0.0) + math.log1p(math.exp(-abs(float(x))))
+        assert abs(float(softplus(x)) - exact) <= 8 * np.finfo(dtype).eps * exact + 1e-26, x

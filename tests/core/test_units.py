@@ -1,0 +1,341 @@
+"""ebm.units: the law of one unit given its input."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import integrate, stats
+
+from ebm._random import Key
+from ebm.units import UNITS, Bernoulli, Gaussian
+from tests.oracles import rbm
+from tests.statistics import assert_same_distribution, assert_same_mean, state_counts
+
+KEY = Key(1, 2)
+BETAS = [0.3, 1.0, 2.5]
+DTYPES = [np.float32, np.float64]
+ALL = [Bernoulli(), Gaussian()]
+
+
+def layer(unit, n_units=3, dtype=np.float64, seed=0):
+    rng = np.random.default_rng(seed)
+    return unit.parameters(*(rng.normal(size=n_units).astype(dtype) for _ in unit.fields))
+
+
+def inputs(n_rows=4, n_units=3, dtype=np.float64, seed=1):
+    return np.random.default_rng(seed).normal(size=(n_rows, n_units)).astype(dtype)
+
+
+def log_variance(own):
+    return getattr(own, "log_variance", None)
+
+
+def log_weight(unit, own, x, f, beta):
+    """-beta [U(x) - s(x)' f] of one state, by the formulas of the table."""
+    own_energy = rbm.own_energy(x, own.bias, log_variance(own))
+    return -beta * (own_energy - rbm.interaction(x, log_variance(own)) @ f)
+
+
+# Energy, statistic, mean, log-normaliser -------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("unit", ALL, ids=repr)
+def test_energy_and_statistic_are_the_tables(unit, dtype):
+    own, x = layer(unit, dtype=dtype), inputs(dtype=dtype)
+    energies = unit.energy(own, x)
+    assert energies.dtype == np.float64
+    statistics = unit.statistic(own, x)
+    assert statistics.dtype == dtype
+    for row, energy, statistic in zip(x, energies, statistics, strict=True):
+        assert energy == pytest.approx(
+            rbm.own_energy(row.astype(float), own.bias, log_variance(own)), rel=1e-6
+        )
+        np.testing.assert_allclose(
+            statistic, rbm.interaction(row, log_variance(own)), rtol=10 * np.finfo(dtype).eps
+        )
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_bernoulli_normaliser_is_the_sum_over_states(beta):
+    own, f = layer(Bernoulli()), inputs()
+    expected = [
+        rbm.log_sum_exp([log_weight(Bernoulli(), own, x, row, beta) for x in rbm.all_states(3)])
+        for row in f
+    ]
+    np.testing.assert_allclose(Bernoulli().log_normaliser(own, f, beta), expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_gaussian_normaliser_is_the_integral_without_the_constant_of_the_energy(beta):
+    own, f = layer(Gaussian(), 1), inputs(3, 1)
+    sd = np.exp(own.log_variance[0] / 2) / np.sqrt(beta)
+    for row, value in zip(f, Gaussian().log_normaliser(own, f, beta), strict=True):
+        centre = own.bias[0] + row[0]
+        integral, _ = integrate.quad(
+            lambda x, row=row: np.exp(log_weight(Gaussian(), own, np.array([x]), row, beta)),
+            centre - 12 * sd,
+            centre + 12 * sd,
+            epsabs=0,
+            epsrel=1e-12,
+        )
+        assert value == pytest.approx(np.log(integral), rel=1e-10, abs=1e-12)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+@pytest.mark.parametrize("unit", ALL, ids=repr)
+def test_mean_of_the_statistic_is_the_slope_of_the_normaliser(unit, beta):
+    own, f, step = layer(unit), inputs(), 1e-5
+    mean = unit.statistic(own, unit.mean(own, f, beta))
+    for i in range(3):
+        nudge = step * np.eye(3)[i]
+        above, below = (unit.log_normaliser(own, f + sign * nudge, beta) for sign in (1, -1))
+        slope = (above - below) / (2 * step)
+        np.testing.assert_allclose(beta * mean[:, i], slope, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_bernoulli_mean_is_the_sigmoid(beta):
+    own, f = layer(Bernoulli()), inputs()
+    expected = 1 / (1 + np.exp(-beta * (f + own.bias)))
+    np.testing.assert_allclose(Bernoulli().mean(own, f, beta), expected, rtol=1e-14)
+
+
+def test_gaussian_mean_does_not_depend_on_beta():
+    own, f = layer(Gaussian()), inputs()
+    for beta in BETAS:
+        np.testing.assert_array_equal(Gaussian().mean(own, f, beta), f + own.bias)
+
+
+@pytest.mark.parametrize("n_units", [1, 99, 100, 101, 350])
+def test_normaliser_of_many_units_is_the_sum_of_theirs(n_units):
+    for dtype in DTYPES:
+        own, f = layer(Bernoulli(), n_units, dtype), 5 * inputs(2, n_units, dtype)
+        expected = np.logaddexp(0, f.astype(float) + own.bias).sum(axis=1)
+        value = Bernoulli().log_normaliser(own, f)
+        np.testing.assert_allclose(value, expected, rtol=20 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_normaliser_does_not_overflow(dtype):
+    own = Bernoulli().parameters(np.zeros(200, dtype))
+    for f, expected in ((1e4, 200 * 1e4), (-1e4, 0.0), (0.0, 200 * np.log(2))):
+        value = Bernoulli().log_normaliser(own, np.full((1, 200), f, dtype))
+        assert value[0] == pytest.approx(expected, rel=1e-6, abs=1e-30)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("unit", ALL, ids=repr)
+def test_nan_is_not_hidden(unit, dtype):
+    own = layer(unit, dtype=dtype)
+    f = np.array([[np.nan, 0, 0], [0, 0, 0]], dtype)
+    assert np.isnan(unit.mean(own, f)).tolist() == np.isnan(f).tolist()
+    assert np.isnan(unit.log_normaliser(own, f)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("unit", ALL, ids=repr)
+def test_precision_goes_through_and_arguments_are_left_alone(unit, dtype):
+    own, f = layer(unit, dtype=dtype), inputs(dtype=dtype)
+    before = f.copy()
+    f.flags.writeable = False
+    for out in (unit.mean(own, f, 0.5), unit.sample(own, f, KEY, 0.5), unit.statistic(own, f)):
+        assert out.dtype == dtype and out.shape == f.shape and out.flags.c_contiguous
+    unit.log_normaliser(own, f, 0.5)
+    unit.energy(own, f)
+    np.testing.assert_array_equal(f, before)
+
+
+@pytest.mark.parametrize("unit", ALL, ids=repr)
+def test_memory_layout_of_the_inputs_does_not_matter(unit):
+    own, f = layer(unit), inputs()
+    fortran, strided = np.asfortranarray(f), np.repeat(f, 2, axis=1)[:, ::2]
+    for other in (fortran, strided):
+        np.testing.assert_array_equal(unit.mean(own, other), unit.mean(own, f))
+        np.testing.assert_array_equal(unit.sample(own, other, KEY), unit.sample(own, f, KEY))
+        np.testing.assert_array_equal(unit.log_normaliser(own, other), unit.log_normaliser(own, f))
+
+
+# Samples -------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("beta", BETAS)
+def test_bernoulli_samples_have_the_joint_law(beta, dtype):
+    n = 40_000
+    own, f = layer(Bernoulli(), dtype=dtype), inputs(1, dtype=dtype)
+    x = Bernoulli().sample(own, np.tile(f, (n, 1)), KEY, beta)
+    logs = [log_weight(Bernoulli(), own, state, f[0], beta) for state in rbm.all_states(3)]
+    assert_same_distribution(state_counts(x), np.exp(logs - rbm.log_sum_exp(logs)))
+
+
+@pytest.mark.needs_jit
+def test_neighbouring_rows_of_bernoulli_samples_are_independent():
+    x = Bernoulli().sample(Bernoulli().parameters(np.zeros(3)), np.zeros((40_000, 3)), KEY)
+    assert_same_distribution(state_counts(x.reshape(-1, 6)), np.full(64, 1 / 64))
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("beta", BETAS)
+def test_gaussian_samples_are_independent_normals(beta, dtype):
+    """Four units: two pairs that each share a counter."""
+    n = 40_000
+    own, f = layer(Gaussian(), 4, dtype), inputs(1, 4, dtype)
+    x = Gaussian().sample(own, np.tile(f, (n, 1)), KEY, beta).astype(float)
+    standard = (x - own.bias - f) / (np.exp(own.log_variance / 2) / np.sqrt(beta))
+    for column in standard.T:
+        assert stats.kstest(column, "norm").pvalue > 1e-6
+    products = np.einsum("ri,rj->rij", standard, standard).reshape(n, -1)
+    assert_same_mean(np.hstack([standard, products]), np.r_[np.zeros(4), np.eye(4).ravel()])
+    squares = standard**2
+    pairs = np.column_stack([squares[:, 0] * squares[:, 1], squares[:, 1] * squares[:, 2]])
+    assert_same_mean(pairs, 1.0)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gaussian_tails_are_there_and_finite(dtype):
+    own = Gaussian().parameters(np.zeros(100, dtype), np.zeros(100, dtype))
+    x = Gaussian().sample(own, np.zeros((10_000, 100), dtype), KEY)
+    assert np.isfinite(x).all()
+    beyond = np.array([np.sum(np.abs(x) > k) for k in (3, 4)])
+    expected = x.size * 2 * stats.norm.sf([3, 4])
+    assert (np.abs(beyond - expected) < 6 * np.sqrt(expected)).all()
+
+
+# Initial parameters --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bernoulli_units_start_at_the_datas_means_and_finite(dtype):
+    mean = np.array([0.0, 1.0, 0.3, 0.5], dtype)
+    own = Bernoulli().initial(mean, mean, 1000.0)
+    assert own.bias.dtype == dtype and np.isfinite(own.bias).all()
+    at_rest = Bernoulli().mean(own, np.zeros((1, 4), dtype))[0]
+    np.testing.assert_allclose(at_rest, mean, atol=1e-3)
+    np.testing.assert_allclose(at_rest, (1000 * mean + 0.5) / 1001, rtol=1e-4)
+    assert own.bias[3] == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_gaussian_units_start_at_the_datas_moments(dtype):
+    mean, variance = np.array([1.0, -2.0, 5.0], dtype), np.array([0.5, 4.0, 0.0], dtype)
+    own = Gaussian().initial(mean, variance, 100.0)
+    assert own.bias.dtype == own.log_variance.dtype == dtype
+    np.testing.assert_array_equal(own.bias, mean)
+    np.testing.assert_allclose(np.exp(own.log_variance), [0.5, 4.0, 1.0], rtol=1e-6)
+    assert not np.shares_memory(own.bias, mean)
+
+
+def test_what_rounding_leaves_of_a_constant_is_no_variance():
+    own = Gaussian().initial(np.array([1e6]), np.array([1e-22]), 100.0)
+    assert own.log_variance == 0
+
+
+@pytest.mark.parametrize(
+    ("variance", "expected"),
+    [("unit", [1, 1]), (2.0, [2, 2]), ([0.5, 3.0], [0.5, 3.0]), (np.array([1.0, 4.0]), [1, 4])],
+)
+def test_given_variances_are_taken_and_not_learned(variance, expected):
+    unit = Gaussian(variance)
+    assert unit.is_free("bias") and not unit.is_free("log_variance")
+    for own in (
+        unit.initial(np.zeros(2), np.full(2, 9.0), 10.0),
+        unit.neutral(2, np.dtype(np.float64)),
+    ):
+        np.testing.assert_allclose(unit.scale(own), expected, rtol=1e-15)
+    assert unit.lower_bounds(own) == {}
+
+
+def test_learned_variances_have_a_floor():
+    unit = Gaussian(floor=0.01)
+    assert unit.is_free("log_variance")
+    own = unit.parameters(np.zeros(2), np.log([2.0, 4.0]))
+    floors = unit.lower_bounds(own)["log_variance"]
+    np.testing.assert_allclose(np.exp(floors), [0.02, 0.04], rtol=1e-14)
+    assert Bernoulli().lower_bounds(layer(Bernoulli())) == {}
+
+
+@pytest.mark.parametrize("unit", ALL, ids=repr)
+def test_neutral_units_are_all_zero(unit):
+    own = unit.neutral(3, np.dtype(np.float32))
+    assert type(own) is unit.parameters
+    for values in own:
+        assert values.dtype == np.float32 and not values.any()
+
+
+def test_only_units_with_a_scale_have_one():
+    for unit in ALL:
+        assert (unit.scale(layer(unit)) is not None) == unit.has_scale
+    assert not Bernoulli().has_scale and Gaussian().has_scale
+
+
+# Derivatives ---------------------------------------------------------------------------------
+
+
+def test_own_derivatives_are_slopes_of_minus_the_energy():
+    unit, own, x, step = Gaussian(), layer(Gaussian()), inputs(), 1e-6
+    slope = unit.own_derivatives(own, x)["log_variance"]
+    for i in range(3):
+        nudge = step * np.eye(3)[i]
+        above, below = (
+            unit.energy(own._replace(log_variance=own.log_variance + sign * nudge), x)
+            for sign in (1, -1)
+        )
+        np.testing.assert_allclose(slope[:, i], -(above - below) / (2 * step), atol=1e-8)
+    assert Bernoulli().own_derivatives(layer(Bernoulli()), x) == {}
+
+
+def test_mean_derivatives_are_the_expectations():
+    """Gauss-Hermite quadrature with two nodes is exact for a square."""
+    unit, own, f = Gaussian(), layer(Gaussian()), inputs()
+    sd = np.exp(own.log_variance / 2)
+    nodes = [own.bias + f + sign * sd for sign in (1, -1)]
+    expected = np.mean([unit.own_derivatives(own, x)["log_variance"] for x in nodes], axis=0)
+    actual = unit.mean_derivatives(own, f)["log_variance"]
+    np.testing.assert_allclose(actual, expected, rtol=1e-13)
+    assert Bernoulli().mean_derivatives(layer(Bernoulli()), f) == {}
+
+
+# What is refused -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("variance", ["free", 0.0, -1.0, [1.0, -2.0], np.nan, np.inf, [[1.0]]])
+def test_impossible_variances_are_refused(variance):
+    with pytest.raises(ValueError, match="variance must be"):
+        Gaussian(variance)
+
+
+@pytest.mark.parametrize("floor", [0.0, -0.1, 1.5, "low", np.nan])
+def test_impossible_floors_are_refused(floor):
+    with pytest.raises(ValueError, match="floor"):
+        Gaussian(floor=floor)
+
+
+def test_as_many_variances_as_units():
+    with pytest.raises(ValueError, match="2 entries, but the layer has 3"):
+        Gaussian([1.0, 2.0]).neutral(3, np.dtype(np.float64))
+
+
+def test_units_say_what_they_cannot_be():
+    nan = np.nan
+    assert Bernoulli().invalid(np.array([[0, 1, 0.5, nan]])) == ""
+    assert "between 0 and 2" in Bernoulli().invalid(np.array([[0, 2, nan]]))
+    assert "between -1 and 0" in Bernoulli().invalid(np.array([[-1.0, 0.0]]))
+    assert Gaussian().invalid(np.array([[-1e30, nan]])) == ""
+    assert "infinite" in Gaussian().invalid(np.array([[np.inf, 0.0]]))
+
+
+def test_units_are_records_with_names():
+    assert {name: type(unit()) for name, unit in UNITS.items()} == UNITS
+    unit = Gaussian(variance="unit", floor=0.1)
+    assert unit.get_params() == {"variance": "unit", "floor": 0.1}
+    assert repr(unit) == "Gaussian(variance='unit', floor=0.1)"
+    assert repr(Gaussian()) == "Gaussian()"
+    assert unit.set_params(floor=0.2).floor == 0.2
+    with pytest.raises(ValueError, match="floor"):
+        unit.set_params(floor=2)
+    with pytest.raises(ValueError, match="Invalid parameter 'mean'"):
+        unit.set_params(mean=0)

@@ -1,0 +1,1 @@
+"""Tests of the estimators: what users of scikit-learn see."""

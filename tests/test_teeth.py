@@ -1,0 +1,410 @@
+"""The checks have teeth: each rejects the known-wrong implementations, and accepts a right one.
+
+The mutants are mistakes that were really made, here or elsewhere; each is written beside the
+right line it differs from.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ebm._random import Key, fold
+from ebm.samplers import block_gibbs
+from ebm.units import Gaussian
+from tests.checks import (
+    assert_energy,
+    assert_exact_gradient,
+    assert_expects_contrastive_divergence,
+    assert_free_energy,
+    assert_leaves_the_law_unchanged,
+    assert_momentum,
+    assert_moves_on,
+    assert_samples_the_transition_row,
+    assert_softplus,
+)
+from tests.models import (
+    flat,
+    hidden_rows_for,
+    library_model,
+    library_params,
+    oracle_model,
+    rows_for,
+)
+from tests.oracles import rbm, rbm_gradients
+from tests.oracles.rbm import OracleRBM
+from tests.statistics import assert_increasing, assert_same_mean
+
+KEY = Key(5, 6)
+MODEL = oracle_model()
+LIBRARY, PARAMS = library_model(MODEL), library_params(MODEL)
+START = np.array([1.0, 0.0, 1.0, 1.0])
+
+
+def rejects(check, *args, **kwargs):
+    with pytest.raises(AssertionError):
+        check(*args, **kwargs)
+
+
+# Samplers ------------------------------------------------------------------------------------
+
+
+def right_step(v, key=KEY, n_steps=1):
+    return block_gibbs(LIBRARY, PARAMS, v, key, n_steps)
+
+
+def dropped_visible_bias(v):
+    wrong = PARAMS._replace(visible=type(PARAMS.visible)(0 * PARAMS.visible.bias))
+    return block_gibbs(LIBRARY, wrong, v, KEY, 1)
+
+
+def dropped_hidden_bias(v):
+    wrong = PARAMS._replace(hidden=type(PARAMS.hidden)(0 * PARAMS.hidden.bias))
+    return block_gibbs(LIBRARY, wrong, v, KEY, 1)
+
+
+def temperature_applied_once_more(v):
+    return block_gibbs(LIBRARY, PARAMS, v, KEY, 1, beta=1.5)
+
+
+def stale_h(v):
+    """The h that is handed back is not the one that v was drawn from."""
+    old = LIBRARY.sample_hidden(PARAMS, v, fold(KEY, 7))
+    return block_gibbs(LIBRARY, PARAMS, v, KEY, 1).v, old
+
+
+def synchronous_update(v):
+    """Both layers renewed at once, each from the old state of the other."""
+    h = LIBRARY.sample_hidden(PARAMS, v, fold(KEY, 1))
+    new_v = LIBRARY.sample_visible(PARAMS, h, fold(KEY, 2))
+    new_h = LIBRARY.sample_hidden(PARAMS, v, fold(KEY, 3))
+    return new_v, new_h
+
+
+def same_numbers_for_both_layers(v):
+    """One key for h and for v: the uniforms that decide them are the same."""
+    h = LIBRARY.sample_hidden(PARAMS, v, KEY)
+    return LIBRARY.sample_visible(PARAMS, h, KEY), h
+
+
+def same_numbers_for_all_chains(v):
+    """A key without a row."""
+    h = np.vstack([LIBRARY.sample_hidden(PARAMS, v[i : i + 1], KEY) for i in range(500)])
+    return LIBRARY.sample_visible(PARAMS, h, fold(KEY, 1)), h
+
+
+def means_instead_of_samples(v):
+    """The threshold one half."""
+    h = np.round(LIBRARY.hidden_mean(PARAMS, v))
+    return LIBRARY.sample_visible(PARAMS, h, KEY), h
+
+
+def never_moves(v):
+    return v, LIBRARY.sample_hidden(PARAMS, v, KEY)
+
+
+WRONG_STEPS = [
+    dropped_visible_bias,
+    dropped_hidden_bias,
+    temperature_applied_once_more,
+    stale_h,
+    synchronous_update,
+    same_numbers_for_both_layers,
+    means_instead_of_samples,
+]
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("mutant", [*WRONG_STEPS, never_moves], ids=lambda f: f.__name__)
+def test_transition_row_rejects(mutant):
+    assert_samples_the_transition_row(right_step, MODEL, START)
+    rejects(assert_samples_the_transition_row, mutant, MODEL, START)
+
+
+def test_transition_row_rejects_chains_that_move_together():
+    rejects(assert_samples_the_transition_row, same_numbers_for_all_chains, MODEL, START, n=500)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("mutant", WRONG_STEPS, ids=lambda f: f.__name__)
+def test_stationarity_rejects(mutant):
+    assert_leaves_the_law_unchanged(right_step, MODEL)
+    rejects(assert_leaves_the_law_unchanged, mutant, MODEL)
+
+
+@pytest.mark.needs_jit
+def test_stationarity_alone_passes_a_kernel_that_never_moves():
+    """Why the transition row is checked too."""
+    assert_leaves_the_law_unchanged(never_moves, MODEL)
+
+
+@pytest.mark.needs_jit
+def test_visible_frequencies_alone_pass_a_stale_h():
+    """Why the law is checked jointly."""
+    n = 40_000
+    law = rbm.hidden_given_visible(MODEL, START) @ [
+        rbm.visible_given_hidden(MODEL, h) for h in rbm.all_states(3)
+    ]
+    for step in (stale_h, synchronous_update):
+        v, _ = step(np.tile(START, (n, 1)))
+        assert_same_mean(v, law @ rbm.all_states(4))
+
+
+# Contrastive gradients -----------------------------------------------------------------------
+
+X = rows_for(MODEL, 7)
+H = hidden_rows_for(MODEL, 5)
+
+
+def mean_statistics(v, h):
+    """The mean over rows of the plain statistics of a binary model, in the oracle's spelling."""
+    return OracleRBM(v.T @ h / len(v), v.mean(axis=0), h.mean(axis=0))
+
+
+def phases(seed, n_steps=1, params=PARAMS):
+    """Both averages of one CD-k estimate, by NumPy."""
+    last = block_gibbs(LIBRARY, params, X, fold(KEY, seed), n_steps).v
+    return (
+        mean_statistics(X, LIBRARY.hidden_mean(PARAMS, X)),
+        mean_statistics(last, LIBRARY.hidden_mean(PARAMS, last)),
+    )
+
+
+def persistent_phases(seed):
+    last = LIBRARY.sample_visible(PARAMS, H, fold(KEY, seed))
+    return (
+        mean_statistics(X, LIBRARY.hidden_mean(PARAMS, X)),
+        mean_statistics(last, LIBRARY.hidden_mean(PARAMS, last)),
+    )
+
+
+def difference(positive, negative, factor=1.0):
+    return rbm_gradients.weighted_sum([1.0, -factor], [positive, negative])
+
+
+def assert_expects_persistent_divergence(estimate, n=3000):
+    law = np.mean([rbm.visible_given_hidden(MODEL, h) for h in H], axis=0)
+    terms = [rbm_gradients.statistics_given_visible(MODEL, v) for v in rbm.all_states(4)]
+    negative = rbm_gradients.weighted_sum(law, terms)
+    positive = rbm_gradients.data_statistics(MODEL, X)
+    samples = np.array([flat(estimate(i)) for i in range(n)])
+    assert_same_mean(samples, flat(positive) - flat(negative))
+
+
+@pytest.mark.needs_jit
+def test_expectation_of_the_estimate_rejects_a_negative_phase_divided_by_the_data_count():
+    """Five chains, divided by seven rows."""
+    assert_expects_persistent_divergence(lambda i: difference(*persistent_phases(i)))
+    rejects(
+        assert_expects_persistent_divergence,
+        lambda i: difference(*persistent_phases(i), len(H) / len(X)),
+    )
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(
+            lambda i: rbm_gradients.weighted_sum([7 / 8, -7 / 8], phases(i)),
+            id="a ragged batch of seven divided by the batch size of eight",
+        ),
+        pytest.param(lambda i: difference(*phases(i, 2)), id="one step too many"),
+        pytest.param(lambda i: difference(*phases(i)[::-1]), id="downhill"),
+        pytest.param(
+            lambda i: difference(*phases(i, params=PARAMS._replace(W=0.5 * PARAMS.W))),
+            id="stale weights",
+        ),
+        pytest.param(
+            lambda i: difference(
+                phases(i)[0],
+                mean_statistics(
+                    block_gibbs(LIBRARY, PARAMS, X, fold(KEY, i), 1).v,
+                    LIBRARY.hidden_mean(PARAMS, X),
+                ),
+            ),
+            id="stale h",
+        ),
+    ],
+)
+def test_expectation_of_the_estimate_rejects(mutant):
+    assert_expects_contrastive_divergence(lambda i: difference(*phases(i)), MODEL, X, 1)
+    rejects(assert_expects_contrastive_divergence, mutant, MODEL, X, 1)
+
+
+@pytest.mark.needs_jit
+def test_two_updates_reject_a_chain_that_is_restarted():
+    start = np.array([0.0, 1.0, 1.0])
+
+    def right(seed, h):
+        v = LIBRARY.sample_visible(PARAMS, h, fold(KEY, 2 * seed))
+        return LIBRARY.sample_hidden(PARAMS, v, fold(KEY, 2 * seed + 1))
+
+    def restarted(seed, h):
+        return right(seed, np.tile(start, (len(h), 1)))
+
+    assert_moves_on(right, MODEL, start)
+    rejects(assert_moves_on, restarted, MODEL, start)
+
+
+# Exact gradients -----------------------------------------------------------------------------
+
+
+def test_finite_differences_reject_wrong_slopes():
+    model = oracle_model("gaussian", "bernoulli", (2, 2))
+    rows = rows_for(model, 4)
+    gradient = rbm_gradients.log_likelihood_gradient(model, rows)
+    assert_exact_gradient(gradient, model, rows)
+    variance = np.exp(model.z)
+    for wrong in (
+        {"W": gradient.W * variance[:, np.newaxis]},  # x instead of s(x) = x / sigma^2
+        {"b": gradient.b * np.sqrt(variance)},  # sigma for variance
+        {"z": 2 * gradient.z},  # by log sigma instead of log sigma^2
+        {"c": gradient.c + 1e-6},
+    ):
+        rejects(assert_exact_gradient, OracleRBM(**{**vars(gradient), **wrong}), model, rows)
+
+
+# Optimisers ----------------------------------------------------------------------------------
+
+
+def stepper(rule, momentum=0.9):
+    """A step that remembers its velocity: ``rule(theta, u, g, rate, momentum)`` -> (theta, u)."""
+    memory = [np.zeros(5)]
+
+    def step(theta, gradient, rate, decay, n_decayed):
+        gradient[:n_decayed] -= decay * theta[:n_decayed]
+        theta, memory[0] = rule(theta, memory[0], gradient, rate, momentum)
+        return theta
+
+    return step
+
+
+def right_momentum(theta, u, g, rate, m):
+    u = m * u + rate * g
+    return theta + u, u
+
+
+def rate_twice(theta, u, g, rate, m):
+    u = m * u + rate * g
+    return theta + rate * u, u
+
+
+def rate_on_the_whole_velocity(theta, u, g, rate, m):
+    """The rate of today applied to the gradients of yesterday."""
+    u = m * u + g
+    return theta + rate * u, u
+
+
+def averaged_gradient(theta, u, g, rate, m):
+    u = m * u + (1 - m) * rate * g
+    return theta + u, u
+
+
+def moved_before_the_velocity(theta, u, g, rate, m):
+    return theta + u, m * u + rate * g
+
+
+def nesterov(theta, u, g, rate, m):
+    u = m * u + rate * g
+    return theta + m * u + rate * g, u
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        rate_twice,
+        rate_on_the_whole_velocity,
+        averaged_gradient,
+        moved_before_the_velocity,
+        nesterov,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_steps_by_hand_reject(mutant):
+    assert_momentum(stepper(right_momentum), 0.9, nesterov=False)
+    assert_momentum(stepper(nesterov), 0.9, nesterov=True)
+    rejects(assert_momentum, stepper(mutant), 0.9, nesterov=False)
+
+
+def test_steps_by_hand_reject_a_decay_of_the_biases():
+    step = stepper(right_momentum)
+    rejects(
+        assert_momentum,
+        lambda theta, g, rate, decay, n: step(theta, g, rate, decay, len(theta)),
+        0.9,
+        nesterov=False,
+    )
+
+
+# Energies ------------------------------------------------------------------------------------
+
+GAUSSIAN = oracle_model("gaussian", "bernoulli")
+GAUSSIAN_LIBRARY, GAUSSIAN_PARAMS = library_model(GAUSSIAN), library_params(GAUSSIAN)
+
+
+def gaussian_energy(v, h, power=1.0, sign=1.0, coupled=1.0):
+    """sum (v - b)^2 / (2 s) - (v / s)' W h - c'h with s = sigma^(2 power)."""
+    s = np.exp(power * GAUSSIAN.z)
+    own = ((v - GAUSSIAN.b) ** 2 / (2 * s)).sum(axis=1) - h @ GAUSSIAN.c
+    return own - sign * np.einsum("ri,ij,rj->r", v / s**coupled, GAUSSIAN.W, h)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param({"power": 0.5}, id="sigma for variance"),
+        pytest.param({"sign": -1.0}, id="wrong sign of the weights"),
+        pytest.param({"coupled": 0.5}, id="v over sigma instead of sigma squared"),
+    ],
+)
+def test_energies_reject(mutant):
+    v, h = rows_for(GAUSSIAN, 5), hidden_rows_for(GAUSSIAN, 5)
+    assert_energy(gaussian_energy, GAUSSIAN, v, h)
+    rejects(assert_energy, lambda V, H: gaussian_energy(V, H, **mutant), GAUSSIAN, v, h)
+
+
+@pytest.mark.parametrize("dropped", ["b", "c"])
+def test_free_energies_reject_a_dropped_bias(dropped):
+    parts = vars(MODEL) | {dropped: 0 * getattr(MODEL, dropped)}
+    wrong = library_params(OracleRBM(**parts))
+    assert_free_energy(lambda v: LIBRARY.free_energy(PARAMS, v), MODEL, X)
+    rejects(assert_free_energy, lambda v: LIBRARY.free_energy(wrong, v), MODEL, X)
+
+
+@pytest.mark.needs_jit
+def test_moments_reject_sigma_for_variance():
+    """Samples whose deviation is sigma^2."""
+    n, own = 20_000, GAUSSIAN_PARAMS.visible
+    second = np.exp(own.log_variance) + own.bias**2
+    right = Gaussian().sample(own, np.zeros((n, 4)), KEY)
+    wrong = Gaussian().sample(
+        own._replace(log_variance=2 * own.log_variance), np.zeros((n, 4)), KEY
+    )
+    assert_same_mean(right**2, second)
+    rejects(assert_same_mean, wrong**2, second)
+
+
+# Elementary functions --------------------------------------------------------------------------
+
+
+def overflowing(x):
+    with np.errstate(over="ignore"):
+        return np.log(1 + np.exp(x))
+
+
+def cancelling(x):
+    """Right for large x, zero for very negative ones."""
+    return np.maximum(x, 0) + np.log(1 + np.exp(-np.abs(x)))
+
+
+@pytest.mark.parametrize("mutant", [overflowing, cancelling], ids=lambda f: f.__name__)
+def test_softplus_rejects(mutant):
+    assert_softplus(lambda x: np.logaddexp(0, x))
+    rejects(assert_softplus, mutant)
+
+
+def test_increasing_rejects_a_single_fall_and_a_plateau():
+    assert_increasing([0, 1, 2, 3])
+    rejects(assert_increasing, [0, 1, 2, 1.9, 3])
+    rejects(assert_increasing, [0, 1, 1, 2])
