@@ -106,9 +106,8 @@ class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Visible means.
         """
         params = self._params()
-        X = check_array(X, accept_sparse="csr", dtype=FLOATS, input_name="X")
         h = as_rows(dense(X), params.W.shape[1], "X").astype(params.W.dtype)
-        return self._model().visible_mean(params, h)
+        return self._model().visible_mean(params, check_array(h, input_name="X", dtype=FLOATS))
 
     def reconstruct(self, X: Any) -> Array:
         """Visible means given the hidden means given `X`: one deterministic pass up and down.

@@ -19,7 +19,9 @@ MISSING_REMEDY = (
 MOST_REPETITIONS = 1000
 
 
-def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False) -> Any:
+def check_rows(
+    estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False, order: str | None = None
+) -> Any:
     """`X` as float32 or float64, dense or CSR, finite; NaN and infinity are refused with the remedy."""
     try:
         return validate_data(
@@ -28,6 +30,7 @@ def check_rows(estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False) 
             accept_sparse="csr",
             dtype=FLOATS,
             reset=reset,
+            order=order,
             ensure_all_finite="allow-nan" if allow_nan else True,
         )
     except ValueError as error:

@@ -19,6 +19,8 @@ from ebm._kernels import units
 from ebm._kernels.ascent import ascend, ascend_with_momentum
 from ebm._kernels.counter import fold
 
+TINY = 1e-30
+
 
 @jit
 def _weighted_sum(x, weights, total):
@@ -46,8 +48,11 @@ def _copy(source, factor, out):
 
 @jit
 def _slide(offset, mean, rate):
+    # The mean of a unit that is never on decays towards zero, through the subnormal numbers, which are slow.
+    tiny = type(rate)(TINY)
     for i in range(offset.size):
-        offset[i] += rate * (mean[i] - offset[i])
+        moved = offset[i] + rate * (mean[i] - offset[i])
+        offset[i] = moved if abs(moved) > tiny else type(rate)(0)
 
 
 @jit

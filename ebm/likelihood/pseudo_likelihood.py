@@ -9,6 +9,8 @@ Bernoulli units that hold a probability instead of a state are scored by log sig
 expectation of what scikit-learn's ``BernoulliRBM.score_samples`` draws one sample of.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ebm._checks import Array
@@ -24,6 +26,7 @@ LOG_LARGEST = 600.0
 SPACING, REACH = 0.75, 9.0
 BLOCK_NUMBERS = 1 << 20
 POINTS = 32  # of the grid at a time
+WIDEST = 2000.0  # standard deviations that one grid may span
 
 
 def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
@@ -78,19 +81,68 @@ def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -
         w, sd = params.W[i], np.exp(z / 2)
         first = b + np.minimum(low * w, high * w).sum() - REACH * sd
         last = b + np.maximum(low * w, high * w).sum() + REACH * sd
-        integral = np.full(len(v), -np.inf)
-        step = max(1, BLOCK_NUMBERS // (POINTS * len(w)))
-        for k in range(0, int((last - first) / (SPACING * sd)) + 1, POINTS):
-            x = first + SPACING * sd * np.arange(k, k + POINTS)
-            for r in range(0, len(v), step):
-                change = (x - v[r : r + step, i, np.newaxis]) / sd**2
-                moved = inputs[r : r + step, np.newaxis] + change[:, :, np.newaxis] * w
-                a = model.hidden.log_normaliser(params.hidden, moved.reshape(-1, len(w)))
-                log_weights = a.reshape(-1, POINTS) - 0.5 * ((x - b) / sd) ** 2
-                part = np.logaddexp.reduce(log_weights, axis=1)
-                integral[r : r + step] = np.logaddexp(integral[r : r + step], part)
+        unit = Conditional(model, params, b, sd, w)
+        if last - first < WIDEST * sd:
+            x = np.arange(first, last, SPACING * sd)
+            integral = unit.log_sum(inputs, v[:, i], x)
+        else:
+            rows = (unit.log_sum_of_peaks(a, x) for a, x in zip(inputs, v[:, i], strict=True))
+            integral = np.fromiter(rows, np.float64, len(v))
         out += at_v - 0.5 * ((v[:, i] - b) / sd) ** 2 - integral - np.log(SPACING * sd)
     return out
+
+
+class Conditional(NamedTuple):
+    """One Gaussian visible unit given all the others: its bias, standard deviation and weights."""
+
+    model: Bipartite
+    params: BipartiteParameters
+    b: float
+    sd: float
+    w: Array
+
+    def log_density(self, inputs: Array, v: Array, x: Array) -> Array:
+        """-U(x) + A with the unit moved from v to x, up to a constant: (rows, points)."""
+        change = (x - v[:, np.newaxis]) / self.sd**2
+        moved = inputs[:, np.newaxis] + change[:, :, np.newaxis] * self.w
+        flat = moved.reshape(-1, len(self.w))
+        a = self.model.hidden.log_normaliser(self.params.hidden, flat).reshape(len(v), -1)
+        return a - 0.5 * ((x - self.b) / self.sd) ** 2
+
+    def log_sum(self, inputs: Array, v: Array, x: Array) -> Array:
+        """Log of the sum of the density over the points `x`, per row, some points and rows at a time."""
+        total = np.full(len(v), -np.inf)
+        step = max(1, BLOCK_NUMBERS // (POINTS * len(self.w)))
+        for k in range(0, len(x), POINTS):
+            for r in range(0, len(v), step):
+                rows = slice(r, r + step)
+                part = self.log_density(inputs[rows], v[rows], x[k : k + POINTS])
+                total[rows] = np.logaddexp(total[rows], np.logaddexp.reduce(part, axis=1))
+        return total
+
+    def log_sum_of_peaks(self, inputs: Array, v: float) -> float:
+        """The same for one row on the grid's points near its peaks, when weights are large beside sd.
+
+        Between the points at which hidden units change sides, the density is a Gaussian around b + Ws(h) for the h of
+        that side, up to a factor between 1 and 2^n: there are n + 1 peaks, of which the high ones count.
+        """
+        low, high = self.model.hidden.states or ()
+        field = inputs + self.params.hidden.bias
+        weights = (high - low) * self.w
+        turning = np.where(
+            weights == 0, np.inf, v - field * self.sd**2 / np.where(weights == 0, 1, weights)
+        )
+        steps = np.abs(weights[np.argsort(turning)])
+        left = self.b + low * self.w.sum() + np.minimum(weights, 0).sum()
+        peaks = left + np.append(0.0, np.cumsum(steps))
+        slack = len(weights) * np.log(2) + 40
+        row, start = inputs[np.newaxis], np.array([v])
+        heights = self.log_density(row, start, peaks)[0]
+        peaks = peaks[heights > heights.max() - slack]
+        reach = int(np.sqrt(2 * slack) / SPACING) + 1
+        grid = SPACING * self.sd
+        places = np.round(peaks / grid)[:, np.newaxis] + np.arange(-reach, reach + 1)
+        return float(self.log_sum(row, start, np.unique(places) * grid)[0])
 
 
 def _gaussian_pair(params: BipartiteParameters, v: Array) -> Array:
