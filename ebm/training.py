@@ -31,6 +31,9 @@ CHUNK_ROWS = 320
 LARGEST_LOG_STEP = 0.1
 
 
+Bounds = dict[str, dict[str, tuple[Array, Array]]]
+
+
 class Plan(NamedTuple):
     """How to train: the choices that do not change while training.
 
@@ -59,8 +62,8 @@ class State:
     memory : tuple of ndarray
         The optimiser's.
     chains : ChainState
-    bounds : dict of dict of ndarray
-        Lower bounds by layer and name of the parameter.
+    bounds : dict of dict of pair of ndarray
+        Lower and upper bounds by layer and name of the parameter.
     origin : ndarray of shape (n_visible,) or None
         What is subtracted from the data, for visible units that have a scale: with v / sigma^2 in the energy, a mean
         far from zero would couple every variance to every hidden bias. The model family is closed under translation.
@@ -74,7 +77,7 @@ class State:
     theta: Array
     memory: tuple[Array, ...]
     chains: ChainState
-    bounds: dict[str, dict[str, Array]]
+    bounds: Bounds
     origin: Array | None
     n_steps: int = 0
     history: History = field(default_factory=dict)
@@ -120,8 +123,8 @@ def resume(
         key = fold(stream(plan.seed, "init"), 1)
         chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
     bounds = {
-        "visible": model.visible.lower_bounds(params.visible),
-        "hidden": model.hidden.lower_bounds(params.hidden),
+        "visible": model.visible.bounds(params.visible),
+        "hidden": model.hidden.bounds(params.hidden),
     }
     if not plan.gradient.centered:
         chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
@@ -140,7 +143,7 @@ class Learner:
         self._views = views = state.model.unpack(self._gradient, *state.shape)
         self._estimate = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
         self._frozen = frozen(state.model, views)
-        self._floors = floors(state.bounds, self._params)
+        self._ranges = ranges(state.bounds, self._params)
         self._key = stream(plan.seed, "negative")
         self._plain = not (state.model.visible.has_scale or state.model.hidden.has_scale)
 
@@ -205,11 +208,14 @@ class Learner:
             bound(self._views, LARGEST_LOG_STEP / rate)
         for held in self._frozen:
             held[:] = 0
-        plan.optimizer.step(
+        finite = plan.optimizer.step(
             state.theta, self._gradient, state.memory, rate, plan.weight_decay, self._params.W.size
         )
-        for values, floor in self._floors:
-            np.maximum(values, floor, out=values)
+        for values, (low, high) in self._ranges:
+            finite = finite and bool((values <= high).all())
+            np.clip(values, low, high, out=values)
+        if not finite:
+            return self._refuse()
         state.n_steps += 1
         return True
 
@@ -261,14 +267,12 @@ def frozen(model: Bipartite, gradient: BipartiteParameters) -> list[Array]:
     ]
 
 
-def floors(
-    bounds: dict[str, dict[str, Array]], params: BipartiteParameters
-) -> list[tuple[Array, Array]]:
-    """Pairs of a bounded parameter and its lower bound."""
+def ranges(bounds: Bounds, params: BipartiteParameters) -> list[tuple[Array, tuple[Array, Array]]]:
+    """Pairs of a bounded parameter and its bounds."""
     return [
-        (getattr(getattr(params, layer), name), bound)
+        (getattr(getattr(params, layer), name), range_)
         for layer, named in bounds.items()
-        for name, bound in named.items()
+        for name, range_ in named.items()
     ]
 
 
@@ -338,6 +342,6 @@ def _run_epoch(
 
 def _diverged(when: str, rate: float) -> str:
     return (
-        f"training diverged in {when} at learning rate {rate:g}: the gradient is not finite. The last finite "
+        f"training diverged in {when} at learning rate {rate:g}: numbers grew beyond all bounds. The last finite "
         "parameters are kept. Use a smaller learning_rate, or data on a common scale (StandardScaler)"
     )

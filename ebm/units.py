@@ -100,8 +100,11 @@ class Unit(Record, abc.ABC):
         """The expectations of :meth:`own_derivatives` given the inputs, at beta = 1."""
         return {}
 
-    def lower_bounds(self, own: Any) -> dict[str, Array]:
-        """Smallest values (units,) of parameters that must not fall freely, for learning that starts at `own`."""
+    def bounds(self, own: Any) -> dict[str, tuple[Array, Array]]:
+        """Smallest and largest values (units,) of parameters that have them, for learning that starts at `own`.
+
+        What reaches the lower bound stays there; what passes the upper one has diverged.
+        """
         return {}
 
     @abc.abstractmethod
@@ -169,7 +172,8 @@ class Gaussian(Unit):
         "learned": starts at the data's variances and follows the gradient. "unit": one, fixed. Numbers: given, fixed.
     floor : float, default=1e-3
         Smallest learned variance, as a fraction of the variance that learning starts from. Where a feature can be
-        predicted without error the likelihood has no maximum: its variance would go to zero.
+        predicted without error the likelihood has no maximum: its variance would go to zero. A variance that grows by
+        the inverse of it is taken for divergence.
     """
 
     parameters: ClassVar[Any] = GaussianParameters
@@ -204,7 +208,7 @@ class Gaussian(Unit):
         z = self.neutral(len(mean), mean.dtype).log_variance
         if self.is_free("log_variance"):
             # What rounding leaves of the variance of a constant feature is no scale to learn by.
-            rounding = (np.finfo(np.float64).eps * max(count, 10) * np.abs(mean)) ** 2
+            rounding = (10 * np.finfo(mean.dtype).eps * np.abs(mean)) ** 2
             known = variance > np.maximum(rounding, np.finfo(mean.dtype).tiny)
             z = np.log(np.where(known, variance, 1)).astype(mean.dtype)
         return GaussianParameters(mean.copy(), z)
@@ -240,11 +244,12 @@ class Gaussian(Unit):
         """By z: (f^2 + sigma^2) / (2 sigma^2)."""
         return {"log_variance": inputs**2 / (2 * np.exp(own.log_variance)) + 0.5}
 
-    def lower_bounds(self, own: GaussianParameters) -> dict[str, Array]:
-        """The floor on a learned variance."""
+    def bounds(self, own: GaussianParameters) -> dict[str, tuple[Array, Array]]:
+        """The floor on a learned variance, and its inverse as the ceiling."""
         if not self.is_free("log_variance"):
             return {}
-        return {"log_variance": own.log_variance + own.log_variance.dtype.type(np.log(self.floor))}
+        z, span = own.log_variance, own.log_variance.dtype.type(np.log(self.floor))
+        return {"log_variance": (z + span, z - span)}
 
     def invalid(self, x: Array) -> str:
         """Infinities."""

@@ -168,6 +168,8 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         first = not hasattr(self, "components_")
         X = self._check_data(X, not first)
         weights = check_weights(sample_weight, X)
+        if weights is not None:
+            weights = weights / weights.max()  # shares of one batch, not repetitions
         model = self._model()
         warn_outside(model.visible, X)
         if not hasattr(self, "_seed"):

@@ -1,5 +1,7 @@
 """The restricted Boltzmann machine of any two unit types."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import HasMethods, StrOptions
@@ -132,6 +134,12 @@ class RBM(BaseRBM):
         "hidden": [StrOptions(set(UNITS)), HasMethods(["get_params", "set_params"])],
     }
 
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **BaseRBM._resolvers,
+        "visible": partial(resolve, known=UNITS, base=Unit, argument="visible"),  # type: ignore[type-abstract]
+        "hidden": partial(resolve, known=UNITS, base=Unit, argument="hidden"),  # type: ignore[type-abstract]
+    }
+
     def __init__(
         self,
         n_components: int = 256,
@@ -167,6 +175,5 @@ class RBM(BaseRBM):
 
     def _model(self) -> Bipartite:
         return Bipartite(
-            resolve(self.visible, UNITS, Unit, "visible"),  # type: ignore[type-abstract]
-            resolve(self.hidden, UNITS, Unit, "hidden"),  # type: ignore[type-abstract]
+            self._resolvers["visible"](self.visible), self._resolvers["hidden"](self.hidden)
         )

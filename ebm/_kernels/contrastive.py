@@ -219,9 +219,11 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
         ):
             return step
         if velocity.size:
-            ascend_with_momentum(
+            finite = ascend_with_momentum(
                 theta, flat_gradient, velocity, rates[step], decay, n_decayed, momentum, look_ahead
             )
         else:
-            ascend(theta, flat_gradient, rates[step], decay, n_decayed)
+            finite = ascend(theta, flat_gradient, rates[step], decay, n_decayed)
+        if not finite:
+            return step
     return rates.size

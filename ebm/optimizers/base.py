@@ -29,9 +29,9 @@ class Optimizer(Record, abc.ABC):
         rate: float,
         decay: float,
         n_decayed: int,
-    ) -> None:
+    ) -> bool:
         """Move `theta` (parameters,) along `gradient`, and `memory` with it, in place.
 
         `rate` is the learning rate of this step; `decay` the coefficient of the penalty decay theta^2 / 2 on the first
-        `n_decayed` entries, which are the weights.
+        `n_decayed` entries, which are the weights. Entries that would become infinite stay; False if there are any.
         """

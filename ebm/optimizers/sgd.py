@@ -40,10 +40,10 @@ class SGD(Optimizer):
         rate: float,
         decay: float,
         n_decayed: int,
-    ) -> None:
+    ) -> bool:
         """Theta <- theta + r g, in place."""
         number = theta.dtype.type
-        ascend(theta, gradient, number(rate), number(decay), n_decayed)
+        return bool(ascend(theta, gradient, number(rate), number(decay), n_decayed))
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,9 +78,9 @@ class Momentum(Optimizer):
         rate: float,
         decay: float,
         n_decayed: int,
-    ) -> None:
+    ) -> bool:
         """U <- m u + r g, theta <- theta + u, in place."""
-        _move(theta, gradient, memory[0], (rate, decay, self.momentum), n_decayed, False)
+        return _move(theta, gradient, memory[0], (rate, decay, self.momentum), n_decayed, False)
 
 
 @dataclass(frozen=True, repr=False)
@@ -115,9 +115,9 @@ class Nesterov(Optimizer):
         rate: float,
         decay: float,
         n_decayed: int,
-    ) -> None:
+    ) -> bool:
         """U <- m u + r g, theta <- theta + m u + r g, in place."""
-        _move(theta, gradient, memory[0], (rate, decay, self.momentum), n_decayed, True)
+        return _move(theta, gradient, memory[0], (rate, decay, self.momentum), n_decayed, True)
 
 
 def _check_momentum(momentum: float) -> None:
@@ -133,6 +133,10 @@ def _move(
     numbers: tuple[float, float, float],
     n_decayed: int,
     look_ahead: bool,
-) -> None:
+) -> bool:
     rate, decay, momentum = (theta.dtype.type(x) for x in numbers)
-    ascend_with_momentum(theta, gradient, velocity, rate, decay, n_decayed, momentum, look_ahead)
+    return bool(
+        ascend_with_momentum(
+            theta, gradient, velocity, rate, decay, n_decayed, momentum, look_ahead
+        )
+    )

@@ -416,6 +416,7 @@ class SignAscent(Optimizer):
 
     def step(self, theta, gradient, memory, rate, decay, n_decayed):
         theta += rate * np.sign(gradient)
+        return True
 
 
 def test_an_optimiser_that_compiled_loops_do_not_know_can_be_used():

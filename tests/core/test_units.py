@@ -246,16 +246,17 @@ def test_given_variances_are_taken_and_not_learned(variance, expected):
         unit.neutral(2, np.dtype(np.float64)),
     ):
         np.testing.assert_allclose(unit.scale(own), expected, rtol=1e-15)
-    assert unit.lower_bounds(own) == {}
+    assert unit.bounds(own) == {}
 
 
 def test_learned_variances_have_a_floor():
     unit = Gaussian(floor=0.01)
     assert unit.is_free("log_variance")
     own = unit.parameters(np.zeros(2), np.log([2.0, 4.0]))
-    floors = unit.lower_bounds(own)["log_variance"]
-    np.testing.assert_allclose(np.exp(floors), [0.02, 0.04], rtol=1e-14)
-    assert Bernoulli().lower_bounds(layer(Bernoulli())) == {}
+    low, high = unit.bounds(own)["log_variance"]
+    np.testing.assert_allclose(np.exp(low), [0.02, 0.04], rtol=1e-14)
+    np.testing.assert_allclose(np.exp(high), [200, 400], rtol=1e-14)
+    assert Bernoulli().bounds(layer(Bernoulli())) == {}
 
 
 @pytest.mark.parametrize("unit", ALL, ids=repr)
