@@ -75,7 +75,9 @@ def medians(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, f
         task()
     for _ in range(repeats):
         for name, task in tasks.items():
-            time.sleep(0.1)  # a BLAS pool that has just worked spins a while, and would slow the next
+            time.sleep(
+                0.1
+            )  # a BLAS pool that has just worked spins a while, and would slow the next
             begun = time.perf_counter()
             task()
             times[name].append(time.perf_counter() - begun)

@@ -9,7 +9,13 @@ import pytest
 from scipy import integrate
 
 from ebm.energies.bipartite import Bipartite
-from ebm.likelihood import exact, log_partition, pseudo_log_likelihood
+from ebm.likelihood import (
+    exact,
+    log_partition,
+    pseudo_likelihood,
+    pseudo_log_likelihood,
+    reconstruction_error,
+)
 from ebm.units import Bernoulli, Gaussian
 from tests.models import PAIRS, library_model, library_params, oracle_model, rows_for, zero_params
 from tests.oracles import known_answers, rbm
@@ -312,3 +318,28 @@ def test_pseudo_likelihood_leaves_its_rows_alone_and_scores_each_on_its_own(pair
     single = np.concatenate([scores(model, row[np.newaxis]) for row in X])
     np.testing.assert_allclose(together, single, rtol=1e-13)
     assert together.dtype == np.float64
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_peaks_of_a_wide_density_are_all_that_its_grid_has_to_hold(scale, monkeypatch):
+    """With weights far above sigma the grid would be endless; near the peaks the sum is the same."""
+    rng = np.random.default_rng(5)
+    model = rbm.OracleRBM(
+        scale * rng.normal(size=(3, 6)),
+        rng.normal(size=3),
+        scale * rng.normal(size=6),
+        z=rng.normal(size=3),
+    )
+    X = rng.normal(size=(5, 3)) * scale
+    whole = scores(model, X)
+    monkeypatch.setattr(pseudo_likelihood, "WIDEST", 0.0)
+    np.testing.assert_allclose(scores(model, X), whole, rtol=1e-11)
+
+
+def test_reconstruction_error_is_the_mean_square_of_one_pass_up_and_down():
+    oracle = oracle_model("gaussian", "bernoulli", (3, 4))
+    model, params = library_model(oracle), library_params(oracle)
+    X = np.random.default_rng(6).normal(size=(7, 3))
+    up = model.hidden_mean(params, X)
+    expected = np.mean((model.visible_mean(params, up) - X) ** 2)
+    assert reconstruction_error(model, params, X) == pytest.approx(expected, rel=1e-12)
