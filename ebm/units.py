@@ -38,10 +38,12 @@ from ebm._random import Key
 
 def extent(x: Array) -> tuple[float, float]:
     """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
-    return (
-        float(np.fmin.reduce(x, axis=None, initial=np.inf) if x.size else 0.0),
-        float(np.fmax.reduce(x, axis=None, initial=-np.inf) if x.size else 0.0),
-    )
+    if not x.size:
+        return 0.0, 0.0
+    low, high = x.min(), x.max()
+    if np.isnan(low):  # slower, and rarely needed
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
+    return float(low), float(high)
 
 
 class Unit(Record, abc.ABC):
