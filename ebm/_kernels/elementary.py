@@ -2,8 +2,8 @@
 
 The C library's functions are called one number at a time and keep a whole loop from vectorising (four times slower
 on 100 x 784 conditionals). Here each function is a range reduction by powers of two, whose exponent bits are written
-directly, and a truncated series of the exactly known coefficients, long enough for double precision; single precision
-uses the same series. Errors against :mod:`math` stay within a few units in the last place (tested).
+directly, and a truncated series of the exactly known coefficients, long enough for the precision. Errors
+against :mod:`math` stay within a few units in the last place (tested).
 """
 
 import math
@@ -26,6 +26,7 @@ SQRT_HALF = math.sqrt(0.5)
 
 # Coefficients of the series, highest power first.
 EXP_SERIES = tuple(1.0 / math.factorial(n) for n in range(13, -1, -1))
+EXP_SERIES_SINGLE = EXP_SERIES[-8:]
 ATANH_EVEN = tuple(2.0 / (2 * n + 1) for n in range(16, -1, -2))
 ATANH_ODD = tuple(2.0 / (2 * n + 1) for n in range(15, -1, -2))
 COS_SERIES = tuple((-1.0) ** n / math.factorial(2 * n) for n in range(11, -1, -1))
@@ -41,6 +42,18 @@ def split(x):
     """(m, e) with x = m * 2**e and m in [0.5, 1), for positive normal x."""
     m, e = np.frexp(x)
     return type(x)(m), type(x)(e)
+
+
+def exp_series(x):
+    """As much of the series of exp as the precision of x can use: the next term is below 5e-9, or 5e-18."""
+    return EXP_SERIES_SINGLE if isinstance(x, np.float32) else EXP_SERIES
+
+
+@overload(exp_series, inline="always")
+def _exp_series(x):
+    if x == types.float32:
+        return lambda x: EXP_SERIES_SINGLE
+    return lambda x: EXP_SERIES
 
 
 @overload(power_of_two, inline="always")
@@ -84,9 +97,7 @@ def exp(x):
     T = type(x)
     k = np.floor(x * T(LOG2_E) + T(0.5))
     r = (x - k * T(LN2_HIGH)) - k * T(LN2_LOW)
-    return _horner(EXP_SERIES, r) * power_of_two(
-        k
-    )  # |r| <= ln(2) / 2: the next term is below 5e-18
+    return _horner(exp_series(r), r) * power_of_two(k)  # |r| <= ln(2) / 2
 
 
 @jit(inline=True)
