@@ -19,7 +19,6 @@ running means of the data phase; mu = lambda = 0 gives the plain gradient.
 """
 
 import abc
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -74,11 +73,6 @@ class Ascent(NamedTuple):
     decay: float
     momentum: float
     look_ahead: bool
-
-
-Estimate = Callable[
-    [BipartiteParameters, Batch, ChainState, Key], tuple[BipartiteParameters, ChainState, Info]
-]
 
 
 class BoundGradient(abc.ABC):
