@@ -45,6 +45,12 @@ def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndar
     return out.reshape(shape)
 
 
+def uniform(key: Key, count: int) -> np.ndarray:
+    """Independent deviates (count,), uniform in (0, 1), in double precision."""
+    bits = words(key, np.arange(count, dtype=np.uint64)) >> np.uint64(11)
+    return (bits.astype(np.float64) + 0.5) * 2.0**-53
+
+
 def words(key: Key, counters: np.ndarray) -> np.ndarray:
     """One 64-bit random word for each 64-bit counter: uint64 in, uint64 out, of the same shape."""
     out = np.empty_like(counters)

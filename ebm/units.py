@@ -110,6 +110,22 @@ class Unit(Record, abc.ABC):
         return {}
 
     @abc.abstractmethod
+    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
+        """Parameters whose energy is beta U, and the factor by which their statistic is larger than that of `own`."""
+
+    @abc.abstractmethod
+    def between(self, first: Any, last: Any, t: float) -> tuple[Any, Array | None, float]:
+        """Parameters, ratio and constant of the geometric mean of two laws.
+
+        The energy (1 - t) U_first + t U_last is that of the parameters plus the constant, summed over the units; with
+        the ratio (units,), s_last(x) = ratio s(x), where s is the parameters' own statistic; None stands for ones.
+        """
+
+    def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
+        """U_last(x) - U_first(x), summed over the units: (rows, units) -> (rows,) in double precision."""
+        return self.energy(last, x) - self.energy(first, x)
+
+    @abc.abstractmethod
     def invalid(self, x: Array) -> str:
         """Say why `x` holds what this unit cannot be, or '' when it is fine (NaN is fine: it marks the unknown)."""
 
@@ -155,6 +171,22 @@ class Bernoulli(Unit):
     def energy(self, own: BernoulliParameters, x: Array) -> Array:
         """-b'x."""
         return -(x.astype(np.float64) @ own.bias.astype(np.float64))
+
+    def tempered(self, own: BernoulliParameters, beta: float) -> tuple[BernoulliParameters, float]:
+        """Beta b; the statistic has no parameter."""
+        return BernoulliParameters(beta * own.bias), 1.0
+
+    def between(
+        self, first: BernoulliParameters, last: BernoulliParameters, t: float
+    ) -> tuple[BernoulliParameters, None, float]:
+        """(1 - t) b_first + t b_last."""
+        return BernoulliParameters((1 - t) * first.bias + t * last.bias), None, 0.0
+
+    def energy_difference(
+        self, first: BernoulliParameters, last: BernoulliParameters, x: Array
+    ) -> Array:
+        """-(b_last - b_first)'x, without a copy of `x` in double precision."""
+        return (x @ (first.bias - last.bias)).astype(np.float64)
 
     def invalid(self, x: Array) -> str:
         """Values outside [0, 1]; those between are read as probabilities."""
@@ -232,6 +264,25 @@ class Gaussian(Unit):
         precision = np.exp(-own.log_variance.astype(np.float64))
         energy: Array = 0.5 * (x.astype(np.float64) - own.bias) ** 2 @ precision
         return energy
+
+    def tempered(self, own: GaussianParameters, beta: float) -> tuple[GaussianParameters, float]:
+        """The variance is divided by beta, and so x / sigma^2 grows by the factor beta."""
+        z = own.log_variance - np.log(own.log_variance.dtype.type(beta))
+        return GaussianParameters(own.bias, z), beta
+
+    def between(
+        self, first: GaussianParameters, last: GaussianParameters, t: float
+    ) -> tuple[GaussianParameters, Array, float]:
+        """Precisions, and means times precisions, are mixed."""
+        p = (1 - t) * np.exp(-first.log_variance.astype(np.float64))
+        q = t * np.exp(-last.log_variance.astype(np.float64))
+        b = (p * first.bias + q * last.bias) / (p + q)
+        squares = p * first.bias.astype(np.float64) ** 2 + q * last.bias.astype(np.float64) ** 2
+        constant = 0.5 * float(np.sum(squares - (p + q) * b**2))
+        dtype = last.bias.dtype
+        ratio = np.exp(-last.log_variance) / (p + q)
+        own = GaussianParameters(b.astype(dtype), -np.log(p + q).astype(dtype))
+        return own, ratio.astype(dtype), constant
 
     def scale(self, own: GaussianParameters) -> Array:
         """sigma^2, the inverse Fisher information of the mean."""

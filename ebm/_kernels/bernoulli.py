@@ -88,17 +88,15 @@ def log_normaliser(own, x, beta, out):
     """Add sum_i log(1 + exp(beta (x_ri + b_i))) to out[r]: the positive parts plus the logarithms of products."""
     T = type(own.bias[0])
     for r in range(x.shape[0]):
-        positive = T(0.0)
         for start in range(0, x.shape[1], RUN):
             inputs, bias = x[r, start : start + RUN], own.bias[start : start + RUN]
-            product = T(1.0)
+            product, positive = T(1.0), T(0.0)
             for c in range(inputs.size):  # counted from zero: else this loop does not vectorise
                 f = beta * (inputs[c] + bias[c])
                 a = abs(f)
                 product *= T(1.0) + exp(-(T(SATURATION) if a > T(SATURATION) else a))
                 positive += T(0.5) * (f + a)
-            out[r] += np.float64(log(product))
-        out[r] += np.float64(positive)
+            out[r] += np.float64(log(product)) + np.float64(positive)
 
 
 @jit

@@ -113,6 +113,12 @@ class Bipartite:
             visible=visible, hidden=params.hidden._replace(bias=params.hidden.bias - pulled)
         )
 
+    def tempered(self, params: BipartiteParameters, beta: float) -> BipartiteParameters:
+        """Parameters of the energy beta E; its law at temperature one is that of E at the inverse temperature beta."""
+        visible, p = self.visible.tempered(params.visible, beta)
+        hidden, q = self.hidden.tempered(params.hidden, beta)
+        return BipartiteParameters(params.W * params.W.dtype.type(beta / (p * q)), visible, hidden)
+
     def energy(self, params: BipartiteParameters, v: Array, h: Array) -> Array:
         """E(v, h) per row: (rows, n_visible), (rows, n_hidden) -> (rows,)."""
         own = self.visible.energy(params.visible, v) + self.hidden.energy(params.hidden, h)

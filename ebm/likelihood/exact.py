@@ -10,7 +10,6 @@ costs one pass over the other layer's units. When both layers are Gaussian, Z is
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -19,6 +18,7 @@ from ebm._checks import Array
 from ebm._kernels.gray_code import gray_code_log_sum
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side
+from ebm.likelihood.base import LogPartition
 from ebm.units import Gaussian
 
 # States per task: enough to hide the overhead of a task, few enough for an interrupt to be heard. The tasks do not
@@ -26,16 +26,7 @@ from ebm.units import Gaussian
 TASK = 1 << 14
 
 
-class LogPartition(NamedTuple):
-    """log Z in nats: the `value`, its `standard_error`, a 95 % `interval`, and the `method` that gave it."""
-
-    value: float
-    standard_error: float
-    interval: tuple[float, float]
-    method: str
-
-
-def log_partition(
+def exact_log_partition(
     model: Bipartite,
     params: BipartiteParameters,
     *,

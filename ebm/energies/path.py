@@ -1,0 +1,192 @@
+"""Paths of energies, from a law that is known exactly to the model: the road of annealing and of tempering.
+
+    E_t = (1 - t) E_0 + t E_1,        p_t(x) = exp(-E_t(x)) / Z_t,        0 <= t <= 1,
+
+the geometric path. Whoever walks it needs four things of it: independent draws at t = 0 and log Z_0, a step that leaves
+p_t unchanged, and, some units being summed out, how the free energy F_t of the others changes with t. A new energy
+brings its own :class:`Path`, and annealed importance sampling and parallel tempering come with it.
+"""
+
+import abc
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._kernels import units as kernels
+from ebm._kernels.annealing import scale
+from ebm._random import Key, fold
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+
+MEAN_FIELD_STEPS = 20
+
+
+class Path(abc.ABC):
+    """A path of energies over states x (rows, units), with the other units summed out (abstract).
+
+    Functions that take states also take their `inputs`, the product with the weights, which does not depend on t.
+    """
+
+    log_z: float  # at t = 0
+
+    @abc.abstractmethod
+    def start(self, n_rows: int, key: Key, first_row: int = 0) -> Array:
+        """Independent draws of x from p_0."""
+
+    @abc.abstractmethod
+    def inputs(self, x: Array) -> Array:
+        """What the summed-out units receive from `x`."""
+
+    @abc.abstractmethod
+    def stage(self, t: float) -> Any:
+        """All that the functions below need to know of t."""
+
+    @abc.abstractmethod
+    def gain(self, x: Array, inputs: Array, first: Any, last: Any) -> Array:
+        """F_first(x) - F_last(x), for two stages: (rows,) in double precision."""
+
+    @abc.abstractmethod
+    def move(
+        self,
+        inputs: Array,
+        stages: Sequence[Any],
+        key: Key,
+        first_row: int = 0,
+        given: Array | None = None,
+    ) -> Array:
+        """New states, by a step that leaves p_t unchanged; equal shares of the rows belong to the `stages` in turn.
+
+        Known (not NaN) entries of `given` are clamped.
+        """
+
+    @abc.abstractmethod
+    def energy(self, x: Array, inputs: Array) -> Array:
+        """F_1(x), the free energy under the model: (rows,) in double precision."""
+
+
+class Stage(NamedTuple):
+    """A bipartite model part of the way: own parameters, factors of the inputs, and the constant of the hidden law."""
+
+    t: float
+    visible: Any
+    hidden: Any
+    visible_factors: Array
+    hidden_factors: Array
+    constant: float
+
+
+class BipartitePath(Path):
+    """The path from a product law to a bipartite model, over the visible units; the hidden ones are summed out.
+
+    `base` is the pair of the layers' own parameters at t = 0, where there are no weights
+    (:func:`data_base`, :func:`model_base`).
+    """
+
+    def __init__(
+        self, model: Bipartite, params: BipartiteParameters, base: tuple[Any, Any]
+    ) -> None:
+        self._model, self._params, self._base = model, params, base
+        self._Wt = params.W.T
+        nothing = [np.zeros((1, n), params.W.dtype) for n in params.W.shape]
+        self.log_z = float(
+            model.visible.log_normaliser(base[0], nothing[0])[0]
+            + model.hidden.log_normaliser(base[1], nothing[1])[0]
+        )
+
+    def start(self, n_rows: int, key: Key, first_row: int = 0) -> Array:
+        """Independent draws of v from the base."""
+        nothing = np.zeros((n_rows, len(self._params.W)), self._params.W.dtype)
+        return self._model.visible.sample(self._base[0], nothing, key, first_row=first_row)
+
+    def inputs(self, x: Array) -> Array:
+        """W's(v)."""
+        return self._model.hidden_input(self._params, x)
+
+    def stage(self, t: float) -> Stage:
+        """The model at t: weights t W in the statistics of the target."""
+        dtype = self._params.W.dtype
+        visible, p, _ = self._model.visible.between(self._base[0], self._params.visible, t)
+        hidden, q, constant = self._model.hidden.between(self._base[1], self._params.hidden, t)
+        ones = [np.ones(n, dtype) for n in self._params.W.shape]
+        factors = [one if x is None else x for one, x in zip(ones, (p, q), strict=True)]
+        visible, hidden = (type(own)(*(x.astype(dtype) for x in own)) for own in (visible, hidden))
+        return Stage(t, visible, hidden, *(dtype.type(t) * x for x in factors), constant)
+
+    def gain(self, x: Array, inputs: Array, first: Stage, last: Stage) -> Array:
+        """(t_last - t_first) (U_0 - U_1)(v) + A_last - A_first."""
+        own = self._model.visible.energy_difference(self._base[0], self._params.visible, x)
+        summed_out = self._log_normaliser(inputs, last) - self._log_normaliser(inputs, first)
+        gain: Array = summed_out - (last.t - first.t) * own
+        return gain
+
+    def _log_normaliser(self, inputs: Array, stage: Stage) -> Array:
+        scaled = np.empty_like(inputs)
+        scale(inputs, stage.hidden_factors, scaled)
+        out = np.full(len(inputs), -stage.constant)
+        kernels.log_normaliser(stage.hidden, scaled, 1.0, out)
+        return out
+
+    def move(
+        self,
+        inputs: Array,
+        stages: Sequence[Stage],
+        key: Key,
+        first_row: int = 0,
+        given: Array | None = None,
+    ) -> Array:
+        """One step of block Gibbs sampling."""
+        h = np.empty_like(inputs)
+        self._sample(inputs, h, [(s.hidden, s.hidden_factors) for s in stages], (key, 0), first_row)
+        kernels.to_statistic(self._params.hidden, h)
+        f = h @ self._Wt
+        v = f  # in place
+        laws = [(s.visible, s.visible_factors) for s in stages]
+        self._sample(f, v, laws, (key, 1), first_row)
+        if given is not None:
+            np.copyto(v, given, where=~np.isnan(given))
+        return v
+
+    def _sample(
+        self, inputs: Array, out: Array, laws: list[Any], number: tuple[Key, int], first_row: int
+    ) -> None:
+        """Draw units with the given inputs; the n-th share of the rows follows the n-th of `laws`."""
+        share = len(inputs) // len(laws)
+        k0, k1 = fold(*number)
+        for r, (own, factors) in enumerate(laws):
+            rows = slice(r * share, (r + 1) * share)
+            scale(inputs[rows], factors, out[rows])
+            kernels.sample(own, out[rows], 1.0, k0, k1, first_row + r * share)
+
+    def energy(self, x: Array, inputs: Array) -> Array:
+        """U(v) - A(W's(v))."""
+        params = self._params
+        summed_out = self._model.hidden.log_normaliser(params.hidden, inputs)
+        return self._model.visible.energy(params.visible, x) - summed_out
+
+
+def data_base(
+    model: Bipartite, params: BipartiteParameters, mean: Array, variance: Array, count: float
+) -> tuple[Any, Any]:
+    """The product law with the moments of `count` rows of data, as far as units of the type can have them."""
+    dtype = params.W.dtype
+    visible = model.visible.initial(mean.astype(dtype), variance.astype(dtype), count)
+    if model.visible.has_scale and not model.visible.is_free("log_variance"):
+        known = np.where(variance > 0, variance, np.exp(params.visible.log_variance))
+        visible = visible._replace(log_variance=np.log(known).astype(dtype))
+    return visible, _undecided(params.hidden)
+
+
+def model_base(model: Bipartite, params: BipartiteParameters) -> tuple[Any, Any]:
+    """The product law of the model's naive mean field, for models of which no data are known."""
+    h = model.hidden.mean(params.hidden, np.zeros((1, params.W.shape[1]), params.W.dtype))
+    for _ in range(MEAN_FIELD_STEPS):
+        v = model.visible_mean(params, h)
+        h = 0.5 * (h + model.hidden_mean(params, v))
+    pull = model.visible_input(params, h)[0]
+    visible = params.visible._replace(bias=params.visible.bias + pull)
+    return visible, _undecided(params.hidden)
+
+
+def _undecided(own: Any) -> Any:
+    return own._replace(bias=np.zeros_like(own.bias))

@@ -1,0 +1,210 @@
+"""Annealed importance sampling, forwards, backwards, and as a bound on log-likelihoods.
+
+Carried from a product law with known Z_0 to the model (:mod:`ebm.samplers.annealing`), M particles have weights w with
+E[w] = Z / Z_0 (Neal 2001; for restricted Boltzmann machines Salakhutdinov & Murray 2008). Hence
+
+    forward    log Z ~ log Z_0 + log mean(w),                E[Z estimate] = Z, so that log Z is rarely overestimated
+    reverse    log Z ~ log Z_0 - log mean(1 / w),            from samples of the model, rarely underestimated
+    RAISE      log p(v) >~ -F(v) - log Z_0 + log mean(1/w),  backwards from the data v
+
+The two estimates of Z enclose it; where they agree, both are right, unless the forward particles missed a mode and so
+did the samples. The last one (Burda, Grosse & Salakhutdinov 2015) is an unbiased estimate of the probability of v under
+the annealing itself taken for a model, from p_0 to the last step: its logarithm is underestimated in expectation, so
+that the mean over test data is a conservative figure for a model that is, in effect, sampled by annealing.
+
+The standard error of a log mean is that of the mean divided by the mean (the delta method). It knows only of the
+weights that were seen: read it beside the effective sample size (sum w)^2 / sum w^2.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy import stats
+from scipy.special import expit
+
+from ebm._checks import Array, Record, check_integer, check_real
+from ebm._random import Key, fold, uniform
+from ebm.energies.path import Path
+from ebm.likelihood.base import LogPartition
+from ebm.samplers.annealing import Particles, anneal, anneal_back
+
+FIRST_TEMPERATURES = 1000
+MOST_TEMPERATURES = 64_000
+SIGMOID_STEEPNESS = 4.0
+# Rows of data whose particles are annealed at a time.
+RAISE_ROWS = 64
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class AIS(Record):
+    """Annealed importance sampling: how log Z is estimated.
+
+    Parameters
+    ----------
+    n_temperatures : int or None, default=None
+        Steps from the base to the model. None: 1000, doubled until the forward and the reverse estimate agree within
+        `tolerance`, 64 000 at most.
+    n_runs : int, default=100
+        Independent particles; at least 2.
+    schedule : {"sigmoid", "linear"} or array-like, default="sigmoid"
+        Course of t from 0 to 1: the logistic curve of Grosse, Maddison & Salakhutdinov (2013), slow at both ends; equal
+        steps; or the values themselves, strictly increasing from 0 to 1, which then also say how many there are.
+    tolerance : float, default=0.5
+        Largest gap between the forward and the reverse estimate, in nats, that passes for agreement.
+    reverse : bool, default=True
+        Whether to make the reverse estimate: it doubles the cost, and is what uncovers an annealing that is too fast.
+    """
+
+    n_temperatures: int | None = None
+    n_runs: int = 100
+    schedule: Any = "sigmoid"
+    tolerance: float = 0.5
+    reverse: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n_temperatures is not None:
+            check_integer(self.n_temperatures, "n_temperatures")
+        elif not self.reverse and isinstance(self.schedule, str):
+            raise ValueError("n_temperatures=None takes reverse=True, to know when there are enough.")
+        check_integer(self.n_runs, "n_runs", 2)
+        check_real(self.tolerance, "tolerance", open_low=True)
+        check_schedule(self.schedule)
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class RAISE(Record):
+    """Reverse annealing from the data: a conservative estimate of each row's log-likelihood.
+
+    Parameters
+    ----------
+    n_temperatures : int, default=1000
+        Steps from the model to the base: the more, the tighter.
+    n_runs : int, default=10
+        Particles per row; at least 2.
+    schedule : {"sigmoid", "linear"} or array-like, default="sigmoid"
+        As for :class:`AIS`.
+    """
+
+    n_temperatures: int = FIRST_TEMPERATURES
+    n_runs: int = 10
+    schedule: Any = "sigmoid"
+
+    def __post_init__(self) -> None:
+        check_integer(self.n_temperatures, "n_temperatures")
+        check_integer(self.n_runs, "n_runs", 2)
+        check_schedule(self.schedule)
+
+
+def check_schedule(schedule: Any) -> None:
+    """Refuse anything but a known name or temperatures that increase from 0 to 1."""
+    if isinstance(schedule, str) and schedule in ("sigmoid", "linear"):
+        return
+    t = np.asarray(schedule)
+    if t.ndim == 1 and t.size > 1 and t.dtype.kind in "iuf":
+        if t[0] == 0 and t[-1] == 1 and np.all(np.diff(t) > 0):
+            return
+        raise ValueError(
+            f"schedule must increase strictly from 0 to 1. Got {t.size} values from {t[0]} to {t[-1]}, "
+            f"the smallest step {np.diff(t).min():g}."
+        )
+    raise ValueError(
+        "schedule must be 'sigmoid', 'linear', or an array of temperatures that increases from 0 to 1. "
+        f"Got {schedule!r} instead."
+    )
+
+
+def temperatures(schedule: Any, n_temperatures: int) -> Array:
+    """The values of t, from 0 to 1: `n_temperatures` steps."""
+    if not isinstance(schedule, str):
+        return np.asarray(schedule, np.float64)
+    t = np.arange(n_temperatures + 1) / n_temperatures
+    if schedule == "sigmoid":
+        low, high = expit([-SIGMOID_STEEPNESS, SIGMOID_STEEPNESS])
+        t = (expit(SIGMOID_STEEPNESS * (2 * t - 1)) - low) / (high - low)
+        t[0], t[-1] = 0.0, 1.0
+    return t
+
+
+def log_mean(log_weights: Array) -> tuple[Array, Array, Array]:
+    """Log of the mean weight along the last axis, its standard error, and the effective sample size."""
+    n = log_weights.shape[-1]
+    top = log_weights.max(axis=-1, keepdims=True)
+    w = np.exp(log_weights - top)
+    mean = w.mean(axis=-1)
+    error = w.std(axis=-1, ddof=1) / (mean * np.sqrt(n))
+    return top[..., 0] + np.log(mean), error, w.sum(axis=-1) ** 2 / (w**2).sum(axis=-1)
+
+
+def half_width(error: float, n: int) -> float:
+    """Half the width of a 95 % confidence interval, by Student's law."""
+    return float(stats.t.ppf(0.975, n - 1)) * error
+
+
+def ais_log_partition(
+    path: Path,
+    choice: AIS,
+    key: Key,
+    *,
+    samples: Array | None = None,
+    n_jobs: int | None = None,
+) -> LogPartition:
+    """Log Z of the end of `path`, in the way that `choice` says.
+
+    `samples` (rows, units) are states of the model from which the reverse estimate starts; without them, forward
+    particles, resampled by their weights, are walked on by as many steps as there are temperatures.
+    """
+    fixed = choice.n_temperatures is not None or not isinstance(choice.schedule, str)
+    n = choice.n_temperatures or FIRST_TEMPERATURES
+    while True:
+        result = _estimate(path, temperatures(choice.schedule, n), choice, key, samples, n_jobs)
+        if fixed or abs(result.gap) <= choice.tolerance or 2 * n > MOST_TEMPERATURES:
+            return result
+        n *= 2
+
+
+def _estimate(
+    path: Path, t: Array, choice: AIS, key: Key, samples: Array | None, n_jobs: int | None
+) -> LogPartition:
+    particles = anneal(path, t, choice.n_runs, fold(key, 0), n_jobs)
+    log_ratio, error, size = (float(x) for x in log_mean(particles.log_weights))
+    value, width = path.log_z + log_ratio, half_width(error, choice.n_runs)
+    if not choice.reverse:
+        return LogPartition(value, error, (value - width, value + width), "ais", size)
+    if samples is None:
+        samples = settled(path, particles, len(t) - 1, fold(key, 1))
+    back = anneal_back(path, t, samples, fold(key, 2), n_jobs)
+    log_inverse, other_error, _ = (float(x) for x in log_mean(-back.log_weights))
+    reverse, other_width = path.log_z - log_inverse, half_width(other_error, len(samples))
+    low, high = min(value - width, reverse - other_width), max(value + width, reverse + other_width)
+    return LogPartition(value, error, (low, high), "ais", size, reverse)
+
+
+def settled(path: Path, particles: Particles, n_steps: int, key: Key) -> Array:
+    """Particles drawn with probabilities proportional to their weights, and walked `n_steps` at t = 1."""
+    x, log_weights = particles
+    w = np.exp(log_weights - log_weights.max())
+    # Systematic resampling: one uniform number, equal strides.
+    places = (np.arange(len(x)) + uniform(key, 1)) / len(x)
+    chosen = np.minimum(np.searchsorted(np.cumsum(w) / w.sum(), places), len(x) - 1)
+    x, model = x[chosen], path.stage(1.0)
+    for step in range(n_steps):
+        x = path.move(path.inputs(x), [model], fold(key, step + 1))
+    return x
+
+
+def raise_log_likelihood(
+    path: Path, choice: RAISE, v: Array, key: Key, n_jobs: int | None = None
+) -> tuple[Array, Array]:
+    """RAISE estimate of log p(v), and its standard error, for each row of `v` (rows, units)."""
+    t = temperatures(choice.schedule, choice.n_temperatures)
+    values, errors = np.empty(len(v)), np.empty(len(v))
+    for block, start in enumerate(range(0, len(v), RAISE_ROWS)):
+        rows = slice(start, start + RAISE_ROWS)
+        x = np.repeat(v[rows], choice.n_runs, axis=0)
+        back = anneal_back(path, t, x, fold(key, block), n_jobs)
+        ratios = -back.log_weights.reshape(-1, choice.n_runs)
+        log_ratio, errors[rows], _ = log_mean(ratios)
+        energy = path.energy(v[rows], path.inputs(v[rows]))
+        values[rows] = log_ratio - energy - path.log_z
+    return values, errors

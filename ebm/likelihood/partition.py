@@ -1,0 +1,128 @@
+"""log Z and log-likelihoods, by whatever method is asked for: the exact ones where they can be had."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array, resolve
+from ebm._random import Key, stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.path import BipartitePath, model_base
+from ebm.energies.states import enumerable_side
+from ebm.likelihood.ais import AIS, RAISE, ais_log_partition, raise_log_likelihood
+from ebm.likelihood.base import LogPartition
+from ebm.likelihood.exact import exact_log_partition
+from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
+from ebm.units import Gaussian
+
+# Up to this many units in the smaller layer are enumerated unasked: seconds at most.
+MAX_UNASKED = 20
+
+
+class Evaluation(NamedTuple):
+    """What estimates need beside the model: how it is annealed, with which random numbers, on how many threads.
+
+    Attributes
+    ----------
+    base : tuple or None
+        The layers' own parameters of the law to anneal from (:mod:`ebm.energies.path`); None: the mean field's.
+    samples : ndarray of shape (rows, n_visible) or None
+        States of the model from which the reverse estimate may start.
+    key : Key
+    n_jobs : int or None
+        Threads, in joblib's sense; no result depends on it.
+    """
+
+    base: tuple[Any, Any] | None = None
+    samples: Array | None = None
+    key: Key = stream(0, "evaluation")
+    n_jobs: int | None = None
+
+
+def log_partition(
+    model: Bipartite,
+    params: BipartiteParameters,
+    method: Any = "auto",
+    *,
+    beta: float = 1.0,
+    evaluation: Evaluation = Evaluation(),
+) -> LogPartition:
+    """Log Z(beta).
+
+    Parameters
+    ----------
+    model, params : Bipartite, BipartiteParameters
+    method : {"auto", "exact", "ais"} or AIS
+        "exact": by enumeration of the smaller two-state layer (at most 25 units), or in closed form for two Gaussian
+        layers. "ais": annealed importance sampling, also as a record with settings. "auto": exact up to 20 units.
+    beta : float
+        Inverse temperature.
+    evaluation : Evaluation
+
+    Returns
+    -------
+    LogPartition
+
+    Raises
+    ------
+    ValueError
+        When `method` is unknown, when no layer is small enough to be enumerated, or when Z does not exist.
+    """
+    if method == "auto":
+        method = "exact" if can_be_exact(model, params) else "ais"
+    if method == "exact":
+        return exact_log_partition(model, params, beta=beta, n_jobs=evaluation.n_jobs)
+    choice = resolve(method, {"exact": AIS, "auto": AIS, "ais": AIS}, AIS, "method")
+    path = annealing_path(model, params, beta, evaluation)
+    samples = evaluation.samples if beta == 1 else None
+    return ais_log_partition(
+        path, choice, evaluation.key, samples=samples, n_jobs=evaluation.n_jobs
+    )
+
+
+def can_be_exact(model: Bipartite, params: BipartiteParameters) -> bool:
+    """Whether log Z is exact in a moment."""
+    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
+        return True
+    try:
+        enumerable_side(model, params, MAX_UNASKED)
+    except ValueError:
+        return False
+    return True
+
+
+def annealing_path(
+    model: Bipartite, params: BipartiteParameters, beta: float, evaluation: Evaluation
+) -> BipartitePath:
+    """The path from the base to the model at `beta`."""
+    params = params if beta == 1 else model.tempered(params, beta)
+    base = evaluation.base
+    return BipartitePath(model, params, model_base(model, params) if base is None else base)
+
+
+def log_likelihood(
+    model: Bipartite,
+    params: BipartiteParameters,
+    v: Array,
+    method: Any = "auto",
+    evaluation: Evaluation = Evaluation(),
+) -> tuple[Array, Array, LogPartition | None]:
+    """Log p(v) of each row of `v` (rows, n_visible), its standard error, and the log Z behind it if there is one.
+
+    Parameters
+    ----------
+    model, params : Bipartite, BipartiteParameters
+    v : ndarray of shape (rows, n_visible)
+    method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE
+        The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share.
+        "raise": the conservative estimate of :mod:`ebm.likelihood.ais`. "pseudo": the pseudo-log-likelihood.
+    evaluation : Evaluation
+    """
+    if method == "pseudo":
+        return pseudo_log_likelihood(model, params, v), np.zeros(len(v)), None
+    if method == "raise" or isinstance(method, RAISE):
+        choice = RAISE() if isinstance(method, str) else method
+        path = annealing_path(model, params, 1.0, evaluation)
+        return *raise_log_likelihood(path, choice, v, evaluation.key, evaluation.n_jobs), None
+    z = log_partition(model, params, method, evaluation=evaluation)
+    return -model.free_energy(params, v) - z.value, np.full(len(v), z.standard_error), z
