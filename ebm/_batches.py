@@ -58,6 +58,13 @@ class Rows:
         """Count of features."""
         return int(self._X.shape[1])
 
+    @property
+    def fingerprint(self) -> str:
+        """Hexadecimal digest of the rows and their weights, in whatever order."""
+        with np.errstate(over="ignore"):
+            total = self._identity.sum(dtype=np.uint64)
+        return f"{int(total):016x}-{self.total_weight!r}"
+
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices of one epoch in random order, and their weights, or None when all are one."""
         order = self._index[np.argsort(words(key, self._identity))]

@@ -5,15 +5,19 @@ True, which ends training there.
 """
 
 import math
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from tqdm import tqdm
 
+from ebm._checks import Array, check_integer, check_real
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.likelihood import free_energy_gap, pseudo_log_likelihood
 
 
 @dataclass(frozen=True)
@@ -30,8 +34,14 @@ class Report:
         Seconds since the fit began.
     model, params : Bipartite, BipartiteParameters
         The model, and its parameters as they are now: views, copy what you keep.
+    theta : ndarray of shape (parameters,)
+        The parameters as training holds them: what is written here is what it goes on from.
+    kept : dict of ndarray
+        What callbacks keep from epoch to epoch; it is part of a checkpoint.
     monitored : dict of float
         Numbers recorded for this epoch so far.
+    checkpoints : list of path
+        Files to which training is to be written when all callbacks have been called.
     """
 
     epoch: int
@@ -40,10 +50,14 @@ class Report:
     elapsed: float
     model: Bipartite
     params: BipartiteParameters
+    theta: Array = field(default_factory=lambda: np.empty(0))
+    kept: dict[str, Array] = field(default_factory=dict)
     monitored: dict[str, float] = field(default_factory=dict)
+    checkpoints: list[Path] = field(default_factory=list)
 
 
 Callback = Callable[[Report], Any]
+Score = Callable[[Bipartite, BipartiteParameters, Array], float]
 History = dict[str, list[float]]
 
 
@@ -72,6 +86,146 @@ class Scorer:
     def __call__(self, report: Report) -> dict[str, float]:
         """The entry of this epoch."""
         return {self._name: float(self._score(report.params))}
+
+
+class EarlyStopping:
+    """Callback that ends training when held-out rows no longer profit, and restores the best parameters.
+
+    Parameters
+    ----------
+    held_out : {array-like, sparse matrix} of shape (n_rows, n_features)
+        Rows that training does not see.
+    monitor : {"pseudo_likelihood", "free_energy_gap"} or callable, default="pseudo_likelihood"
+        "pseudo_likelihood": the mean pseudo-log-likelihood of the held-out rows is to rise. "free_energy_gap": their
+        mean free energy is not to exceed that of the rows `train` by more than `max_gap`; the best parameters are then
+        the last that kept to it. A callable ``monitor(model, params, held_out)`` -> float is to rise.
+    train : {array-like, sparse matrix} of shape (n_rows, n_features), optional
+        Some of the rows trained on, for the free-energy gap.
+    patience : int, default=10
+        Looks in a row without improvement after which training ends.
+    min_delta : float, default=0.0
+        An improvement exceeds the best so far by more than this, in nats.
+    max_gap : float, default=1.0
+        Largest free-energy gap, in nats.
+    every : int, default=1
+        Epochs between looks; there is always one after the last epoch.
+
+    Raises
+    ------
+    ValueError
+        If rows hold NaN or infinite values, or have the wrong number of columns (when training begins), or a setting
+        is out of range.
+
+    Notes
+    -----
+    The parameters are also restored when training comes to its end without a stop; not when it is interrupted. The
+    monitored numbers stand in ``history_`` under the monitor's name ("held_out" for a callable).
+    """
+
+    def __init__(
+        self,
+        held_out: Any,
+        *,
+        monitor: str | Score = "pseudo_likelihood",
+        train: Any = None,
+        patience: int = 10,
+        min_delta: float = 0.0,
+        max_gap: float = 1.0,
+        every: int = 1,
+    ) -> None:
+        check_integer(patience, "patience")
+        check_real(min_delta, "min_delta")
+        check_real(max_gap, "max_gap", open_low=True)
+        check_integer(every, "every")
+        if not callable(monitor) and monitor not in ("pseudo_likelihood", "free_energy_gap"):
+            raise ValueError(
+                "monitor must be 'pseudo_likelihood', 'free_energy_gap' or a callable. "
+                f"Got {monitor!r} instead."
+            )
+        if monitor == "free_energy_gap" and train is None:
+            raise ValueError("train must hold rows that are trained on when monitor='free_energy_gap'.")
+        self.held_out = _complete_rows(held_out, "held_out")
+        self.train = None if train is None else _complete_rows(train, "train")
+        self.monitor, self.patience, self.every = monitor, patience, every
+        self.min_delta, self.max_gap = min_delta, max_gap
+
+    def __call__(self, report: Report) -> bool:
+        """Whether to stop; at the end of training the best parameters are back in place."""
+        kept, last = report.kept, report.epoch >= report.n_epochs
+        if report.epoch == 1:
+            kept.pop("best", None)  # of an earlier fit
+        stop = False
+        if report.epoch % self.every == 0 or last:
+            score = self._score(report.model, report.params)
+            report.monitored[self.monitor if isinstance(self.monitor, str) else "held_out"] = score
+            stop = self._judge(kept, score, report.theta)
+        if stop or last:
+            report.theta[:] = kept["best_theta"]
+        return stop
+
+    def _score(self, model: Bipartite, params: BipartiteParameters) -> float:
+        for name, rows in (("held_out", self.held_out), ("train", self.train)):
+            if rows is not None and rows.shape[1] != len(params.W):
+                raise ValueError(
+                    f"{name} has {rows.shape[1]} columns, but the model has {len(params.W)} visible units."
+                )
+        if callable(self.monitor):
+            return float(self.monitor(model, params, self.held_out))
+        if self.train is not None and self.monitor == "free_energy_gap":
+            return free_energy_gap(model, params, self.train, self.held_out)
+        return float(pseudo_log_likelihood(model, params, self.held_out).mean())
+
+    def _judge(self, kept: dict[str, Array], score: float, theta: Array) -> bool:
+        """Note the score; whether there were too many bad ones in a row."""
+        best = kept.get("best")  # the best score, and how many looks ago it was
+        if best is None or self._improves(score, best[0]):
+            kept |= {"best": np.array([score, 0.0]), "best_theta": theta.copy()}
+        else:
+            best[1] += 1
+        return bool(kept["best"][1] >= self.patience)
+
+    def _improves(self, score: float, best: float) -> bool:
+        if self.monitor == "free_energy_gap":
+            return score <= self.max_gap
+        return score > best + self.min_delta or (math.isnan(best) and not math.isnan(score))
+
+
+def _complete_rows(rows: Any, argument: str) -> Array:
+    """Dense rows, all finite."""
+    x: Array = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
+    if x.ndim != 2 or not len(x) or x.dtype.kind not in "biuf":
+        raise ValueError(f"{argument} must be a table of numbers with rows. Got the shape {x.shape}, {x.dtype}.")
+    x = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
+    if not np.isfinite(x).all():
+        raise ValueError(
+            f"{argument} holds NaN or infinite values: leave such rows out, or fill them in (impute)."
+        )
+    return x
+
+
+class Checkpoint:
+    """Callback that writes training to a file, from which the estimator's `resume` goes on to the same bits.
+
+    Parameters
+    ----------
+    path : str or path
+        The file. It is replaced in one step: a crash leaves the old one or the new one.
+    every : int, default=1
+        Epochs between writes; the last epoch is always written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
+        check_integer(every, "every")
+        self.path, self.every = Path(path), every
+        if not self.path.parent.is_dir():
+            raise ValueError(
+                f"path must lie in an existing folder. Got {str(path)!r}: there is no {self.path.parent}."
+            )
+
+    def __call__(self, report: Report) -> None:
+        """Ask for the file to be written."""
+        if report.epoch % self.every == 0 or report.epoch >= report.n_epochs:
+            report.checkpoints.append(self.path)
 
 
 class ProgressLine:

@@ -11,126 +11,35 @@ update that was finite.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import fold, stream
+from ebm._state import Bounds, Plan, State, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.gradients.base import Ascent, Batch, ChainState, Gradient
-from ebm.monitors import Callback, History, Report, notify
-from ebm.optimizers.base import Optimizer
-from ebm.optimizers.schedules import Schedule
+from ebm.gradients.base import Ascent, Batch, rescale
+from ebm.monitors import Callback, Report, notify
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
 # What an update may add to or take from the logarithm of a variance.
 LARGEST_LOG_STEP = 0.1
 
-
-Bounds = dict[str, dict[str, tuple[Array, Array]]]
-
-
-class Plan(NamedTuple):
-    """How to train: the choices that do not change while training.
-
-    `seed` opens the random streams; `weight_decay` is the coefficient of the penalty on half the squared weights.
-    """
-
-    gradient: Gradient
-    optimizer: Optimizer
-    schedule: Schedule
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    seed: int
-
-
-@dataclass
-class State:
-    """What training changes, and what it needs to go on: nothing else is kept between steps.
-
-    Attributes
-    ----------
-    model : Bipartite
-    shape : tuple (n_visible, n_hidden)
-    theta : ndarray of shape (parameters,)
-        All parameters of the law of v - `origin`, in one vector.
-    memory : tuple of ndarray
-        The optimiser's.
-    chains : ChainState
-    bounds : dict of dict of pair of ndarray
-        Lower and upper bounds by layer and name of the parameter.
-    origin : ndarray of shape (n_visible,) or None
-        What is subtracted from the data, for visible units that have a scale: with v / sigma^2 in the energy, a mean
-        far from zero would couple every variance to every hidden bias. The model family is closed under translation.
-    n_steps : int
-        Updates so far: the position in the random streams.
-    history : dict of list
-    """
-
-    model: Bipartite
-    shape: tuple[int, int]
-    theta: Array
-    memory: tuple[Array, ...]
-    chains: ChainState
-    bounds: Bounds
-    origin: Array | None
-    n_steps: int = 0
-    history: History = field(default_factory=dict)
-
-    @property
-    def local(self) -> BipartiteParameters:
-        """Parameters of the law of v - `origin`: views of `theta`."""
-        return self.model.unpack(self.theta, *self.shape)
-
-    @property
-    def params(self) -> BipartiteParameters:
-        """Parameters of the law of v."""
-        return self.local if self.origin is None else self.model.translated(self.local, self.origin)
-
-
-def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
-    """The state before the first update: visible units know the data's moments, weights are small and random."""
-    mean = rows.mean()
-    variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
-    key = stream(plan.seed, "init")
-    moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
-    params = model.initial(*moments, n_hidden, key)
-    if model.visible.has_scale and model.hidden.states is not None:
-        params = model.with_prototypes(params, rows.some(n_hidden, fold(key, 2)))
-    return resume(model, params, plan, mean=moments[0])
-
-
-def resume(
-    model: Bipartite,
-    params: BipartiteParameters,
-    plan: Plan,
-    *,
-    chains: ChainState | None = None,
-    mean: Array | None = None,
-) -> State:
-    """A state at given parameters; without `chains` these start anew, around the visible units' `mean`."""
-    if mean is None:
-        mean = model.visible.mean(params.visible, np.zeros((1, len(params.W)), params.W.dtype))[0]
-    origin = None
-    if model.visible.has_scale:
-        origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
-    if chains is None:
-        key = fold(stream(plan.seed, "init"), 1)
-        chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
-    bounds = {
-        "visible": model.visible.bounds(params.visible),
-        "hidden": model.hidden.bounds(params.hidden),
-    }
-    if not plan.gradient.centered:
-        chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
-    theta = model.pack(params)
-    shape = (params.W.shape[0], params.W.shape[1])
-    return State(model, shape, theta, plan.optimizer.start(theta), chains, bounds, origin)
+__all__ = [
+    "Learner",
+    "Plan",
+    "State",
+    "load",
+    "resume",
+    "save",
+    "seed_of",
+    "single_update",
+    "start",
+    "train",
+]
 
 
 class Learner:
@@ -189,7 +98,8 @@ class Learner:
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
-        for x in self._state.chains:
+        *shared, own = self._state.chains
+        for x in (*shared, *own):
             np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return False
 
@@ -218,31 +128,6 @@ class Learner:
             return self._refuse()
         state.n_steps += 1
         return True
-
-
-def rescale(
-    model: Bipartite,
-    params: BipartiteParameters,
-    gradient: BipartiteParameters,
-    chains: ChainState,
-) -> None:
-    """Measure the gradient by weights and biases in the units' own scales, in place.
-
-    With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as far:
-    a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is the metric
-    of the centred parameters, so what centring subtracts from the biases is subtracted anew.
-    """
-    a, c = model.visible.scale(params.visible), model.hidden.scale(params.hidden)
-    b_step = gradient.visible.bias + gradient.W @ chains.lam
-    c_step = gradient.hidden.bias + chains.mu @ gradient.W
-    if a is not None:
-        gradient.W[:] *= a[:, np.newaxis]
-        b_step *= a
-    if c is not None:
-        gradient.W[:] *= c
-        c_step *= c
-    gradient.visible.bias[:] = b_step - gradient.W @ chains.lam
-    gradient.hidden.bias[:] = c_step - chains.mu @ gradient.W
 
 
 def bound(gradient: BipartiteParameters, largest: float) -> None:
@@ -286,25 +171,39 @@ def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> 
 def train(
     state: State, rows: Rows, plan: Plan, n_epochs: int, callbacks: Sequence[Callback] = ()
 ) -> str:
-    """Train for `n_epochs`, changing `state`; what went wrong, or '' if training ended as asked."""
+    """Train for `n_epochs`, changing `state`; what went wrong, or '' if training ended as asked.
+
+    A state that was loaded goes on after the epochs that it has behind it.
+    """
     learner = Learner(state, plan, min(plan.batch_size, len(rows)))
-    begun = time.perf_counter()
-    shuffle = fold(stream(plan.seed, "shuffle"), state.n_steps)
+    before = state.history["time"][-1] if state.epoch else 0.0
+    begun = time.perf_counter() - before
+    if not state.epoch:
+        state.first_step = state.n_steps
+    shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
     try:
-        for epoch in range(n_epochs):
+        while state.epoch < n_epochs and not state.finished:
+            epoch = state.epoch
             order, weights = rows.epoch(fold(shuffle, epoch))
             rate = _run_epoch(learner, rows, order, weights, plan, (epoch, n_epochs))
             if rate is None:
                 rate = plan.learning_rate * plan.schedule.factor(epoch, n_epochs)
                 return _diverged(f"epoch {epoch + 1}", rate)
-            report = Report(
-                epoch + 1, n_epochs, rate, time.perf_counter() - begun, state.model, state.params
-            )
-            if notify(callbacks, report, state.history):
-                break
+            state.epoch += 1
+            elapsed = time.perf_counter() - begun
+            report = _report(state, n_epochs, rate, elapsed)
+            state.finished = notify(callbacks, report, state.history)
+            for path in report.checkpoints:
+                save(path, state, plan, rows, n_epochs)
     except KeyboardInterrupt:
         return "interrupted; the parameters of the last update are kept"
     return ""
+
+
+def _report(state: State, n_epochs: int, rate: float, elapsed: float) -> Report:
+    return Report(
+        state.epoch, n_epochs, rate, elapsed, state.model, state.params, state.theta, state.kept
+    )
 
 
 def _run_epoch(

@@ -186,7 +186,8 @@ class Bernoulli(Unit):
         self, first: BernoulliParameters, last: BernoulliParameters, x: Array
     ) -> Array:
         """-(b_last - b_first)'x, without a copy of `x` in double precision."""
-        return (x @ (first.bias - last.bias)).astype(np.float64)
+        difference: Array = (x @ (first.bias - last.bias)).astype(np.float64)
+        return difference
 
     def invalid(self, x: Array) -> str:
         """Values outside [0, 1]; those between are read as probabilities."""

@@ -137,14 +137,60 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         state = (
             self._resumed(plan) if go_on else training.start(model, rows, self.n_components, plan)
         )
-        callbacks, line = self._callbacks(X, model)
+        return self._train(state, rows, plan, X)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def resume(
+        self, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> "BaseRBM":
+        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+
+        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and `X` and
+        the weights be those, of the interrupted fit.
+
+        Parameters
+        ----------
+        checkpoint : str or path
+            The file.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            The training data.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint, of another version of its format, or of other settings or data.
+        """
+        X = self._check_data(X, False)
+        rows = Rows(X, check_weights(sample_weight, X))
+        fixed = isinstance(self.random_state, Integral)
+        self._seed = draw_seed(self.random_state) if fixed else training.seed_of(checkpoint)
+        self._n_draws = -1
+        plan = self._plan(self._seed)
+        shape = (X.shape[1], self.n_components)
+        state = training.load(checkpoint, self._model(), shape, plan, rows, self.n_iter)
+        return self._train(state, rows, plan, X)
+
+    def _train(
+        self, state: training.State, rows: Rows, plan: training.Plan, X: Any
+    ) -> "BaseRBM":
+        """Run the loop, keep what it leaves, and warn if it did not come to its end."""
+        callbacks, line = self._callbacks(X, state.model)
         try:
             stopped = training.train(state, rows, plan, self.n_iter, callbacks)
         finally:
             line.close()
-        self._keep(state)
+        self._keep(state, plan)
         if stopped:
-            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=2)
+            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=3)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -180,7 +226,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         else:
             state = self._resumed(plan)
         stopped = training.single_update(state, dense(X), weights, plan)
-        self._keep(state)
+        self._keep(state, plan)
         if stopped:
             warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=2)
         return self
@@ -225,13 +271,16 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         """The training state that the fitted attributes stand for, in new arrays."""
         model, params = self._model(), self._params()
         n_chains = plan.gradient.n_chains_for(plan.batch_size)
-        chains = ChainState(
-            *(
-                np.array(getattr(self, name, None), params.W.dtype)
-                for name in ("h_samples_", "offset_visible_", "offset_hidden_")
-            )
+        h, mu, lam = (
+            np.array(getattr(self, name, None), params.W.dtype)
+            for name in ("h_samples_", "offset_visible_", "offset_hidden_")
         )
-        fits = chains.h.shape == (n_chains, params.W.shape[1])
+        chains = ChainState(h, mu, lam, tuple(np.array(x) for x in getattr(self, "_own", ())))
+        fits = h.shape == (n_chains, params.W.shape[1])
+        if plan.gradient.has_own:
+            fits = fits and getattr(self, "_own_of", None) == repr(plan.gradient)
+        else:
+            chains = chains._replace(own=())
         state = training.resume(
             model,
             params,
@@ -245,9 +294,10 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         if [x.shape for x in memory] == [x.shape for x in state.memory]:
             state.memory = memory
         state.bounds = getattr(self, "_bounds", state.bounds)
+        state.marginals = getattr(self, "_marginals", ())
         return state
 
-    def _keep(self, state: training.State) -> None:
+    def _keep(self, state: training.State, plan: training.Plan) -> None:
         """Turn the training state into fitted attributes."""
         params = state.params
         self.components_ = params.W.T
@@ -257,7 +307,8 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
             for field in own._fields[1:]:
                 setattr(self, f"{field}_{layer}_", getattr(own, field))
-        self.h_samples_, self.offset_visible_, self.offset_hidden_ = state.chains
-        self.history_ = state.history
+        self.h_samples_, self.offset_visible_, self.offset_hidden_, self._own = state.chains
+        self._own_of = repr(plan.gradient)
+        self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
-        self._origin = state.origin
+        self._origin, self._marginals = state.origin, state.marginals

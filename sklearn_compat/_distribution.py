@@ -1,22 +1,33 @@
 """What can be asked of a fitted restricted Boltzmann machine: samples, features, energies, likelihoods."""
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ebm._batches import blocks, dense
 from ebm._checks import Array, as_rows, check_integer, check_real
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.likelihood import LogPartition, log_partition, pseudo_log_likelihood
-from ebm.samplers import block_gibbs, conditional_mean
+from ebm.energies.path import data_base
+from ebm.likelihood import (
+    AIS,
+    Evaluation,
+    LogPartition,
+    diagnose_draws,
+    log_likelihood,
+    log_partition,
+    pseudo_log_likelihood,
+)
+from ebm.samplers import Target, block_gibbs, conditional_mean, sampler_record
 from ebm.sklearn_compat._validation import FLOATS, check_rows, draw_seed
 
 # Draws of `sample` and `gibbs` count up from 0; imputation, which does not advance, uses a number beyond them.
-IMPUTATION = 1 << 40
+IMPUTATION, ANNEALING = 1 << 40, 1 << 41
 
 
 class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
@@ -150,9 +161,11 @@ class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         n_steps: int = 1000,
         given: Any = None,
         beta: float = 1.0,
+        sampler: Any = "gibbs",
+        return_diagnostics: bool = False,
         random_state: Any = None,
-    ) -> Array:
-        """Draw visible states from the model with independent Gibbs chains, one per sample.
+    ) -> Any:
+        """Draw visible states from the model with independent Markov chains, one per sample.
 
         Parameters
         ----------
@@ -165,6 +178,11 @@ class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
             Condition: known values, which stay as they are bit for bit, and NaN where the model is to draw.
         beta : float, default=1.0
             Inverse temperature of the law exp(-beta E) / Z(beta).
+        sampler : {"gibbs", "tempering"} or record, default="gibbs"
+            Block Gibbs sampling, or parallel tempering, ``Tempering(n_temperatures=20)`` for example, for laws whose
+            modes are far apart.
+        return_diagnostics : bool, default=False
+            Whether to return what the free energies along the chains say of their convergence as well.
         random_state : int, RandomState instance or None, default=None
             None goes on in the model's own stream of draws, so that repeated calls differ.
 
@@ -172,6 +190,9 @@ class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         -------
         V : ndarray of shape (n_samples, n_features)
             Samples, of the dtype of the model.
+        diagnostics : Diagnostics
+            Only with `return_diagnostics`: R-hat, effective sample sizes and autocorrelation time of the second half of
+            the chains, swap rates and temperatures of replicas.
 
         Raises
         ------
@@ -181,13 +202,14 @@ class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
         check_real(beta, "beta", open_low=True)
+        walker = sampler_record(sampler)
         params = self._params()
         clamped = self._given(given, n_samples, params)
         key = self._next_key(random_state)
         v = self._start(params, n_samples, fold(key, 0))
-        return block_gibbs(
-            self._model(), params, v, fold(key, 1), n_steps, beta=beta, given=clamped
-        ).v
+        target = Target(self._model(), params, beta, clamped, self._base(params))
+        draws = walker.draw(target, v, fold(key, 1), n_steps)
+        return (draws.v, diagnose_draws(draws)) if return_diagnostics else draws.v
 
     def impute(self, X: Any, *, n_steps: int = 200) -> Array:
         """Fill in the unknown entries of `X` by their expectations given the known ones.
@@ -318,45 +340,111 @@ class BipartiteDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
         """
         return float(self.score_samples(X).mean())
 
-    def log_partition(self, method: str = "auto", *, beta: float = 1.0) -> LogPartition:
+    def log_partition(
+        self, method: Any = "auto", *, beta: float = 1.0, n_jobs: int | None = None
+    ) -> LogPartition:
         """Logarithm of the partition function Z(beta).
 
         Parameters
         ----------
-        method : {"auto", "exact"}, default="auto"
-            Both enumerate the states of the smaller layer of binary units, at most 25; for two Gaussian layers
-            Z is known in closed form.
+        method : {"auto", "exact", "ais"} or AIS, default="auto"
+            "exact" enumerates the states of the smaller layer of binary units, at most 25; for two Gaussian layers Z is
+            known in closed form. "ais" is annealed importance sampling from the marginals of the training data, with
+            as many temperatures as it takes for the forward and the reverse estimate to agree; a record,
+            ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is exact up to 20 units.
         beta : float, default=1.0
             Inverse temperature.
+        n_jobs : int, default=None
+            Threads, in joblib's sense. The result does not depend on it, nor on earlier calls.
 
         Returns
         -------
         log_partition : LogPartition
-            `value` in nats, `standard_error` (zero), `interval` and `method`.
+            `value` in nats, its `standard_error` and 95 % `interval`, the `method`, and of an estimate also the
+            `effective_sample_size` of its weights and the `reverse` estimate.
 
         Raises
         ------
         ValueError
-            If `method` is unknown, or no layer is small enough to be enumerated.
-        """
-        if method not in ("auto", "exact"):
-            raise ValueError(f"method must be one of ['auto', 'exact']. Got {method!r} instead.")
-        check_real(beta, "beta", open_low=True)
-        return log_partition(self._model(), self._params(), beta=beta)
+            If `method` is unknown, or "exact" and no layer is small enough to be enumerated.
 
-    def log_likelihood(self, X: Any, method: str = "auto") -> Array:
+        Warns
+        -----
+        ConvergenceWarning
+            If the forward and the reverse estimate differ by more than the tolerance.
+        """
+        check_real(beta, "beta", open_low=True)
+        params = self._params()
+        z = log_partition(
+            self._model(), params, method, beta=beta, evaluation=self._evaluation(params, n_jobs)
+        )
+        return _agreed(z, method)
+
+    def log_likelihood(
+        self,
+        X: Any,
+        method: Any = "auto",
+        *,
+        return_std: bool = False,
+        n_jobs: int | None = None,
+    ) -> Any:
         """Log-likelihood log p(v) = -F(v) - log Z of each row.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Visible states.
-        method : {"auto", "exact"}, default="auto"
-            How log Z is found (see :meth:`log_partition`).
+        method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE, default="auto"
+            The first three: with log Z of :meth:`log_partition`. "raise": by annealing back from each row, a
+            conservative estimate that needs no log Z. "pseudo": the pseudo-log-likelihood of :meth:`score_samples`.
+        return_std : bool, default=False
+            Whether to return standard errors as well.
+        n_jobs : int, default=None
+            Threads, in joblib's sense; the result does not depend on it.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
             In nats; densities for real-valued units.
+        standard_error : ndarray of shape (n_samples,)
+            Only with `return_std`. That of log Z is shared by all rows, so that their mean has it as well; those of
+            "raise" are independent.
         """
-        return -self.free_energy(X) - self.log_partition(method).value
+        params = self._params()
+        rows = self._dense(X, params)
+        values, errors, z = log_likelihood(
+            self._model(), params, rows, method, self._evaluation(params, n_jobs)
+        )
+        if z is not None:
+            _agreed(z, method)
+        return (values, errors) if return_std else values
+
+    def _base(self, params: BipartiteParameters) -> Any:
+        """The marginals of the training data, to anneal from, or None when they are unknown."""
+        marginals = getattr(self, "_marginals", ())
+        known = marginals and len(marginals[0]) == len(params.W)
+        return data_base(self._model(), params, *marginals) if known else None
+
+    def _evaluation(self, params: BipartiteParameters, n_jobs: int | None) -> Evaluation:
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        key = fold(stream(self._seed, "evaluation"), ANNEALING)
+        h = getattr(self, "h_samples_", None)
+        samples = None
+        if h is not None and h.size and h.shape[1] == params.W.shape[1]:
+            h = np.ascontiguousarray(h, params.W.dtype)
+            samples = self._model().sample_visible(params, h, fold(key, 3))
+        return Evaluation(self._base(params), samples, key, n_jobs)
+
+
+def _agreed(z: LogPartition, method: Any) -> LogPartition:
+    """Warn of an estimate whose two sides do not agree."""
+    tolerance = method.tolerance if isinstance(method, AIS) else AIS().tolerance
+    if abs(z.gap) > tolerance:
+        warnings.warn(
+            f"The reverse estimate of log Z, {z.reverse:.2f}, differs from the forward one, {z.value:.2f}, by "
+            f"{z.gap:.2f} nats, more than the tolerance {tolerance:g}. Give AIS more n_temperatures.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return z

@@ -91,7 +91,7 @@ def walk(params, h, V, H, n_steps, renew, key):
 
 @jit
 def contrastive_gradient(
-    params, chains, stacked, n_rows, persistent, n_steps, slide, key, gradient
+    params, walkers, chains, stacked, n_rows, persistent, n_steps, slide, key, gradient
 ):
     """One contrastive-divergence step (chains from the data) or persistent one (chains from their last states).
 
@@ -99,6 +99,8 @@ def contrastive_gradient(
     ----------
     params, gradient : tuple (W, visible, hidden)
         The parameters, and the arrays to which the gradient of the mean log-likelihood is written.
+    walkers : tuple (W, visible, hidden)
+        The parameters of the law that the chains follow: the same, or near.
     chains : tuple (h, mu, lam)
         Hidden samples of the chains, or room for the data's own when not `persistent`; offsets, which are moved by
         the rate `slide` towards the batch means.
@@ -124,7 +126,7 @@ def contrastive_gradient(
         k0, k1 = fold(key[0], key[1], 0, 0)
         units.mean_and_sample(hidden, H[:n_rows], h, 1.0, k0, k1, 0)
         _copy(omega[:n_rows], -1, omega[n_rows:total])
-    walk(params, h, V[n_rows:total], H[n_rows:total], n_steps, persistent, key)
+    walk(walkers, h, V[n_rows:total], H[n_rows:total], n_steps, persistent, key)
     units.to_statistic(hidden, H[:total])
     return phase_difference(params, chains[1], chains[2], stacked, n_rows, total, slide, gradient)
 
@@ -215,7 +217,7 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
             stacked[2][:n_rows] = 1.0 / n_rows
         step_key = fold(key[0], key[1], first_step + step, 0)
         if not contrastive_gradient(
-            params, chains, stacked, n_rows, persistent, n_steps, slide, step_key, gradient
+            params, params, chains, stacked, n_rows, persistent, n_steps, slide, step_key, gradient
         ):
             return step
         if velocity.size:

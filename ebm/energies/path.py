@@ -16,10 +16,10 @@ import numpy as np
 from ebm._checks import Array
 from ebm._kernels import units as kernels
 from ebm._kernels.annealing import scale
-from ebm._random import Key, fold
+from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
-MEAN_FIELD_STEPS = 20
+PILOT_CHAINS, PILOT_STEPS = 256, 32
 
 
 class Path(abc.ABC):
@@ -109,9 +109,10 @@ class BipartitePath(Path):
         visible, p, _ = self._model.visible.between(self._base[0], self._params.visible, t)
         hidden, q, constant = self._model.hidden.between(self._base[1], self._params.hidden, t)
         ones = [np.ones(n, dtype) for n in self._params.W.shape]
-        factors = [one if x is None else x for one, x in zip(ones, (p, q), strict=True)]
+        p, q = (one if x is None else x for one, x in zip(ones, (p, q), strict=True))
         visible, hidden = (type(own)(*(x.astype(dtype) for x in own)) for own in (visible, hidden))
-        return Stage(t, visible, hidden, *(dtype.type(t) * x for x in factors), constant)
+        share = dtype.type(t)
+        return Stage(t, visible, hidden, share * p, share * q, constant)
 
     def gain(self, x: Array, inputs: Array, first: Stage, last: Stage) -> Array:
         """(t_last - t_first) (U_0 - U_1)(v) + A_last - A_first."""
@@ -178,14 +179,18 @@ def data_base(
 
 
 def model_base(model: Bipartite, params: BipartiteParameters) -> tuple[Any, Any]:
-    """The product law of the model's naive mean field, for models of which no data are known."""
-    h = model.hidden.mean(params.hidden, np.zeros((1, params.W.shape[1]), params.W.dtype))
-    for _ in range(MEAN_FIELD_STEPS):
-        v = model.visible_mean(params, h)
-        h = 0.5 * (h + model.hidden_mean(params, v))
-    pull = model.visible_input(params, h)[0]
-    visible = params.visible._replace(bias=params.visible.bias + pull)
-    return visible, _undecided(params.hidden)
+    """The product law with the moments of short Gibbs chains of the model, for models of which no data are known.
+
+    Chains that start from independent undecided units end up in all modes that are easy to reach, so that the law is
+    as broad as these. A naive mean field would settle in one of them.
+    """
+    key, n_rows = stream(0, "tempering"), PILOT_CHAINS
+    nothing = np.zeros((n_rows, len(params.W)), params.W.dtype)
+    v = model.visible.sample(_undecided(params.visible), nothing, fold(key, 0))
+    for step in range(PILOT_STEPS):
+        h = model.sample_hidden(params, v, fold(key, 2 * step + 1))
+        v = model.sample_visible(params, h, fold(key, 2 * step + 2))
+    return data_base(model, params, v.mean(axis=0), v.var(axis=0), n_rows)
 
 
 def _undecided(own: Any) -> Any:

@@ -9,11 +9,15 @@ from ebm._checks import resolve
 from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence
 from ebm.gradients.exact import Exact
+from ebm.gradients.fast_persistent import FastPersistentContrastiveDivergence
 from ebm.gradients.persistent import PersistentContrastiveDivergence
+from ebm.gradients.tempered import ParallelTempering
 
 GRADIENTS: dict[str, type[Gradient]] = {
     "cd": ContrastiveDivergence,
     "pcd": PersistentContrastiveDivergence,
+    "fpcd": FastPersistentContrastiveDivergence,
+    "tempering": ParallelTempering,
     "exact": Exact,
 }
 
@@ -23,8 +27,10 @@ __all__ = [
     "ChainState",
     "ContrastiveDivergence",
     "Exact",
+    "FastPersistentContrastiveDivergence",
     "Gradient",
     "Info",
+    "ParallelTempering",
     "PersistentContrastiveDivergence",
     "gradient_record",
 ]

@@ -19,7 +19,7 @@ running means of the data phase; mu = lambda = 0 gives the plain gradient.
 """
 
 import abc
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -42,12 +42,13 @@ class ChainState(NamedTuple):
     """What an estimator carries from step to step.
 
     `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `mu` (n_visible,) and
-    `lam` (n_hidden,) the offsets of the centred gradient.
+    `lam` (n_hidden,) the offsets of the centred gradient; `own` what one kind of estimator alone has.
     """
 
     h: Array
     mu: Array
     lam: Array
+    own: tuple[Array, ...] = ()
 
 
 class Info(NamedTuple):
@@ -100,8 +101,15 @@ class BoundGradient(abc.ABC):
 
 
 class Gradient(Record, abc.ABC):
-    """A choice of estimator (abstract)."""
+    """A choice of estimator (abstract).
 
+    Attributes
+    ----------
+    has_own : bool
+        Whether its chain state has arrays of its own.
+    """
+
+    has_own: ClassVar[bool] = False
     centered: bool
 
     @abc.abstractmethod
@@ -137,3 +145,28 @@ class Gradient(Record, abc.ABC):
         )[0]
         mu = model.visible.statistic(params.visible, mean[np.newaxis].astype(zero.dtype))[0]
         return ChainState(h, mu, lam) if self.centered else ChainState(h, 0 * mu, 0 * lam)
+
+
+def rescale(
+    model: Bipartite,
+    params: BipartiteParameters,
+    gradient: BipartiteParameters,
+    chains: ChainState,
+) -> None:
+    """Measure the gradient by weights and biases in the units' own scales, in place.
+
+    With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as far:
+    a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is the metric
+    of the centred parameters, so what centring subtracts from the biases is subtracted anew.
+    """
+    a, c = model.visible.scale(params.visible), model.hidden.scale(params.hidden)
+    b_step = gradient.visible.bias + gradient.W @ chains.lam
+    c_step = gradient.hidden.bias + chains.mu @ gradient.W
+    if a is not None:
+        gradient.W[:] *= a[:, np.newaxis]
+        b_step *= a
+    if c is not None:
+        gradient.W[:] *= c
+        c_step *= c
+    gradient.visible.bias[:] = b_step - gradient.W @ chains.lam
+    gradient.hidden.bias[:] = c_step - chains.mu @ gradient.W

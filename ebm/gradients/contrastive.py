@@ -84,6 +84,17 @@ class BoundContrastive(BoundGradient):
         self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[BipartiteParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        return self.estimate(params, params, batch, chains, key)
+
+    def estimate(
+        self,
+        params: BipartiteParameters,
+        walkers: BipartiteParameters,
+        batch: Batch,
+        chains: ChainState,
+        key: Key,
+    ) -> tuple[BipartiteParameters, ChainState, Info]:
+        """The same, with chains that follow the law of the parameters `walkers`."""
         n_rows = len(batch.v)
         self._check(n_rows, chains)
         if batch.v.base is not self._V:
@@ -92,6 +103,7 @@ class BoundContrastive(BoundGradient):
         h = chains.h if self._persistent else self._scratch
         finite = contrastive_gradient(
             tuple(params),
+            tuple(walkers),
             (h, chains.mu, chains.lam),
             self._stacked,
             n_rows,

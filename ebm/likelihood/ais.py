@@ -20,8 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
-from scipy.special import expit
+from scipy.special import expit, stdtrit
 
 from ebm._checks import Array, Record, check_integer, check_real
 from ebm._random import Key, fold, uniform
@@ -138,7 +137,7 @@ def log_mean(log_weights: Array) -> tuple[Array, Array, Array]:
 
 def half_width(error: float, n: int) -> float:
     """Half the width of a 95 % confidence interval, by Student's law."""
-    return float(stats.t.ppf(0.975, n - 1)) * error
+    return float(stdtrit(n - 1, 0.975)) * error
 
 
 def ais_log_partition(
@@ -151,8 +150,8 @@ def ais_log_partition(
 ) -> LogPartition:
     """Log Z of the end of `path`, in the way that `choice` says.
 
-    `samples` (rows, units) are states of the model from which the reverse estimate starts; without them, forward
-    particles, resampled by their weights, are walked on by as many steps as there are temperatures.
+    The reverse estimate starts from states that have been walked for as many steps as there are temperatures, from
+    `samples` (rows, units), about those of the model, or without them from the forward particles, resampled.
     """
     fixed = choice.n_temperatures is not None or not isinstance(choice.schedule, str)
     n = choice.n_temperatures or FIRST_TEMPERATURES
@@ -172,7 +171,8 @@ def _estimate(
     if not choice.reverse:
         return LogPartition(value, error, (value - width, value + width), "ais", size)
     if samples is None:
-        samples = settled(path, particles, len(t) - 1, fold(key, 1))
+        samples = resampled(particles, fold(key, 1))
+    samples = settled(path, np.resize(samples, particles.x.shape), len(t) - 1, fold(key, 3))
     back = anneal_back(path, t, samples, fold(key, 2), n_jobs)
     log_inverse, other_error, _ = (float(x) for x in log_mean(-back.log_weights))
     reverse, other_width = path.log_z - log_inverse, half_width(other_error, len(samples))
@@ -180,16 +180,20 @@ def _estimate(
     return LogPartition(value, error, (low, high), "ais", size, reverse)
 
 
-def settled(path: Path, particles: Particles, n_steps: int, key: Key) -> Array:
-    """Particles drawn with probabilities proportional to their weights, and walked `n_steps` at t = 1."""
+def resampled(particles: Particles, key: Key) -> Array:
+    """As many particles, drawn with probabilities proportional to their weights by systematic resampling."""
     x, log_weights = particles
     w = np.exp(log_weights - log_weights.max())
-    # Systematic resampling: one uniform number, equal strides.
     places = (np.arange(len(x)) + uniform(key, 1)) / len(x)
-    chosen = np.minimum(np.searchsorted(np.cumsum(w) / w.sum(), places), len(x) - 1)
-    x, model = x[chosen], path.stage(1.0)
+    chosen = np.searchsorted(np.cumsum(w) / w.sum(), places)
+    return x[np.minimum(chosen, len(x) - 1)]
+
+
+def settled(path: Path, x: Array, n_steps: int, key: Key) -> Array:
+    """The states `x` (rows, units), walked `n_steps` under the model."""
+    model = path.stage(1.0)
     for step in range(n_steps):
-        x = path.move(path.inputs(x), [model], fold(key, step + 1))
+        x = path.move(path.inputs(x), [model], fold(key, step))
     return x
 
 

@@ -1,5 +1,32 @@
 """HOW WE WALK: Markov kernels that leave p(x) = exp(-beta E(x)) / Z unchanged, one a file."""
 
-from ebm.samplers.block_gibbs import Chains, block_gibbs, conditional_mean
+from ebm._checks import resolve
+from ebm.samplers.annealing import Particles, anneal, anneal_back
+from ebm.samplers.base import Draws, Sampler, Target
+from ebm.samplers.block_gibbs import Chains, Gibbs, block_gibbs, conditional_mean
+from ebm.samplers.tempering import Replicas, Tempering, temper
 
-__all__ = ["Chains", "block_gibbs", "conditional_mean"]
+SAMPLERS: dict[str, type[Sampler]] = {"gibbs": Gibbs, "tempering": Tempering}
+
+__all__ = [
+    "SAMPLERS",
+    "Chains",
+    "Draws",
+    "Gibbs",
+    "Particles",
+    "Replicas",
+    "Sampler",
+    "Target",
+    "Tempering",
+    "anneal",
+    "anneal_back",
+    "block_gibbs",
+    "conditional_mean",
+    "sampler_record",
+    "temper",
+]
+
+
+def sampler_record(value: object) -> Sampler:
+    """The sampler that a name or a record stands for."""
+    return resolve(value, SAMPLERS, Sampler, "sampler")  # type: ignore[type-abstract]

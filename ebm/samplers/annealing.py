@@ -13,6 +13,8 @@ which has E[1 / w] = Z_0 / Z_1 when x_K ~ p_1. The steps must be reversible with
 sampling is once the other layer is summed out.
 """
 
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -55,7 +57,8 @@ def anneal(
     Particles
         At t = 1.
     """
-    return _by_tasks(_forward, path, temperatures, n_particles, key, n_jobs)
+    walk = partial(_forward, path, temperatures, key)
+    return _by_tasks(walk, n_particles, n_jobs)
 
 
 def anneal_back(
@@ -65,22 +68,17 @@ def anneal_back(
 
     The weights are those of the forward direction: see the module docstring.
     """
-    return _by_tasks(_backward, path, temperatures, x, key, n_jobs)
+    return _by_tasks(partial(_backward, path, temperatures, key, x), len(x), n_jobs)
 
 
-def _by_tasks(walk, path, temperatures, what, key, n_jobs):  # type: ignore[no-untyped-def]
-    count = what if isinstance(what, int) else len(what)
-    starts = range(0, count, TASK_ROWS)
-    parts = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(walk)(path, temperatures, what, key, slice(s, min(s + TASK_ROWS, count)))
-        for s in starts
-    )
+def _by_tasks(walk: Callable[[slice], Particles], count: int, n_jobs: int | None) -> Particles:
+    """`walk` for slices of the `count` particles, put together again."""
+    slices = (slice(s, min(s + TASK_ROWS, count)) for s in range(0, count, TASK_ROWS))
+    parts = Parallel(n_jobs=n_jobs, prefer="threads")(delayed(walk)(rows) for rows in slices)
     return Particles(*(np.concatenate(x) for x in zip(*parts, strict=True)))
 
 
-def _forward(
-    path: Path, temperatures: Array, n_particles: int, key: Key, rows: slice
-) -> Particles:
+def _forward(path: Path, temperatures: Array, key: Key, rows: slice) -> Particles:
     x = path.start(rows.stop - rows.start, fold(key, 0), rows.start)
     log_weights = np.zeros(len(x))
     stages = pairwise(map(path.stage, temperatures))
@@ -91,7 +89,7 @@ def _forward(
     return Particles(x, log_weights)
 
 
-def _backward(path: Path, temperatures: Array, x: Array, key: Key, rows: slice) -> Particles:
+def _backward(path: Path, temperatures: Array, key: Key, x: Array, rows: slice) -> Particles:
     x = x[rows]
     log_weights = np.zeros(len(x))
     inputs = path.inputs(x)

@@ -6,6 +6,7 @@ Each half leaves p(v, h) at its inverse temperature unchanged, and so does the w
 given values (*clamped*), the walk samples the others' law given those values. Rows are independent chains.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -13,6 +14,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.samplers.base import Draws, Sampler, Target
 
 
 class Chains(NamedTuple):
@@ -31,6 +33,7 @@ def block_gibbs(
     *,
     beta: float = 1.0,
     given: Array | None = None,
+    trace: Array | None = None,
 ) -> Chains:
     """Walk `n_steps` from the visible states `v` (chains, n_visible), which are not modified.
 
@@ -48,6 +51,8 @@ def block_gibbs(
         Inverse temperature.
     given : ndarray of shape (chains, n_visible), optional
         NaN where a visible unit is free; other entries are clamped, bit for bit.
+    trace : ndarray of shape (chains, n_steps), optional
+        Is filled with beta F(v) after each step.
 
     Returns
     -------
@@ -59,6 +64,8 @@ def block_gibbs(
     for step in range(n_steps):
         h = model.sample_hidden(params, v, fold(key, 2 * step), beta)
         v = clamp(model.sample_visible(params, h, fold(key, 2 * step + 1), beta), given)
+        if trace is not None:
+            trace[:, step] = beta * model.free_energy(params, v, beta)
     return Chains(v, h)
 
 
@@ -89,6 +96,23 @@ def conditional_mean(
         v = model.visible.sample(params.visible, inputs, fold(key, 2 * step + 1), beta)
         v = clamp(v, given)
     return clamp((total / (n_steps - burn_in)).astype(v.dtype), given)
+
+
+@dataclass(frozen=True, repr=False)
+class Gibbs(Sampler):
+    """Sampling by independent chains of block Gibbs sampling; no settings of its own."""
+
+    def draw(self, target: Target, v: Array, key: Key, n_steps: int) -> Draws:
+        """Samples after `n_steps` from `v`; the trace is that of the second half of the steps."""
+        model, params, beta, given, _ = target
+        burn_in = n_steps // 2
+        if burn_in:
+            v = block_gibbs(model, params, v, fold(key, 0), burn_in, beta=beta, given=given).v
+        trace = np.empty((len(v), n_steps - burn_in))
+        v = block_gibbs(
+            model, params, v, fold(key, 1), n_steps - burn_in, beta=beta, given=given, trace=trace
+        ).v
+        return Draws(v, trace)
 
 
 def clamp(v: Array, given: Array | None) -> Array:

@@ -1,0 +1,239 @@
+"""What training starts from and what it leaves behind: choices, parameters, chains, position in the random streams.
+
+A :class:`Plan` holds the choices and does not change; a :class:`State` holds everything that does, so that training can
+stop anywhere, be written to a file (:func:`save`), and go on as if it had not stopped (:func:`load`).
+"""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._archive import read, write
+from ebm._batches import Rows
+from ebm._checks import Array
+from ebm._random import fold, stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.gradients.base import ChainState, Gradient
+from ebm.monitors import History
+from ebm.optimizers.base import Optimizer
+from ebm.optimizers.schedules import Schedule
+
+Bounds = dict[str, dict[str, tuple[Array, Array]]]
+
+
+class Plan(NamedTuple):
+    """How to train: the choices that do not change while training.
+
+    `seed` opens the random streams; `weight_decay` is the coefficient of the penalty on half the squared weights.
+    """
+
+    gradient: Gradient
+    optimizer: Optimizer
+    schedule: Schedule
+    learning_rate: float
+    weight_decay: float
+    batch_size: int
+    seed: int
+
+
+@dataclass
+class State:
+    """What training changes, and what it needs to go on: nothing else is kept between steps.
+
+    Attributes
+    ----------
+    model : Bipartite
+    shape : tuple (n_visible, n_hidden)
+    theta : ndarray of shape (parameters,)
+        All parameters of the law of v - `origin`, in one vector.
+    memory : tuple of ndarray
+        The optimiser's.
+    chains : ChainState
+    bounds : dict of dict of pair of ndarray
+        Lower and upper bounds by layer and name of the parameter.
+    origin : ndarray of shape (n_visible,) or None
+        What is subtracted from the data, for visible units that have a scale: with v / sigma^2 in the energy, a mean
+        far from zero would couple every variance to every hidden bias. The model family is closed under translation.
+    n_steps : int
+        Updates so far: the position in the random streams.
+    history : dict of list
+    marginals : tuple of ndarray
+        Mean and variance (n_visible,) of the data that training began with, and the count of rows; empty if unknown.
+    kept : dict of ndarray
+        What monitors keep from epoch to epoch.
+    first_step, epoch : int
+        Updates before this fit began, and epochs of it that are done.
+    finished : bool
+        Whether a monitor has ended this fit.
+    """
+
+    model: Bipartite
+    shape: tuple[int, int]
+    theta: Array
+    memory: tuple[Array, ...]
+    chains: ChainState
+    bounds: Bounds
+    origin: Array | None
+    n_steps: int = 0
+    history: History = field(default_factory=dict)
+    marginals: tuple[Array, ...] = ()
+    kept: dict[str, Array] = field(default_factory=dict)
+    first_step: int = 0
+    epoch: int = 0
+    finished: bool = False
+
+    @property
+    def local(self) -> BipartiteParameters:
+        """Parameters of the law of v - `origin`: views of `theta`."""
+        return self.model.unpack(self.theta, *self.shape)
+
+    @property
+    def params(self) -> BipartiteParameters:
+        """Parameters of the law of v."""
+        return self.local if self.origin is None else self.model.translated(self.local, self.origin)
+
+
+def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
+    """The state before the first update: visible units know the data's moments, weights are small and random."""
+    mean = rows.mean()
+    variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
+    key = stream(plan.seed, "init")
+    moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
+    params = model.initial(*moments, n_hidden, key)
+    if model.visible.has_scale and model.hidden.states is not None:
+        params = model.with_prototypes(params, rows.some(n_hidden, fold(key, 2)))
+    state = resume(model, params, plan, mean=moments[0])
+    state.marginals = (mean, variance, np.array(rows.total_weight))
+    return state
+
+
+def resume(
+    model: Bipartite,
+    params: BipartiteParameters,
+    plan: Plan,
+    *,
+    chains: ChainState | None = None,
+    mean: Array | None = None,
+) -> State:
+    """A state at given parameters; without `chains` these start anew, around the visible units' `mean`."""
+    if mean is None:
+        mean = model.visible.mean(params.visible, np.zeros((1, len(params.W)), params.W.dtype))[0]
+    origin = None
+    if model.visible.has_scale:
+        origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
+    if chains is None:
+        key = fold(stream(plan.seed, "init"), 1)
+        chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
+    bounds = {
+        "visible": model.visible.bounds(params.visible),
+        "hidden": model.hidden.bounds(params.hidden),
+    }
+    if not plan.gradient.centered:
+        chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
+    theta = model.pack(params)
+    shape = (params.W.shape[0], params.W.shape[1])
+    return State(model, shape, theta, plan.optimizer.start(theta), chains, bounds, origin)
+
+
+def save(path: str | os.PathLike[str], state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
+    """Write a checkpoint of `state` to `path`: from it training goes on to the same bits (see :func:`load`)."""
+    write(path, {**_settings(state.model, plan, rows, n_epochs), **_progress(state)}, _arrays(state))
+
+
+def load(
+    path: str | os.PathLike[str],
+    model: Bipartite,
+    shape: tuple[int, int],
+    plan: Plan,
+    rows: Rows,
+    n_epochs: int,
+) -> State:
+    """The state that was saved to `path`.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, of another version, or of training with other settings or rows than these.
+    """
+    header, arrays = read(path)
+    wanted = {"shape": list(shape), **_settings(model, plan, rows, n_epochs)}
+    for name, value in wanted.items():
+        if header.get(name) != value:
+            raise ValueError(
+                f"checkpoint {Path(path).name!r} was written with {name}={header.get(name)}, but this is {value}. "
+                "Go on with the same settings and rows."
+            )
+    return _from_arrays(model, header, arrays)
+
+
+def seed_of(path: str | os.PathLike[str]) -> int:
+    """The seed of the training that was saved to `path`."""
+    return int(read(path)[0]["seed"])
+
+
+def _settings(model: Bipartite, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
+    """What has to be the same for training to go on bit for bit."""
+    choices = {name: repr(value) for name, value in plan._asdict().items()}
+    return {
+        "model": repr(model),
+        "dtype": str(np.dtype(rows.dtype)),
+        "rows": rows.fingerprint,
+        "n_iter": n_epochs,
+        **choices,
+    }
+
+
+def _progress(state: State) -> dict[str, Any]:
+    return {
+        "shape": list(state.shape),
+        "n_steps": state.n_steps,
+        "first_step": state.first_step,
+        "epoch": state.epoch,
+        "finished": state.finished,
+    }
+
+
+def _arrays(state: State) -> dict[str, Array]:
+    h, mu, lam, own = state.chains
+    arrays = {"theta": state.theta, "h": h, "mu": mu, "lam": lam}
+    arrays |= {f"memory.{i}": x for i, x in enumerate(state.memory)}
+    arrays |= {f"own.{i}": x for i, x in enumerate(own)}
+    arrays |= {f"history.{name}": np.asarray(x, np.float64) for name, x in state.history.items()}
+    arrays |= {f"marginals.{i}": x for i, x in enumerate(state.marginals)}
+    arrays |= {f"kept.{name}": x for name, x in state.kept.items()}
+    for layer, named in state.bounds.items():
+        for name, (low, high) in named.items():
+            arrays |= {f"low.{layer}.{name}": low, f"high.{layer}.{name}": high}
+    return arrays if state.origin is None else {**arrays, "origin": state.origin}
+
+
+def _from_arrays(model: Bipartite, header: dict[str, Any], arrays: dict[str, Array]) -> State:
+    def group(prefix: str) -> dict[str, Array]:
+        start = prefix + "."
+        return {k.removeprefix(start): x for k, x in arrays.items() if k.startswith(start)}
+
+    bounds: Bounds = {"visible": {}, "hidden": {}}
+    high = group("high")
+    for name, low in group("low").items():
+        layer, field_name = name.split(".")
+        bounds[layer][field_name] = (low, high[name])
+    n_visible, n_hidden = header["shape"]
+    return State(
+        model,
+        (n_visible, n_hidden),
+        arrays["theta"],
+        tuple(group("memory").values()),
+        ChainState(arrays["h"], arrays["mu"], arrays["lam"], tuple(group("own").values())),
+        bounds,
+        arrays.get("origin"),
+        header["n_steps"],
+        {name: x.tolist() for name, x in group("history").items()},
+        tuple(group("marginals").values()),
+        group("kept"),
+        header["first_step"],
+        header["epoch"],
+        header["finished"],
+    )

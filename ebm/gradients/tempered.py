@@ -1,0 +1,142 @@
+"""Learning with parallel tempering (Desjardins et al. 2010; Cho, Raiko & Ilin 2010).
+
+    1. positive phase:  v the batch, E[h | v]
+    2. k moves of all replicas, from where they last stood, then exchanges (:mod:`ebm.samplers.tempering`)
+    3. gradient:        < s(v) E[s(h) | v]' > over the batch, minus the same over the replicas at t = 1
+
+The negative phase of :mod:`ebm.gradients.persistent`, with chains that get from mode to mode by way of an easy law: the
+product of the units' marginals at the start of training, as of the data. It costs as many times more as there are
+replicas. The ladder follows the model: it is adapted to equal swap rates every so many updates.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ebm._checks import Array, check_integer
+from ebm._kernels import units as kernels
+from ebm._kernels.contrastive import phase_difference
+from ebm._random import Key, fold
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.path import BipartitePath, model_base
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.samplers.tempering import Replicas, replicas, respaced, temper
+
+# Updates between adaptations of the ladder.
+ADAPT_EVERY = 100
+
+
+@dataclass(frozen=True, repr=False)
+class ParallelTempering(Gradient):
+    """Parallel tempering: persistent chains with replicas at higher temperatures.
+
+    Parameters
+    ----------
+    n_steps : int, default=1
+        Gibbs steps of every replica per update.
+    n_chains : int or None, default=None
+        Count of chains at the model's own temperature; None: as many as the batch size.
+    n_temperatures : int, default=10
+        Replicas of each chain; at least 2.
+    adapt : bool, default=True
+        Whether the ladder of temperatures adapts to equal swap rates, or keeps equal steps.
+    centered : bool, default=True
+        Whether the gradient is centred.
+    """
+
+    has_own: ClassVar[bool] = True
+    n_steps: int = 1
+    n_chains: int | None = None
+    n_temperatures: int = 10
+    adapt: bool = True
+    centered: bool = True
+
+    def __post_init__(self) -> None:
+        check_integer(self.n_steps, "n_steps")
+        if self.n_chains is not None:
+            check_integer(self.n_chains, "n_chains")
+        check_integer(self.n_temperatures, "n_temperatures", 2)
+
+    def n_chains_for(self, batch_size: int) -> int:
+        """`n_chains`, or one per row of a batch."""
+        return batch_size if self.n_chains is None else self.n_chains
+
+    def start(
+        self, model: Bipartite, params: BipartiteParameters, mean: Array, batch_size: int, key: Key
+    ) -> ChainState:
+        """Replicas that begin as draws from the easy law."""
+        chains = super().start(model, params, mean, batch_size, key)
+        base = model_base(model, params)
+        path = BipartitePath(model, params, base)
+        first = replicas(path, self.n_temperatures, len(chains.h), fold(key, 1))
+        return chains._replace(own=_to_arrays(first, base))
+
+    def bind(
+        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
+    ) -> BoundGradient:
+        """The estimator with its buffers."""
+        return BoundTempered(self, model, gradient, batch_size, n_chains)
+
+
+def _to_arrays(state: Replicas, base: tuple[Any, Any]) -> tuple[Array, ...]:
+    *arrays, n_sweeps = state
+    return (*arrays, np.array([n_sweeps]), *base[0], *base[1])
+
+
+def _from_arrays(
+    model: Bipartite, arrays: tuple[Array, ...]
+) -> tuple[Replicas, tuple[Any, Any]]:
+    x, ladder, acceptance, proposals, n_sweeps = arrays[:5]
+    split = 5 + len(model.visible.fields)
+    base = model.visible.parameters(*arrays[5:split]), model.hidden.parameters(*arrays[split:])
+    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), base
+
+
+class BoundTempered(BoundGradient):
+    """The tempered estimator with its buffers: as :mod:`ebm._kernels.contrastive` stacks them."""
+
+    def __init__(
+        self,
+        choice: ParallelTempering,
+        model: Bipartite,
+        gradient: BipartiteParameters,
+        batch_size: int,
+        n_chains: int,
+    ) -> None:
+        self._choice, self._model, self._gradient = choice, model, gradient
+        n_stacked, dtype = batch_size + n_chains + 2, gradient.W.dtype
+        self._V, self._H = (np.zeros((n_stacked, n), dtype) for n in gradient.W.shape)
+        self._omega = np.zeros(n_stacked, dtype)
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._V[:n_rows]
+
+    def __call__(
+        self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[BipartiteParameters, ChainState, Info]:
+        """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        n_rows, n_chains = len(batch.v), len(chains.h)
+        total = n_rows + n_chains
+        state, base = _from_arrays(self._model, chains.own)
+        path = BipartitePath(self._model, params, base)
+        state = temper(path, state, key, 1, n_moves=self._choice.n_steps)
+        if batch.v.base is not self._V:
+            self._V[:n_rows] = batch.v
+        self._V[n_rows:total] = state.x[:n_chains]
+        self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
+        self._omega[n_rows:total] = -1.0 / n_chains
+        kernels.to_statistic(params.visible, self._V[:total])
+        np.dot(self._V[:total], params.W, out=self._H[:total])
+        h = self._model.hidden.sample(params.hidden, self._H[n_rows:total], fold(key, 1 << 32))
+        kernels.mean(params.hidden, self._H[:total], 1.0)
+        kernels.to_statistic(params.hidden, self._H[:total])
+        stacked = (self._V, self._H, self._omega)
+        slide = params.W.dtype.type(self._choice.slide)
+        finite = phase_difference(
+            tuple(params), chains.mu, chains.lam, stacked, n_rows, total, slide, tuple(self._gradient)
+        )
+        if self._choice.adapt and state.n_sweeps % ADAPT_EVERY == 0:
+            state = respaced(state)
+        return self._gradient, ChainState(h, *chains[1:3], _to_arrays(state, base)), Info(finite)
