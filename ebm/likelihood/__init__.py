@@ -1,7 +1,14 @@
-"""HOW GOOD IT IS: partition functions and likelihoods, exact where that can be, with an error bar elsewhere."""
+"""HOW GOOD IT IS: partition functions and likelihoods, exact or with an error bar, and diagnostics of chains."""
 
 from ebm.likelihood.ais import AIS, RAISE
 from ebm.likelihood.base import LogPartition
+from ebm.likelihood.diagnostics import (
+    Diagnostics,
+    autocorrelation_time,
+    diagnose,
+    effective_sample_size,
+    rhat,
+)
 from ebm.likelihood.free_energy_gap import free_energy_gap
 from ebm.likelihood.partition import Evaluation, log_likelihood, log_partition
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
@@ -10,11 +17,16 @@ from ebm.likelihood.reconstruction import reconstruction_error
 __all__ = [
     "AIS",
     "RAISE",
+    "Diagnostics",
     "Evaluation",
     "LogPartition",
+    "autocorrelation_time",
+    "diagnose",
+    "effective_sample_size",
     "free_energy_gap",
     "log_likelihood",
     "log_partition",
     "pseudo_log_likelihood",
     "reconstruction_error",
+    "rhat",
 ]
