@@ -15,12 +15,10 @@ FORMAT = 1
 HEADER = "header"
 
 
-def write(
-    path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Array]
-) -> None:
+def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Array]) -> None:
     """Write `arrays` and the JSON-able `header` to `path`.
 
-    They go to a temporary file beside it, which is then renamed: whatever happens, there is the old file or the new one.
+    They go to a temporary file beside it, which is then renamed: whatever happens, there is the old file or the new.
     """
     path = Path(path)
     text = json.dumps({"format": FORMAT, **header})

@@ -140,7 +140,9 @@ def resume(
 
 def save(path: str | os.PathLike[str], state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
     """Write a checkpoint of `state` to `path`: from it training goes on to the same bits (see :func:`load`)."""
-    write(path, {**_settings(state.model, plan, rows, n_epochs), **_progress(state)}, _arrays(state))
+    write(
+        path, {**_settings(state.model, plan, rows, n_epochs), **_progress(state)}, _arrays(state)
+    )
 
 
 def load(

@@ -143,7 +143,9 @@ class EarlyStopping:
                 f"Got {monitor!r} instead."
             )
         if monitor == "free_energy_gap" and train is None:
-            raise ValueError("train must hold rows that are trained on when monitor='free_energy_gap'.")
+            raise ValueError(
+                "train must hold rows that are trained on when monitor='free_energy_gap'."
+            )
         self.held_out = _complete_rows(held_out, "held_out")
         self.train = None if train is None else _complete_rows(train, "train")
         self.monitor, self.patience, self.every = monitor, patience, every
@@ -194,7 +196,9 @@ def _complete_rows(rows: Any, argument: str) -> Array:
     """Dense rows, all finite."""
     x: Array = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
     if x.ndim != 2 or not len(x) or x.dtype.kind not in "biuf":
-        raise ValueError(f"{argument} must be a table of numbers with rows. Got the shape {x.shape}, {x.dtype}.")
+        raise ValueError(
+            f"{argument} must be a table of numbers with rows. Got the shape {x.shape}, {x.dtype}."
+        )
     x = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
     if not np.isfinite(x).all():
         raise ValueError(

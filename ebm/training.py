@@ -197,6 +197,8 @@ def train(
                 save(path, state, plan, rows, n_epochs)
     except KeyboardInterrupt:
         return "interrupted; the parameters of the last update are kept"
+    finally:
+        state.epoch, state.finished = 0, False  # the next fit is another
     return ""
 
 

@@ -179,9 +179,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         state = training.load(checkpoint, self._model(), shape, plan, rows, self.n_iter)
         return self._train(state, rows, plan, X)
 
-    def _train(
-        self, state: training.State, rows: Rows, plan: training.Plan, X: Any
-    ) -> "BaseRBM":
+    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> "BaseRBM":
         """Run the loop, keep what it leaves, and warn if it did not come to its end."""
         callbacks, line = self._callbacks(X, state.model)
         try:

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 import ebm._kernels
 from ebm import RBM, BernoulliRBM, GaussianRBM
-from ebm.likelihood import log_partition
+from ebm.likelihood import Evaluation, log_partition
 from tests.models import library_model, library_params, oracle_model
 
 ESTIMATORS = [
@@ -185,7 +185,9 @@ def test_threads_do_not_change_the_partition_function():
     for pair in (("bernoulli", "bernoulli"), ("gaussian", "bernoulli")):
         model = oracle_model(*pair, (18, 16), scale=0.5)
         library, params = library_model(model), library_params(model)
-        one, two = (log_partition(library, params, n_jobs=n).value for n in (1, 2))
+        one, two = (
+            log_partition(library, params, evaluation=Evaluation(n_jobs=n)).value for n in (1, 2)
+        )
         assert one == two
 
 

@@ -84,9 +84,7 @@ def _to_arrays(state: Replicas, base: tuple[Any, Any]) -> tuple[Array, ...]:
     return (*arrays, np.array([n_sweeps]), *base[0], *base[1])
 
 
-def _from_arrays(
-    model: Bipartite, arrays: tuple[Array, ...]
-) -> tuple[Replicas, tuple[Any, Any]]:
+def _from_arrays(model: Bipartite, arrays: tuple[Array, ...]) -> tuple[Replicas, tuple[Any, Any]]:
     x, ladder, acceptance, proposals, n_sweeps = arrays[:5]
     split = 5 + len(model.visible.fields)
     base = model.visible.parameters(*arrays[5:split]), model.hidden.parameters(*arrays[split:])
@@ -135,7 +133,14 @@ class BoundTempered(BoundGradient):
         stacked = (self._V, self._H, self._omega)
         slide = params.W.dtype.type(self._choice.slide)
         finite = phase_difference(
-            tuple(params), chains.mu, chains.lam, stacked, n_rows, total, slide, tuple(self._gradient)
+            tuple(params),
+            chains.mu,
+            chains.lam,
+            stacked,
+            n_rows,
+            total,
+            slide,
+            tuple(self._gradient),
         )
         if self._choice.adapt and state.n_sweeps % ADAPT_EVERY == 0:
             state = respaced(state)

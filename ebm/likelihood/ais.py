@@ -65,7 +65,9 @@ class AIS(Record):
         if self.n_temperatures is not None:
             check_integer(self.n_temperatures, "n_temperatures")
         elif not self.reverse and isinstance(self.schedule, str):
-            raise ValueError("n_temperatures=None takes reverse=True, to know when there are enough.")
+            raise ValueError(
+                "n_temperatures=None takes reverse=True, to know when there are enough."
+            )
         check_integer(self.n_runs, "n_runs", 2)
         check_real(self.tolerance, "tolerance", open_low=True)
         check_schedule(self.schedule)
@@ -186,7 +188,8 @@ def resampled(particles: Particles, key: Key) -> Array:
     w = np.exp(log_weights - log_weights.max())
     places = (np.arange(len(x)) + uniform(key, 1)) / len(x)
     chosen = np.searchsorted(np.cumsum(w) / w.sum(), places)
-    return x[np.minimum(chosen, len(x) - 1)]
+    kept: Array = x[np.minimum(chosen, len(x) - 1)]
+    return kept
 
 
 def settled(path: Path, x: Array, n_steps: int, key: Key) -> Array:

@@ -39,13 +39,16 @@ class Evaluation(NamedTuple):
     n_jobs: int | None = None
 
 
+DEFAULT = Evaluation()
+
+
 def log_partition(
     model: Bipartite,
     params: BipartiteParameters,
     method: Any = "auto",
     *,
     beta: float = 1.0,
-    evaluation: Evaluation = Evaluation(),
+    evaluation: Evaluation = DEFAULT,
 ) -> LogPartition:
     """Log Z(beta).
 
@@ -105,7 +108,7 @@ def log_likelihood(
     params: BipartiteParameters,
     v: Array,
     method: Any = "auto",
-    evaluation: Evaluation = Evaluation(),
+    evaluation: Evaluation = DEFAULT,
 ) -> tuple[Array, Array, LogPartition | None]:
     """Log p(v) of each row of `v` (rows, n_visible), its standard error, and the log Z behind it if there is one.
 

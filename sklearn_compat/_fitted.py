@@ -1,0 +1,81 @@
+"""What a fitted restricted Boltzmann machine is made of: parameters, rows, random streams, as the core wants them."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._batches import blocks
+from ebm._checks import Array
+from ebm._random import Key, fold, stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.path import data_base
+from ebm.sklearn_compat._validation import check_rows, draw_seed
+
+
+class FittedBipartite:
+    """The fitted attributes, read (abstract)."""
+
+    components_: Any
+    random_state: Any
+
+    def _model(self) -> Bipartite:
+        raise NotImplementedError
+
+    def _params(self) -> BipartiteParameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        check_is_fitted(self, "components_")
+        W = np.asarray(self.components_).T
+        dtype = W.dtype if W.dtype in (np.float32, np.float64) else np.float64
+        model = self._model()
+        layers = []
+        for name, unit, n in (
+            ("visible", model.visible, len(W)),
+            ("hidden", model.hidden, len(W.T)),
+        ):
+            own = unit.neutral(n, np.dtype(dtype))
+            intercept = np.asarray(getattr(self, f"intercept_{name}_"))
+            if intercept.shape != (n,):
+                raise ValueError(
+                    f"intercept_{name}_ must have the shape ({n},), as components_ says. Got {intercept.shape}."
+                )
+            values = [getattr(self, f"intercept_{name}_")]
+            values += [getattr(self, f"{field}_{name}_", None) for field in unit.fields[1:]]
+            layers.append(
+                type(own)(
+                    *(
+                        x if given is None else np.ascontiguousarray(given, dtype)
+                        for x, given in zip(own, values, strict=True)
+                    )
+                )
+            )
+        return BipartiteParameters(np.ascontiguousarray(W, dtype), *layers)
+
+    def _by_blocks(self, X: Any, function: Callable[[BipartiteParameters, Array], Array]) -> Array:
+        """`function` of the parameters and dense rows, applied to `X` block by block."""
+        params = self._params()
+        X = check_rows(self, X, reset=False)
+        parts = [
+            function(params, np.ascontiguousarray(block, params.W.dtype)) for _, block in blocks(X)
+        ]
+        return np.concatenate(parts)
+
+    def _dense(self, X: Any, params: BipartiteParameters) -> Array:
+        X = check_rows(self, X, reset=False)
+        return np.concatenate([block for _, block in blocks(X)]).astype(params.W.dtype, order="C")
+
+    def _base(self, params: BipartiteParameters) -> Any:
+        """The marginals of the training data, to anneal from, or None when they are unknown."""
+        marginals = getattr(self, "_marginals", ())
+        known = marginals and len(marginals[0]) == len(params.W)
+        return data_base(self._model(), params, *marginals) if known else None
+
+    def _next_key(self, random_state: Any) -> Key:
+        """Key of the next draw: of the model's own stream, or the first of the one that `random_state` opens."""
+        if random_state is not None:
+            return fold(stream(draw_seed(random_state), "evaluation"), 0)
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        self._n_draws = getattr(self, "_n_draws", -1) + 1
+        return fold(stream(self._seed, "evaluation"), self._n_draws)

@@ -1,0 +1,203 @@
+"""How good a fitted restricted Boltzmann machine is: energies, pseudo-likelihood, log Z, likelihoods."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+
+from ebm._checks import Array, as_rows, check_real
+from ebm._random import fold, stream
+from ebm.energies.bipartite import BipartiteParameters
+from ebm.likelihood import (
+    AIS,
+    Evaluation,
+    LogPartition,
+    log_likelihood,
+    log_partition,
+    pseudo_log_likelihood,
+)
+from ebm.sklearn_compat._fitted import FittedBipartite
+from ebm.sklearn_compat._validation import draw_seed
+
+# Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
+ANNEALING = 1 << 41
+
+
+class BipartiteLikelihoods(FittedBipartite):
+    """Energies and likelihoods under the distribution of the fitted attributes (abstract)."""
+
+    def energy(self, X: Any, H: Any) -> Array:
+        """Energy E(v, h) of pairs of visible and hidden states.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        H : array-like of shape (n_samples, n_components)
+            Hidden states.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies in nats.
+        """
+        params = self._params()
+        v = self._dense(X, params)
+        h = as_rows(H, params.W.shape[1], "H").astype(params.W.dtype)
+        if len(v) != len(h):
+            raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
+        return self._model().energy(params, v, h)
+
+    def free_energy(self, X: Any) -> Array:
+        """Free energy F(v) = -log sum_h exp(-E(v, h)).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+
+        Returns
+        -------
+        free_energy : ndarray of shape (n_samples,)
+            Free energies in nats; -F(v) is log p(v) up to the constant log Z.
+        """
+        return self._by_blocks(X, self._model().free_energy)
+
+    def score_samples(self, X: Any) -> Array:
+        """Pseudo-log-likelihood of each row: the sum of log p(v_i | the other visible units) over the features.
+
+        Deterministic: no feature is picked at random, all are summed.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+
+        Returns
+        -------
+        pseudo_log_likelihood : ndarray of shape (n_samples,)
+            In nats.
+        """
+        model = self._model()
+        return self._by_blocks(X, lambda params, v: pseudo_log_likelihood(model, params, v))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean pseudo-log-likelihood of the rows of `X` (see :meth:`score_samples`).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            In nats per row; larger is better.
+        """
+        return float(self.score_samples(X).mean())
+
+    def log_partition(
+        self, method: Any = "auto", *, beta: float = 1.0, n_jobs: int | None = None
+    ) -> LogPartition:
+        """Logarithm of the partition function Z(beta).
+
+        Parameters
+        ----------
+        method : {"auto", "exact", "ais"} or AIS, default="auto"
+            "exact" enumerates the states of the smaller layer of binary units, at most 25; for two Gaussian layers Z is
+            known in closed form. "ais" is annealed importance sampling from the marginals of the training data, with
+            as many temperatures as it takes for the forward and the reverse estimate to agree; a record,
+            ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is exact up to 20 units.
+        beta : float, default=1.0
+            Inverse temperature.
+        n_jobs : int, default=None
+            Threads, in joblib's sense. The result does not depend on it, nor on earlier calls.
+
+        Returns
+        -------
+        log_partition : LogPartition
+            `value` in nats, its `standard_error` and 95 % `interval`, the `method`, and of an estimate also the
+            `effective_sample_size` of its weights and the `reverse` estimate.
+
+        Raises
+        ------
+        ValueError
+            If `method` is unknown, or "exact" and no layer is small enough to be enumerated.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the forward and the reverse estimate differ by more than the tolerance.
+        """
+        check_real(beta, "beta", open_low=True)
+        params = self._params()
+        z = log_partition(
+            self._model(), params, method, beta=beta, evaluation=self._evaluation(params, n_jobs)
+        )
+        return _agreed(z, method)
+
+    def log_likelihood(
+        self,
+        X: Any,
+        method: Any = "auto",
+        *,
+        return_std: bool = False,
+        n_jobs: int | None = None,
+    ) -> Any:
+        """Log-likelihood log p(v) = -F(v) - log Z of each row.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE, default="auto"
+            The first three: with log Z of :meth:`log_partition`. "raise": by annealing back from each row, a
+            conservative estimate that needs no log Z. "pseudo": the pseudo-log-likelihood of :meth:`score_samples`.
+        return_std : bool, default=False
+            Whether to return standard errors as well.
+        n_jobs : int, default=None
+            Threads, in joblib's sense; the result does not depend on it.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats; densities for real-valued units.
+        standard_error : ndarray of shape (n_samples,)
+            Only with `return_std`. That of log Z is shared by all rows, so that their mean has it as well; those of
+            "raise" are independent.
+        """
+        params = self._params()
+        rows = self._dense(X, params)
+        values, errors, z = log_likelihood(
+            self._model(), params, rows, method, self._evaluation(params, n_jobs)
+        )
+        if z is not None:
+            _agreed(z, method)
+        return (values, errors) if return_std else values
+
+    def _evaluation(self, params: BipartiteParameters, n_jobs: int | None) -> Evaluation:
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        key = fold(stream(self._seed, "evaluation"), ANNEALING)
+        h = getattr(self, "h_samples_", None)
+        samples = None
+        if h is not None and h.size and h.shape[1] == params.W.shape[1]:
+            h = np.ascontiguousarray(h, params.W.dtype)
+            samples = self._model().sample_visible(params, h, fold(key, 3))
+        return Evaluation(self._base(params), samples, key, n_jobs)
+
+
+def _agreed(z: LogPartition, method: Any) -> LogPartition:
+    """Warn of an estimate whose two sides do not agree."""
+    tolerance = method.tolerance if isinstance(method, AIS) else AIS().tolerance
+    if abs(z.gap) > tolerance:
+        warnings.warn(
+            f"The reverse estimate of log Z, {z.reverse:.2f}, differs from the forward one, {z.value:.2f}, by "
+            f"{z.gap:.2f} nats, more than the tolerance {tolerance:g}. Give AIS more n_temperatures.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return z
