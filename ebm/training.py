@@ -22,7 +22,7 @@ from ebm._random import fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Ascent, Batch, ChainState, Gradient
 from ebm.monitors import Callback, History, Report, notify
-from ebm.optimizers.base import Optimizer
+from ebm.optimizers.base import Hold, Optimizer
 from ebm.optimizers.schedules import Schedule
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
@@ -170,22 +170,26 @@ class Learner:
 
     def _run_compiled(self, v: Array, weights: Array | None, rates: Array) -> int | None:
         state, plan = self._state, self._plan
-        known = plan.optimizer.as_momentum
-        if known is None:
+        settings = plan.optimizer.settings
+        if settings is None:
             return None
         task = Ascent(
             self._params,
             self._views,
             state.theta,
             self._gradient,
+            settings,
             state.memory,
+            self._hold(),
             rates,
             state.n_steps,
-            plan.weight_decay,
-            *known,
         )
         batches = Batch(v, weights)
         return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
+
+    def _hold(self) -> Hold:
+        """What holds the ascent back."""
+        return (1.0, np.inf, 0.0, float(self._plan.weight_decay), self._params.W.size)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
@@ -209,7 +213,7 @@ class Learner:
         for held in self._frozen:
             held[:] = 0
         finite = plan.optimizer.step(
-            state.theta, self._gradient, state.memory, rate, plan.weight_decay, self._params.W.size
+            state.theta, self._gradient, state.memory, rate, self._hold()
         )
         for values, (low, high) in self._ranges:
             finite = finite and bool((values <= high).all())

@@ -242,7 +242,9 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         state.n_steps = getattr(self, "_n_steps", 0)
         state.history = {name: list(x) for name, x in getattr(self, "history_", {}).items()}
         memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
-        if [x.shape for x in memory] == [x.shape for x in state.memory]:
+        # What one rule remembers may mean something else to another, in arrays of the same shape.
+        same = getattr(self, "_memory_of", None) is type(plan.optimizer)
+        if same and [x.shape for x in memory] == [x.shape for x in state.memory]:
             state.memory = memory
         state.bounds = getattr(self, "_bounds", state.bounds)
         return state
@@ -260,4 +262,5 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         self.h_samples_, self.offset_visible_, self.offset_hidden_ = state.chains
         self.history_ = state.history
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
+        self._memory_of = type(optimizer_record(self.optimizer))
         self._origin = state.origin
