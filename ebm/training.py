@@ -212,9 +212,7 @@ class Learner:
             bound(self._views, LARGEST_LOG_STEP / rate)
         for held in self._frozen:
             held[:] = 0
-        finite = plan.optimizer.step(
-            state.theta, self._gradient, state.memory, rate, self._hold()
-        )
+        finite = plan.optimizer.step(state.theta, self._gradient, state.memory, rate, self._hold())
         for values, (low, high) in self._ranges:
             finite = finite and bool((values <= high).all())
             np.clip(values, low, high, out=values)

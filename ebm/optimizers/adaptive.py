@@ -238,9 +238,8 @@ class Nadam(Optimizer):
 
     Notes
     -----
-    The published box multiplies the mean square by another b2, a factor next to 1 that is no bias correction and that is
-    left out here, as elsewhere. Other libraries keep b1 in place of mu_t in the mean gradient, to which the product of
-    the mu_t is then no exact correction; here it is as published.
+    The mean gradient decays by mu_t, to which the product of the mu_t is the exact correction. Other libraries let it decay
+    by b1 and correct it by the same product. The mean square is corrected as Adam's.
 
     References
     ----------
