@@ -14,6 +14,10 @@ from numba.extending import overload
 from ebm._jit import jit
 from ebm._kernels.rules import numbers, rule
 
+# What is remembered of an entry without a gradient decays towards zero, through the subnormal numbers, which are slow
+# (and where rounding holds it). Less than this is forgotten: the root of it is nothing beside any epsilon.
+TINY = 1e-30
+
 
 @jit
 def step(settings, theta, gradient, memory, rate, hold):
@@ -89,7 +93,7 @@ def _finite(values):
 
 def _store(memory, i, values, kept):
     for x, value in zip(memory, values, strict=True):
-        x[i] = value if kept else 0
+        x[i] = value if kept & (abs(value) > TINY) else 0
 
 
 @overload(_part, jit_options={"forceinline": True})
@@ -122,11 +126,13 @@ def _finite_compiled(values):
 @overload(_store, jit_options={"forceinline": True})
 def _store_compiled(memory, i, values, kept):
     def one(memory, i, values, kept):
-        memory[0][i] = values[0] if kept else type(values[0])(0)
+        none, tiny = type(values[0])(0), type(values[0])(TINY)
+        memory[0][i] = values[0] if kept & (abs(values[0]) > tiny) else none
 
     def two(memory, i, values, kept):
-        memory[0][i] = values[0] if kept else type(values[0])(0)
-        memory[1][i] = values[1] if kept else type(values[1])(0)
+        none, tiny = type(values[0])(0), type(values[0])(TINY)
+        memory[0][i] = values[0] if kept & (abs(values[0]) > tiny) else none
+        memory[1][i] = values[1] if kept & (abs(values[1]) > tiny) else none
 
     return (lambda memory, i, values, kept: None, one, two)[len(values)]
 

@@ -193,6 +193,18 @@ def test_entries_that_would_become_infinite_stay_and_are_reported(name, dtype, b
         np.testing.assert_array_equal(values != 0, moved)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("record", [Momentum(0.5), RMSProp(0.5), AdaDelta(0.5), Adam(0.5, 0.5)])
+def test_what_is_long_past_is_forgotten_and_not_kept_subnormal(record, dtype):
+    theta = np.zeros(20, dtype)
+    memory = record.start(theta)
+    record.step(theta, np.ones(20, dtype), memory, 0.1, UNHELD)
+    assert all(m.all() for m in memory[1:])
+    for _ in range(120):
+        record.step(theta, np.zeros(20, dtype), memory, 0.1, UNHELD)
+    assert not any(m.any() for m in memory[1:])
+
+
 # What holds the ascent back --------------------------------------------------------------------
 
 
