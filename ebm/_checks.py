@@ -70,7 +70,13 @@ def check_integer(value: Any, argument: str, low: int = 1) -> None:
 
 
 def check_real(
-    value: Any, argument: str, low: float = 0.0, high: float = np.inf, *, open_low: bool = False
+    value: Any,
+    argument: str,
+    low: float = 0.0,
+    high: float = np.inf,
+    *,
+    open_low: bool = False,
+    open_high: bool = False,
 ) -> None:
     """Refuse anything but a finite number between `low` and `high`."""
     real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
@@ -79,8 +85,10 @@ def check_real(
         or not np.isfinite(value)
         or not low <= value <= high
         or (open_low and value == low)
+        or (open_high and value == high)
     ):
-        bounds = f"{'(' if open_low else '['}{low}, {high}]".replace("inf]", "inf)")
+        right = ")" if open_high or high == np.inf else "]"
+        bounds = f"{'(' if open_low else '['}{low}, {high}{right}"
         raise ValueError(f"{argument} must be a number in {bounds}. Got {value!r} instead.")
 
 

@@ -22,6 +22,7 @@ from ebm._state import Bounds, Plan, State, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Ascent, Batch, rescale
 from ebm.monitors import Callback, Report, notify
+from ebm.optimizers.base import Hold
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
@@ -79,22 +80,26 @@ class Learner:
 
     def _run_compiled(self, v: Array, weights: Array | None, rates: Array) -> int | None:
         state, plan = self._state, self._plan
-        known = plan.optimizer.as_momentum
-        if known is None:
+        settings = plan.optimizer.settings
+        if settings is None:
             return None
         task = Ascent(
             self._params,
             self._views,
             state.theta,
             self._gradient,
+            settings,
             state.memory,
+            self._hold(),
             rates,
             state.n_steps,
-            plan.weight_decay,
-            *known,
         )
         batches = Batch(v, weights)
         return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
+
+    def _hold(self) -> Hold:
+        """What holds the ascent back."""
+        return (1.0, np.inf, 0.0, float(self._plan.weight_decay), self._params.W.size)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
@@ -118,9 +123,7 @@ class Learner:
             bound(self._views, LARGEST_LOG_STEP / rate)
         for held in self._frozen:
             held[:] = 0
-        finite = plan.optimizer.step(
-            state.theta, self._gradient, state.memory, rate, plan.weight_decay, self._params.W.size
-        )
+        finite = plan.optimizer.step(state.theta, self._gradient, state.memory, rate, self._hold())
         for values, (low, high) in self._ranges:
             finite = finite and bool((values <= high).all())
             np.clip(values, low, high, out=values)

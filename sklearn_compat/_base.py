@@ -289,7 +289,9 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         state.n_steps = getattr(self, "_n_steps", 0)
         state.history = {name: list(x) for name, x in getattr(self, "history_", {}).items()}
         memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
-        if [x.shape for x in memory] == [x.shape for x in state.memory]:
+        # What one rule remembers may mean something else to another, in arrays of the same shape.
+        same = getattr(self, "_memory_of", None) == type(plan.optimizer).__name__
+        if same and [x.shape for x in memory] == [x.shape for x in state.memory]:
             state.memory = memory
         state.bounds = getattr(self, "_bounds", state.bounds)
         state.marginals = getattr(self, "_marginals", ())
@@ -309,4 +311,5 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         self._own_of = repr(plan.gradient)
         self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
+        self._memory_of = type(plan.optimizer).__name__
         self._origin, self._marginals = state.origin, state.marginals

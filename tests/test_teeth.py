@@ -13,9 +13,12 @@ from ebm._random import Key, fold
 from ebm.samplers import block_gibbs
 from ebm.units import Gaussian
 from tests.checks import (
+    assert_clips_what_the_data_say,
     assert_energy,
     assert_exact_gradient,
     assert_expects_contrastive_divergence,
+    assert_first_step_is_one_rate_long,
+    assert_follows_its_box,
     assert_free_energy,
     assert_leaves_the_law_unchanged,
     assert_momentum,
@@ -272,8 +275,8 @@ def stepper(rule, momentum=0.9):
     """A step that remembers its velocity: ``rule(theta, u, g, rate, momentum)`` -> (theta, u)."""
     memory = [np.zeros(5)]
 
-    def step(theta, gradient, rate, decay, n_decayed):
-        gradient[:n_decayed] -= decay * theta[:n_decayed]
+    def step(theta, gradient, rate, hold):
+        gradient[: hold[4]] -= hold[3] * theta[: hold[4]]
         theta, memory[0] = rule(theta, memory[0], gradient, rate, momentum)
         return theta
 
@@ -331,10 +334,229 @@ def test_steps_by_hand_reject_a_decay_of_the_biases():
     step = stepper(right_momentum)
     rejects(
         assert_momentum,
-        lambda theta, g, rate, decay, n: step(theta, g, rate, decay, len(theta)),
+        lambda theta, g, rate, hold: step(theta, g, rate, (*hold[:4], len(theta))),
         0.9,
         nesterov=False,
     )
+
+
+def right_hold(theta, g, hold):
+    factor, limit, l1, l2, n = hold
+    g = np.clip(factor * g, -limit, limit)
+    g[:n] -= l1 * np.sign(theta[:n]) + l2 * theta[:n]
+    return g
+
+
+def clipped_after_the_penalty(theta, g, hold):
+    factor, limit, l1, l2, n = hold
+    g = factor * g
+    g[:n] -= l1 * np.sign(theta[:n]) + l2 * theta[:n]
+    return np.clip(g, -limit, limit)
+
+
+def scaled_after_the_limit(theta, g, hold):
+    factor, limit, *penalties = hold
+    return right_hold(theta, np.clip(g, -limit, limit), (factor, np.inf, *penalties))
+
+
+def penalties_uphill(theta, g, hold):
+    return right_hold(theta, g, (*hold[:2], -hold[2], -hold[3], hold[4]))
+
+
+def penalties_on_the_biases(theta, g, hold):
+    return right_hold(theta, g, (*hold[:4], len(theta)))
+
+
+def no_sign_at_zero(theta, g, hold):
+    """The sign of zero taken as one: it pushes zeros away."""
+    return right_hold(np.where(theta == 0, 1e-300, theta), g, hold)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        clipped_after_the_penalty,
+        scaled_after_the_limit,
+        penalties_uphill,
+        penalties_on_the_biases,
+        no_sign_at_zero,
+    ],
+    ids=lambda f: f.__name__,
+)
+def test_holds_by_hand_reject(mutant):
+    def plain(hold_back):
+        return lambda theta, g, rate, hold: theta + rate * hold_back(theta, g, hold)
+
+    for check in (assert_clips_what_the_data_say, assert_sgd_follows_its_box):
+        check(plain(right_hold))
+        rejects(check, plain(mutant))
+
+
+def assert_sgd_follows_its_box(step):
+    assert_follows_its_box(step, "sgd")
+
+
+class OwnAdam:
+    """Adam and Nadam by NumPy; each mutant overrides the part that it gets wrong."""
+
+    b1, b2, epsilon = 0.9, 0.999, 1e-8
+
+    def __init__(self):
+        self.t, self.m, self.n = 0, 0.0, 0.0
+
+    def __call__(self, theta, gradient, rate, hold):
+        g = right_hold(theta, gradient, hold)
+        self.t += 1
+        self.m = self.keep() * self.m + (1 - self.keep()) * g
+        self.n = self.b2 * self.n + (1 - self.b2) * g**2
+        return theta + rate * self.mean(g) / self.root()
+
+    def keep(self):
+        return self.b1
+
+    def mean(self, g):
+        return self.m / (1 - self.b1**self.t)
+
+    def root(self):
+        return np.sqrt(self.n / (1 - self.b2**self.t)) + self.epsilon
+
+
+class WithoutBiasCorrection(OwnAdam):
+    def mean(self, g):
+        return self.m
+
+    def root(self):
+        return np.sqrt(self.n) + self.epsilon
+
+
+class MeanNotCorrected(OwnAdam):
+    def mean(self, g):
+        return self.m
+
+
+class ClockOneBehind(OwnAdam):
+    """t counted after the correction is taken, from a first t of 1."""
+
+    def root(self):
+        return np.sqrt(self.n / (1 - self.b2 ** max(self.t - 1, 1))) + self.epsilon
+
+
+class EpsilonUnderTheRoot(OwnAdam):
+    def root(self):
+        return np.sqrt(self.n / (1 - self.b2**self.t) + self.epsilon)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [WithoutBiasCorrection, MeanNotCorrected, ClockOneBehind, EpsilonUnderTheRoot],
+    ids=lambda c: c.__name__,
+)
+def test_the_box_of_adam_rejects(mutant):
+    assert_follows_its_box(OwnAdam(), "adam")
+    rejects(assert_follows_its_box, mutant(), "adam")
+
+
+@pytest.mark.parametrize("mutant", [WithoutBiasCorrection, MeanNotCorrected, EpsilonUnderTheRoot])
+def test_the_first_step_by_hand_rejects(mutant):
+    assert_first_step_is_one_rate_long(OwnAdam())
+    rejects(assert_first_step_is_one_rate_long, mutant())
+
+
+class OwnNadam(OwnAdam):
+    def mu(self, t):
+        return self.b1 * (1 - 0.5 * 0.96 ** (t / 250))
+
+    def product(self, t):
+        return np.prod([self.mu(i) for i in range(1, t + 1)])
+
+    def keep(self):
+        return self.mu(self.t)
+
+    def mean(self, g):
+        ahead = self.mu(self.t + 1) * self.m / (1 - self.product(self.t + 1))
+        return ahead + (1 - self.mu(self.t)) * g / (1 - self.product(self.t))
+
+
+class PlainMomentum(OwnNadam):
+    """The schedule, and no look ahead."""
+
+    def mean(self, g):
+        return self.m / (1 - self.product(self.t))
+
+
+class NoWarming(OwnNadam):
+    def mu(self, t):
+        return self.b1
+
+
+class PowersForProducts(OwnNadam):
+    def product(self, t):
+        return self.mu(t) ** t
+
+
+class MeanKeepsBeta(OwnNadam):
+    def keep(self):
+        return self.b1
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [OwnAdam, PlainMomentum, NoWarming, PowersForProducts, MeanKeepsBeta],
+    ids=lambda c: c.__name__,
+)
+def test_the_box_of_nadam_rejects(mutant):
+    assert_follows_its_box(OwnNadam(), "nadam")
+    rejects(assert_follows_its_box, mutant(), "nadam")
+
+
+def square_root_of_squares(forget, fresh, inside):
+    """AdaGrad and RMSProp by NumPy."""
+    memory = [0.0]
+
+    def step(theta, gradient, rate, hold):
+        g = right_hold(theta, gradient, hold)
+        memory[0] = forget * memory[0] + fresh * g**2
+        root = np.sqrt(memory[0] + 1e-8) if inside else np.sqrt(memory[0]) + 1e-8
+        return theta + rate * g / root
+
+    return step
+
+
+@pytest.mark.parametrize(
+    ("name", "right", "wrong"),
+    [
+        pytest.param("adagrad", (1, 1, False), (1, 1, True), id="epsilon under the root"),
+        pytest.param("adagrad", (1, 1, False), (0.9, 1, False), id="a sum that forgets"),
+        pytest.param("rmsprop", (0.9, 0.1, False), (0.9, 1, False), id="a mean that is a sum"),
+        pytest.param("rmsprop", (0.9, 0.1, False), (0.1, 0.9, False), id="decay for its rest"),
+    ],
+)
+def test_boxes_of_squares_reject(name, right, wrong):
+    assert_follows_its_box(square_root_of_squares(*right), name)
+    rejects(assert_follows_its_box, square_root_of_squares(*wrong), name)
+
+
+def adadelta(wrong=""):
+    s = x = 0.0
+
+    def step(theta, gradient, rate, hold):
+        nonlocal s, x
+        g = right_hold(theta, gradient, hold)
+        s = 0.95 * s + 0.05 * g**2
+        delta = np.sqrt((x + 1e-6) / (s + 1e-6)) * g
+        size = rate * delta if wrong == "rate in the memory" else delta
+        if wrong == "squares of gradients":
+            size = g
+        x = 0.95 * x + 0.05 * size**2
+        return theta + rate * delta
+
+    return step
+
+
+@pytest.mark.parametrize("mutant", ["rate in the memory", "squares of gradients"])
+def test_the_box_of_adadelta_rejects(mutant):
+    assert_follows_its_box(adadelta(), "adadelta")
+    rejects(assert_follows_its_box, adadelta(mutant), "adadelta")
 
 
 # Energies ------------------------------------------------------------------------------------

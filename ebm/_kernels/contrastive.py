@@ -15,8 +15,7 @@ The data weights w sum to one and so do the chains' u: each phase is divided by 
 import numpy as np
 
 from ebm._jit import jit
-from ebm._kernels import units
-from ebm._kernels.ascent import ascend, ascend_with_momentum
+from ebm._kernels import ascent, units
 from ebm._kernels.counter import fold
 
 TINY = 1e-30
@@ -176,7 +175,7 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
 
 
 @jit
-def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, rates, ascent):
+def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, rates, optimizer):
     """Several contrastive steps, each followed by its update: what the training loop does, without leaving this code.
 
     Small models spend less time in arithmetic than in calling it. Up to rounding the same as one
@@ -184,8 +183,8 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
 
     Parameters
     ----------
-    model : tuple (params, gradient, theta, flat gradient, velocity)
-        Views and the vectors they are views of; no velocity (size 0) is plain ascent.
+    model : tuple (params, gradient, theta, flat gradient)
+        Views and the vectors they are views of.
     data : tuple (v, weights, batch_size)
         Rows of consecutive batches, of which the last may be short; no weights (size 0) are equal ones.
     settings : tuple (persistent, n_steps, slide)
@@ -194,18 +193,18 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
         The step number `first_step` + t draws from that fold of the key.
     rates : ndarray of shape (n_batches,)
         Learning rate of each step.
-    ascent : tuple (decay, n_decayed, momentum, look_ahead)
-        As for :func:`ebm._kernels.ascent.ascend_with_momentum`.
+    optimizer : tuple (settings, memory, hold)
+        As for :func:`ebm._kernels.ascent.step`.
 
     Returns
     -------
     int
         Updates made: fewer than `rates` when a gradient was not finite.
     """
-    params, gradient, theta, flat_gradient, velocity = model
+    params, gradient, theta, flat_gradient = model
     v, weights, batch_size = data
     persistent, n_steps, slide = settings
-    decay, n_decayed, momentum, look_ahead = ascent
+    rule, memory, hold = optimizer
     for step in range(rates.size):
         rows = v[step * batch_size : (step + 1) * batch_size]
         n_rows = rows.shape[0]
@@ -220,12 +219,6 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
             params, params, chains, stacked, n_rows, persistent, n_steps, slide, step_key, gradient
         ):
             return step
-        if velocity.size:
-            finite = ascend_with_momentum(
-                theta, flat_gradient, velocity, rates[step], decay, n_decayed, momentum, look_ahead
-            )
-        else:
-            finite = ascend(theta, flat_gradient, rates[step], decay, n_decayed)
-        if not finite:
+        if not ascent.step(rule, theta, flat_gradient, memory, rates[step], hold):
             return step
     return rates.size

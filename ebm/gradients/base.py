@@ -19,7 +19,7 @@ running means of the data phase; mu = lambda = 0 gives the plain gradient.
 """
 
 import abc
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -60,20 +60,19 @@ class Info(NamedTuple):
 class Ascent(NamedTuple):
     """Updates to make: of `theta` along `gradient`, of which `params` and `views` are the views, step by step.
 
-    `memory` and `momentum`, with `look_ahead` for Nesterov's, are the optimiser's; `rates` (batches,) the learning
-    rates; `first_step` the number of the first update in the random stream.
+    `settings` and `memory` are the optimiser's, `hold` is what holds it back (:func:`ebm._kernels.ascent.step`);
+    `rates` (batches,) are the learning rates; `first_step` is the number of the first update in the random stream.
     """
 
     params: BipartiteParameters
     views: BipartiteParameters
     theta: Array
     gradient: Array
+    settings: tuple[Any, ...]
     memory: tuple[Array, ...]
+    hold: tuple[float, float, float, float, int]
     rates: Array
     first_step: int
-    decay: float
-    momentum: float
-    look_ahead: bool
 
 
 class BoundGradient(abc.ABC):

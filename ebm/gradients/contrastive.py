@@ -120,16 +120,9 @@ class BoundContrastive(BoundGradient):
     ) -> int | None:
         """All updates in compiled code (:func:`ebm._kernels.contrastive.contrastive_ascent`)."""
         self._check(min(batch_size, len(batches.v)), chains)
-        number = task.theta.dtype.type
         none = task.theta[:0]
         made: int = contrastive_ascent(
-            (
-                tuple(task.params),
-                self._written,
-                task.theta,
-                task.gradient,
-                task.memory[0] if task.memory else none,
-            ),
+            (tuple(task.params), self._written, task.theta, task.gradient),
             (chains.h if self._persistent else self._scratch, chains.mu, chains.lam),
             self._stacked,
             (batches.v, none if batches.weights is None else batches.weights, batch_size),
@@ -137,7 +130,7 @@ class BoundContrastive(BoundGradient):
             tuple(key),
             task.first_step,
             task.rates,
-            (number(task.decay), task.params.W.size, number(task.momentum), task.look_ahead),
+            (task.settings, task.memory, task.hold),
         )
         return made
 

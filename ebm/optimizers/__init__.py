@@ -1,23 +1,41 @@
-"""HOW WE MOVE: updates of a flat parameter vector, and schedules of the learning rate."""
+"""HOW WE MOVE: updates of a flat parameter vector, what holds them back, and schedules of the learning rate."""
 
 from ebm._checks import resolve
-from ebm.optimizers.base import Optimizer
+from ebm.optimizers.adaptive import AdaDelta, AdaGrad, Adam, Nadam, RMSProp
+from ebm.optimizers.base import Hold, Optimizer
+from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import SCHEDULES, Constant, Exponential, Inverse, Linear, Schedule
 from ebm.optimizers.sgd import SGD, Momentum, Nesterov
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": SGD, "momentum": Momentum, "nesterov": Nesterov}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": SGD,
+    "momentum": Momentum,
+    "nesterov": Nesterov,
+    "adagrad": AdaGrad,
+    "rmsprop": RMSProp,
+    "adadelta": AdaDelta,
+    "adam": Adam,
+    "nadam": Nadam,
+}
 
 __all__ = [
     "OPTIMIZERS",
     "SCHEDULES",
     "SGD",
+    "AdaDelta",
+    "AdaGrad",
+    "Adam",
     "Constant",
     "Exponential",
+    "Hold",
     "Inverse",
     "Linear",
     "Momentum",
+    "Nadam",
     "Nesterov",
     "Optimizer",
+    "RMSProp",
+    "Regularization",
     "Schedule",
     "optimizer_record",
     "schedule_record",

@@ -1,37 +1,44 @@
-"""What all optimisers share: they move a flat vector uphill, in place, and keep their memory in arrays of its shape."""
+"""What all optimisers share: they move a flat vector uphill, in place, by a rule for its entries."""
 
 import abc
+from typing import Any
+
+import numpy as np
 
 from ebm._checks import Array, Record
+from ebm._kernels import ascent, rules
+
+# (factor, limit, l1, l2, n_weights): see :func:`ebm._kernels.ascent.step`.
+Hold = tuple[float, float, float, float, int]
+UNHELD: Hold = (1.0, np.inf, 0.0, 0.0, 0)
 
 
 class Optimizer(Record, abc.ABC):
     """A choice of optimiser (abstract)."""
 
     @property
-    def as_momentum(self) -> tuple[float, bool] | None:
-        """(momentum, look_ahead) for those that are SGD with momentum, zero included; None for the others.
+    @abc.abstractmethod
+    def settings(self) -> tuple[Any, ...] | None:
+        """The NamedTuple that selects the rule (:data:`ebm._kernels.rules.RULES`).
 
-        Compiled training loops know these.
+        None for an optimiser with a `start` and a `step` of its own, which compiled loops then do without.
         """
-        return None
 
-    @abc.abstractmethod
     def start(self, theta: Array) -> tuple[Array, ...]:
-        """The optimiser's memory before the first step: arrays like `theta`."""
+        """The memory before the first step, all zero: the clock, then the rule's arrays like `theta`."""
+        n_remembered = rules.RULES[type(self.settings)].n_remembered
+        clock = np.zeros(rules.CLOCK_SIZE, theta.dtype)
+        return (clock, *(np.zeros_like(theta) for _ in range(n_remembered)))
 
-    @abc.abstractmethod
     def step(
-        self,
-        theta: Array,
-        gradient: Array,
-        memory: tuple[Array, ...],
-        rate: float,
-        decay: float,
-        n_decayed: int,
+        self, theta: Array, gradient: Array, memory: tuple[Array, ...], rate: float, hold: Hold
     ) -> bool:
         """Move `theta` (parameters,) along `gradient`, and `memory` with it, in place.
 
-        `rate` is the learning rate of this step; `decay` the coefficient of the penalty decay theta^2 / 2 on the first
-        `n_decayed` entries, which are the weights. Entries that would become infinite stay; False if there are any.
+        `rate` is the learning rate of this step, `hold` what is done to the gradient before: with
+        (factor, limit, l1, l2, n_weights) it is multiplied by the factor, clipped to +- limit, and the slopes of the
+        penalties l1 |theta| + l2 theta^2 / 2 are subtracted in the first `n_weights` entries. Entries that would become
+        infinite stay; False if there are any.
         """
+        number = theta.dtype.type
+        return bool(ascent.step(self.settings, theta, gradient, memory, number(rate), hold))
