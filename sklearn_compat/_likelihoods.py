@@ -182,12 +182,7 @@ class BipartiteLikelihoods(FittedBipartite):
         if not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
         key = fold(stream(self._seed, "evaluation"), ANNEALING)
-        h = getattr(self, "h_samples_", None)
-        samples = None
-        if h is not None and h.size and h.shape[1] == params.W.shape[1]:
-            h = np.ascontiguousarray(h, params.W.dtype)
-            samples = self._model().sample_visible(params, h, fold(key, 3))
-        return Evaluation(self._base(params), samples, key, n_jobs)
+        return Evaluation(self._base(params), None, key, n_jobs)
 
 
 def _agreed(z: LogPartition, method: Any) -> LogPartition:

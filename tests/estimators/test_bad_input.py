@@ -284,9 +284,9 @@ def test_exact_enumeration_of_too_large_a_layer_is_refused(name):
         words = "there is none"
     else:
         words = "at most 25"
-        for ask in (rbm.log_partition, lambda: rbm.log_likelihood(X)):
+        for ask in (rbm.log_partition, lambda method: rbm.log_likelihood(X, method)):
             with pytest.raises(ValueError, match=words):
-                ask()
+                ask("exact")
     with pytest.raises(ValueError, match=words):
         rbm.set_params(gradient="exact").fit(X)
 
@@ -545,7 +545,7 @@ def test_a_callback_ends_training_without_a_complaint(answer):
             "bernoulli", n_iter=9, callbacks=[lambda report: report.epoch == 2 and answer]
         )
         rbm.fit(rows("bernoulli"))
-    assert rbm.history_["epoch"] == [1, 2]
+    assert list(rbm.history_["epoch"]) == [1, 2]
 
 
 def test_failing_callback_is_not_swallowed_and_leaves_the_last_fit():

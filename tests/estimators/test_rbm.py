@@ -102,7 +102,7 @@ def test_fit_of_no_epochs_is_a_usable_start(name):
     X = rows(name)
     rbm = machine(name, n_iter=0).fit(X)
     assert np.isfinite(rbm.score(X))
-    assert rbm.history_.get("epoch", []) == []
+    assert len(rbm.history_.get("epoch", [])) == 0
 
 
 def test_history_has_a_row_per_epoch():
@@ -342,7 +342,7 @@ def test_warm_start_goes_on_from_the_last_solution(name, optimizer):
     rbm.set_params(n_iter=0).fit(X)
     np.testing.assert_allclose(rbm.components_, before, rtol=1e-12)
     rbm.set_params(n_iter=3).fit(X)
-    assert rbm.history_["epoch"] == [1, 2, 3, 4, 5]
+    assert list(rbm.history_["epoch"]) == [1, 2, 3, 4, 5]
     assert not np.array_equal(rbm.components_, before)
 
 
@@ -351,7 +351,7 @@ def test_fit_without_warm_start_forgets():
     fresh = machine("bernoulli", optimizer="momentum").fit(X)
     used = machine("bernoulli", optimizer="momentum").fit(X).partial_fit(X).fit(X)
     assert same_state(fresh, used)
-    assert used.history_["epoch"] == [1, 2, 3]
+    assert list(used.history_["epoch"]) == [1, 2, 3]
 
 
 @pytest.mark.parametrize(("first", "second"), [("f4", "f8"), ("f8", "f4")])
@@ -557,7 +557,7 @@ def test_a_stored_machine_goes_on_like_the_original(name, trip, optimizer):
     assert same_state(rbm, stored)
     np.testing.assert_array_equal(rbm.sample(5, n_steps=2), stored.sample(5, n_steps=2))
     np.testing.assert_array_equal(rbm.transform(X), stored.transform(X))
-    assert stored.history_["epoch"] == rbm.history_["epoch"]
+    np.testing.assert_array_equal(stored.history_["epoch"], rbm.history_["epoch"])
 
 
 def test_a_memory_mapped_machine_can_be_used_and_goes_on(tmp_path):
