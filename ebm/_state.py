@@ -19,6 +19,7 @@ from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import ChainState, Gradient
 from ebm.monitors import History
 from ebm.optimizers.base import Optimizer
+from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import Schedule
 
 Bounds = dict[str, dict[str, tuple[Array, Array]]]
@@ -37,6 +38,7 @@ class Plan(NamedTuple):
     weight_decay: float
     batch_size: int
     seed: int
+    regularization: Regularization = Regularization()
 
 
 @dataclass
@@ -131,6 +133,11 @@ def resume(
         "visible": model.visible.bounds(params.visible),
         "hidden": model.hidden.bounds(params.hidden),
     }
+    if plan.regularization.needs_binary_units and model.hidden.states != (0.0, 1.0):
+        raise ValueError(
+            "regularization: sparsity_target and dropout act on binary hidden units {0, 1}. "
+            f"Got {model.hidden!r}."
+        )
     if not plan.gradient.centered:
         chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
     theta = model.pack(params)

@@ -17,15 +17,19 @@ import numpy as np
 
 from ebm._batches import Rows
 from ebm._checks import Array
-from ebm._random import fold, stream
+from ebm._kernels.ascent import limit_columns
+from ebm._random import Key, fold, stream
 from ebm._state import Bounds, Plan, State, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Ascent, Batch, rescale
+from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import Hold
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
+# Number of the draw that says which units are dropped: beyond those that estimators make.
+DROPOUT = 1 << 48
 # What an update may add to or take from the logarithm of a variance.
 LARGEST_LOG_STEP = 0.1
 
@@ -81,7 +85,7 @@ class Learner:
     def _run_compiled(self, v: Array, weights: Array | None, rates: Array) -> int | None:
         state, plan = self._state, self._plan
         settings = plan.optimizer.settings
-        if settings is None:
+        if settings is None or not plan.regularization.is_fused:
             return None
         task = Ascent(
             self._params,
@@ -99,7 +103,8 @@ class Learner:
 
     def _hold(self) -> Hold:
         """What holds the ascent back."""
-        return (1.0, np.inf, 0.0, float(self._plan.weight_decay), self._params.W.size)
+        plan = self._plan
+        return plan.regularization.hold(self._gradient, plan.weight_decay, self._params.W.size)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
@@ -115,8 +120,7 @@ class Learner:
             v -= state.origin
         key = fold(self._key, state.n_steps)
         batch = Batch(v, None if weights is None else weights / weights.sum())
-        _, state.chains, info = self._estimate(self._params, batch, state.chains, key)
-        if not info.finite:
+        if not self._estimated(batch, key):
             return self._refuse()
         if not self._plain:
             rescale(state.model, self._params, self._views, state.chains)
@@ -124,6 +128,8 @@ class Learner:
         for held in self._frozen:
             held[:] = 0
         finite = plan.optimizer.step(state.theta, self._gradient, state.memory, rate, self._hold())
+        if plan.regularization.max_norm is not None:
+            limit_columns(self._params.W, plan.regularization.max_norm)
         for values, (low, high) in self._ranges:
             finite = finite and bool((values <= high).all())
             np.clip(values, low, high, out=values)
@@ -131,6 +137,22 @@ class Learner:
             return self._refuse()
         state.n_steps += 1
         return True
+
+    def _estimated(self, batch: Batch, key: Key) -> bool:
+        """Write the gradient, with what regularises the hidden units' activity; whether it is finite."""
+        state, held = self._state, self._plan.regularization
+        params, dropped = self._params, None
+        if held.dropout:
+            n_hidden = state.shape[1]
+            dropped = dropped_units(n_hidden, held.dropout, fold(key, DROPOUT))
+            params = without(params, dropped)
+        _, state.chains, info = self._estimate(params, batch, state.chains, key)
+        if held.sparsity_target is not None:
+            settings = (held.sparsity_target, held.sparsity_cost)
+            add_sparsity(state.model, params, batch, state.chains, settings, self._views)
+        if dropped is not None:
+            leave_alone(self._views, dropped, state.chains.lam)
+        return info.finite
 
 
 def bound(gradient: BipartiteParameters, largest: float) -> None:

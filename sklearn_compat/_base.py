@@ -16,7 +16,13 @@ from ebm.energies.bipartite import Bipartite
 from ebm.gradients import GRADIENTS, ChainState, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import ProgressLine, Scorer
-from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
+from ebm.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    optimizer_record,
+    regularization_record,
+    schedule_record,
+)
 from ebm.sklearn_compat._distribution import BipartiteDistribution
 from ebm.sklearn_compat._validation import (
     check_repetitions,
@@ -45,6 +51,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         "optimizer": [StrOptions(set(OPTIMIZERS)), RECORD],
         "schedule": [StrOptions(set(SCHEDULES)), RECORD],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "regularization": [RECORD, None],
         "warm_start": ["boolean"],
         "callbacks": [list, tuple, callable, None],
     }
@@ -52,6 +59,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         "gradient": gradient_record,
         "optimizer": optimizer_record,
         "schedule": schedule_record,
+        "regularization": regularization_record,
     }
 
     # Settings
@@ -77,7 +85,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         """
         for name in {name.split("__")[0] for name in params if "__" in name}:
             value = params.get(name, getattr(self, name, None))
-            if isinstance(value, str) and name in self._resolvers:
+            if (value is None or isinstance(value, str)) and name in self._resolvers:
                 params = {**params, name: self._resolvers[name](value)}
         return super().set_params(**params)
 
@@ -90,6 +98,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
             self.weight_decay,
             self.batch_size,
             seed,
+            regularization_record(self.regularization),
         )
 
     # Learning

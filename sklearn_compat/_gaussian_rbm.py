@@ -60,6 +60,10 @@ class GaussianRBM(BaseRBM):
     weight_decay : float, default=0.0
         Coefficient of the penalty on half the squared weights.
 
+    regularization : Regularization or None, default=None
+        Further penalties and limits: absolute weights, norms, gradient clipping, sparse activity, dropout; for example
+        ``Regularization(l1=1e-4, sparsity_target=0.1)``.
+
     warm_start : bool, default=False
         Whether `fit` goes on from the last solution (parameters, chains, velocity) instead of starting anew.
 
@@ -150,6 +154,7 @@ class GaussianRBM(BaseRBM):
         optimizer: Any = "sgd",
         schedule: Any = "constant",
         weight_decay: float = 0.0,
+        regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
     ) -> None:
@@ -164,6 +169,7 @@ class GaussianRBM(BaseRBM):
         self.optimizer = optimizer
         self.schedule = schedule
         self.weight_decay = weight_decay
+        self.regularization = regularization
         self.warm_start = warm_start
         self.callbacks = callbacks
 

@@ -3,7 +3,6 @@
 import warnings
 from typing import Any
 
-import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._checks import Array, as_rows, check_real

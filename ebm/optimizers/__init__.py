@@ -38,6 +38,7 @@ __all__ = [
     "Regularization",
     "Schedule",
     "optimizer_record",
+    "regularization_record",
     "schedule_record",
 ]
 
@@ -50,3 +51,10 @@ def optimizer_record(value: object) -> Optimizer:
 def schedule_record(value: object) -> Schedule:
     """The schedule that a name or a record stands for."""
     return resolve(value, SCHEDULES, Schedule, "schedule")  # type: ignore[type-abstract]
+
+
+def regularization_record(value: object) -> Regularization:
+    """The regularisation that a record stands for; None stands for none."""
+    if value is None:
+        return Regularization()
+    return resolve(value, {}, Regularization, "regularization")

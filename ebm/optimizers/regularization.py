@@ -9,8 +9,8 @@ With the weights W, their gradient, and the gradient g of all parameters,
     clip_value       entries of g are then clipped to [-clip_value, clip_value]
     sparsity_target  the penalty sparsity_cost / 2 sum_j (mean over the batch of E[h_j | v] - sparsity_target)^2: a mean
                      over the rows, so that its weight against the likelihood does not depend on the batch size
-    dropout          each hidden unit is left out of an update with this probability, for each row on its own, and the
-                     weights learn to do without it (Srivastava et al. 2014, section 8)
+    dropout          each hidden unit is left out of an update with this probability, and the weights learn to do
+                     without it (Srivastava et al. 2014, section 8; here for all rows of the batch together)
 
 Clipping comes before the penalties on the weights: it limits what the data say, not what holds it back.
 """
@@ -83,6 +83,17 @@ class Regularization(Record):
             check_real(
                 self.sparsity_target, "sparsity_target", 0.0, 1.0, open_low=True, open_high=True
             )
+
+    @property
+    def is_fused(self) -> bool:
+        """Whether all of it happens in the pass that updates the parameters."""
+        apart = (self.max_norm, self.clip_norm, self.sparsity_target)
+        return all(x is None for x in apart) and not self.dropout
+
+    @property
+    def needs_binary_units(self) -> bool:
+        """Whether some of it has a meaning for binary hidden units only."""
+        return self.sparsity_target is not None or self.dropout > 0
 
     def hold(self, gradient: Array, decay: float, n_weights: int) -> Hold:
         """What holds an update along `gradient` back (:meth:`ebm.optimizers.base.Optimizer.step`).
