@@ -68,6 +68,15 @@ def updates(dtype: type, repeats: int) -> None:
         )
 
 
+def roots(n_numbers: int, dtype: type, repeats: int) -> None:
+    """The division and the square root that an adaptive step takes at least, by NumPy's loops."""
+    x, y = np.full((2, n_numbers), 2, dtype)
+    tasks = {"root": lambda: np.sqrt(x, out=y), "quotient": lambda: np.divide(x, x, out=y)}
+    t = medians(tasks, repeats)
+    total = " + ".join(f"{1e6 * t[name]:.1f} ({name})" for name in tasks)
+    print(f"  one root and one quotient for each of {n_numbers} numbers: {total} microseconds")
+
+
 def training(X: np.ndarray, n_hidden: int, batch_size: int, n_iter: int, repeats: int) -> None:
     """PCD-1 with every optimiser."""
 
@@ -108,7 +117,8 @@ def main() -> None:
         training(X, 500, 100, 1, repeats)
         digits = load_digits(return_X_y=True)[0] / 16
         for dtype in (np.float32, np.float64):
-            training(digits.astype(dtype), 100, 10, 5, 2 * repeats)
+            training(digits.astype(dtype), 100, 10, 5, 3 * repeats)
+            roots(64 * 100 + 64 + 100, dtype, 20 * repeats)
 
 
 if __name__ == "__main__":

@@ -56,7 +56,8 @@ class RBM(BaseRBM):
         ``PersistentContrastiveDivergence(n_steps=5, n_chains=100)``, ``ContrastiveDivergence(n_steps=10)`` or
         ``Exact()`` (small models). All are centred by default.
 
-    optimizer : {"sgd", "momentum", "nesterov"} or record, default="sgd"
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
+            default="sgd"
         What is done with the gradient, for example ``Nesterov(momentum=0.95)``.
 
     schedule : {"constant", "linear", "exponential", "inverse"} or record, default="constant"

@@ -238,8 +238,8 @@ class Nadam(Optimizer):
 
     Notes
     -----
-    The mean gradient decays by mu_t, to which the product of the mu_t is the exact correction. Other libraries let it decay
-    by b1 and correct it by the same product. The mean square is corrected as Adam's.
+    The mean gradient decays by mu_t, which the product of the mu_t corrects exactly. Other libraries let it decay by b1
+    and correct it by the same product. The mean square is corrected as Adam's.
 
     References
     ----------
