@@ -21,7 +21,9 @@ by T_{t_K} from v_{K-1}. Given v_K it moves down by v_{k-1} ~ T_{t_k}(v_k, .) an
     r = exp(-F_1(v_K)) / Z_0  prod_k exp(F_{t_k}(v_{k-1}) - F_{t_{k-1}}(v_{k-1})),  E[r] = p_ann(v_K).
 
 Everything exact is computed from tables of E_0 and E_1 (`tabulate`) over the states of a layer
-of Bernoulli units, or over a grid for a layer of one Gaussian unit.
+of Bernoulli units, or over a grid for a layer of one Gaussian unit. First moments on a grid are
+the integrals to rounding. Second moments may be infinite where a Gaussian unit is involved: trust
+them when they stay the same on a wider grid.
 
 References
 ----------
