@@ -62,3 +62,11 @@ def visible_law_after(model, X, n_steps, beta=1.0, given=None):
     for _ in range(n_steps - 1):
         law = law @ visible_transition(model, beta, given)
     return law
+
+
+def visible_law_from_hidden(model, H, n_steps, beta=1.0):
+    """The law of v after v ~ p(v | h) from a random row h of H, and n_steps - 1 further steps."""
+    law = np.mean([rbm.visible_given_hidden(model, h, beta) for h in H], axis=0)
+    for _ in range(n_steps - 1):
+        law = law @ visible_transition(model, beta)
+    return law

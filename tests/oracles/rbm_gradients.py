@@ -1,4 +1,4 @@
-"""The gradient of an RBM's log-likelihood, exact and as contrastive divergence expects it.
+"""The gradient of an RBM's log-likelihood, exact and as its estimators expect it.
 
 For every parameter theta, at beta = 1,
 
@@ -15,7 +15,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
-from tests.oracles import rbm, rbm_gibbs
+from tests.oracles import annealing, rbm, rbm_gibbs, tempering
 from tests.oracles.rbm import OracleRBM
 
 
@@ -144,3 +144,36 @@ def contrastive_divergence_gradient(model, X, n_steps, chains=None):
     law = rbm_gibbs.visible_law_after(model, X if chains is None else chains, n_steps)
     terms = [statistics_given_visible(model, v) for v in rbm.all_states(len(model.b))]
     return weighted_sum([1.0, -1.0], [data_statistics(model, X), weighted_sum(law, terms)])
+
+
+def fast_weights_gradient(model, fast, X, h, n_steps=1):
+    """The expected estimate of persistent contrastive divergence with fast weights.
+
+    The data phase is that of ``model``. The chains move under model + fast: from the hidden
+    states ``h``, one row a chain, n_steps times v ~ p(v | h), with h ~ p(h | v) in between. The
+    negative phase averages -dE/dtheta of model + fast over h given the last v. Bernoulli units.
+
+    References
+    ----------
+    Tieleman & Hinton (2009). Using fast weights to improve persistent contrastive divergence.
+    """
+    both = weighted_sum([1.0, 1.0], [model, fast])
+    law = rbm_gibbs.visible_law_from_hidden(both, h, n_steps)
+    terms = [statistics_given_visible(both, v) for v in rbm.all_states(len(model.b))]
+    return weighted_sum([1.0, -1.0], [data_statistics(model, X), weighted_sum(law, terms)])
+
+
+def tempering_gradient(path, ladder, X, h, n_steps=1, sweeps=(0,)):
+    """The expected estimate with the negative phase from parallel tempering, Bernoulli units.
+
+    ``h`` (n_chains, R, n_hidden) are hidden states of the replicas of each of several ladders.
+    After one round (`tempering.law_after_round`) -dE/dtheta of the model is averaged over h given
+    the v of the replicas at t = 1.
+    """
+    table, law = annealing.tabulate(path), 0.0
+    for replicas in h:
+        after = tempering.law_after_round(table, ladder, replicas, n_steps, sweeps)
+        law = law + tempering.replica_law(after, len(ladder)) / len(h)
+    terms = [statistics_given_visible(path.model, v) for v in table.V]
+    negative = weighted_sum(law, terms)
+    return weighted_sum([1.0, -1.0], [data_statistics(path.model, X), negative])
