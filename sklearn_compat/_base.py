@@ -257,7 +257,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
             for field in own._fields[1:]:
                 setattr(self, f"{field}_{layer}_", getattr(own, field))
-        self.h_samples_, self.offset_visible_, self.offset_hidden_ = state.chains
+        self.h_samples_, self.offset_visible_, self.offset_hidden_ = state.chains[:3]
         self.history_ = state.history
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
         self._origin = state.origin

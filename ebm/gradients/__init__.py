@@ -9,16 +9,22 @@ from ebm._checks import resolve
 from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence
 from ebm.gradients.exact import Exact
+from ebm.gradients.mean_field import TAP
 from ebm.gradients.persistent import PersistentContrastiveDivergence
+from ebm.gradients.pseudo_likelihood import PseudoLikelihood, RatioMatching
 
 GRADIENTS: dict[str, type[Gradient]] = {
     "cd": ContrastiveDivergence,
     "pcd": PersistentContrastiveDivergence,
     "exact": Exact,
+    "tap": TAP,
+    "pseudo_likelihood": PseudoLikelihood,
+    "ratio_matching": RatioMatching,
 }
 
 __all__ = [
     "GRADIENTS",
+    "TAP",
     "Batch",
     "ChainState",
     "ContrastiveDivergence",
@@ -26,6 +32,8 @@ __all__ = [
     "Gradient",
     "Info",
     "PersistentContrastiveDivergence",
+    "PseudoLikelihood",
+    "RatioMatching",
     "gradient_record",
 ]
 

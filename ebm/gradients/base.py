@@ -42,12 +42,13 @@ class ChainState(NamedTuple):
     """What an estimator carries from step to step.
 
     `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `mu` (n_visible,) and
-    `lam` (n_hidden,) the offsets of the centred gradient.
+    `lam` (n_hidden,) the offsets of the centred gradient; `own` what this estimator alone carries.
     """
 
     h: Array
     mu: Array
     lam: Array
+    own: tuple[Array, ...] = ()
 
 
 class Info(NamedTuple):
