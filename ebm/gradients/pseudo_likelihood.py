@@ -47,7 +47,6 @@ from ebm.gradients.moments import (
 from ebm.units import Bernoulli
 
 
-
 @dataclass(frozen=True, repr=False)
 class PseudoLikelihood(Gradient):
     """The exact gradient of the pseudo-likelihood, for binary visible units.
