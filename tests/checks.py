@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 from tests.models import flat
-from tests.oracles import optimizers, rbm, rbm_gibbs, rbm_gradients
+from tests.oracles import optimizers, rbm, rbm_flips, rbm_gibbs, rbm_gradients, rbm_mean_field
 from tests.oracles.data import sample_states
 from tests.statistics import assert_same_distribution, assert_same_mean, joint_counts
 
@@ -78,6 +78,38 @@ def assert_moves_on(update, model, start, n=4000):
     law = (transition @ transition)[rbm.state_index(start)]
     counts = np.bincount(rbm.state_index(h), minlength=len(law))
     assert_same_distribution(counts, law)
+
+
+def assert_gradient_over_flips(gradient, model, X, weights, *, ratio, atol=1e-7):
+    """The slope of the pseudo-likelihood, or of ratio matching; and the oracle's sum over flips."""
+    objective = rbm_flips.ratio_matching if ratio else rbm_flips.pseudo_log_likelihood
+    slope = rbm_gradients.finite_differences(lambda m: objective(m, X, weights), model)
+    np.testing.assert_allclose(flat(gradient), flat(slope), rtol=0, atol=atol)
+    exact = rbm_flips.gradient(model, X, weights, ratio)
+    np.testing.assert_allclose(flat(gradient), flat(exact), rtol=0, atol=1e-11)
+
+
+# Fixed points --------------------------------------------------------------------------------
+
+
+def assert_stationary(m_v, m_h, model, order, atol=1e-8):
+    """The Gibbs free energy has no slope at the means."""
+    both = np.concatenate([m_v, m_h])
+
+    def gamma(means):
+        return rbm_mean_field.gamma(model, means[: len(m_v)], means[len(m_v) :], order)
+
+    for i, m in enumerate(both):
+        binary = (model.z if i < len(m_v) else model.zh) is None
+        step = 1e-4 * (m * (1 - m) if binary else 1)  # near 0 and 1 the entropy is steep
+        nudge = step * np.eye(len(both))[i]
+        assert abs(gamma(both + nudge) - gamma(both - nudge)) / (2 * step) < atol, i
+
+
+def assert_correlations(correlations, model, m_v, m_h, order, atol=1e-8):
+    """<v h'> is the slope of -Gamma by the weights at fixed means."""
+    slope = rbm_mean_field.statistics_at(model, m_v, m_h, order).W
+    np.testing.assert_allclose(correlations, slope, rtol=0, atol=atol)
 
 
 # Optimisers ----------------------------------------------------------------------------------

@@ -10,7 +10,9 @@ from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence
 from ebm.gradients.exact import Exact
 from ebm.gradients.fast_persistent import FastPersistentContrastiveDivergence
+from ebm.gradients.mean_field import TAP
 from ebm.gradients.persistent import PersistentContrastiveDivergence
+from ebm.gradients.pseudo_likelihood import PseudoLikelihood, RatioMatching
 from ebm.gradients.tempered import ParallelTempering
 
 GRADIENTS: dict[str, type[Gradient]] = {
@@ -19,10 +21,14 @@ GRADIENTS: dict[str, type[Gradient]] = {
     "fpcd": FastPersistentContrastiveDivergence,
     "tempering": ParallelTempering,
     "exact": Exact,
+    "tap": TAP,
+    "pseudo_likelihood": PseudoLikelihood,
+    "ratio_matching": RatioMatching,
 }
 
 __all__ = [
     "GRADIENTS",
+    "TAP",
     "Batch",
     "ChainState",
     "ContrastiveDivergence",
@@ -32,6 +38,8 @@ __all__ = [
     "Info",
     "ParallelTempering",
     "PersistentContrastiveDivergence",
+    "PseudoLikelihood",
+    "RatioMatching",
     "gradient_record",
 ]
 

@@ -9,7 +9,6 @@ For models with one small layer: the cost doubles with each of its units.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +17,14 @@ from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side, state_blocks
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.gradients.moments import (
+    Moments,
+    batch_weights,
+    data_moments,
+    mix,
+    slide_offsets,
+    write_difference,
+)
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,16 +51,6 @@ class Exact(Gradient):
         return BoundExact(model, gradient, batch_size, self.slide)
 
 
-class Moments(NamedTuple):
-    """Averages of -dE/dtheta: s(v)s(h)', s(v), s(h), and of the layers' own parameters by field name."""
-
-    vh: Array
-    v: Array
-    h: Array
-    own_v: dict[str, Array]
-    own_h: dict[str, Array]
-
-
 class BoundExact(BoundGradient):
     """The exact estimator with its buffer."""
 
@@ -71,33 +68,13 @@ class BoundExact(BoundGradient):
         self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[BipartiteParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        weights = batch.weights
-        if weights is None:
-            weights = np.full(len(batch.v), 1.0 / len(batch.v))
+        weights = batch_weights(batch, np.float64)
         exact = in_double(params)
         data = data_moments(self._model, exact, batch.v.astype(np.float64), weights)
-        chains.mu[:] += self._slide * (data.v - chains.mu)
-        chains.lam[:] += self._slide * (data.h - chains.lam)
-        finite = _difference(
-            data, model_moments(self._model, exact), params, chains, self._gradient
-        )
+        slide_offsets(chains, data, self._slide)
+        model = model_moments(self._model, exact)
+        finite = write_difference(data, model, params, chains, self._gradient)
         return self._gradient, chains, Info(finite)
-
-
-def data_moments(
-    model: Bipartite, params: BipartiteParameters, v: Array, weights: Array
-) -> Moments:
-    """Averages over the rows of `v` with `weights` that sum to one; h is averaged given v."""
-    inputs = model.hidden_input(params, v)
-    s = model.visible.statistic(params.visible, v)
-    h = model.hidden.statistic(params.hidden, model.hidden.mean(params.hidden, inputs))
-    return Moments(
-        (s.T * weights) @ h,
-        weights @ s,
-        weights @ h,
-        {k: weights @ d for k, d in model.visible.own_derivatives(params.visible, v).items()},
-        {k: weights @ d for k, d in model.hidden.mean_derivatives(params.hidden, inputs).items()},
-    )
 
 
 def model_moments(model: Bipartite, params: BipartiteParameters) -> Moments:
@@ -119,39 +96,8 @@ def model_moments_of_visible(model: Bipartite, params: BipartiteParameters) -> M
         block_z = np.logaddexp.reduce(log_weights)
         m = data_moments(model, params, block, np.exp(log_weights - block_z))
         merged = np.logaddexp(log_z, block_z)
-        total = (
-            m if total is None else _mix(total, np.exp(log_z - merged), m, np.exp(block_z - merged))
-        )
+        shares = np.exp(log_z - merged), np.exp(block_z - merged)
+        total = m if total is None else mix(total, shares[0], m, shares[1])
         log_z = merged
     assert total is not None
     return total
-
-
-def _mix(a: Any, p: float, b: Any, q: float) -> Any:
-    if isinstance(a, dict):
-        return {k: p * a[k] + q * b[k] for k in a}
-    if isinstance(a, Moments):
-        return Moments(*(_mix(x, p, y, q) for x, y in zip(a, b, strict=True)))
-    return p * a + q * b
-
-
-def _difference(
-    data: Moments,
-    model: Moments,
-    params: BipartiteParameters,
-    chains: ChainState,
-    gradient: BipartiteParameters,
-) -> bool:
-    """Write the centred difference of the phases to `gradient`; whether it is finite."""
-    vh, dv, dh = data.vh - model.vh, data.v - model.v, data.h - model.h
-    dW = vh - np.outer(chains.mu, dh) - np.outer(dv, chains.lam)
-    gradient.W[:] = dW
-    gradient.visible.bias[:] = dv - dW @ chains.lam
-    gradient.hidden.bias[:] = dh - chains.mu @ dW
-    coupling = params.W * vh
-    for field, value in data.own_v.items():
-        getattr(gradient.visible, field)[:] = value - model.own_v[field] - coupling.sum(axis=1)
-    for field, value in data.own_h.items():
-        getattr(gradient.hidden, field)[:] = value - model.own_h[field] - coupling.sum(axis=0)
-    arrays = (gradient.W, *gradient.visible, *gradient.hidden)
-    return all(bool(np.isfinite(x).all()) for x in arrays)

@@ -14,13 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.flips import flip_scores
+from ebm._kernels.flips import LOG_LARGEST, flip_scores, flip_tables
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.likelihood.exact import gaussian_precision
 from ebm.units import Bernoulli, Gaussian
 
-# exp of a product of RUN factors exp(|W|) must not overflow: RUN * max|W| stays below this.
-LOG_LARGEST = 600.0
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
 SPACING, REACH = 0.75, 9.0
@@ -53,8 +51,7 @@ def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Arra
 
 def _bernoulli_pair(params: BipartiteParameters, v: Array, largest: float) -> Array:
     out = np.empty(len(v))
-    growth = np.exp(np.stack([params.W, -params.W]))
-    run = int(np.clip(LOG_LARGEST / max(largest, 1e-9), 1, 256))
+    growth, run = flip_tables(params.W, largest)
     inputs = v @ params.W + params.hidden.bias
     flip_scores(v, inputs, params.W, params.visible.bias, growth, run, out)
     return out

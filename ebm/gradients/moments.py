@@ -1,0 +1,82 @@
+"""The phases of a gradient as numbers: averages of -dE/dtheta, and their centred difference.
+
+Shared by the estimators that know their negative phase as averages rather than as samples.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.gradients.base import Batch, ChainState
+
+
+class Moments(NamedTuple):
+    """Averages of -dE/dtheta: s(v)s(h)', s(v), s(h), and of the layers' own parameters by field name."""
+
+    vh: Array
+    v: Array
+    h: Array
+    own_v: dict[str, Array]
+    own_h: dict[str, Array]
+
+
+def batch_weights(batch: Batch, dtype: Any) -> Array:
+    """The weights of the rows, which sum to one: equal ones where none are given."""
+    if batch.weights is None:
+        return np.full(len(batch.v), 1.0 / len(batch.v), dtype)
+    return batch.weights.astype(dtype, copy=False)
+
+
+def data_moments(
+    model: Bipartite, params: BipartiteParameters, v: Array, weights: Array
+) -> Moments:
+    """Sums over the rows of `v` with `weights`, averages where these sum to one; h is averaged given v."""
+    inputs = model.hidden_input(params, v)
+    s = model.visible.statistic(params.visible, v)
+    h = model.hidden.statistic(params.hidden, model.hidden.mean(params.hidden, inputs))
+    return Moments(
+        (s.T * weights) @ h,
+        weights @ s,
+        weights @ h,
+        {k: weights @ d for k, d in model.visible.own_derivatives(params.visible, v).items()},
+        {k: weights @ d for k, d in model.hidden.mean_derivatives(params.hidden, inputs).items()},
+    )
+
+
+def mix(a: Any, p: float, b: Any, q: float) -> Any:
+    """p a + q b, field by field."""
+    if isinstance(a, dict):
+        return {k: p * a[k] + q * b[k] for k in a}
+    if isinstance(a, Moments):
+        return Moments(*(mix(x, p, y, q) for x, y in zip(a, b, strict=True)))
+    return p * a + q * b
+
+
+def slide_offsets(chains: ChainState, data: Moments, rate: float) -> None:
+    """Move the offsets, in place, by `rate` of the way towards the means of the data phase."""
+    chains.mu[:] += rate * (data.v - chains.mu)
+    chains.lam[:] += rate * (data.h - chains.lam)
+
+
+def write_difference(
+    data: Moments,
+    model: Moments,
+    params: BipartiteParameters,
+    chains: ChainState,
+    gradient: BipartiteParameters,
+) -> bool:
+    """Write the centred difference of the phases to `gradient`; whether it is finite."""
+    vh, dv, dh = data.vh - model.vh, data.v - model.v, data.h - model.h
+    dW = vh - np.outer(chains.mu, dh) - np.outer(dv, chains.lam)
+    gradient.W[:] = dW
+    gradient.visible.bias[:] = dv - dW @ chains.lam
+    gradient.hidden.bias[:] = dh - chains.mu @ dW
+    coupling = params.W * vh
+    for field, value in data.own_v.items():
+        getattr(gradient.visible, field)[:] = value - model.own_v[field] - coupling.sum(axis=1)
+    for field, value in data.own_h.items():
+        getattr(gradient.hidden, field)[:] = value - model.own_h[field] - coupling.sum(axis=0)
+    arrays = (gradient.W, *gradient.visible, *gradient.hidden)
+    return all(bool(np.isfinite(x).all()) for x in arrays)

@@ -1,0 +1,13 @@
+"""HOW WE SETTLE: deterministic fixed points, one kind a file."""
+
+from ebm.inference.mean_field import FixedPoint, mean_field, mean_field_free_energy
+from ebm.inference.tap import tap, tap_correlations, tap_free_energy
+
+__all__ = [
+    "FixedPoint",
+    "mean_field",
+    "mean_field_free_energy",
+    "tap",
+    "tap_correlations",
+    "tap_free_energy",
+]
