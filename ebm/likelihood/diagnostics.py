@@ -24,7 +24,6 @@ half: a chain that never left its mode looks converged, so run several.
 from typing import Literal, NamedTuple, get_args
 
 import numpy as np
-from scipy import fft
 from scipy.special import ndtri
 
 from ebm._checks import Array
@@ -240,7 +239,7 @@ def _mean_autocovariance(x: Array) -> Array:
     """Autocovariance at each lag, divided by N, averaged over chains (Wiener-Khinchin, padded against wrapping)."""
     n = x.shape[1]
     centred = x - x.mean(axis=1, keepdims=True)
-    size = fft.next_fast_len(2 * n, real=True)
-    power = np.abs(fft.rfft(centred, size, axis=1)) ** 2
-    mean: Array = fft.irfft(power.mean(axis=0), size)[:n] / n
+    size = 1 << (2 * n - 1).bit_length()
+    power = np.abs(np.fft.rfft(centred, size, axis=1)) ** 2
+    mean: Array = np.fft.irfft(power.mean(axis=0), size)[:n] / n
     return mean
