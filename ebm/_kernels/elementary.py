@@ -82,7 +82,7 @@ def _split(x):
     return double
 
 
-@jit(inline=True)
+@jit(inline=True, fuse=True)
 def _horner(coefficients, x):
     T = type(x)
     value = T(0.0)
@@ -91,7 +91,7 @@ def _horner(coefficients, x):
     return value
 
 
-@jit(inline=True)
+@jit(inline=True, fuse=True)
 def exp(x):
     """e**x for |x| <= 87 (single precision) or 700 (double); the caller clips."""
     T = type(x)
@@ -100,14 +100,14 @@ def exp(x):
     return _horner(exp_series(r), r) * power_of_two(k)  # |r| <= ln(2) / 2
 
 
-@jit(inline=True)
+@jit(inline=True, fuse=True)
 def _twice_atanh(s):
     # |s| <= 1/3: the first term left out is below 1e-17. Two sums, because loops of over sixteen terms stay loops.
     q = s * s
     return s * (_horner(ATANH_EVEN, q * q) + q * _horner(ATANH_ODD, q * q))
 
 
-@jit(inline=True)
+@jit(inline=True, fuse=True)
 def log(x):
     """Natural logarithm of a positive normal number."""
     T = type(x)

@@ -11,6 +11,7 @@ random but where persistent magnetisations begin.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -50,6 +51,7 @@ class TAP(Gradient):
         Whether the gradient is centred.
     """
 
+    has_own: ClassVar[bool] = True
     order: int = 2
     n_iter: int = 3
     damping: float = 0.5

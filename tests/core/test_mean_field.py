@@ -20,7 +20,7 @@ from ebm.inference import (
     tap_free_energy,
 )
 from ebm.likelihood import log_partition
-from ebm.units import Bernoulli, Gaussian
+from ebm.units import Bernoulli
 from tests.checks import assert_correlations, assert_stationary, centred
 from tests.models import (
     PAIRS,
