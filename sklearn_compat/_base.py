@@ -225,12 +225,11 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         """The training state that the fitted attributes stand for, in new arrays."""
         model, params = self._model(), self._params()
         n_chains = plan.gradient.n_chains_for(plan.batch_size)
-        chains = ChainState(
-            *(
-                np.array(getattr(self, name, None), params.W.dtype)
-                for name in ("h_samples_", "offset_visible_", "offset_hidden_")
-            )
+        h, mu, lam = (
+            np.array(getattr(self, name, None), params.W.dtype)
+            for name in ("h_samples_", "offset_visible_", "offset_hidden_")
         )
+        chains = ChainState(h, mu, lam)
         fits = chains.h.shape == (n_chains, params.W.shape[1])
         state = training.resume(
             model,

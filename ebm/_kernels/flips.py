@@ -129,7 +129,7 @@ def flip_probability(gain):
 
 @jit
 def add_to_both(x, p, a, q, b):
-    """a += p x and b += q x."""
+    """A += p x and b += q x."""
     for j in range(x.size):
         a[j] += p * x[j]
         b[j] += q * x[j]

@@ -46,7 +46,7 @@ def data_moments(
 
 
 def mix(a: Any, p: float, b: Any, q: float) -> Any:
-    """p a + q b, field by field."""
+    """P a + q b, field by field."""
     if isinstance(a, dict):
         return {k: p * a[k] + q * b[k] for k in a}
     if isinstance(a, Moments):
