@@ -4,10 +4,10 @@ Numba compiles a function at its first call and stores the machine code on disk 
 first run in a fresh environment waits. ``error_model="numpy"`` lets divisions vectorise (Python's model branches on
 zero in every lane), ``nogil=True`` lets threads of the caller run side by side.
 
-The fast-math flags keep what honesty needs. NaN and infinity stay NaN and infinity, so that a diverging model is noticed.
-And a function gives the same bits wherever it is called from: the compiler makes a copy of it for each caller, which copy
-runs depends on what was loaded first, and of a b + c d it may fuse either product into the sum. So a product and a sum
-are one rounding only where ``fuse=True`` says so, in functions where there is one way to do it.
+The fast-math flags keep what honesty needs. NaN and infinity stay NaN and infinity, so that a diverging model is
+noticed. And a function gives the same bits wherever it is called from: the compiler makes a copy of it for each caller,
+which copy runs depends on what was loaded first, and of a b + c d it may fuse either product into the sum. So a product
+and a sum are one rounding only where ``fuse=True`` says so, in functions where there is one way to do it.
 """
 
 import functools
@@ -35,7 +35,8 @@ def jit(
     With ``reorder=True`` the compiler may also reorder sums, which a reduction needs in order to vectorise, and which
     compensated arithmetic does not survive. With ``inline=True`` every caller gets the body, whatever its length: a
     loop with a call inside does not vectorise. With ``fuse=True`` a product and the sum it goes into are one operation:
-    for chains with one product per sum, where it is twice as fast. Under ``NUMBA_DISABLE_JIT=1`` the function runs as plain Python.
+    for chains with one product per sum, where it is twice as fast. Under ``NUMBA_DISABLE_JIT=1`` the function runs as
+    plain Python.
     """
     if function is None:
         return functools.partial(_compile, reorder=reorder, inline=inline, fuse=fuse)

@@ -14,17 +14,20 @@ from ebm.samplers import block_gibbs
 from ebm.units import Gaussian
 from tests.checks import (
     assert_clips_what_the_data_say,
+    assert_correlations,
     assert_energy,
     assert_exact_gradient,
     assert_expects_contrastive_divergence,
     assert_first_step_is_one_rate_long,
     assert_follows_its_box,
     assert_free_energy,
+    assert_gradient_over_flips,
     assert_leaves_the_law_unchanged,
     assert_momentum,
     assert_moves_on,
     assert_samples_the_transition_row,
     assert_softplus,
+    assert_stationary,
 )
 from tests.models import (
     flat,
@@ -34,7 +37,7 @@ from tests.models import (
     oracle_model,
     rows_for,
 )
-from tests.oracles import rbm, rbm_gradients
+from tests.oracles import rbm, rbm_flips, rbm_gradients
 from tests.oracles.rbm import OracleRBM
 from tests.statistics import assert_increasing, assert_same_mean
 
@@ -266,6 +269,111 @@ def test_finite_differences_reject_wrong_slopes():
         {"c": gradient.c + 1e-6},
     ):
         rejects(assert_exact_gradient, OracleRBM(**{**vars(gradient), **wrong}), model, rows)
+
+
+# Gradients over flips --------------------------------------------------------------------------
+
+WEIGHTS = np.arange(1, 8) / 28
+
+
+def over_flips(share, sign=1.0):
+    """Sum over rows and flips of share(q) times the difference of the statistics, by NumPy."""
+    total = OracleRBM(0 * MODEL.W, 0 * MODEL.b, 0 * MODEL.c)
+    at_v, F = LIBRARY.hidden_mean(PARAMS, X), LIBRARY.free_energy(PARAMS, X)
+    for i in range(X.shape[1]):
+        Y = X.copy()
+        Y[:, i] = 1 - X[:, i]
+        q = 1 / (1 + np.exp(LIBRARY.free_energy(PARAMS, Y) - F))
+        w, at_y = WEIGHTS * share(q), LIBRARY.hidden_mean(PARAMS, Y)
+        here, there = (OracleRBM((v.T * w) @ h, w @ v, w @ h) for v, h in ((X, at_v), (Y, at_y)))
+        total = rbm_gradients.weighted_sum([1.0, sign, -sign], [total, here, there])
+    return total
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param({"share": lambda q: 2 * q**2}, id="without the factor 1 - q"),
+        pytest.param({"share": lambda q: 2 * q * (1 - q)}, id="q for its square"),
+        pytest.param({"share": lambda q: q**2 * (1 - q)}, id="without the factor two"),
+        pytest.param({"share": lambda q: 2 * q**2 * (1 - q), "sign": -1.0}, id="downhill"),
+    ],
+)
+def test_slopes_of_ratio_matching_reject(mutant):
+    right = over_flips(lambda q: 2 * q**2 * (1 - q))
+    assert_gradient_over_flips(right, MODEL, X, WEIGHTS, ratio=True)
+    rejects(assert_gradient_over_flips, over_flips(**mutant), MODEL, X, WEIGHTS, ratio=True)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param(lambda q: 1 - q, id="the row's own probability for the flip's"),
+        pytest.param(lambda q: q * (1 - q), id="the slope of q, without the logarithm"),
+    ],
+)
+def test_slopes_of_the_pseudo_likelihood_reject(mutant):
+    assert_gradient_over_flips(over_flips(lambda q: q), MODEL, X, WEIGHTS, ratio=False)
+    rejects(assert_gradient_over_flips, over_flips(mutant), MODEL, X, WEIGHTS, ratio=False)
+
+
+def test_the_oracles_of_the_pseudo_likelihood_agree():
+    """The table of p(v) by definition, and the logarithms of the flips' probabilities."""
+    by_table = WEIGHTS @ rbm.pseudo_log_likelihood(MODEL, X)
+    np.testing.assert_allclose(rbm_flips.pseudo_log_likelihood(MODEL, X, WEIGHTS), by_table)
+
+
+# Fixed points --------------------------------------------------------------------------------
+
+
+def second_order(sign=1.0, power=2, stale=False):
+    """200 damped iterations of the TAP equations, by NumPy."""
+    W, b, c = MODEL.W, MODEL.b, MODEL.c
+    P = sign * W**power
+    m_v, m_h = np.full(4, 0.5), np.full(3, 0.5)
+    for _ in range(200):
+        k2 = m_h * (1 - m_h)
+        own = 0.5 if stale else m_v
+        m_v = 0.5 * m_v + 0.5 / (1 + np.exp(-(b + W @ m_h - (own - 0.5) * (P @ k2))))
+        k2 = m_v * (1 - m_v)
+        own = 0.5 if stale else m_h
+        m_h = 0.5 * m_h + 0.5 / (1 + np.exp(-(c + m_v @ W - (own - 0.5) * (k2 @ P))))
+    return m_v, m_h
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param({"sign": -1.0}, id="Onsager's term with the wrong sign"),
+        pytest.param({"power": 1}, id="W for its square"),
+        pytest.param({"stale": True}, id="naive mean field"),
+    ],
+)
+def test_stationarity_of_the_free_energy_rejects(mutant):
+    assert_stationary(*second_order(), MODEL, 2)
+    rejects(assert_stationary, *second_order(**mutant), MODEL, 2)
+
+
+@pytest.mark.parametrize(
+    ("sign", "power", "factor"),
+    [
+        pytest.param(-1, 1, 0.5, id="wrong sign"),
+        pytest.param(1, 2, 0.5, id="the square of W for W"),
+        pytest.param(1, 1, 1.0, id="third order without the half"),
+        pytest.param(1, 1, 0.0, id="second order for third"),
+    ],
+)
+def test_slopes_of_the_free_energy_reject(sign, power, factor):
+    m_v, m_h = np.linspace(0.1, 0.8, 4), np.linspace(0.2, 0.7, 3)
+    k_v, k_h = m_v * (1 - m_v), m_h * (1 - m_h)
+    third = MODEL.W**2 * np.outer(k_v * (1 - 2 * m_v), k_h * (1 - 2 * m_h))
+
+    def correlations(sign, power, factor):
+        second = sign * MODEL.W**power * np.outer(k_v, k_h)
+        return np.outer(m_v, m_h) + second + factor * third
+
+    assert_correlations(correlations(1, 1, 0.5), MODEL, m_v, m_h, 3)
+    rejects(assert_correlations, correlations(sign, power, factor), MODEL, m_v, m_h, 3)
 
 
 # Optimisers ----------------------------------------------------------------------------------

@@ -156,7 +156,7 @@ class TrainingCurveDisplay:
         """
         history = fitted(estimator, "history_")
         recorded = [key for key in history if key not in ALWAYS_RECORDED]
-        if not history.get("epoch"):
+        if not len(history.get("epoch", ())):
             raise ValueError(
                 f"There is no curve to draw: {type(estimator).__name__} was trained for no full epoch. "
                 "fit with n_iter of at least 1."

@@ -6,8 +6,13 @@
 
 Instead of the log-likelihood, the gradient is that of the estimate <-F(v)>_data + Gamma(m), with Gamma expanded in the
 weights: to first order (naive mean field: Welling & Hinton 2002), to second (TAP) or to third. It is good while the
-weights are weak. Each set of magnetisations follows its own fixed point, and all count the same. Nothing is drawn at
-random but where persistent magnetisations begin.
+weights are weak. Gamma of order 1 is above -log Z: naive mean field climbs an upper bound of the likelihood, which the
+likelihood need not follow. Nothing is drawn at random but where persistent magnetisations begin.
+
+Every set of magnetisations goes to a fixed point of its own, and all count the same, though the law's modes may not.
+Sets that start at the rows of the batch are spread over the modes as the data are. Persistent ones meet while the
+weights are small and there is only one fixed point; nothing random ever parts them again, so that later they stand in
+one mode together.
 """
 
 from dataclasses import dataclass
@@ -46,7 +51,8 @@ class TAP(Gradient):
     n_chains : int or None, default=None
         Count of persistent magnetisations; None: as many as the batch size.
     persistent : bool, default=True
-        Whether magnetisations go on where they last stopped. Otherwise one set per row starts at the row.
+        Whether magnetisations go on where they last stopped. Otherwise one set per row starts at the row, which is
+        the better choice for data of several clusters (see the module).
     centered : bool, default=True
         Whether the gradient is centred.
     """
@@ -118,17 +124,17 @@ class BoundTAP(BoundGradient):
     def _start(
         self, params: BipartiteParameters, batch: Batch, chains: ChainState
     ) -> tuple[Array, Array]:
-        """Magnetisations of both layers: the data's, or the last ones; those of v may not be known yet."""
+        """Magnetisations of both layers: the data's, or the last ones, of which those of v may not be known yet."""
         if not self._choice.persistent:
             return batch.v, self._model.hidden_mean(params, batch.v)
         v = chains.own[0] if chains.own else self._model.visible_mean(params, chains.h)
         return v, chains.h
 
     def _settled(self, params: BipartiteParameters, v: Array, h: Array) -> FixedPoint:
-        how = {"n_iter": self._choice.n_iter, "damping": self._choice.damping, "tol": 0.0}
-        if self._choice.order == 1:
-            return mean_field(self._model, params, v, h, **how)
-        return tap(self._model, params, v, h, order=self._choice.order, **how)
+        n_iter, damping, order = self._choice.n_iter, self._choice.damping, self._choice.order
+        if order == 1:
+            return mean_field(self._model, params, v, h, n_iter=n_iter, damping=damping, tol=0)
+        return tap(self._model, params, v, h, order=order, n_iter=n_iter, damping=damping, tol=0)
 
 
 def fixed_point_moments(

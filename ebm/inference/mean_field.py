@@ -125,4 +125,5 @@ def settle(
 
 def largest(x: Array) -> Array:
     """Largest absolute value of each row."""
-    return np.abs(x).max(axis=1)
+    out: Array = np.abs(x).max(axis=1)
+    return out

@@ -279,7 +279,7 @@ def test_at_the_fixed_point_it_is_the_slope_of_the_estimated_likelihood(order, p
     model = oracle_model(*pair, scale=0.5)
     X = rows_for(model, 5)
     point = settled(model, order if pair == PAIRS[0] else None)
-    record = TAP(order, n_iter=1, damping=0.0, centered=False)
+    record = TAP(order, 1, 0.0, persistent=True, centered=False)
     gradient, _ = estimate(record, model, X, chains=chains_at(model, point.v, point.h))
     slope = rbm_gradients.finite_differences(
         lambda m: rbm_mean_field.estimated_log_likelihood(m, X, order), model
@@ -304,7 +304,7 @@ def test_two_updates_of_persistent_magnetisations_are_their_twins(order):
     model = oracle_model()
     X, v_h = rows_for(model, 7), means_for(model, 3)
     weights = np.arange(1, 8) / 28
-    record = TAP(order, n_iter=2, damping=0.3, n_chains=3, centered=False)
+    record = TAP(order, 2, 0.3, n_chains=3, persistent=True, centered=False)
     runs, chains = list(zip(*v_h, strict=True)), chains_at(model, *v_h)
     for _ in range(2):
         gradient, chains = estimate(record, model, X, weights=weights, chains=chains)
@@ -334,7 +334,7 @@ def test_hidden_magnetisations_alone_bring_the_visible_ones(pair):
     _, h = means_for(model, 3)
     chains = chains_at(model, np.zeros((3, 4)), h)
     v = np.array([rbm.visible_moments(model, row)[0] for row in h])
-    X, record = rows_for(model, 4), TAP(order=1, n_chains=3, centered=False)
+    X, record = rows_for(model, 4), TAP(1, n_chains=3, persistent=True, centered=False)
     found, _ = estimate(record, model, X, chains=chains._replace(own=()))
     expected, _ = estimate(record, model, X, chains=chains._replace(own=(v,)))
     np.testing.assert_allclose(flat(found), flat(expected), rtol=0, atol=1e-12)
@@ -346,9 +346,11 @@ def test_centring_carries_the_gradient_to_other_offsets(order, pair):
     X, (v, h) = rows_for(model, 5), means_for(model, 3)
     rng = np.random.default_rng(5)
     mu, lam = rng.uniform(size=4), rng.uniform(size=3)
-    plain, _ = estimate(TAP(order, centered=False), model, X, chains=chains_at(model, v, h))
+    plain, _ = estimate(
+        TAP(order, persistent=True, centered=False), model, X, chains=chains_at(model, v, h)
+    )
     state = ChainState(h.copy(), mu.copy(), lam.copy(), (v.copy(),))
-    gradient, chains = estimate(TAP(order), model, X, chains=state)
+    gradient, chains = estimate(TAP(order, persistent=True), model, X, chains=state)
     mean_v = np.mean([rbm.interaction(x, model.z) for x in X], axis=0)
     mean_h = np.mean(
         [rbm.interaction(rbm.hidden_moments(model, x)[0], model.zh) for x in X], axis=0
@@ -363,10 +365,10 @@ def test_centring_carries_the_gradient_to_other_offsets(order, pair):
 def test_single_precision_stays_and_rounds(order, pair):
     model = oracle_model(*pair)
     X, (v, h) = rows_for(model, 5), means_for(model, 3)
-    double, _ = estimate(TAP(order), model, X, chains=chains_at(model, v, h))
+    double, _ = estimate(TAP(order, persistent=True), model, X, chains=chains_at(model, v, h))
     state = chains_at(model, v, h)
     state = ChainState(*(x.astype(np.float32) for x in state[:3]), (v.astype(np.float32),))
-    single, chains = estimate(TAP(order), model, X, chains=state, dtype=np.float32)
+    single, chains = estimate(TAP(order, persistent=True), model, X, chains=state, dtype=np.float32)
     assert {x.dtype for x in (*chains[:3], *chains.own)} == {np.dtype(np.float32)}
     np.testing.assert_allclose(flat(single), flat(double), rtol=1e-4, atol=1e-5)
 
@@ -388,11 +390,11 @@ def test_what_is_not_finite_is_reported_and_not_kept(field, persistent):
 def test_rows_written_to_the_buffer_count_as_rows_handed_over():
     model = oracle_model()
     X, (v, h) = rows_for(model, 3), means_for(model, 2)
-    bound = TAP().bind(BINARY, library_params(model), 5, 2)
+    bound = TAP(persistent=True).bind(BINARY, library_params(model), 5, 2)
     rows = bound.rows(3)
     rows[:] = X
     gradient, _, _ = bound(library_params(model), Batch(rows), chains_at(model, v, h), KEY)
-    expected, _ = estimate(TAP(), model, X, chains=chains_at(model, v, h))
+    expected, _ = estimate(TAP(persistent=True), model, X, chains=chains_at(model, v, h))
     np.testing.assert_array_equal(flat(oracle_params(gradient)), flat(expected))
 
 
@@ -401,8 +403,8 @@ def test_rows_written_to_the_buffer_count_as_rows_handed_over():
 
 def test_names_and_counts():
     assert gradient_record("tap") == TAP(order=2, n_iter=3, damping=0.5)
-    assert TAP().n_chains_for(13) == 13
-    assert TAP(n_chains=5).n_chains_for(13) == 5
+    assert TAP(persistent=True).n_chains_for(13) == 13
+    assert TAP(n_chains=5, persistent=True).n_chains_for(13) == 5
     assert TAP(n_chains=5, persistent=False).n_chains_for(13) == 0
 
 
@@ -425,7 +427,7 @@ def test_wrong_settings_are_named(wrong):
 @pytest.mark.parametrize("pair", PAIRS[1:])
 def test_higher_orders_are_for_bernoulli_units(pair, order):
     model = library_model(oracle_model(*pair))
-    with pytest.raises(ValueError, match="two layers of Bernoulli units.*order=1"):
+    with pytest.raises(ValueError, match=r"two layers of Bernoulli units.*order=1"):
         TAP(order).bind(model, zero_params(model, 4, 3), 5, 5)
     visible, hidden = pair
     X = rows_for(oracle_model(*pair), 10)
@@ -468,8 +470,8 @@ def test_naive_mean_field_learns_real_data():
 
 def test_fit_keeps_the_magnetisations():
     X = stripes(60)
-    rbm = BernoulliRBM(3, gradient="tap", n_iter=3, random_state=0).fit(X)
+    rbm = BernoulliRBM(3, gradient=TAP(persistent=True), n_iter=3, random_state=0).fit(X)
     assert rbm.h_samples_.shape == (10, 3)
     assert ((rbm.h_samples_ > 0) & (rbm.h_samples_ < 1)).all()
-    again = BernoulliRBM(3, gradient="tap", n_iter=3, random_state=0).fit(X)
+    again = BernoulliRBM(**rbm.get_params(deep=False)).fit(X)
     np.testing.assert_array_equal(rbm.components_, again.components_)

@@ -248,7 +248,7 @@ def test_names_stand_for_records_without_chains():
 @each_record
 def test_gaussian_visible_units_are_refused_with_a_remedy(record):
     model = oracle_model("gaussian", "bernoulli")
-    with pytest.raises(ValueError, match="Gaussian units cannot.*'pcd' or 'cd'"):
+    with pytest.raises(ValueError, match=r"Gaussian units cannot.*'pcd' or 'cd'"):
         record().bind(library_model(model), zero_params(library_model(model), 4, 3), 5, 0)
     with pytest.raises(ValueError, match="'pcd' or 'cd'"):
         GaussianRBM(2, gradient=record()).fit(rows_for(model, 10))

@@ -63,7 +63,7 @@ def mean_log_likelihood(state, X):
 
 
 def everything(state):
-    return [state.theta, *state.memory, *state.chains[:3]]
+    return [state.theta, *state.memory, *state.chains[:3], *state.chains.own]
 
 
 def assert_same_state(a, b, **tolerance):

@@ -14,6 +14,9 @@ ESTIMATORS = [
     BernoulliRBM(gradient="cd", optimizer="momentum", schedule="linear"),
     BernoulliRBM(gradient="pcd", optimizer="nesterov", schedule="exponential"),
     BernoulliRBM(n_components=4, gradient="exact", optimizer="sgd", schedule="inverse"),
+    BernoulliRBM(gradient="tap"),
+    BernoulliRBM(gradient="pseudo_likelihood"),
+    RBM(hidden="gaussian", gradient="ratio_matching"),
 ]
 
 

@@ -19,7 +19,7 @@ from sklearn.datasets import load_digits
 
 from ebm import BernoulliRBM
 from ebm.gradients import ContrastiveDivergence, PersistentContrastiveDivergence
-from ebm.optimizers import Inverse, Nesterov
+from ebm.optimizers import Inverse, Nesterov, Regularization
 
 SPARSE = [sp.csr_matrix, sp.csr_array, sp.csc_matrix, sp.csc_array, sp.lil_matrix]
 
@@ -305,6 +305,7 @@ def test_clone_keeps_every_setting():
         "optimizer": Nesterov(momentum=0.8),
         "schedule": Inverse(rate=0.5),
         "weight_decay": 0.01,
+        "regularization": Regularization(l1=0.1, dropout=0.5),
         "warm_start": True,
         "callbacks": [print],
     }
