@@ -50,9 +50,9 @@ class TAP(Gradient):
         Share of the old magnetisations in the new ones, in [0, 1).
     n_chains : int or None, default=None
         Count of persistent magnetisations; None: as many as the batch size.
-    persistent : bool, default=True
-        Whether magnetisations go on where they last stopped. Otherwise one set per row starts at the row, which is
-        the better choice for data of several clusters (see the module).
+    persistent : bool, default=False
+        Whether magnetisations go on where they last stopped, as published. Otherwise one set per row starts at the
+        row, which is the better choice for data of several clusters (see the module).
     centered : bool, default=True
         Whether the gradient is centred.
     """
@@ -62,7 +62,7 @@ class TAP(Gradient):
     n_iter: int = 3
     damping: float = 0.5
     n_chains: int | None = None
-    persistent: bool = True
+    persistent: bool = False
     centered: bool = True
 
     def __post_init__(self) -> None:
