@@ -318,6 +318,8 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
                 setattr(self, f"{field}_{layer}_", getattr(own, field))
         self.h_samples_, self.offset_visible_, self.offset_hidden_, self._own = state.chains
         self._own_of = repr(plan.gradient)
+        for name, x in plan.gradient.attributes(state.chains).items():
+            setattr(self, f"{name}_", x)
         self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
         self._memory_of = type(plan.optimizer).__name__

@@ -124,6 +124,10 @@ class Gradient(Record, abc.ABC):
         `n_chains` is the count of rows in the chain state that it will be called with.
         """
 
+    def attributes(self, chains: ChainState) -> dict[str, Array]:
+        """What users may want to know of the chains, by name: becomes fitted attributes."""
+        return {}
+
     @property
     def slide(self) -> float:
         """Rate at which the offsets follow the data."""

@@ -21,7 +21,7 @@ from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import BipartitePath, model_base
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
-from ebm.samplers.tempering import Replicas, replicas, respaced, temper
+from ebm.samplers.tempering import Replicas, replicas, respaced, swap_rates, temper
 
 # Updates between adaptations of the ladder.
 ADAPT_EVERY = 100
@@ -70,7 +70,14 @@ class ParallelTempering(Gradient):
         base = model_base(model, params)
         path = BipartitePath(model, params, base)
         first = replicas(path, self.n_temperatures, len(chains.h), fold(key, 1))
-        return chains._replace(own=_to_arrays(first, base))
+        return chains._replace(own=_to_arrays(first, swap_rates(first), base))
+
+    def attributes(self, chains: ChainState) -> dict[str, Array]:
+        """The ladder, and the swap rates of its last spell, or of the present one if it is the first."""
+        _, ladder, acceptance, proposals, n_sweeps, rates = chains.own[:6]
+        state = Replicas(chains.own[0], ladder, acceptance, proposals, int(n_sweeps[0]))
+        known = swap_rates(state) if np.isnan(rates).all() else rates
+        return {"temperatures": ladder, "swap_rates": known}
 
     def bind(
         self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
@@ -79,16 +86,19 @@ class ParallelTempering(Gradient):
         return BoundTempered(self, model, gradient, batch_size, n_chains)
 
 
-def _to_arrays(state: Replicas, base: tuple[Any, Any]) -> tuple[Array, ...]:
+def _to_arrays(state: Replicas, rates: Array, base: tuple[Any, Any]) -> tuple[Array, ...]:
     *arrays, n_sweeps = state
-    return (*arrays, np.array([n_sweeps]), *base[0], *base[1])
+    return (*arrays, np.array([n_sweeps]), rates, *base[0], *base[1])
 
 
-def _from_arrays(model: Bipartite, arrays: tuple[Array, ...]) -> tuple[Replicas, tuple[Any, Any]]:
-    x, ladder, acceptance, proposals, n_sweeps = arrays[:5]
-    split = 5 + len(model.visible.fields)
-    base = model.visible.parameters(*arrays[5:split]), model.hidden.parameters(*arrays[split:])
-    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), base
+def _from_arrays(
+    model: Bipartite, arrays: tuple[Array, ...]
+) -> tuple[Replicas, Array, tuple[Any, Any]]:
+    """Replicas, the swap rates before the ladder last moved, and the easy law."""
+    x, ladder, acceptance, proposals, n_sweeps, rates = arrays[:6]
+    split = 6 + len(model.visible.fields)
+    base = model.visible.parameters(*arrays[6:split]), model.hidden.parameters(*arrays[split:])
+    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), rates, base
 
 
 class BoundTempered(BoundGradient):
@@ -117,7 +127,7 @@ class BoundTempered(BoundGradient):
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
         n_rows, n_chains = len(batch.v), len(chains.h)
         total = n_rows + n_chains
-        state, base = _from_arrays(self._model, chains.own)
+        state, rates, base = _from_arrays(self._model, chains.own)
         path = BipartitePath(self._model, params, base)
         state = temper(path, state, key, 1, n_moves=self._choice.n_steps)
         if batch.v.base is not self._V:
@@ -143,5 +153,6 @@ class BoundTempered(BoundGradient):
             tuple(self._gradient),
         )
         if self._choice.adapt and state.n_sweeps % ADAPT_EVERY == 0:
-            state = respaced(state)
-        return self._gradient, ChainState(h, *chains[1:3], _to_arrays(state, base)), Info(finite)
+            rates, state = swap_rates(state), respaced(state)
+        own = _to_arrays(state, rates, base)
+        return self._gradient, ChainState(h, chains.mu, chains.lam, own), Info(finite)
