@@ -209,7 +209,7 @@ def raise_log_likelihood(
     for block, start in enumerate(range(0, len(v), RAISE_ROWS)):
         rows = slice(start, start + RAISE_ROWS)
         x = np.repeat(v[rows], choice.n_runs, axis=0)
-        back = anneal_back(path, t, x, fold(key, block), n_jobs)
+        back = anneal_back(path, t, x, fold(fold(key, 4), block), n_jobs)
         ratios = -back.log_weights.reshape(-1, choice.n_runs)
         log_ratio, errors[rows], _ = log_mean(ratios)
         energy = path.energy(v[rows], path.inputs(v[rows]))
