@@ -19,6 +19,7 @@ class FittedBipartite:
 
     components_: Any
     random_state: Any
+    verbose: Any
 
     def _model(self) -> Bipartite:
         raise NotImplementedError

@@ -181,7 +181,9 @@ class BipartiteLikelihoods(FittedBipartite):
         if not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
         key = fold(stream(self._seed, "evaluation"), ANNEALING)
-        return Evaluation(self._base(params), None, key, n_jobs)
+        name = type(self).__name__
+        tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
+        return Evaluation(self._base(params), None, key, n_jobs, tell)
 
 
 def _agreed(z: LogPartition, method: Any) -> LogPartition:

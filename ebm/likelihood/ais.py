@@ -16,6 +16,7 @@ The standard error of a log mean is that of the mean divided by the mean (the de
 weights that were seen: read it beside the effective sample size (sum w)^2 / sum w^2.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -149,8 +150,9 @@ def ais_log_partition(
     *,
     samples: Array | None = None,
     n_jobs: int | None = None,
+    tell: Callable[[str], object] | None = None,
 ) -> LogPartition:
-    """Log Z of the end of `path`, in the way that `choice` says.
+    """Log Z of the end of `path`, in the way that `choice` says; `tell` is told of every attempt.
 
     The reverse estimate starts from states that have been walked for as many steps as there are temperatures, from
     `samples` (rows, units), about those of the model, or without them from the forward particles, resampled.
@@ -158,7 +160,13 @@ def ais_log_partition(
     fixed = choice.n_temperatures is not None or not isinstance(choice.schedule, str)
     n = choice.n_temperatures or FIRST_TEMPERATURES
     while True:
-        result = _estimate(path, temperatures(choice.schedule, n), choice, key, samples, n_jobs)
+        t = temperatures(choice.schedule, n)
+        result = _estimate(path, t, choice, key, samples, n_jobs)
+        if tell is not None:
+            tell(
+                f"AIS, {len(t) - 1} temperatures: log Z = {result.value:.2f} +- {result.standard_error:.2f}, "
+                f"by the reverse {result.reverse:.2f}"
+            )
         if fixed or abs(result.gap) <= choice.tolerance or 2 * n > MOST_TEMPERATURES:
             return result
         n *= 2

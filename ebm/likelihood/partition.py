@@ -1,5 +1,6 @@
 """log Z and log-likelihoods, by whatever method is asked for: the exact ones where they can be had."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,12 +32,15 @@ class Evaluation(NamedTuple):
     key : Key
     n_jobs : int or None
         Threads, in joblib's sense; no result depends on it.
+    tell : callable or None
+        Is called with a line of text after every attempt at log Z.
     """
 
     base: tuple[Any, Any] | None = None
     samples: Array | None = None
     key: Key = stream(0, "evaluation")
     n_jobs: int | None = None
+    tell: Callable[[str], object] | None = None
 
 
 DEFAULT = Evaluation()
@@ -79,7 +83,12 @@ def log_partition(
     path = annealing_path(model, params, beta, evaluation)
     samples = evaluation.samples if beta == 1 else None
     return ais_log_partition(
-        path, choice, evaluation.key, samples=samples, n_jobs=evaluation.n_jobs
+        path,
+        choice,
+        evaluation.key,
+        samples=samples,
+        n_jobs=evaluation.n_jobs,
+        tell=evaluation.tell,
     )
 
 
