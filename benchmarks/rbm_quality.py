@@ -371,7 +371,8 @@ def bars4() -> None:
 
 # Epochs, learning rate (which falls to zero), chains, and Gibbs steps per update.
 MNIST_500: dict[str, tuple[int, float, int, int]] = {
-    "PCD-1, 60 epochs": (60, 0.05, 100, 1),
+    "PCD-1, 60 epochs": (60, 0.1, 100, 1),
+    "PCD-1, 240 epochs": (240, 0.1, 100, 1),
 }
 
 
