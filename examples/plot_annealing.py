@@ -112,6 +112,7 @@ for ax, (name, found) in zip(axes, estimates.items(), strict=True):
     ax.axhline(0, color="black", linestyle=":", label="exact")
     ax.set(title=f"from {name}", xscale="log", xlabel="temperatures")
     ax.set_yscale("symlog", linthresh=0.5)
+    ax.set_yticks([-10, -1, 0, 1, 10], ["-10", "-1", "0", "1", "10"])
 axes[0].set_ylabel("error of log Z (nats)")
 axes[0].legend()
 plt.show()

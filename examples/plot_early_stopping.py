@@ -82,16 +82,17 @@ print(f"\nthe training rows, meanwhile: {curves['train'][0]:.2f} to {curves['tra
 
 # %%
 
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.6), layout="constrained")
 axes[0].plot(epochs, curves["train"], label="training rows")
 axes[0].plot(epochs, curves["test"], label="the 1000 others")
-axes[0].set(xlabel="epoch", ylabel="exact log-likelihood (nats)")
-axes[1].plot(epochs, curves["pseudo"], label="held-out pseudo-likelihood (nats)")
-axes[1].plot(epochs, curves["gap"], label="free-energy gap (nats)")
-axes[1].set(xlabel="epoch")
-for ax in axes:
-    for (name, epoch), style in zip(chosen.items(), ["--", ":"], strict=True):
-        ax.axvline(epoch, color="gray", linestyle=style, label=f"stop by {name}")
-axes[0].legend(loc="lower right", fontsize=8)
-axes[1].legend(loc="center right", fontsize=8)
+axes[0].legend()
+axes[1].plot(epochs, curves["pseudo"])
+axes[2].plot(epochs, curves["gap"])
+titles = ["exact log-likelihood", "held-out pseudo-likelihood", "free-energy gap"]
+for ax, title in zip(axes, titles, strict=True):
+    ax.set(title=title, xlabel="epoch")
+axes[0].set_ylabel("nats")
+for ax, epoch in zip(axes[1:], chosen.values(), strict=True):
+    for each, style in ((ax, "-"), (axes[0], ":")):
+        each.axvline(epoch, color="gray", linestyle=style)
 plt.show()

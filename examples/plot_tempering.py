@@ -46,9 +46,9 @@ print(
 )
 
 # %%
-# Chains of different length, from the same start, that of ``sample``: pixels are independent there, and nearly all images
-# lie on the side of the full mode. A tempered chain with eight replicas costs as much per step as eight Gibbs chains;
-# steps are counted by cost.
+# Chains of different length, from the same start, that of ``sample``: pixels are independent there, and nearly all
+# images lie on the side of the full mode. A tempered chain with eight replicas costs as much per step as eight Gibbs
+# chains; steps are counted by cost.
 
 N_CHAINS, N_REPLICAS = 500, 8
 
