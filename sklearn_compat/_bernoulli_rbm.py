@@ -50,8 +50,8 @@ class BernoulliRBM(BaseRBM):
             default="pcd"
         Estimator of the log-likelihood gradient, by name or with its own settings, for example
         ``PersistentContrastiveDivergence(n_steps=5, n_chains=100)``, ``ContrastiveDivergence(n_steps=10)`` or
-        ``ParallelTempering(n_temperatures=20)``.
-        "exact" is for small models. All are centred by default; :doc:`/learning` compares them.
+        ``ParallelTempering(n_temperatures=20)``. "exact" is for small models. All are centred by default;
+        :doc:`/learning` compares them.
 
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
@@ -86,7 +86,7 @@ class BernoulliRBM(BaseRBM):
         Biases of the visible units.
 
     h_samples_ : ndarray of shape (n_chains, n_components)
-        Hidden states of the persistent chains; no rows for gradients without.
+        Hidden states of the persistent chains, for "tap" hidden means; no rows for gradients without chains.
 
     offset_visible_ : ndarray of shape (n_features,)
         Offsets of the visible units in the centred gradient.

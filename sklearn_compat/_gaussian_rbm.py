@@ -90,7 +90,7 @@ class GaussianRBM(BaseRBM):
         log sigma_i^2; see also `variances_`.
 
     h_samples_ : ndarray of shape (n_chains, n_components)
-        Hidden states of the persistent chains; no rows for gradients without.
+        Hidden states of the persistent chains, for "tap" hidden means; no rows for gradients without chains.
 
     offset_visible_ : ndarray of shape (n_features,)
         Offsets of the visible units in the centred gradient.

@@ -95,7 +95,7 @@ class RBM(BaseRBM):
         log sigma^2 of the units, where they are Gaussian.
 
     h_samples_ : ndarray of shape (n_chains, n_components)
-        Hidden states of the persistent chains; no rows for gradients without.
+        Hidden states of the persistent chains, for "tap" hidden means; no rows for gradients without chains.
 
     offset_visible_ : ndarray of shape (n_features,)
         Offsets of the visible units in the centred gradient.
