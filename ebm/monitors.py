@@ -120,6 +120,24 @@ class EarlyStopping:
     -----
     The parameters are also restored when training comes to its end without a stop; not when it is interrupted. The
     monitored numbers stand in ``history_`` under the monitor's name ("held_out" for a callable).
+
+    The free-energy gap (section 6 of [1]_) is the difference of the mean log-likelihoods, for log Z cancels. Which gap
+    is too large it does not say; a held-out pseudo-likelihood has a maximum of its own.
+
+    References
+    ----------
+    .. [1] Hinton, G. E. (2012). A practical guide to training restricted Boltzmann machines. In Neural Networks: Tricks
+       of the Trade. Springer.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BernoulliRBM, EarlyStopping
+    >>> X = np.random.default_rng(0).integers(0, 2, (60, 8)).astype(float)  # nothing to learn
+    >>> stop = EarlyStopping(X[30:], patience=5)
+    >>> rbm = BernoulliRBM(n_components=4, n_iter=500, callbacks=stop, random_state=0).fit(X[:30])
+    >>> len(rbm.history_["pseudo_likelihood"]) < 500
+    True
     """
 
     def __init__(
@@ -216,6 +234,35 @@ class Checkpoint:
         The file. It is replaced in one step: a crash leaves the old one or the new one.
     every : int, default=1
         Epochs between writes; the last epoch is always written.
+
+    Raises
+    ------
+    ValueError
+        If the folder of `path` does not exist, or `every` is not a positive integer.
+
+    Notes
+    -----
+    Callbacks that keep something between epochs keep it in the file if it stands in ``report.kept``, as
+    :class:`EarlyStopping` does; what they keep elsewhere is lost.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> import numpy as np
+    >>> from ebm import BernoulliRBM, Checkpoint
+    >>> X, settings = np.eye(3), {"n_components": 2, "n_iter": 4, "random_state": 0}
+    >>> def crash(report):
+    ...     if report.epoch == 3:
+    ...         raise OSError("the power went out")
+    >>> with TemporaryDirectory() as folder:
+    ...     file = Path(folder, "training")
+    ...     try:
+    ...         BernoulliRBM(**settings, callbacks=[Checkpoint(file), crash]).fit(X)
+    ...     except OSError:
+    ...         rbm = BernoulliRBM(**settings).resume(file, X)
+    >>> bool((rbm.components_ == BernoulliRBM(**settings).fit(X).components_).all())
+    True
     """
 
     def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:

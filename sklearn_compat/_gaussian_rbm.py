@@ -46,10 +46,13 @@ class GaussianRBM(BaseRBM):
         Seed of initial weights, order of rows and Gibbs sampling. An int makes every result reproducible.
         See :term:`Glossary <random_state>`.
 
-    gradient : {"pcd", "cd", "exact"} or record, default="pcd"
+    gradient : {"pcd", "cd", "fpcd", "tempering", "exact", "tap", "pseudo_likelihood", "ratio_matching"} or record, \
+            default="pcd"
         Estimator of the log-likelihood gradient, by name or with its own settings, for example
         ``PersistentContrastiveDivergence(n_steps=5, n_chains=100)``, ``ContrastiveDivergence(n_steps=10)`` or
-        ``Exact()`` (small models). All are centred by default.
+        ``ParallelTempering(n_temperatures=20)``. "exact" is for small models; "tap" is for real visible units with
+        ``TAP(order=1)`` only, and the last two are for binary ones.
+        All are centred by default; :doc:`/learning` compares them.
 
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
@@ -70,7 +73,7 @@ class GaussianRBM(BaseRBM):
 
     callbacks : callable, list of callables or None, default=None
         Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
-        True to end training.
+        True to end training. There are :class:`ebm.EarlyStopping` and :class:`ebm.Checkpoint`.
 
     Attributes
     ----------
@@ -87,7 +90,7 @@ class GaussianRBM(BaseRBM):
         log sigma_i^2; see also `variances_`.
 
     h_samples_ : ndarray of shape (n_chains, n_components)
-        Hidden states of the persistent chains.
+        Hidden states of the persistent chains, for "tap" hidden means; no rows for gradients without chains.
 
     offset_visible_ : ndarray of shape (n_features,)
         Offsets of the visible units in the centred gradient.
@@ -95,9 +98,9 @@ class GaussianRBM(BaseRBM):
     offset_hidden_ : ndarray of shape (n_components,)
         Offsets of the hidden units in the centred gradient.
 
-    history_ : dict of list
-        What was recorded per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the callbacks;
-        ``pandas.DataFrame(rbm.history_)`` is a table of it.
+    history_ : dict of ndarray
+        What was recorded, one entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the
+        callbacks, NaN where there was none; ``pandas.DataFrame(rbm.history_)`` is a table of it.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.

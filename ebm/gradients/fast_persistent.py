@@ -40,6 +40,20 @@ class FastPersistentContrastiveDivergence(Gradient):
         What is left of the fast parameters after an update (the published 19/20).
     centered : bool, default=True
         Whether the gradient is centred.
+
+    References
+    ----------
+    .. [1] Tieleman, T. and Hinton, G. (2009). Using fast weights to improve persistent contrastive divergence.
+       International Conference on Machine Learning.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BernoulliRBM, FastPersistentContrastiveDivergence
+    >>> fast = FastPersistentContrastiveDivergence(n_chains=20, fast_learning_rate=0.05)
+    >>> rbm = BernoulliRBM(n_components=2, gradient=fast, n_iter=2, random_state=0).fit(np.eye(4))
+    >>> rbm.h_samples_.shape
+    (20, 2)
     """
 
     has_own: ClassVar[bool] = True

@@ -43,6 +43,23 @@ class ParallelTempering(Gradient):
         Whether the ladder of temperatures adapts to equal swap rates, or keeps equal steps.
     centered : bool, default=True
         Whether the gradient is centred.
+
+    References
+    ----------
+    .. [1] Desjardins, G., Courville, A., Bengio, Y., Vincent, P. and Delalleau, O. (2010). Tempered Markov chain Monte
+       Carlo for training of restricted Boltzmann machines. International Conference on Artificial Intelligence and
+       Statistics.
+    .. [2] Cho, K., Raiko, T. and Ilin, A. (2010). Parallel tempering is efficient for learning restricted Boltzmann
+       machines. International Joint Conference on Neural Networks.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BernoulliRBM, ParallelTempering
+    >>> tempered = ParallelTempering(n_chains=20, n_temperatures=4)
+    >>> rbm = BernoulliRBM(n_components=2, gradient=tempered, n_iter=2, random_state=0)
+    >>> rbm.fit(np.eye(4)).h_samples_.shape
+    (20, 2)
     """
 
     has_own: ClassVar[bool] = True

@@ -37,8 +37,8 @@ class Optimizer(Record, abc.ABC):
 
         `rate` is the learning rate of this step, `hold` what is done to the gradient before: with
         (factor, limit, l1, l2, n_weights) it is multiplied by the factor, clipped to +- limit, and the slopes of the
-        penalties l1 |theta| + l2 theta^2 / 2 are subtracted in the first `n_weights` entries. Entries that would become
-        infinite stay; False if there are any.
+        penalties ``l1 |theta|`` and ``l2 theta^2 / 2`` are subtracted in the first `n_weights` entries. Entries that
+        would become infinite stay; False if there are any.
         """
         number = theta.dtype.type
         return bool(ascent.step(self.settings, theta, gradient, memory, number(rate), hold))

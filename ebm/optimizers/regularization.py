@@ -1,6 +1,6 @@
 """What keeps parameters small and hidden units busy, besides the penalty on squared weights.
 
-With the weights W, their gradient, and the gradient g of all parameters,
+With the weights W, their gradient, and the gradient g of all parameters::
 
     l1               the penalty l1 sum |W_ij|, whose slope l1 sign(W_ij) is subtracted from the gradient
     max_norm         after an update, every hidden unit's weights (column of W) with a Euclidean norm above max_norm are

@@ -1,6 +1,6 @@
 """Stochastic gradient ascent, plain and with momentum.
 
-With the gradient g (penalties included) and the learning rate r,
+With the gradient g (penalties included) and the learning rate r::
 
     SGD        theta <- theta + r g
     Momentum   u <- m u + r g,    theta <- theta + u                (Polyak 1964)

@@ -100,7 +100,21 @@ def conditional_mean(
 
 @dataclass(frozen=True, repr=False)
 class Gibbs(Sampler):
-    """Sampling by independent chains of block Gibbs sampling; no settings of its own."""
+    """Sampling by independent chains of block Gibbs sampling; no settings of its own.
+
+    Notes
+    -----
+    One step costs two products with the weights. Chains cross between modes only through states of low probability:
+    where modes are far apart, take :class:`~ebm.Tempering`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BernoulliRBM, Gibbs
+    >>> rbm = BernoulliRBM(n_components=2, n_iter=2, random_state=0).fit(np.eye(3))
+    >>> rbm.sample(4, n_steps=10, sampler=Gibbs()).shape
+    (4, 3)
+    """
 
     def draw(self, target: Target, v: Array, key: Key, n_steps: int) -> Draws:
         """Samples after `n_steps` from `v`; the trace is that of the second half of the steps."""

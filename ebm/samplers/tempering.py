@@ -174,6 +174,31 @@ class Tempering(Sampler):
         Replicas per sample, each of which costs as much as a Gibbs chain; at least 2.
     adapt : bool, default=True
         Whether the ladder adapts, or stays one of equal steps.
+
+    Notes
+    -----
+    The far end of the ladder is a law without weights whose units have the means of the training data, so that replicas
+    there are independent draws near the data. Rates of exchange near zero say that there are too few replicas.
+
+    References
+    ----------
+    .. [1] Swendsen, R. H. and Wang, J.-S. (1986). Replica Monte Carlo simulation of spin-glasses. Physical Review
+       Letters 57, 2607-2609.
+    .. [2] Geyer, C. J. (1991). Markov chain Monte Carlo maximum likelihood. Computing Science and Statistics:
+       Proceedings of the 23rd Symposium on the Interface, 156-163.
+    .. [3] Syed, S., Bouchard-Cote, A., Deligiannidis, G. and Doucet, A. (2022). Non-reversible parallel tempering: a
+       scalable highly parallel MCMC scheme. Journal of the Royal Statistical Society: Series B 84, 321-350, section 5.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BernoulliRBM, Tempering
+    >>> X = np.repeat([[0.0], [1.0]], 20, axis=0) * np.ones(4)
+    >>> rbm = BernoulliRBM(n_components=2, n_iter=50, random_state=0).fit(X)
+    >>> tempered = Tempering(n_temperatures=4)
+    >>> V, told = rbm.sample(10, n_steps=50, sampler=tempered, return_diagnostics=True)
+    >>> V.shape, told.swap_rates.shape
+    ((10, 4), (3,))
     """
 
     n_temperatures: int = 10
