@@ -119,7 +119,8 @@ class EarlyStopping:
     Notes
     -----
     The parameters are also restored when training comes to its end without a stop; not when it is interrupted. The
-    monitored numbers stand in ``history_`` under the monitor's name ("held_out" for a callable).
+    monitored numbers stand in ``history_`` as "held_out_pseudo_likelihood", "free_energy_gap", or "held_out" for a
+    callable.
 
     The free-energy gap (section 6 of [1]_) is the difference of the mean log-likelihoods, for log Z cancels. Which gap
     is too large it does not say; a held-out pseudo-likelihood has a maximum of its own.
@@ -136,7 +137,7 @@ class EarlyStopping:
     >>> X = np.random.default_rng(0).integers(0, 2, (60, 8)).astype(float)  # nothing to learn
     >>> stop = EarlyStopping(X[30:], patience=5)
     >>> rbm = BernoulliRBM(n_components=4, n_iter=500, callbacks=stop, random_state=0).fit(X[:30])
-    >>> len(rbm.history_["pseudo_likelihood"]) < 500
+    >>> len(rbm.history_["held_out_pseudo_likelihood"]) < 500
     True
     """
 
@@ -177,11 +178,16 @@ class EarlyStopping:
         stop = False
         if report.epoch % self.every == 0 or last:
             score = self._score(report.model, report.params)
-            report.monitored[self.monitor if isinstance(self.monitor, str) else "held_out"] = score
+            report.monitored[self._entry()] = score
             stop = self._judge(kept, score, report.theta)
         if stop or last:
             report.theta[:] = kept["best_theta"]
         return stop
+
+    def _entry(self) -> str:
+        # "pseudo_likelihood" is what a verbose fit records of training rows.
+        names = {"pseudo_likelihood": "held_out_pseudo_likelihood"}
+        return "held_out" if callable(self.monitor) else names.get(self.monitor, self.monitor)
 
     def _score(self, model: Bipartite, params: BipartiteParameters) -> float:
         for name, rows in (("held_out", self.held_out), ("train", self.train)):

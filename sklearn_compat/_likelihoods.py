@@ -99,7 +99,12 @@ class BipartiteLikelihoods(FittedBipartite):
         return float(self.score_samples(X).mean())
 
     def log_partition(
-        self, method: Any = "auto", *, beta: float = 1.0, n_jobs: int | None = None
+        self,
+        method: Any = "auto",
+        *,
+        beta: float = 1.0,
+        n_jobs: int | None = None,
+        random_state: Any = None,
     ) -> LogPartition:
         """Logarithm of the partition function Z(beta).
 
@@ -114,6 +119,8 @@ class BipartiteLikelihoods(FittedBipartite):
             Inverse temperature.
         n_jobs : int, default=None
             Threads, in joblib's sense. The result does not depend on it, nor on earlier calls.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the particles. None: the model's own, so that the same question has the same answer.
 
         Returns
         -------
@@ -134,7 +141,11 @@ class BipartiteLikelihoods(FittedBipartite):
         check_real(beta, "beta", open_low=True)
         params = self._params()
         z = log_partition(
-            self._model(), params, method, beta=beta, evaluation=self._evaluation(params, n_jobs)
+            self._model(),
+            params,
+            method,
+            beta=beta,
+            evaluation=self._evaluation(params, n_jobs, random_state),
         )
         return _agreed(z, method)
 
@@ -145,6 +156,7 @@ class BipartiteLikelihoods(FittedBipartite):
         *,
         return_std: bool = False,
         n_jobs: int | None = None,
+        random_state: Any = None,
     ) -> Any:
         """Log-likelihood log p(v) = -F(v) - log Z of each row.
 
@@ -159,6 +171,8 @@ class BipartiteLikelihoods(FittedBipartite):
             Whether to return standard errors as well.
         n_jobs : int, default=None
             Threads, in joblib's sense; the result does not depend on it.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the particles. None: the model's own, so that the same question has the same answer.
 
         Returns
         -------
@@ -171,16 +185,19 @@ class BipartiteLikelihoods(FittedBipartite):
         params = self._params()
         rows = self._dense(X, params)
         values, errors, z = log_likelihood(
-            self._model(), params, rows, method, self._evaluation(params, n_jobs)
+            self._model(), params, rows, method, self._evaluation(params, n_jobs, random_state)
         )
         if z is not None:
             _agreed(z, method)
         return (values, errors) if return_std else values
 
-    def _evaluation(self, params: BipartiteParameters, n_jobs: int | None) -> Evaluation:
+    def _evaluation(
+        self, params: BipartiteParameters, n_jobs: int | None, random_state: Any
+    ) -> Evaluation:
         if not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
-        key = fold(stream(self._seed, "evaluation"), ANNEALING)
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        key = fold(stream(seed, "evaluation"), ANNEALING)
         name = type(self).__name__
         tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
         return Evaluation(self._base(params), None, key, n_jobs, tell)

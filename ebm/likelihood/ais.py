@@ -93,6 +93,10 @@ class AIS(Record):
     def __post_init__(self) -> None:
         if self.n_temperatures is not None:
             check_integer(self.n_temperatures, "n_temperatures")
+            if not isinstance(self.schedule, str):
+                raise ValueError(
+                    "n_temperatures must be None when schedule gives the temperatures."
+                )
         elif not self.reverse and isinstance(self.schedule, str):
             raise ValueError(
                 "n_temperatures=None takes reverse=True, to know when there are enough."

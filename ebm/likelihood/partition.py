@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array, resolve
+from ebm._checks import Array
 from ebm._random import Key, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import BipartitePath, model_base
@@ -18,6 +18,8 @@ from ebm.units import Gaussian
 
 # Up to this many units in the smaller layer are enumerated unasked: seconds at most.
 MAX_UNASKED = 20
+PARTITIONS = ["auto", "exact", "ais"]
+LIKELIHOODS = [*PARTITIONS, "raise", "pseudo"]
 
 
 class Evaluation(NamedTuple):
@@ -79,7 +81,11 @@ def log_partition(
         method = "exact" if can_be_exact(model, params) else "ais"
     if method == "exact":
         return exact_log_partition(model, params, beta=beta, n_jobs=evaluation.n_jobs)
-    choice = resolve(method, {"exact": AIS, "auto": AIS, "ais": AIS}, AIS, "method")
+    choice = AIS() if method == "ais" else method
+    if not isinstance(choice, AIS):
+        raise ValueError(
+            f"method must be one of {PARTITIONS} or an instance of AIS. Got {method!r} instead."
+        )
     path = annealing_path(model, params, beta, evaluation)
     samples = evaluation.samples if beta == 1 else None
     return ais_log_partition(
@@ -132,6 +138,10 @@ def log_likelihood(
     """
     if method == "pseudo":
         return pseudo_log_likelihood(model, params, v), np.zeros(len(v)), None
+    if not isinstance(method, AIS | RAISE) and method not in LIKELIHOODS:
+        raise ValueError(
+            f"method must be one of {LIKELIHOODS} or an instance of AIS or RAISE. Got {method!r} instead."
+        )
     if method == "raise" or isinstance(method, RAISE):
         choice = RAISE() if isinstance(method, str) else method
         path = annealing_path(model, params, 1.0, evaluation)
