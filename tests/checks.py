@@ -157,6 +157,31 @@ def assert_gradient_over_flips(gradient, model, X, weights, *, ratio, atol=1e-7)
     np.testing.assert_allclose(flat(gradient), flat(exact), rtol=0, atol=1e-11)
 
 
+def assert_fast_weights(update, fast, atol=1e-12):
+    """After an update they are decay fast + rate g, g being the gradient it found.
+
+    ``update(fast, rate, decay)`` returns g and the new fast parameters.
+    """
+    for rate, decay in ((0.1, 0.95), (0.3, 0.5), (0.05, 0.0)):
+        gradient, new = update(fast.copy(), rate, decay)
+        np.testing.assert_allclose(new, decay * fast + rate * gradient, rtol=0, atol=atol)
+
+
+def sparsity_penalty(model, X, weights, target, cost):
+    """cost / 2 sum_j (sum_r weight_r E[h_j | v_r] - target)^2."""
+    activity = weights @ [rbm.hidden_moments(model, v)[0] for v in X]
+    return cost / 2 * np.sum((activity - target) ** 2)
+
+
+def assert_sparsity_slope(gradient, model, X, weights=None, target=0.2, cost=0.7):
+    """``gradient(X, weights)`` goes straight down the penalty."""
+    w = np.full(len(X), 1 / len(X)) if weights is None else weights
+    slope = rbm_gradients.finite_differences(
+        lambda m: -sparsity_penalty(m, X, w, target, cost), model
+    )
+    np.testing.assert_allclose(flat(gradient(X, weights)), flat(slope), rtol=0, atol=1e-7)
+
+
 # Fixed points --------------------------------------------------------------------------------
 
 

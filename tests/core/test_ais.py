@@ -31,7 +31,7 @@ from tests.models import (
 )
 from tests.oracles import annealing, rbm, tempering
 from tests.oracles.data import sample_states
-from tests.statistics import assert_increasing, assert_same_mean
+from tests.statistics import assert_increasing
 
 KEY = Key(31, 32)
 LEVEL = 1e-6

@@ -213,7 +213,6 @@ def test_a_move_has_the_enumerated_row_and_leaves_the_law(pair, t, dtype):
 def test_a_move_leaves_the_moments_of_two_gaussian_layers(t):
     """From exact draws of (v, h), means and second moments of v stay."""
     path, n = path_of(PAIRS[3]), 40_000
-    model, _ = annealing.at(path, t)
     (mean,), deviation = annealing.marginal_moments(path, t)
     v = mean + deviation * np.random.default_rng(2).normal(size=(n, 1))
     ours = library_path(path)

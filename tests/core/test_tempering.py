@@ -282,7 +282,9 @@ def test_a_respaced_ladder_exchanges_equally_often():
 
 def test_ladders_by_hand():
     """Rejections 0.5 and 0.3 and a hundredth each: equal steps of their sum 0.82."""
-    state = Replicas(np.zeros((3, 1)), np.array([1.0, 0.4, 0.0]), np.array([1.0, 1.4]), np.full(2, 2))
+    state = Replicas(
+        np.zeros((3, 1)), np.array([1.0, 0.4, 0.0]), np.array([1.0, 1.4]), np.full(2, 2)
+    )
     np.testing.assert_allclose(swap_rates(state), [0.5, 0.7])
     middle = 1 - 0.6 * 0.41 / 0.51
     np.testing.assert_allclose(respaced(state).ladder, [1.0, middle, 0.0], rtol=1e-14)
