@@ -99,14 +99,18 @@ def assert_sweeps_leave_the_product_law(sweep, table, ladder, n=40_000):
     assert_same_distribution(replica_counts(x), tempering.product_visible_law(table, ladder))
 
 
-def assert_sweeps_have_the_row(sweep, table, ladder, start, n_moves=1, first=0, n=40_000):
-    """From the state numbers ``start``, one for each replica: block Gibbs steps, then exchanges."""
+def assert_sweeps_have_the_row(sweep, table, ladder, start, n_moves=1, firsts=(0,), n=40_000):
+    """From the state numbers ``start``, one for each replica: block Gibbs steps, then exchanges.
+
+    As many times as there are ``firsts``, which say from which replica on pairs exchange.
+    """
     x = sweep(np.array([np.tile(table.V[k], (n, 1)) for k in start]))
     law = np.zeros(len(table.V) ** len(ladder))
     law[np.ravel_multi_index(start, [len(table.V)] * len(ladder))] = 1
-    for _ in range(n_moves):
-        law = law @ tempering.gibbs_sweep(table, ladder)
-    law = law @ tempering.swap_sweep(table, ladder, first)
+    for first in firsts:
+        for _ in range(n_moves):
+            law = law @ tempering.gibbs_sweep(table, ladder)
+        law = law @ tempering.swap_sweep(table, ladder, first)
     assert_same_distribution(replica_counts(x), law)
 
 

@@ -171,13 +171,13 @@ def test_the_product_law_of_all_replicas_is_stationary(ladder, n_sweeps, dtype):
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("firsts", [(0,), (1,), (0, 1), (1, 0, 1)])
 @pytest.mark.parametrize("n_moves", [1, 2])
-def test_one_sweep_has_the_enumerated_row(n_moves, first):
+def test_sweeps_have_the_enumerated_row(n_moves, firsts):
     path, ladder = strong(), LADDERS[1]
-    sweep = sweeper(path, ladder, n_moves=n_moves, first=first)
+    sweep = sweeper(path, ladder, len(firsts), n_moves=n_moves, first=firsts[0])
     table = annealing.tabulate(path)
-    assert_sweeps_have_the_row(sweep, table, ladder, (2, 0, 3), n_moves, first)
+    assert_sweeps_have_the_row(sweep, table, ladder, (2, 0, 3), n_moves, firsts)
 
 
 @pytest.mark.needs_jit
