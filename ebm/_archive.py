@@ -1,9 +1,12 @@
 """Files of named arrays with a header: never half written, never executed when read."""
 
 import json
+import lzma
 import os
+import struct
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +16,21 @@ from ebm._checks import Array
 
 FORMAT = 1
 HEADER = "header"
+# What reading bytes that are something else, or damaged, ends in. OSError is the caller's: no file, no permission.
+FAILURES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    lzma.LZMAError,
+    ValueError,
+    KeyError,
+    EOFError,
+    AttributeError,
+    TypeError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+)
 
 
 def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Array]) -> None:
@@ -37,10 +55,11 @@ def write(path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str
 def read(path: str | os.PathLike[str]) -> tuple[dict[str, Any], dict[str, Array]]:
     """Header and arrays of the file at `path`; ValueError if it is none of this format."""
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays.pop(HEADER)))
-    except (zipfile.BadZipFile, ValueError, KeyError, EOFError, AttributeError, TypeError) as error:
+        # np.load leaves a file that it has opened open when it fails.
+        with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+        header = dict(json.loads(str(arrays.pop(HEADER))))
+    except FAILURES as error:
         raise ValueError(f"checkpoint {Path(path).name!r} cannot be read: {error}") from None
     if header.get("format") != FORMAT:
         raise ValueError(

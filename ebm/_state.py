@@ -210,13 +210,19 @@ def _arrays(state: State) -> dict[str, Array]:
     arrays = {"theta": state.theta, "h": h, "mu": mu, "lam": lam}
     arrays |= {f"memory.{i}": x for i, x in enumerate(state.memory)}
     arrays |= {f"own.{i}": x for i, x in enumerate(own)}
-    arrays |= {f"history.{name}": np.asarray(x, np.float64) for name, x in state.history.items()}
+    arrays |= {f"history.{name}": _numbers(x) for name, x in state.history.items()}
     arrays |= {f"marginals.{i}": x for i, x in enumerate(state.marginals)}
     arrays |= {f"kept.{name}": x for name, x in state.kept.items()}
     for layer, named in state.bounds.items():
         for name, (low, high) in named.items():
             arrays |= {f"low.{layer}.{name}": low, f"high.{layer}.{name}": high}
     return arrays if state.origin is None else {**arrays, "origin": state.origin}
+
+
+def _numbers(values: list[float]) -> Array:
+    """Whole numbers as such, for they are counts; everything else in double precision."""
+    x = np.asarray(values)
+    return x if x.dtype.kind == "i" else x.astype(np.float64)
 
 
 def _from_arrays(model: Bipartite, header: dict[str, Any], arrays: dict[str, Array]) -> State:

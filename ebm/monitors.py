@@ -174,20 +174,22 @@ class EarlyStopping:
         """Whether to stop; at the end of training the best parameters are back in place."""
         kept, last = report.kept, report.epoch >= report.n_epochs
         if report.epoch == 1:
-            kept.pop("best", None)  # of an earlier fit
+            kept.pop(self._name, None)  # of an earlier fit
         stop = False
         if report.epoch % self.every == 0 or last:
             score = self._score(report.model, report.params)
-            report.monitored[self._entry()] = score
+            report.monitored[self._name] = score
             stop = self._judge(kept, score, report.theta)
         if stop or last:
-            report.theta[:] = kept["best_theta"]
+            report.theta[:] = kept[f"{self._name}.theta"]
         return stop
 
-    def _entry(self) -> str:
+    @property
+    def _name(self) -> str:
         # "pseudo_likelihood" is what a verbose fit records of training rows.
-        names = {"pseudo_likelihood": "held_out_pseudo_likelihood"}
-        return "held_out" if callable(self.monitor) else names.get(self.monitor, self.monitor)
+        if self.monitor == "pseudo_likelihood":
+            return "held_out_pseudo_likelihood"
+        return self.monitor if isinstance(self.monitor, str) else "held_out"
 
     def _score(self, model: Bipartite, params: BipartiteParameters) -> float:
         for name, rows in (("held_out", self.held_out), ("train", self.train)):
@@ -203,12 +205,12 @@ class EarlyStopping:
 
     def _judge(self, kept: dict[str, Array], score: float, theta: Array) -> bool:
         """Note the score; whether there were too many bad ones in a row."""
-        best = kept.get("best")  # the best score, and how many looks ago it was
+        best = kept.get(self._name)  # the best score, and how many looks ago it was
         if best is None or self._improves(score, best[0]):
-            kept |= {"best": np.array([score, 0.0]), "best_theta": theta.copy()}
+            kept |= {self._name: np.array([score, 0.0]), f"{self._name}.theta": theta.copy()}
         else:
             best[1] += 1
-        return bool(kept["best"][1] >= self.patience)
+        return bool(kept[self._name][1] >= self.patience)
 
     def _improves(self, score: float, best: float) -> bool:
         if self.monitor == "free_energy_gap":

@@ -67,7 +67,8 @@ print("stopped by           epochs run   best epoch   exact log-likelihood of th
 for name, stop in stops.items():
     rbm = BernoulliRBM(callbacks=stop, **settings).fit(X_train)
     n_epochs = len(rbm.history_["epoch"])
-    looked = rbm.history_[stop.monitor][9::10]
+    entry = {"pseudo_likelihood": "held_out_pseudo_likelihood"}.get(stop.monitor, stop.monitor)
+    looked = rbm.history_[entry][9::10]
     if stop.monitor == "free_energy_gap":
         chosen[name] = 10 * (np.flatnonzero(looked <= stop.max_gap)[-1] + 1)
     else:

@@ -11,9 +11,23 @@ import math
 import numpy as np
 
 from tests.models import flat
-from tests.oracles import optimizers, rbm, rbm_flips, rbm_gibbs, rbm_gradients, rbm_mean_field
+from tests.oracles import (
+    annealing,
+    optimizers,
+    rbm,
+    rbm_flips,
+    rbm_gibbs,
+    rbm_gradients,
+    rbm_mean_field,
+    tempering,
+)
 from tests.oracles.data import sample_states
-from tests.statistics import assert_same_distribution, assert_same_mean, joint_counts
+from tests.statistics import (
+    assert_same_distribution,
+    assert_same_mean,
+    joint_counts,
+    state_counts,
+)
 
 # Samplers ------------------------------------------------------------------------------------
 # A step takes the visible states of independent chains and returns (v, h): v drawn given h.
@@ -40,6 +54,64 @@ def assert_leaves_the_law_unchanged(step, model, beta=1.0, given=None, n=40_000)
     start = sample_states(law.sum(axis=1), n, np.random.default_rng(12345))
     v, h = step(start)
     assert_same_distribution(joint_counts(v, h), law)
+
+
+# Annealing -----------------------------------------------------------------------------------
+
+
+def assert_weights_are_unbiased(log_weights, table, ts, n=200_000):
+    """E[w] = Z_1 / Z_0, where ``log_weights(n)`` are those of n independent particles from p_0.
+
+    A z-test with the variance of w over all trajectories.
+    """
+    first, second = (annealing.forward_moment(table, ts, power) for power in (1, 2))
+    ratio = annealing.joint(table, 1.0).sum() / annealing.joint(table, 0.0).sum()
+    weights = np.exp(log_weights(n)) / ratio
+    assert_same_mean(weights, 1.0, variance=(second - first**2) / ratio**2)
+
+
+def assert_inverse_weights_are_unbiased(log_weights, table, ts, n=200_000):
+    """E[1 / w] = Z_0 / Z_1, where ``log_weights(x)`` are those of particles back from the states x.
+
+    They are started from exact draws of the model.
+    """
+    first, second = (annealing.reverse_moment(table, ts, power) for power in (1, 2))
+    ratio = annealing.joint(table, 0.0).sum() / annealing.joint(table, 1.0).sum()
+    start = sample_states(annealing.visible_law(table, 1.0), n, np.random.default_rng(54321))
+    weights = np.exp(-log_weights(start)) / ratio
+    assert_same_mean(weights, 1.0, variance=(second - first**2) / ratio**2)
+
+
+# Tempering -----------------------------------------------------------------------------------
+# A sweep takes the visible states (replicas, chains, units) of independent chains to new ones.
+
+
+def replica_counts(x):
+    """How often each state of all replicas together occurs among the chains."""
+    return state_counts(np.concatenate(x, axis=1).astype(int))
+
+
+def assert_sweeps_leave_the_product_law(sweep, table, ladder, n=40_000):
+    """Of all replicas jointly, from exact draws."""
+    rng = np.random.default_rng(777)
+    laws = [annealing.visible_law(table, t) for t in ladder]
+    x = sweep(np.array([sample_states(law, n, rng) for law in laws]))
+    assert_same_distribution(replica_counts(x), tempering.product_visible_law(table, ladder))
+
+
+def assert_sweeps_have_the_row(sweep, table, ladder, start, n_moves=1, firsts=(0,), n=40_000):
+    """From the state numbers ``start``, one for each replica: block Gibbs steps, then exchanges.
+
+    As many times as there are ``firsts``, which say from which replica on pairs exchange.
+    """
+    x = sweep(np.array([np.tile(table.V[k], (n, 1)) for k in start]))
+    law = np.zeros(len(table.V) ** len(ladder))
+    law[np.ravel_multi_index(start, [len(table.V)] * len(ladder))] = 1
+    for first in firsts:
+        for _ in range(n_moves):
+            law = law @ tempering.gibbs_sweep(table, ladder)
+        law = law @ tempering.swap_sweep(table, ladder, first)
+    assert_same_distribution(replica_counts(x), law)
 
 
 # Gradients -----------------------------------------------------------------------------------
@@ -87,6 +159,31 @@ def assert_gradient_over_flips(gradient, model, X, weights, *, ratio, atol=1e-7)
     np.testing.assert_allclose(flat(gradient), flat(slope), rtol=0, atol=atol)
     exact = rbm_flips.gradient(model, X, weights, ratio)
     np.testing.assert_allclose(flat(gradient), flat(exact), rtol=0, atol=1e-11)
+
+
+def assert_fast_weights(update, fast, atol=1e-12):
+    """After an update they are decay fast + rate g, g being the gradient it found.
+
+    ``update(fast, rate, decay)`` returns g and the new fast parameters.
+    """
+    for rate, decay in ((0.1, 0.95), (0.3, 0.5), (0.05, 0.0)):
+        gradient, new = update(fast.copy(), rate, decay)
+        np.testing.assert_allclose(new, decay * fast + rate * gradient, rtol=0, atol=atol)
+
+
+def sparsity_penalty(model, X, weights, target, cost):
+    """cost / 2 sum_j (sum_r weight_r E[h_j | v_r] - target)^2."""
+    activity = weights @ [rbm.hidden_moments(model, v)[0] for v in X]
+    return cost / 2 * np.sum((activity - target) ** 2)
+
+
+def assert_sparsity_slope(gradient, model, X, weights=None, target=0.2, cost=0.7):
+    """``gradient(X, weights)`` goes straight down the penalty."""
+    w = np.full(len(X), 1 / len(X)) if weights is None else weights
+    slope = rbm_gradients.finite_differences(
+        lambda m: -sparsity_penalty(m, X, w, target, cost), model
+    )
+    np.testing.assert_allclose(flat(gradient(X, weights)), flat(slope), rtol=0, atol=1e-7)
 
 
 # Fixed points --------------------------------------------------------------------------------

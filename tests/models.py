@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.path import BipartitePath
 from ebm.units import Bernoulli, Gaussian
+from tests.oracles import annealing
 from tests.oracles.rbm import OracleRBM
 
 PAIRS = [
@@ -14,6 +16,14 @@ PAIRS = [
     ("bernoulli", "gaussian"),
     ("gaussian", "gaussian"),
 ]
+
+# Of paths that can be tabulated.
+SHAPES = {
+    ("bernoulli", "bernoulli"): (4, 3),
+    ("gaussian", "bernoulli"): (1, 3),
+    ("bernoulli", "gaussian"): (3, 1),
+    ("gaussian", "gaussian"): (1, 1),
+}
 
 
 def oracle_model(visible="bernoulli", hidden="bernoulli", shape=(4, 3), *, seed=3, scale=1.0):
@@ -81,3 +91,24 @@ def zero_params(model, n_visible, n_hidden):
     """Independent units about which nothing is known."""
     layers = model.visible.neutral(n_visible, float), model.hidden.neutral(n_hidden, float)
     return BipartiteParameters(np.zeros((n_visible, n_hidden)), *layers)
+
+
+# Paths ---------------------------------------------------------------------------------------
+
+
+def path_of(pair=PAIRS[0], shape=None, seed=3, scale=1.0):
+    """To a random model, from a base with parameters of its own, in the oracle's spelling."""
+    model = oracle_model(*pair, SHAPES[pair] if shape is None else shape, seed=seed, scale=scale)
+    other = oracle_model(*pair, model.W.shape, seed=seed + 100)
+    return annealing.Path(annealing.product_law(other.b, other.c, other.z, other.zh), model)
+
+
+def library_path(path, dtype=np.float64):
+    """The library's spelling of an oracle's path."""
+    params, base = library_params(path.model, dtype), library_params(path.base, dtype)
+    return BipartitePath(library_model(path.model), params, (base.visible, base.hidden))
+
+
+def uneven(n_steps):
+    """0 = t_0 < ... < t_K = 1, not equally spaced."""
+    return np.linspace(0, 1, n_steps + 1) ** 1.5

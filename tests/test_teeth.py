@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold
-from ebm.samplers import block_gibbs
+from ebm.samplers import anneal, anneal_back, block_gibbs
+from ebm.samplers import tempering as swaps
 from ebm.units import Gaussian
 from tests.checks import (
     assert_clips_what_the_data_say,
@@ -18,26 +19,35 @@ from tests.checks import (
     assert_energy,
     assert_exact_gradient,
     assert_expects_contrastive_divergence,
+    assert_fast_weights,
     assert_first_step_is_one_rate_long,
     assert_follows_its_box,
     assert_free_energy,
     assert_gradient_over_flips,
+    assert_inverse_weights_are_unbiased,
     assert_leaves_the_law_unchanged,
     assert_momentum,
     assert_moves_on,
     assert_samples_the_transition_row,
     assert_softplus,
+    assert_sparsity_slope,
     assert_stationary,
+    assert_sweeps_have_the_row,
+    assert_sweeps_leave_the_product_law,
+    assert_weights_are_unbiased,
 )
 from tests.models import (
     flat,
     hidden_rows_for,
     library_model,
     library_params,
+    library_path,
     oracle_model,
+    path_of,
     rows_for,
+    uneven,
 )
-from tests.oracles import rbm, rbm_flips, rbm_gradients
+from tests.oracles import annealing, rbm, rbm_flips, rbm_gradients
 from tests.oracles.rbm import OracleRBM
 from tests.statistics import assert_increasing, assert_same_mean
 
@@ -321,6 +331,240 @@ def test_the_oracles_of_the_pseudo_likelihood_agree():
     """The table of p(v) by definition, and the logarithms of the flips' probabilities."""
     by_table = WEIGHTS @ rbm.pseudo_log_likelihood(MODEL, X)
     np.testing.assert_allclose(rbm_flips.pseudo_log_likelihood(MODEL, X, WEIGHTS), by_table)
+
+
+# Annealing -----------------------------------------------------------------------------------
+
+ROAD = path_of()
+TABLE, PATH = annealing.tabulate(ROAD), library_path(ROAD)
+
+
+def right_weights(ts, n):
+    return anneal(PATH, ts, n, KEY).log_weights
+
+
+def walked(ts, n, step):
+    """Forward by the library's parts: ``step(log_weights, x, k, stages)`` returns the new states."""
+    stages = [PATH.stage(t) for t in ts]
+    x, log_weights = PATH.start(n, fold(KEY, 0)), np.zeros(n)
+    for k in range(1, len(ts)):
+        x = step(log_weights, x, k, stages)
+    return log_weights
+
+
+def move(x, k, stage):
+    return PATH.move(PATH.inputs(x), [stage], fold(KEY, k))
+
+
+def gain(x, first, last):
+    return PATH.gain(x, PATH.inputs(x), first, last)
+
+
+def weighed_then_moved(log_weights, x, k, stages):
+    log_weights += gain(x, stages[k - 1], stages[k])
+    return move(x, k, stages[k])
+
+
+def moved_then_weighed(log_weights, x, k, stages):
+    x = move(x, k, stages[k])
+    log_weights += gain(x, stages[k - 1], stages[k])
+    return x
+
+
+def moved_at_the_temperature_before(log_weights, x, k, stages):
+    log_weights += gain(x, stages[k - 1], stages[k])
+    return move(x, k, stages[k - 1])
+
+
+def off_by_one(log_weights, x, k, stages):
+    """The last temperature is never reached."""
+    if k < len(stages) - 1:
+        return weighed_then_moved(log_weights, x, k, stages)
+    return x
+
+
+def wrong_sign(log_weights, x, k, stages):
+    log_weights -= gain(x, stages[k - 1], stages[k])
+    return move(x, k, stages[k])
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("n_steps", [1, 3, 10])
+@pytest.mark.parametrize(
+    "mutant",
+    [moved_then_weighed, moved_at_the_temperature_before, off_by_one, wrong_sign],
+    ids=lambda f: f.__name__,
+)
+def test_expected_weights_reject(mutant, n_steps):
+    """At 20 000 particles already."""
+    ts = uneven(n_steps)
+    for right in (right_weights, lambda ts, n: walked(ts, n, weighed_then_moved)):
+        assert_weights_are_unbiased(lambda n: right(ts, n), TABLE, ts, n=20_000)  # noqa: B023
+    if mutant is moved_at_the_temperature_before and n_steps == 1:
+        return  # the one weight is taken before the one move
+    rejects(assert_weights_are_unbiased, lambda n: walked(ts, n, mutant), TABLE, ts, n=20_000)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("n_steps", [1, 3, 10])
+def test_expected_inverse_weights_reject_a_start_that_is_not_the_models(n_steps):
+    """From draws of the base, and from the ends of a hasty way there."""
+    ts = uneven(n_steps)
+
+    def back(x):
+        return anneal_back(PATH, ts, x, KEY).log_weights
+
+    def from_the_base(x):
+        return back(PATH.start(len(x), fold(KEY, 3)))
+
+    def from_the_particles(x):
+        return back(anneal(PATH, uneven(2), len(x), fold(KEY, 3)).x)
+
+    def weighed_before_the_move(x):
+        stages, log_weights = [PATH.stage(t) for t in ts], np.zeros(len(x))
+        for k in range(len(ts) - 1, 0, -1):
+            log_weights += gain(x, stages[k - 1], stages[k])
+            x = move(x, k, stages[k])
+        return log_weights
+
+    assert_inverse_weights_are_unbiased(back, TABLE, ts, n=60_000)
+    mutants = [from_the_base, from_the_particles]
+    if n_steps > 1:  # else the one weight may as well be that of the draws themselves
+        mutants.append(weighed_before_the_move)
+    for mutant in mutants:
+        rejects(assert_inverse_weights_are_unbiased, mutant, TABLE, ts, n=60_000)
+
+
+# Tempering -----------------------------------------------------------------------------------
+
+LADDER = (1.0, 0.6, 0.0)
+STRONG = annealing.Path(path_of(shape=(2, 2)).base, oracle_model(shape=(2, 2), scale=3.0))
+
+
+def sweeper(swap, with_inputs=True, n_sweeps=1):
+    """A move of all replicas, then ``swap(log_ratio, u)`` says which pairs exchange."""
+    path = library_path(STRONG)
+    stages = [path.stage(t) for t in LADDER]
+
+    def sweep(x):
+        n = x.shape[1]
+        flat_x = x.reshape(-1, x.shape[-1])
+        inputs = path.inputs(flat_x)
+        for s in range(n_sweeps):
+            key = fold(KEY, s)
+            flat_x = path.move(inputs, stages, fold(key, 0))
+            inputs = path.inputs(flat_x)
+            u = np.random.default_rng(s).random((len(LADDER), n))
+            for r in range(s % 2, len(LADDER) - 1, 2):
+                a, b = (slice(k * n, (k + 1) * n) for k in (r, r + 1))
+                ratio = path.gain(flat_x[a], inputs[a], stages[r], stages[r + 1])
+                ratio += path.gain(flat_x[b], inputs[b], stages[r + 1], stages[r])
+                yes = np.flatnonzero(swap(ratio, u[r]))
+                for array in (flat_x, inputs) if with_inputs else (flat_x,):
+                    array[a][yes], array[b][yes] = array[b][yes], array[a][yes].copy()
+        return flat_x.reshape(x.shape)
+
+    return sweep
+
+
+def metropolis(ratio, u):
+    return np.log(u) < ratio
+
+
+def inverted(ratio, u):
+    return np.log(u) < -ratio
+
+
+def always(ratio, u):
+    return np.ones(len(u), bool)
+
+
+def downhill_alone(ratio, u):
+    return ratio >= 0
+
+
+def never(ratio, u):
+    return np.zeros(len(u), bool)
+
+
+def library_sweep(x):
+    state = swaps.Replicas(x.reshape(-1, 2), np.array(LADDER), np.zeros(2), np.zeros(2))
+    return swaps.temper(library_path(STRONG), state, KEY, 4).x.reshape(x.shape)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(
+    "swap", [inverted, always, downhill_alone], ids=lambda function: function.__name__
+)
+def test_the_product_law_rejects(swap):
+    table = annealing.tabulate(STRONG)
+    for right in (library_sweep, sweeper(metropolis, n_sweeps=4)):
+        assert_sweeps_leave_the_product_law(right, table, LADDER)
+    rejects(assert_sweeps_leave_the_product_law, sweeper(swap, n_sweeps=4), table, LADDER)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(
+    ("swap", "with_inputs"),
+    [
+        pytest.param(inverted, True, id="acceptance with the wrong sign"),
+        pytest.param(always, True, id="every exchange accepted"),
+        pytest.param(downhill_alone, True, id="no exchange uphill"),
+        pytest.param(never, True, id="no exchange at all"),
+        pytest.param(metropolis, False, id="inputs that stay behind"),
+    ],
+)
+def test_the_row_of_two_sweeps_rejects(swap, with_inputs):
+    """The last two are passed by stationarity: the exchange has no effect on the next move."""
+    table, start, firsts = annealing.tabulate(STRONG), (2, 0, 3), (0, 1)
+    right, mutant = sweeper(metropolis, True, 2), sweeper(swap, with_inputs, 2)
+    assert_sweeps_have_the_row(right, table, LADDER, start, firsts=firsts)
+    rejects(assert_sweeps_have_the_row, mutant, table, LADDER, start, firsts=firsts)
+    if swap is never or not with_inputs:
+        assert_sweeps_leave_the_product_law(mutant, table, LADDER)
+
+
+# Fast weights and sparsity ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        pytest.param(lambda fast, rate, decay, g: fast + rate * g, id="not decayed"),
+        pytest.param(lambda fast, rate, decay, g: decay * (fast + rate * g), id="decayed after"),
+        pytest.param(lambda fast, rate, decay, g: decay * fast - rate * g, id="downhill"),
+        pytest.param(
+            lambda fast, rate, decay, g: decay * fast + (1 - decay) * rate * g, id="averaged"
+        ),
+    ],
+)
+def test_fast_weights_by_hand_reject(rule):
+    g = np.random.default_rng(0).normal(size=9)
+    fast = np.random.default_rng(1).normal(size=9)
+    assert_fast_weights(lambda f, rate, decay: (g, decay * f + rate * g), fast)
+    rejects(assert_fast_weights, lambda f, rate, decay: (g, rule(f, rate, decay, g)), fast)
+
+
+def sparsity(X, weights, summed=False, slope=True, sign=1.0):
+    w = np.full(len(X), 1 / len(X)) if weights is None else weights
+    w = w * len(X) if summed else w
+    h = 1 / (1 + np.exp(-(X @ MODEL.W + MODEL.c)))
+    down = sign * 0.7 * (0.2 - w @ h) * (h * (1 - h) if slope else 1.0) * w[:, np.newaxis]
+    return OracleRBM(X.T @ down, 0 * MODEL.b, down.sum(axis=0))
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [
+        pytest.param({"summed": True}, id="summed over the batch"),
+        pytest.param({"slope": False}, id="without the slope of the activity"),
+        pytest.param({"sign": -1.0}, id="uphill"),
+    ],
+)
+@pytest.mark.parametrize("weights", [None, WEIGHTS])
+def test_slopes_of_sparsity_reject(mutant, weights):
+    assert_sparsity_slope(sparsity, MODEL, X, weights)
+    rejects(assert_sparsity_slope, lambda v, w: sparsity(v, w, **mutant), MODEL, X, weights)
 
 
 # Fixed points --------------------------------------------------------------------------------

@@ -138,16 +138,30 @@ class Gradient(Record, abc.ABC):
     ) -> ChainState:
         """Chains that begin as draws from the hidden units' own law; offsets at the means, or zero if not centred.
 
-        `mean` (n_visible,) is the data's.
+        `mean` (n_visible,) is the data's. ValueError where memory does not hold so many chains.
         """
-        n_hidden = params.W.shape[1]
-        zero = np.zeros((self.n_chains_for(batch_size), n_hidden), params.W.dtype)
+        n_hidden, n_chains = params.W.shape[1], self.n_chains_for(batch_size)
+        check_memory(n_chains, 1, params.W.shape, params.W.dtype)
+        zero = np.zeros((n_chains, n_hidden), params.W.dtype)
         h = model.hidden.sample(params.hidden, zero, key)
         lam = model.hidden.statistic(
             params.hidden, model.hidden.mean(params.hidden, np.zeros((1, n_hidden), zero.dtype))
         )[0]
         mu = model.visible.statistic(params.visible, mean[np.newaxis].astype(zero.dtype))[0]
         return ChainState(h, mu, lam) if self.centered else ChainState(h, 0 * mu, 0 * lam)
+
+
+def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dtype: Any) -> None:
+    """Refuse chains of states and buffers of the `shape` (n_visible, n_hidden) for which there is no memory."""
+    needed = n_chains * (n_temperatures * sum(shape) + sum(shape)) * np.dtype(dtype).itemsize
+    try:
+        np.empty(needed, np.uint8)
+    except (MemoryError, OverflowError, ValueError):
+        replicas = f" at {n_temperatures} temperatures" if n_temperatures > 1 else ""
+        raise ValueError(
+            f"n_chains={n_chains} chains{replicas} take {needed / 1e9:.3g} GB, more than there is memory. Use fewer; "
+            "without n_chains there are as many as the batch size."
+        ) from None
 
 
 def rescale(

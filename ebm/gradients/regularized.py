@@ -6,8 +6,9 @@
 
 is lowered along its exact gradient, which for binary units acts through the slope of the activity,
 
-    -d/dW_ij = cost (target - q_j) < s(v_i) E[h_j | v] (1 - E[h_j | v]) >_batch.
+    -d/dW_ij = cost (target - q_j) < s(v_i) E[h_j | v] (1 - E[h_j | v]) >_batch,
 
+and for Gaussian visible units through their variances, which divide the statistic s(v).
 It joins the gradient of the log-likelihood in the same, centred or plain, coordinates (:mod:`ebm.gradients.base`).
 
 *Dropout* (Srivastava et al. 2014, section 8): an update is made to the machine that is left when a random part of the
@@ -43,7 +44,10 @@ def add_sparsity(
     pull = h.dtype.type(cost) * (h.dtype.type(target) - weights @ h)
     slope = h * (1 - h) * pull * weights[:, np.newaxis]
     s = model.visible.statistic(params.visible, batch.v)
-    dW = s.T @ slope - np.outer(chains.mu, slope.sum(axis=0))
+    plain = s.T @ slope
+    for own in gradient.visible[1:]:  # scales: they divide the statistic
+        own[:] -= (params.W * plain).sum(axis=1)
+    dW = plain - np.outer(chains.mu, slope.sum(axis=0))
     gradient.W[:] += dW
     gradient.visible.bias[:] -= dW @ chains.lam
     gradient.hidden.bias[:] += slope.sum(axis=0) - chains.mu @ dW

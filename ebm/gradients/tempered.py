@@ -20,7 +20,14 @@ from ebm._kernels.contrastive import phase_difference
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import BipartitePath, model_base
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.gradients.base import (
+    Batch,
+    BoundGradient,
+    ChainState,
+    Gradient,
+    Info,
+    check_memory,
+)
 from ebm.samplers.tempering import Replicas, replicas, respaced, swap_rates, temper
 
 # Updates between adaptations of the ladder.
@@ -83,10 +90,12 @@ class ParallelTempering(Gradient):
         self, model: Bipartite, params: BipartiteParameters, mean: Array, batch_size: int, key: Key
     ) -> ChainState:
         """Replicas that begin as draws from the easy law."""
+        n_chains = self.n_chains_for(batch_size)
+        check_memory(n_chains, self.n_temperatures, params.W.shape, params.W.dtype)
         chains = super().start(model, params, mean, batch_size, key)
         base = model_base(model, params)
         path = BipartitePath(model, params, base)
-        first = replicas(path, self.n_temperatures, len(chains.h), fold(key, 1))
+        first = replicas(path, self.n_temperatures, n_chains, fold(key, 1))
         return chains._replace(own=_to_arrays(first, swap_rates(first), base))
 
     def attributes(self, chains: ChainState) -> dict[str, Array]:

@@ -215,9 +215,10 @@ class Tempering(Sampler):
         state = replicas(path, self.n_temperatures, len(v), fold(key, 0))
         state.x[: len(v)] = v
         burn_in, length = n_steps // 2, 4 * self.n_temperatures
-        while self.adapt and state.n_sweeps < burn_in:
+        while state.n_sweeps < burn_in:
             length = min(length, burn_in - state.n_sweeps)
-            state = respaced(temper(path, state, fold(key, 1), length, given=given))
+            state = temper(path, state, fold(key, 1), length, given=given)
+            state = respaced(state) if self.adapt else state
             length *= 2
         n_kept = n_steps - state.n_sweeps
         trace = np.empty((len(v), n_kept))

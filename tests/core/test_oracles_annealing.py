@@ -11,30 +11,10 @@ import pytest
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from tests.models import PAIRS, flat, hidden_rows_for, oracle_model, rows_for
+from tests.models import PAIRS, flat, hidden_rows_for, oracle_model, path_of, rows_for, uneven
 from tests.oracles import annealing, rbm, rbm_gibbs, rbm_gradients, tempering
 from tests.oracles.annealing import Path
 from tests.statistics import total_variation
-
-SHAPES = {
-    ("bernoulli", "bernoulli"): (4, 3),
-    ("gaussian", "bernoulli"): (1, 3),
-    ("bernoulli", "gaussian"): (3, 1),
-    ("gaussian", "gaussian"): (1, 1),
-}
-
-
-def path_of(pair=PAIRS[0], shape=None, seed=3):
-    """To a random model, from a base with parameters of its own."""
-    model = oracle_model(*pair, SHAPES[pair] if shape is None else shape, seed=seed)
-    other = oracle_model(*pair, model.W.shape, seed=seed + 100)
-    return Path(annealing.product_law(other.b, other.c, other.z, other.zh), model)
-
-
-def uneven(n_steps):
-    """0 = t_0 < ... < t_K = 1, not equally spaced."""
-    return np.linspace(0, 1, n_steps + 1) ** 1.5
-
 
 PATHS = {pair: path_of(pair) for pair in PAIRS}
 TABLES = {pair: annealing.tabulate(path) for pair, path in PATHS.items()}

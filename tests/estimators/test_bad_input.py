@@ -13,7 +13,18 @@ import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
-from ebm import RBM, BernoulliRBM, GaussianRBM
+from ebm import (
+    AIS,
+    RAISE,
+    RBM,
+    BernoulliRBM,
+    EarlyStopping,
+    GaussianRBM,
+    ParallelTempering,
+    PersistentContrastiveDivergence,
+    Regularization,
+    Tempering,
+)
 from ebm.gradients import ContrastiveDivergence
 from ebm.optimizers import Nesterov
 from tests.estimators.machines import N_FEATURES, NAMES, machine, rows
@@ -349,6 +360,66 @@ def test_unknown_methods_of_the_partition_function_are_named():
             ask("guess")
     with pytest.raises(ValueError, match="beta must be a number"):
         rbm.log_partition(beta=-1)
+
+
+# Estimates and samplers ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("sampler", "words"),
+    [
+        ("walk", r"'sampler' parameter must be one of \['gibbs', 'tempering'\].*Got 'walk'"),
+        (None, "'sampler' parameter.*Got None"),
+        (Tempering, "'sampler' parameter.*Got <class"),
+        (AIS(), r"'sampler' parameter.*Got AIS\(\)"),
+    ],
+)
+def test_unknown_samplers_are_named_with_what_is_allowed(sampler, words):
+    rbm = machine("bernoulli").fit(rows("bernoulli"))
+    with pytest.raises(ValueError, match=words):
+        rbm.sample(2, sampler=sampler)
+
+
+@pytest.mark.parametrize("method", [None, 3, AIS, "rais", RAISE()])
+def test_methods_of_log_z_that_there_are_not_are_named(method):
+    rbm = machine("bernoulli").fit(rows("bernoulli"))
+    with pytest.raises(ValueError, match=r"'method' parameter.*'ais', 'auto', 'exact'.*Got"):
+        rbm.log_partition(method)
+
+
+@every_fit
+@pytest.mark.parametrize("cls", [PersistentContrastiveDivergence, ParallelTempering])
+def test_more_chains_than_there_is_memory_for_are_refused_by_name(fit, cls):
+    rbm = machine("bernoulli", gradient=cls(n_chains=10**12))
+    with pytest.raises(ValueError, match=r"n_chains=10{12} chains.*GB"):
+        getattr(rbm, fit)(rows("bernoulli"))
+    rbm = machine("bernoulli", gradient=cls(), batch_size=10**12)
+    with pytest.raises(ValueError, match=r"n_chains=10{12}.*batch size"):
+        getattr(rbm, fit)(rows("bernoulli"))
+
+
+@every_fit
+@pytest.mark.parametrize("setting", [{"sparsity_target": 0.1}, {"dropout": 0.5}])
+def test_regularization_of_binary_units_is_refused_for_others(fit, setting):
+    rbm = machine("bernoulli-gaussian", regularization=Regularization(**setting))
+    with pytest.raises(ValueError, match="act on binary hidden units"):
+        getattr(rbm, fit)(rows("bernoulli"))
+
+
+@every_machine
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_held_out_rows_that_are_not_finite_are_refused(name, value):
+    X = rows(name)
+    X[3, 1] = value
+    with pytest.raises(ValueError, match="held_out holds NaN or infinite"):
+        EarlyStopping(X)
+
+
+def test_held_out_rows_of_another_width_are_refused_when_training_begins():
+    X = rows("bernoulli")
+    rbm = machine("bernoulli", callbacks=EarlyStopping(X[:, :3]))
+    with pytest.raises(ValueError, match="held_out has 3 columns, but the model has 5"):
+        rbm.fit(X)
 
 
 # Small and odd data ----------------------------------------------------------------------------------

@@ -35,6 +35,12 @@ def uniforms(key, n_rows, n_columns):
     return (words(key, n_rows, n_columns) + 0.5) / 2**32
 
 
+def fine_uniforms(key, count):
+    """Uniform deviates in (0, 1) of 53 bits, one from each counter: the second word leads."""
+    pairs = [fold(key, number) for number in range(count)]
+    return np.array([((high * 2**32 + low) // 2**11 + 0.5) / 2**53 for low, high in pairs])
+
+
 def normals(key, n_rows, n_columns):
     """Standard normal deviates."""
     table = words(key, n_rows, n_columns + n_columns % 2)
