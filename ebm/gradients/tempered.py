@@ -100,8 +100,8 @@ class ParallelTempering(Gradient):
 
     def attributes(self, chains: ChainState) -> dict[str, Array]:
         """The ladder, and the swap rates of its last spell, or of the present one if it is the first."""
-        _, ladder, acceptance, proposals, n_sweeps, rates = chains.own[:6]
-        state = Replicas(chains.own[0], ladder, acceptance, proposals, int(n_sweeps[0]))
+        x, ladder, acceptance, proposals, n_sweeps, *_, rates = chains.own
+        state = Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0]))
         known = swap_rates(state) if np.isnan(rates).all() else rates
         return {"temperatures": ladder, "swap_rates": known}
 
@@ -114,17 +114,17 @@ class ParallelTempering(Gradient):
 
 def _to_arrays(state: Replicas, rates: Array, base: tuple[Any, Any]) -> tuple[Array, ...]:
     *arrays, n_sweeps = state
-    return (*arrays, np.array([n_sweeps]), rates, *base[0], *base[1])
+    return (*arrays, np.array([n_sweeps]), *base[0], *base[1], rates)
 
 
 def _from_arrays(
     model: Bipartite, arrays: tuple[Array, ...]
 ) -> tuple[Replicas, Array, tuple[Any, Any]]:
     """Replicas, the swap rates before the ladder last moved, and the easy law."""
-    x, ladder, acceptance, proposals, n_sweeps, rates = arrays[:6]
-    split = 6 + len(model.visible.fields)
-    base = model.visible.parameters(*arrays[6:split]), model.hidden.parameters(*arrays[split:])
-    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), rates, base
+    x, ladder, acceptance, proposals, n_sweeps, *base, rates = arrays
+    split = len(model.visible.fields)
+    own = model.visible.parameters(*base[:split]), model.hidden.parameters(*base[split:])
+    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), rates, own
 
 
 class BoundTempered(BoundGradient):

@@ -18,8 +18,8 @@ from ebm.units import Gaussian
 
 # Up to this many units in the smaller layer are enumerated unasked: seconds at most.
 MAX_UNASKED = 20
-PARTITIONS = ["auto", "exact", "ais"]
-LIKELIHOODS = [*PARTITIONS, "raise", "pseudo"]
+PARTITIONS = ["ais", "auto", "exact"]
+LIKELIHOODS = [*PARTITIONS, "pseudo", "raise"]
 
 
 class Evaluation(NamedTuple):
@@ -84,7 +84,7 @@ def log_partition(
     choice = AIS() if method == "ais" else method
     if not isinstance(choice, AIS):
         raise ValueError(
-            f"method must be one of {PARTITIONS} or an instance of AIS. Got {method!r} instead."
+            f"The 'method' parameter must be one of {PARTITIONS} or an instance of AIS. Got {method!r} instead."
         )
     path = annealing_path(model, params, beta, evaluation)
     samples = evaluation.samples if beta == 1 else None
@@ -140,7 +140,8 @@ def log_likelihood(
         return pseudo_log_likelihood(model, params, v), np.zeros(len(v)), None
     if not isinstance(method, AIS | RAISE) and method not in LIKELIHOODS:
         raise ValueError(
-            f"method must be one of {LIKELIHOODS} or an instance of AIS or RAISE. Got {method!r} instead."
+            f"The 'method' parameter must be one of {LIKELIHOODS} or an instance of AIS or RAISE. "
+            f"Got {method!r} instead."
         )
     if method == "raise" or isinstance(method, RAISE):
         choice = RAISE() if isinstance(method, str) else method

@@ -231,6 +231,7 @@ def replica_chains(path, x, ladder, centered=True, dtype=np.float64, n_sweeps=0)
         np.array([n_sweeps]),
         *base.visible,
         *base.hidden,
+        np.full(pairs, np.nan),
     )
     h = np.zeros((x.shape[1], len(model.c)), dtype)
     return ChainState(h, mu.astype(dtype), lam.astype(dtype), own)

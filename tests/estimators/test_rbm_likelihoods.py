@@ -211,7 +211,7 @@ def test_early_stopping_of_an_estimator_keeps_the_best():
     stop = EarlyStopping(held_out, patience=5)
     settings = {"gradient": "exact", "learning_rate": 0.5, "n_iter": 300, "batch_size": 8}
     rbm = machine("bernoulli", callbacks=stop, **settings).fit(train)
-    scores = rbm.history_["pseudo_likelihood"]
+    scores = rbm.history_["held_out_pseudo_likelihood"]
     assert len(scores) < 300
     assert rbm.score(held_out) == pytest.approx(scores.max(), abs=1e-12)
     assert rbm.score(held_out) > machine("bernoulli", **settings).fit(train).score(held_out)
@@ -226,7 +226,7 @@ def test_early_stopping_takes_rows_of_either_precision(name, dtype):
         EarlyStopping(X[:9].astype(dtype), monitor="free_energy_gap", train=X[9:18]),
     ]
     rbm = machine(name, callbacks=stop).fit(X.astype(np.float32))
-    assert {"pseudo_likelihood", "free_energy_gap"} <= set(rbm.history_)
+    assert {"held_out_pseudo_likelihood", "free_energy_gap"} <= set(rbm.history_)
     assert rbm.components_.dtype == np.float32
 
 
