@@ -83,6 +83,7 @@ def test_the_sigmoid_by_hand():
     assert temperatures("sigmoid", 4)[1] == pytest.approx((here - low) / (high - low), rel=1e-14)
 
 
+@pytest.mark.needs_jit
 def test_given_temperatures_are_taken():
     model = oracle_model()
     given = estimate(model, AIS(schedule=np.arange(51) / 50))
@@ -114,6 +115,7 @@ def test_resampled_particles_are_where_the_weights_are():
 # Against enumeration -------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("seed", range(10))
 @every_pair
 def test_estimates_are_within_their_own_errors_of_the_exact_log_z(pair, seed):
@@ -129,6 +131,7 @@ def test_estimates_are_within_their_own_errors_of_the_exact_log_z(pair, seed):
     assert low < min(found.value, found.reverse) <= max(found.value, found.reverse) < high
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("seed", range(10))
 @every_pair
 def test_reverse_estimates_alone_are_within_their_errors(pair, seed):
@@ -152,6 +155,7 @@ def test_estimates_at_other_temperatures(pair, beta):
     assert abs(found.value - exact) < stats.t(99).isf(LEVEL / 2) * found.standard_error
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_pair
 def test_either_precision_will_do_and_parameters_stay(pair, dtype):
@@ -251,6 +255,7 @@ def test_samples_that_are_given_start_the_way_back():
 # What does not matter --------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 @every_pair
 def test_the_same_call_gives_the_same_bits_on_any_number_of_threads(pair):
     model = oracle_model(*pair)
@@ -266,6 +271,7 @@ def test_the_same_call_gives_the_same_bits_on_any_number_of_threads(pair):
         np.testing.assert_array_equal(found[1], expected[1])
 
 
+@pytest.mark.needs_jit
 def test_without_a_reverse_estimate_the_forward_one_is_the_same():
     model = oracle_model()
     both = estimate(model, AIS(n_temperatures=20))
@@ -277,6 +283,7 @@ def test_without_a_reverse_estimate_the_forward_one_is_the_same():
 # Which method --------------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 def test_auto_is_exact_up_to_twenty_units_and_annealed_beyond(monkeypatch):
     monkeypatch.setattr(module, "FIRST_TEMPERATURES", 20)
     monkeypatch.setattr(module, "MOST_TEMPERATURES", 20)
@@ -302,6 +309,7 @@ def test_exact_numbers_have_no_error(method):
     assert np.isnan(found.gap)
 
 
+@pytest.mark.needs_jit
 def test_likelihoods_share_the_error_of_log_z():
     model = oracle_model()
     rows = rows_for(model, 6)
@@ -349,6 +357,7 @@ def test_raise_is_conservative_on_the_models_own_draws(pair):
     assert abs(patient.mean()) < 0.1
 
 
+@pytest.mark.needs_jit
 def test_rows_are_annealed_independently_of_their_number():
     """In blocks of which each has a key of its own."""
     model = oracle_model()

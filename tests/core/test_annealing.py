@@ -73,6 +73,7 @@ def test_particles_on_the_way_back_equal_their_twins(pair, n_steps):
     np.testing.assert_array_equal(x, before)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_pair
 def test_tasks_and_threads_change_no_bit(pair, dtype, monkeypatch):

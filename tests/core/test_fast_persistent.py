@@ -342,6 +342,7 @@ def test_the_ladder_adapts_every_so_many_updates(monkeypatch):
         assert chains.own[2].any() != adapt
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_what_the_estimators_start_with(pair, dtype):

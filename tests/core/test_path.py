@@ -224,6 +224,7 @@ def test_a_move_leaves_the_moments_of_two_gaussian_layers(t):
 # Bases ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 @every_pair
 def test_the_base_of_data_has_their_moments(pair):
     model = oracle_model(*pair)
@@ -245,6 +246,7 @@ def test_the_base_keeps_a_given_variance_where_the_data_have_none():
     np.testing.assert_allclose(np.exp(visible.log_variance), expected, rtol=1e-12)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @every_pair
 def test_the_base_of_a_model_is_about_its_marginals_and_always_the_same(pair, dtype):

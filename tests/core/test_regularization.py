@@ -113,6 +113,7 @@ def test_an_update_follows_the_likelihood_and_the_penalty(centered):
     np.testing.assert_allclose(flat(found), expected, rtol=0, atol=1e-7)
 
 
+@pytest.mark.needs_jit
 def test_sparse_learning_is_sparse():
     X = rows_for(MODEL, 40)
     for target in (0.05, 0.9):

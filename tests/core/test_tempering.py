@@ -206,6 +206,7 @@ def test_draws_given_some_units_have_the_conditional_law():
     assert_same_distribution(state_counts(found.v.astype(int)), law / law.sum())
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("sampler", [Tempering(3), Gibbs()], ids=repr)
 def test_clamped_units_keep_their_values_bit_for_bit(sampler, dtype):
@@ -294,6 +295,7 @@ def test_ladders_by_hand():
     np.testing.assert_allclose(respaced(perfect).ladder, state.ladder, atol=1e-15)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("adapt", [False, True])
 @pytest.mark.parametrize("n_steps", [1, 2, 3, 10, 100])
 def test_the_trace_is_that_of_the_second_half(n_steps, adapt):
