@@ -5,6 +5,7 @@ stop anywhere, be written to a file (:func:`save`), and go on as if it had not s
 """
 
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -107,6 +108,11 @@ def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
     params = model.initial(*moments, n_hidden, key)
     if model.visible.has_scale and model.hidden.states is not None:
         params = model.with_prototypes(params, rows.some(n_hidden, fold(key, 2)))
+    elif (
+        model.visible.has_scale
+    ):  # hidden units that have their own mean where the data have theirs
+        pull = model.hidden_input(params, moments[0][np.newaxis])[0]
+        params = params._replace(hidden=params.hidden._replace(bias=params.hidden.bias - pull))
     state = resume(model, params, plan, mean=moments[0])
     state.marginals = (mean, variance, np.array(rows.total_weight))
     return state
@@ -185,9 +191,11 @@ def seed_of(path: str | os.PathLike[str]) -> int:
 
 def _settings(model: Bipartite, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
     """What has to be the same for training to go on bit for bit."""
-    choices = {name: repr(value) for name, value in plan._asdict().items()}
+    with np.printoptions(threshold=sys.maxsize):  # arrays in full
+        choices = {name: repr(value) for name, value in plan._asdict().items()}
+        units = repr(model)
     return {
-        "model": repr(model),
+        "model": units,
         "dtype": str(np.dtype(rows.dtype)),
         "rows": rows.fingerprint,
         "n_iter": n_epochs,

@@ -119,8 +119,8 @@ class EarlyStopping:
     Notes
     -----
     The parameters are also restored when training comes to its end without a stop; not when it is interrupted. The
-    monitored numbers stand in ``history_`` as "held_out_pseudo_likelihood", "free_energy_gap", or "held_out" for a
-    callable.
+    monitored numbers stand in ``history_`` as "held_out_pseudo_likelihood", "free_energy_gap", or the name of
+    the callable ("held_out" if it has none; two callables in one fit need names that differ).
 
     The free-energy gap (section 6 of [1]_) is the difference of the mean log-likelihoods, for log Z cancels. Which gap
     is too large it does not say; a held-out pseudo-likelihood has a maximum of its own.
@@ -189,7 +189,10 @@ class EarlyStopping:
         # "pseudo_likelihood" is what a verbose fit records of training rows.
         if self.monitor == "pseudo_likelihood":
             return "held_out_pseudo_likelihood"
-        return self.monitor if isinstance(self.monitor, str) else "held_out"
+        if isinstance(self.monitor, str):
+            return self.monitor
+        name = getattr(self.monitor, "__name__", "<")
+        return "held_out" if name.startswith("<") else name
 
     def _score(self, model: Bipartite, params: BipartiteParameters) -> float:
         for name, rows in (("held_out", self.held_out), ("train", self.train)):
@@ -241,7 +244,7 @@ class Checkpoint:
     path : str or path
         The file. It is replaced in one step: a crash leaves the old one or the new one.
     every : int, default=1
-        Epochs between writes; the last epoch is always written.
+        Epochs between writes; the last of the epochs asked for is always written.
 
     Raises
     ------

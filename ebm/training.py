@@ -5,12 +5,14 @@
         tell the monitors
 
 The loop owns none of the arithmetic. It ends when the epochs are done, when a callback asks for it, when the user
-interrupts it, or when the gradient is no longer finite; in every case the state holds the parameters of the last
-update that was finite.
+interrupts it, or when the gradient is no longer finite: then the state is that before the epoch (or the single update)
+in which it happened, for what was left of the last finite update would be finite, and useless.
 """
 
 import time
+import warnings
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -115,6 +117,10 @@ class Learner:
 
     def update(self, v: Array, weights: Array | None, rate: float) -> bool:
         """One step on the rows `v`, which are consumed; False, and nothing moved, when its gradient is not finite."""
+        with np.errstate(all="ignore"):  # what is not finite is told by the result
+            return self._update(v, weights, rate)
+
+    def _update(self, v: Array, weights: Array | None, rate: float) -> bool:
         state, plan = self._state, self._plan
         if state.origin is not None:
             v -= state.origin
@@ -188,9 +194,18 @@ def ranges(bounds: Bounds, params: BipartiteParameters) -> list[tuple[Array, tup
 
 def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v` as the batch; why it was not made, or ''."""
-    batch = np.array(v, state.theta.dtype, order="C")
-    finite = Learner(state, plan, len(v)).update(batch, weights, plan.learning_rate)
-    return "" if finite else _diverged("this update", plan.learning_rate)
+    batch, before = np.array(v, state.theta.dtype, order="C"), state.theta.copy()
+    if Learner(state, plan, len(v)).update(batch, weights, plan.learning_rate):
+        return ""
+    _go_back(state, before)
+    return _diverged("this update", plan.learning_rate)
+
+
+def _go_back(state: State, theta: Array) -> None:
+    """Take the parameters `theta` again, and forget what the optimiser remembers of how they were left."""
+    state.theta[:] = theta
+    for x in state.memory:
+        x[:] = 0
 
 
 def train(
@@ -201,30 +216,39 @@ def train(
     A state that was loaded goes on after the epochs that it has behind it.
     """
     learner = Learner(state, plan, min(plan.batch_size, len(rows)))
-    before = state.history["time"][-1] if state.epoch else 0.0
-    begun = time.perf_counter() - before
+    spent = state.history["time"][-1] if state.epoch else 0.0
+    begun = time.perf_counter() - spent
     if not state.epoch:
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
     try:
         while state.epoch < n_epochs and not state.finished:
-            epoch = state.epoch
+            epoch, before = state.epoch, state.theta.copy()
             order, weights = rows.epoch(fold(shuffle, epoch))
             rate = _run_epoch(learner, rows, order, weights, plan, (epoch, n_epochs))
             if rate is None:
                 rate = plan.learning_rate * plan.schedule.factor(epoch, n_epochs)
+                _go_back(state, before)
                 return _diverged(f"epoch {epoch + 1}", rate)
             state.epoch += 1
             elapsed = time.perf_counter() - begun
             report = _report(state, n_epochs, rate, elapsed)
             state.finished = notify(callbacks, report, state.history)
             for path in report.checkpoints:
-                save(path, state, plan, rows, n_epochs)
+                _save(path, state, plan, rows, n_epochs)
     except KeyboardInterrupt:
         return "interrupted; the parameters of the last update are kept"
     finally:
         state.epoch, state.finished = 0, False  # the next fit is another
     return ""
+
+
+def _save(path: Path, state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
+    """Write a checkpoint; what cannot be written is told, and training goes on."""
+    try:
+        save(path, state, plan, rows, n_epochs)
+    except OSError as error:
+        warnings.warn(f"checkpoint {path} could not be written: {error}.", stacklevel=2)
 
 
 def _report(state: State, n_epochs: int, rate: float, elapsed: float) -> Report:
@@ -246,14 +270,14 @@ def _run_epoch(
     size, n_rows = plan.batch_size, len(order)
     chunk = size * max(1, CHUNK_ROWS // size)
     buffer = np.empty((min(chunk, n_rows), rows.n_columns), learner.dtype)
-    rates = np.empty(0)
+    last_rate = plan.learning_rate
     for first in range(0, n_rows, chunk):
         index = order[first : first + chunk]
         rows.gather(index, buffer[: len(index)])
         done = (first + np.arange(0, len(index), size)) / n_rows
         factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
         rates = plan.learning_rate * np.array(factors)
-        w = None
+        last_rate, w = float(rates[-1]), None
         if weights is not None:
             # Averages within a batch are weighted; how much a batch counts among the others, the rate says.
             starts = np.arange(0, len(index), size)
@@ -261,13 +285,15 @@ def _run_epoch(
             counts = np.diff(np.append(starts, len(index)))
             w = (weights[first : first + chunk] / np.repeat(totals, counts)).astype(learner.dtype)
             rates *= totals / counts / weights.mean()
-        if not learner.run(buffer[: len(index)], w, rates.astype(learner.dtype)):
+        with np.errstate(over="ignore"):  # a rate beyond single precision is an infinite one
+            rates = rates.astype(learner.dtype)
+        if not learner.run(buffer[: len(index)], w, rates):
             return None
-    return float(rates[-1])
+    return last_rate
 
 
 def _diverged(when: str, rate: float) -> str:
     return (
-        f"training diverged in {when} at learning rate {rate:g}: numbers grew beyond all bounds. The last finite "
-        "parameters are kept. Use a smaller learning_rate, or data on a common scale (StandardScaler)"
+        f"training diverged in {when} at learning rate {rate:g}: numbers grew beyond all bounds. The "
+        "parameters from before it are kept. Use a smaller learning_rate, or data on a common scale (StandardScaler)"
     )

@@ -129,8 +129,8 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         Warns
         -----
         ConvergenceWarning
-            If training stopped because the gradient was not finite or because of an interrupt; the model keeps the
-            last finite parameters and can be used.
+            If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
+            last parameters, or in the second case those from before the epoch, and can be used.
         """
         go_on = self.warm_start and hasattr(self, "components_")
         X = self._check_data(X, go_on)
@@ -139,14 +139,15 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         rows = Rows(X, weights)
         model = self._model()
         warn_outside(model.visible, X)
-        if not go_on or not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-            self._n_draws = -1
-        plan = self._plan(self._seed)
+        known = go_on and hasattr(self, "_seed")
+        plan = self._plan(self._seed if known else draw_seed(self.random_state))
         state = (
             self._resumed(plan) if go_on else training.start(model, rows, self.n_components, plan)
         )
-        return self._train(state, rows, plan, X)
+        n_draws = getattr(self, "_n_draws", -1) if known else -1
+        self._train(state, rows, plan, X)
+        self._n_draws = n_draws
+        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def resume(
@@ -181,14 +182,14 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         X = self._check_data(X, False)
         rows = Rows(X, check_weights(sample_weight, X))
         fixed = isinstance(self.random_state, Integral)
-        self._seed = draw_seed(self.random_state) if fixed else training.seed_of(checkpoint)
-        self._n_draws = -1
-        plan = self._plan(self._seed)
+        plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
         shape = (X.shape[1], self.n_components)
         state = training.load(checkpoint, self._model(), shape, plan, rows, self.n_iter)
-        return self._train(state, rows, plan, X)
+        self._train(state, rows, plan, X)
+        self._n_draws = -1
+        return self
 
-    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> "BaseRBM":
+    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> None:
         """Run the loop, keep what it leaves, and warn if it did not come to its end."""
         callbacks, line = self._callbacks(X, state.model)
         try:
@@ -198,7 +199,6 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         self._keep(state, plan)
         if stopped:
             warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=3)
-        return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BaseRBM":
@@ -225,9 +225,8 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
             weights = weights / weights.max()  # shares of one batch, not repetitions
         model = self._model()
         warn_outside(model.visible, X)
-        if not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-        plan = self._plan(self._seed)
+        known = getattr(self, "_seed", None)
+        plan = self._plan(draw_seed(self.random_state) if known is None else known)
         if first:
             state = training.start(model, Rows(X, weights), self.n_components, plan)
         else:
@@ -285,7 +284,7 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         chains = ChainState(h, mu, lam, tuple(np.array(x) for x in getattr(self, "_own", ())))
         fits = h.shape == (n_chains, params.W.shape[1])
         if plan.gradient.has_own:
-            fits = fits and getattr(self, "_own_of", None) == repr(plan.gradient)
+            fits = fits and getattr(self, "_own_of", None) == repr((model, plan.gradient))
         else:
             chains = chains._replace(own=())
         state = training.resume(
@@ -306,6 +305,15 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         state.marginals = getattr(self, "_marginals", ())
         return state
 
+    def _set_optional(self, attributes: dict[str, Any]) -> None:
+        """Set the attributes that not every machine has, and take away those of an earlier fit."""
+        for name in getattr(self, "_optional", ()):
+            if hasattr(self, name):
+                delattr(self, name)
+        for name, x in attributes.items():
+            setattr(self, name, x)
+        self._optional = list(attributes)
+
     def _keep(self, state: training.State, plan: training.Plan) -> None:
         """Turn the training state into fitted attributes."""
         params = state.params
@@ -313,14 +321,18 @@ class BaseRBM(BipartiteDistribution, BaseEstimator):
         self._n_features_out = params.W.shape[1]
         self.intercept_visible_ = params.visible.bias
         self.intercept_hidden_ = params.hidden.bias
-        for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
-            for field in own._fields[1:]:
-                setattr(self, f"{field}_{layer}_", getattr(own, field))
         self.h_samples_, self.offset_visible_, self.offset_hidden_, self._own = state.chains
-        self._own_of = repr(plan.gradient)
-        for name, x in plan.gradient.attributes(state.chains).items():
-            setattr(self, f"{name}_", x)
+        self._own_of = repr((state.model, plan.gradient))
+        self._set_optional(
+            {f"{name}_": x for name, x in plan.gradient.attributes(state.chains).items()}
+            | {
+                f"{field}_{layer}_": getattr(own, field)
+                for layer, own in (("visible", params.visible), ("hidden", params.hidden))
+                for field in own._fields[1:]
+            }
+        )
         self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
         self._memory_of = type(plan.optimizer).__name__
+        self._seed = plan.seed
         self._origin, self._marginals = state.origin, state.marginals

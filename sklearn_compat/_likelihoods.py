@@ -21,6 +21,8 @@ from ebm.sklearn_compat._validation import draw_seed
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
 ANNEALING = 1 << 41
+# Particles, in effect, below which a forward estimate by itself is not to be trusted.
+LEAST_SIZE = 5
 
 
 class BipartiteLikelihoods(FittedBipartite):
@@ -204,13 +206,19 @@ class BipartiteLikelihoods(FittedBipartite):
 
 
 def _agreed(z: LogPartition, method: Any) -> LogPartition:
-    """Warn of an estimate whose two sides do not agree."""
-    tolerance = method.tolerance if isinstance(method, AIS) else AIS().tolerance
-    if abs(z.gap) > tolerance:
-        warnings.warn(
+    """Warn of an estimate whose two sides do not agree, or, with one side only, that hangs on few particles."""
+    choice = method if isinstance(method, AIS) else AIS()
+    said = ""
+    if z.method == "ais" and choice.reverse and not abs(z.gap) <= choice.tolerance:
+        said = (
             f"The reverse estimate of log Z, {z.reverse:.2f}, differs from the forward one, {z.value:.2f}, by "
-            f"{z.gap:.2f} nats, more than the tolerance {tolerance:g}. Give AIS more n_temperatures.",
-            ConvergenceWarning,
-            stacklevel=3,
+            f"{z.gap:.2f} nats, more than the tolerance {choice.tolerance:g}."
         )
+    elif z.method == "ais" and not z.effective_sample_size >= LEAST_SIZE:
+        said = (
+            f"The estimate of log Z, {z.value:.2f}, hangs on few particles: the effective sample size is "
+            f"{z.effective_sample_size:.1f}, and the standard error an understatement."
+        )
+    if said:
+        warnings.warn(f"{said} Give AIS more n_temperatures.", ConvergenceWarning, stacklevel=3)
     return z

@@ -106,11 +106,12 @@ def flip_moments(v, inputs, W, bias, growth, run, ratio, weights, out):
                 product = 1.0
                 p, q = off[r, start : start + run], on[r, start : start + run]
                 g, mean = factors[start : start + run], means[start : start + run]
+                # Two loops: the order of a product must not depend on whether arrays that are written to overlap.
+                for j in range(p.size):
+                    product *= p[j] + q[j] * g[j]
                 for j in range(p.size):
                     raised = q[j] * g[j]
-                    total = p[j] + raised
-                    product *= total
-                    mean[j] = raised / total
+                    mean[j] = raised / (p[j] + raised)
                 gain += math.log(product)
             probability = flip_probability(gain)
             share = weights[r] * probability

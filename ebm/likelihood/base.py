@@ -14,7 +14,8 @@ class LogPartition(NamedTuple):
     standard_error : float
         Of `value`; zero when exact.
     interval : tuple of two floats
-        95 % confidence interval; where a `reverse` estimate was made, it spans those of both.
+        95 % confidence interval by the weights; where a `reverse` estimate was made, it spans the intervals of both,
+        and is conservative.
     method : str
         What gave it: "exact" or "ais".
     effective_sample_size : float

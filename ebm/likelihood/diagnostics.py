@@ -47,7 +47,7 @@ class Diagnostics(NamedTuple):
     autocorrelation_time : float
         :func:`autocorrelation_time`, in draws.
     swap_rates : ndarray of shape (n_temperatures - 1,), optional
-        Share of accepted swaps between neighbouring replicas.
+        Mean probability of exchange of neighbouring replicas.
     temperatures : ndarray of shape (n_temperatures,), optional
         Where the replicas stand.
     """

@@ -28,7 +28,8 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     base : tuple or None
-        The layers' own parameters of the law to anneal from (:mod:`ebm.energies.path`); None: the mean field's.
+        The layers' own parameters of the law to anneal from (:mod:`ebm.energies.path`); None: that of short
+        chains of the model.
     samples : ndarray of shape (rows, n_visible) or None
         States of the model from which the reverse estimate may start.
     key : Key
@@ -113,6 +114,10 @@ def annealing_path(
     model: Bipartite, params: BipartiteParameters, beta: float, evaluation: Evaluation
 ) -> BipartitePath:
     """The path from the base to the model at `beta`."""
+    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
+        exact_log_partition(
+            model, params
+        )  # refuses what has no law; particles would go to infinity
     params = params if beta == 1 else model.tempered(params, beta)
     base = evaluation.base
     return BipartitePath(model, params, model_base(model, params) if base is None else base)

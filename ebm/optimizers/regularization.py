@@ -47,6 +47,11 @@ class Regularization(Record):
 
     Notes
     -----
+    With `dropout` the likelihood of the machine as it is fitted, with all units at work, is not what was raised: the
+    visible units get 1 / (1 - dropout) times the input that they learned with. It serves features; before such a
+    machine is sampled or its likelihood asked for, multiply ``components_`` by 1 - dropout, or go on without it for a
+    while.
+
     The slope of an absolute value does not stop at zero: weights without support from the data flutter around it,
     within l1 times the learning rate, rather than vanish.
 

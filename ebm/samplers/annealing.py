@@ -26,7 +26,7 @@ from ebm._random import Key, fold
 from ebm.energies.path import Path
 
 # Particles per task. The tasks do not depend on the number of threads, so neither does the result.
-TASK_ROWS = 128
+TASK_ROWS = 64
 
 
 class Particles(NamedTuple):
@@ -71,6 +71,12 @@ def anneal_back(
     return _by_tasks(partial(_backward, path, temperatures, key, x), len(x), n_jobs)
 
 
+def settle(path: Path, x: Array, n_steps: int, key: Key, n_jobs: int | None = None) -> Array:
+    """The states `x` (rows, units), not modified, walked `n_steps` at t = 1."""
+    walk = partial(_settle, path, n_steps, key, x)
+    return _by_tasks(walk, len(x), n_jobs).x
+
+
 def _by_tasks(walk: Callable[[slice], Particles], count: int, n_jobs: int | None) -> Particles:
     """`walk` for slices of the `count` particles, put together again."""
     slices = (slice(s, min(s + TASK_ROWS, count)) for s in range(0, count, TASK_ROWS))
@@ -99,3 +105,10 @@ def _backward(path: Path, temperatures: Array, key: Key, x: Array, rows: slice) 
         inputs = path.inputs(x)
         log_weights += path.gain(x, inputs, last, stage)
     return Particles(x, log_weights)
+
+
+def _settle(path: Path, n_steps: int, key: Key, x: Array, rows: slice) -> Particles:
+    x, model = x[rows], path.stage(1.0)
+    for step in range(n_steps):
+        x = path.move(path.inputs(x), [model], fold(key, step), rows.start)
+    return Particles(x, np.zeros(len(x)))
