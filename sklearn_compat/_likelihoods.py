@@ -209,12 +209,14 @@ def _agreed(z: LogPartition, method: Any) -> LogPartition:
     """Warn of an estimate whose two sides do not agree, or, with one side only, that hangs on few particles."""
     choice = method if isinstance(method, AIS) else AIS()
     said = ""
-    if z.method == "ais" and choice.reverse and not abs(z.gap) <= choice.tolerance:
+    if z.method != "ais":
+        return z
+    if choice.reverse and not abs(z.gap) <= choice.tolerance:  # nor if it is not a number
         said = (
             f"The reverse estimate of log Z, {z.reverse:.2f}, differs from the forward one, {z.value:.2f}, by "
             f"{z.gap:.2f} nats, more than the tolerance {choice.tolerance:g}."
         )
-    elif z.method == "ais" and not z.effective_sample_size >= LEAST_SIZE:
+    elif not choice.reverse and not z.effective_sample_size >= LEAST_SIZE:
         said = (
             f"The estimate of log Z, {z.value:.2f}, hangs on few particles: the effective sample size is "
             f"{z.effective_sample_size:.1f}, and the standard error an understatement."

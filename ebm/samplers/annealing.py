@@ -26,7 +26,7 @@ from ebm._random import Key, fold
 from ebm.energies.path import Path
 
 # Particles per task. The tasks do not depend on the number of threads, so neither does the result.
-TASK_ROWS = 64
+TASK_ROWS = 100
 
 
 class Particles(NamedTuple):

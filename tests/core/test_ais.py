@@ -201,7 +201,7 @@ def test_forward_estimates_are_low_and_reverse_ones_high_when_hurried():
     path = path_of()
     exact, library = rbm.log_partition(path.model), library_path(path)
     choice = AIS(n_temperatures=5, n_runs=5)
-    found = [ais_log_partition(library, choice, fold(KEY, seed)) for seed in range(200)]
+    found = [ais_log_partition(library, choice, fold(KEY, seed)) for seed in range(1000)]
     forward = np.array([z.value - exact for z in found])
     reverse = np.array([z.reverse - exact for z in found])
     for values, sign in ((forward, -1), (reverse, 1)):

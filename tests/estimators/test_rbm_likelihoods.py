@@ -86,6 +86,7 @@ def test_sides_that_disagree_draw_one_warning_with_the_remedy():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         rbm.log_partition(AIS(n_temperatures=2, tolerance=1e6))
+    with pytest.warns(ConvergenceWarning, match="few particles: the effective sample size"):
         rbm.log_partition(AIS(n_temperatures=2, reverse=False))
 
 
@@ -235,3 +236,50 @@ def test_parameters_set_by_hand_have_their_own_log_z():
     rbm = set_parameters(BernoulliRBM(3, random_state=0).fit(rows("bernoulli")), model)
     z = rbm.log_partition(FEW)
     assert abs(z.value - slow.log_partition(model)) < 6 * z.standard_error
+
+
+@pytest.mark.parametrize("shift", [10.0, 1000.0])
+def test_two_gaussian_layers_learn_wherever_the_data_are(shift):
+    X = rows("gaussian-gaussian")
+    # One batch: the order of rows is that of their content, which the shift changes.
+    settings = {"learning_rate": 0.01, "n_iter": 20, "random_state": 0, "batch_size": len(X)}
+    here, there = (machine("gaussian-gaussian", **settings).fit(x) for x in (X, X + shift))
+    there_too = there.log_likelihood(X + shift)
+    np.testing.assert_allclose(there_too, here.log_likelihood(X), rtol=0, atol=1e-6 * shift)
+
+
+def test_what_another_gradient_left_behind_goes():
+    X = rows("bernoulli")
+    rbm = machine("bernoulli", gradient="tempering").fit(X)
+    assert rbm.swap_rates_.shape == (9,) and rbm.temperatures_.shape == (10,)
+    rbm.set_params(gradient="cd").fit(X)
+    assert not hasattr(rbm, "swap_rates_") and not hasattr(rbm, "temperatures_")
+
+
+def test_estimates_that_are_not_finite_say_so():
+    X = rows("bernoulli")
+    rbm = machine("bernoulli").fit(X)
+    rbm.components_ = np.full_like(rbm.components_, 1e308)
+    with pytest.warns(ConvergenceWarning, match="nan nats"):
+        rbm.log_partition("ais")
+
+
+def test_two_gaussian_layers_without_a_law_are_refused_by_every_method():
+    X = rows("gaussian-gaussian")
+    rbm = machine("gaussian-gaussian").fit(X)
+    rbm.components_ = np.full_like(rbm.components_, 10.0)
+    for method in ("exact", "ais", "raise"):
+        with pytest.raises(ValueError, match="Z does not exist"):
+            rbm.log_likelihood(X, method)
+
+
+def test_divergence_goes_back_to_the_epoch_before():
+    X = rows("gaussian")
+    seen = []
+    rbm = machine("gaussian", learning_rate=1e3, n_iter=50)
+    rbm.set_params(callbacks=lambda report: seen.append(report.params.W.T.copy()))
+    with pytest.warns(ConvergenceWarning, match="parameters from before it are kept"):
+        rbm.fit(X)
+    assert len(seen) < 50
+    if seen:
+        np.testing.assert_array_equal(rbm.components_, seen[-1])
