@@ -342,6 +342,23 @@ def test_raise_expects_the_annealed_law(n_steps):
 
 
 @pytest.mark.needs_jit
+@pytest.mark.parametrize("seed", range(10))
+@every_pair
+def test_raise_against_enumeration(pair, seed):
+    """Over draws v of the model, E[estimate of p_ann(v) / p(v)] = 1 for any annealing; a patient one has p_ann = p."""
+    model = oracle_model(*pair, seed=seed, scale=0.7)
+    library, params = ours(model)
+    path = paths.BipartitePath(library, params, paths.model_base(library, params))
+    rows = exact_draws(model, 100, seed)
+    exact = rbm.log_likelihood(model, rows)
+    found, errors = raise_log_likelihood(path, RAISE(200, 20), rows, KEY)
+    ratio = np.exp(found - exact)
+    quantile = stats.t(99).isf(LEVEL / 2)
+    assert abs(ratio.mean() - 1) < quantile * ratio.std(ddof=1) / np.sqrt(100)
+    assert np.mean(np.abs(found - exact) < 4 * errors + 0.05) > 0.95
+
+
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("pair", PAIRS[:3], ids="-".join)
 def test_raise_is_conservative_on_the_models_own_draws(pair):
     """E[log p_ann(v)] over v ~ p is at most E[log p(v)], the rest being KL(p, p_ann); Jensen adds to it."""
