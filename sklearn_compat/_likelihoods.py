@@ -21,8 +21,6 @@ from ebm.sklearn_compat._validation import draw_seed
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
 ANNEALING = 1 << 41
-# Particles, in effect, below which a forward estimate by itself is not to be trusted.
-LEAST_SIZE = 5
 
 
 class BipartiteLikelihoods(FittedBipartite):
@@ -206,21 +204,22 @@ class BipartiteLikelihoods(FittedBipartite):
 
 
 def _agreed(z: LogPartition, method: Any) -> LogPartition:
-    """Warn of an estimate whose two sides do not agree, or, with one side only, that hangs on few particles."""
+    """Warn of an estimate whose two sides do not agree, or that hangs on few particles."""
     choice = method if isinstance(method, AIS) else AIS()
-    said = ""
     if z.method != "ais":
         return z
-    if choice.reverse and not abs(z.gap) <= choice.tolerance:  # nor if it is not a number
+    said = ""
+    if choice.reverse and not choice.agrees(z):
         said = (
             f"The reverse estimate of log Z, {z.reverse:.2f}, differs from the forward one, {z.value:.2f}, by "
-            f"{z.gap:.2f} nats, more than the tolerance {choice.tolerance:g}."
+            f"{z.gap:.2f} nats, more than the tolerance {choice.tolerance:g}. Give AIS more n_temperatures."
         )
-    elif not choice.reverse and not z.effective_sample_size >= LEAST_SIZE:
+    elif not choice.spreads(z):
         said = (
-            f"The estimate of log Z, {z.value:.2f}, hangs on few particles: the effective sample size is "
-            f"{z.effective_sample_size:.1f}, and the standard error an understatement."
+            f"The estimate of log Z, {z.value:.2f}, hangs on few of {choice.n_runs} particles: the effective sample "
+            f"size is {z.effective_sample_size:.1f}. Modes may be missing, and its standard error may be too small. "
+            "Give AIS more n_runs or more n_temperatures."
         )
     if said:
-        warnings.warn(f"{said} Give AIS more n_temperatures.", ConvergenceWarning, stacklevel=3)
+        warnings.warn(said, ConvergenceWarning, stacklevel=3)
     return z

@@ -141,7 +141,7 @@ class BipartitePath(Path):
         h = np.empty_like(inputs)
         self._sample(inputs, h, [(s.hidden, s.hidden_factors) for s in stages], (key, 0), first_row)
         kernels.to_statistic(self._params.hidden, h)
-        f = h @ self._Wt
+        f: Array = h @ self._Wt
         v = f  # in place
         laws = [(s.visible, s.visible_factors) for s in stages]
         self._sample(f, v, laws, (key, 1), first_row)
@@ -164,7 +164,8 @@ class BipartitePath(Path):
         """U(v) - A(W's(v))."""
         params = self._params
         summed_out = self._model.hidden.log_normaliser(params.hidden, inputs)
-        return self._model.visible.energy(params.visible, x) - summed_out
+        energy: Array = self._model.visible.energy(params.visible, x) - summed_out
+        return energy
 
 
 def data_base(

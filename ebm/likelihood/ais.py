@@ -32,6 +32,9 @@ from ebm.samplers.annealing import Particles, anneal, anneal_back, settle
 FIRST_TEMPERATURES = 1000
 MOST_TEMPERATURES = 16_000
 SIGMOID_STEEPNESS = 4.0
+# Of the particles, that have to carry the weight. Below it, a mode that few of them reach may hold as much as all the
+# others, and the reverse estimate, which starts from the same particles, would not know of it either.
+LEAST_SHARE = 0.2
 # Number of the stream of reverse annealing from data: beyond those of the attempts at log Z.
 RAISE_STREAM = 1 << 32
 # Rows of data whose particles are annealed at a time.
@@ -46,7 +49,7 @@ class AIS(Record):
     ----------
     n_temperatures : int or None, default=None
         Steps from the base to the model. None: 1000, doubled until the forward and the reverse estimate agree within
-        `tolerance`, 16 000 at most.
+        `tolerance` and the effective sample size is a fifth of the runs; 16 000 at most.
     n_runs : int, default=100
         Independent particles; at least 2.
     schedule : {"sigmoid", "linear"} or array-like, default="sigmoid"
@@ -106,6 +109,14 @@ class AIS(Record):
         check_integer(self.n_runs, "n_runs", 2)
         check_real(self.tolerance, "tolerance", open_low=True)
         check_schedule(self.schedule)
+
+    def agrees(self, result: LogPartition) -> bool:
+        """Whether the forward and the reverse estimate are as near each other as the tolerance says."""
+        return abs(result.gap) <= self.tolerance
+
+    def spreads(self, result: LogPartition) -> bool:
+        """Whether the weight is spread over enough particles for the standard error to be believed."""
+        return result.effective_sample_size >= LEAST_SHARE * self.n_runs
 
 
 @dataclass(frozen=True, repr=False, eq=False)
@@ -229,8 +240,8 @@ def ais_log_partition(
                 f"AIS, {len(t) - 1} temperatures: log Z = {result.value:.2f} +- {result.standard_error:.2f}, "
                 f"by the reverse {result.reverse:.2f}"
             )
-        enough = fixed or not np.isfinite(result.gap) or abs(result.gap) <= choice.tolerance
-        if enough or 2 * n > MOST_TEMPERATURES:
+        hopeless = not np.isfinite(result.gap) or 2 * n > MOST_TEMPERATURES
+        if fixed or hopeless or (choice.agrees(result) and choice.spreads(result)):
             return result
         n, attempt = 2 * n, attempt + 1
 

@@ -220,6 +220,7 @@ def test_more_temperatures_are_taken_until_both_sides_agree():
     assert abs(found.value - rbm.log_partition(model)) < 5 * found.standard_error + 0.05
 
 
+@pytest.mark.needs_jit
 def test_the_doubling_ends(monkeypatch):
     monkeypatch.setattr(module, "FIRST_TEMPERATURES", 2)
     monkeypatch.setattr(module, "MOST_TEMPERATURES", 9)
