@@ -44,7 +44,8 @@ def _means(bias, block, beta):
 
 
 @jit
-def _draws(block, out, words, key0, key1, first_row):
+def draw_states(block, out, words, key0, key1, first_row):
+    """Probabilities in `block` -> bits in `out`, which may be the same; `words` is scratch."""
     even = block.shape[1] + block.shape[1] % 2
     fill_words(words[: block.shape[0] * even], key0, key1, first_row * (even // 2))
     for r in range(block.shape[0]):
@@ -69,7 +70,7 @@ def mean_and_sample(own, x, out, beta, key0, key1, first_row):
     for first in range(0, x.shape[0], step):
         block = x[first : first + step]
         _means(own.bias, block, beta)
-        _draws(block, out[first : first + step], words, key0, key1, first_row + first)
+        draw_states(block, out[first : first + step], words, key0, key1, first_row + first)
 
 
 @jit
@@ -80,7 +81,7 @@ def sample(own, x, beta, key0, key1, first_row):
     for first in range(0, x.shape[0], step):
         block = x[first : first + step]
         _means(own.bias, block, beta)
-        _draws(block, block, words, key0, key1, first_row + first)
+        draw_states(block, block, words, key0, key1, first_row + first)
 
 
 @jit(reorder=True)
