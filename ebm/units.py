@@ -163,7 +163,8 @@ class TwoState(Unit):
 
     def energy(self, own: Any, x: Array) -> Array:
         """-b'x."""
-        return -(x.astype(np.float64) @ own.bias.astype(np.float64))
+        energy: Array = -(x.astype(np.float64) @ own.bias.astype(np.float64))
+        return energy
 
     def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
         """Beta b; the statistic has no parameter."""

@@ -24,7 +24,7 @@ RUN = 64
 
 
 @jit(inline=True)
-def _happens(word, probability):
+def happens(word, probability):
     # The word counts in steps of 2**-32; the half step centres it, so that the bias is below 2**-33 in double
     # precision. Single precision rounds the word to 24 bits: small probabilities keep theirs, one half and more are
     # off by 2**-25.
@@ -51,7 +51,7 @@ def draw_states(block, out, words, key0, key1, first_row):
     for r in range(block.shape[0]):
         row = words[r * even : (r + 1) * even]
         for c in range(block.shape[1]):
-            out[r, c] = _happens(row[c], block[r, c])
+            out[r, c] = happens(row[c], block[r, c])
 
 
 @jit

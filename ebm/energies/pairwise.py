@@ -4,7 +4,7 @@
 
 with J symmetric and zero on its diagonal. Given all others, a unit feels the field f_i = sum_j J_ij s_j and follows the
 law of its unit type with the input f_i (:mod:`ebm.units`). The first units are visible, s = (v, h); the last `n_hidden`
-of them are not observed. Where no two hidden units are joined, they can be summed out exactly; everywhere else that takes
+of them are not observed. Where no two hidden units are joined they can be summed out exactly; elsewhere that takes
 enumeration, or an approximation.
 """
 
@@ -123,26 +123,26 @@ class Pairwise:
 
 def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
     """A C-contiguous float copy of `J`; ValueError unless it is square, finite, symmetric and of zero diagonal."""
-    J = np.array(J, order="C")
-    if J.dtype not in (np.float32, np.float64):
-        J = J.astype(np.float64)
-    n = len(J) if n_units is None else n_units
-    if J.shape != (n, n):
-        raise ValueError(f"{argument} must have the shape ({n}, {n}). Got {J.shape}.")
-    if not np.isfinite(J).all():
+    given = np.asarray(J)
+    dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
+    couplings: Array = np.array(given, dtype, order="C")
+    n = len(couplings) if n_units is None else n_units
+    if couplings.shape != (n, n):
+        raise ValueError(f"{argument} must have the shape ({n}, {n}). Got {couplings.shape}.")
+    if not np.isfinite(couplings).all():
         raise ValueError(f"{argument} holds NaN or infinite values.")
-    worst = np.abs(J - J.T).max(initial=0)
-    if worst > 1e-6 * np.abs(J).max(initial=0):
+    worst = np.abs(couplings - couplings.T).max(initial=0)
+    if worst > 1e-6 * np.abs(couplings).max(initial=0):
         raise ValueError(
             f"{argument} must be symmetric; two opposite entries differ by {worst:g}. "
             f"({argument} + {argument}.T) / 2 is symmetric."
         )
-    if J.diagonal().any():
+    if couplings.diagonal().any():
         raise ValueError(
             f"{argument} must be zero on the diagonal: no unit is joined to itself. "
             f"numpy.fill_diagonal({argument}, 0) makes it so."
         )
-    return J
+    return couplings
 
 
 def check_mask(mask: Any, n_units: int) -> Array | None:
