@@ -44,14 +44,19 @@ def sweep(J, law, S, order, free, draw, moved):
     """
     n_units, n_chains = S.shape
     size = min(BLOCK_UNITS, order.size)
-    panel, fields = np.empty((size, n_units), J.dtype), np.empty((size, n_chains), J.dtype)
+    fields = np.empty((size, n_chains), J.dtype)
+    panel = np.empty((0 if _in_a_row(order) else size, n_units), J.dtype)
     words = np.empty((size + size % 2, n_chains), np.uint32)
     delta = np.empty(n_chains, J.dtype)
     for start in range(0, order.size, size):
         block = order[start : start + size]
-        rows, f = panel[: block.size], fields[: block.size]
-        _gather(J, block, rows)
-        np.dot(rows, S, f)
+        f = fields[: block.size]
+        if panel.shape[0]:
+            rows = panel[: block.size]
+            _gather(J, block, rows)
+            np.dot(rows, S, f)
+        else:
+            np.dot(J[block[0] : block[0] + block.size], S, f)
         if law[0].size:
             _words(words, (order.size + 1) // 2, start // 2, draw)
         for k in range(block.size):
@@ -64,7 +69,16 @@ def sweep(J, law, S, order, free, draw, moved):
                 _hold(free[i], delta)
             if _apply(delta, S[i], moved):
                 for later in range(k + 1, block.size):
-                    _push(rows[later, i], delta, f[later])
+                    _push(J[i, block[later]], delta, f[later])
+
+
+@jit
+def _in_a_row(order):
+    """Whether every unit is followed by the next one: then no rows of J need be gathered."""
+    for k in range(1, order.size):
+        if order[k] != order[k - 1] + 1:
+            return False
+    return True
 
 
 @jit
