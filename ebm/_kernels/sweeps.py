@@ -1,9 +1,9 @@
 """Sequential sweeps over the units of pairwise models: many chains at once, one unit after the other.
 
 A unit feels the field f_i = (J s)_i of the states as they are when its turn comes. Keeping all fields up to date would
-cost as much as a product with J for every unit that flips, one number at a time. Instead units are taken in blocks: the
-fields of a block are one matrix product, and within the block only its own fields are kept up to date, so that almost all
-of a sweep is done by BLAS. The order of the visits, and so the law, is that of the plain loop.
+cost a row of J for every unit that flips in every chain. Instead units are taken in blocks: the fields of a block are
+one matrix product, and within the block only its own fields are kept up to date, so that BLAS does nearly all of a
+sweep. The order of the visits, and so the law, is that of the plain loop.
 
 States are (units, chains): a unit's states in all chains lie side by side.
 """
@@ -75,10 +75,10 @@ def sweep(J, law, S, order, free, draw, moved):
 @jit
 def _in_a_row(order):
     """Whether every unit is followed by the next one: then no rows of J need be gathered."""
+    leaps = 0
     for k in range(1, order.size):
-        if order[k] != order[k - 1] + 1:
-            return False
-    return True
+        leaps += order[k] != order[k - 1] + 1
+    return leaps == 0
 
 
 @jit
@@ -141,10 +141,10 @@ def _apply(delta, s, moved):
     for c in range(delta.size):
         s[c] += delta[c]
         moved[c] += abs(delta[c])
+    changes = 0
     for c in range(delta.size):
-        if delta[c] != 0:
-            return True
-    return False
+        changes += delta[c] != 0
+    return changes > 0
 
 
 @jit
