@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.sweeps import sweep
+from ebm._kernels.sweeps import HEAT_BATH, sweep
 from ebm._random import Key, fold, stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.path import PILOT_CHAINS, PILOT_STEPS, Path, base_of, path_to
@@ -100,7 +100,7 @@ def swept(
         np.copyto(states, given.T, where=~free)
     low, high = model.unit.states or ()
     moved = np.zeros(len(s), J.dtype)
-    sweep(J, (*law, low, high), states, order, free, (*key, first_row), moved)
+    sweep(J, (*law, low, high), HEAT_BATH, states, order, free, (*key, first_row), moved)
     return np.ascontiguousarray(states.T)
 
 
