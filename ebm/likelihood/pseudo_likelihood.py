@@ -42,7 +42,8 @@ def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Arra
     out = np.empty(len(v))
     # The fast way multiplies exponentials, which has bounds; all that is outside takes the general one.
     fast = np.abs(1 - 2 * v).max(axis=1) <= 1
-    fast &= isinstance(model.hidden, Bernoulli) and largest < LOG_LARGEST
+    binary = isinstance(model.visible, Bernoulli) and isinstance(model.hidden, Bernoulli)
+    fast &= binary and largest < LOG_LARGEST
     if fast.any():
         out[fast] = _bernoulli_pair(params, v[fast], largest)
     out[~fast] = _two_state_visible(model, params, v[~fast])
