@@ -9,6 +9,7 @@ from ebm.likelihood.diagnostics import (
     effective_sample_size,
     rhat,
 )
+from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.free_energy_gap import free_energy_gap
 from ebm.likelihood.partition import Evaluation, log_likelihood, log_partition
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
@@ -23,6 +24,7 @@ __all__ = [
     "autocorrelation_time",
     "diagnose",
     "effective_sample_size",
+    "free_energy",
     "free_energy_gap",
     "log_likelihood",
     "log_partition",
