@@ -12,7 +12,7 @@ flipped, too, as in :mod:`ebm.likelihood.pseudo_likelihood`.
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.groups import log_sums
+from ebm.energies.groups import independent_units, log_sums
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
     hidden_group,
@@ -21,6 +21,10 @@ from ebm.energies.pairwise_sums import (
     pairwise_log_partition,
 )
 from ebm.likelihood.base import LogPartition
+from ebm.likelihood.exact import exact_log_partition
+from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.partition import MAX_UNASKED, can_be_exact
+from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 
 # Numbers in a block of rows: 2 MB.
 BLOCK_NUMBERS = 1 << 18
@@ -90,3 +94,25 @@ def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) 
             gain[:, i] += log_sums(hidden, turned) - before
     scores: Array = -np.logaddexp(0, gain).sum(axis=1)
     return scores
+
+
+@free_energy.register
+def _(model: Pairwise, params: PairwiseParameters, v: Array, beta: float = 1.0) -> Array:
+    return pairwise_free_energy(model, params, v, beta=beta)
+
+
+@pseudo_log_likelihood.register
+def _(model: Pairwise, params: PairwiseParameters, v: Array) -> Array:
+    return pairwise_pseudo_log_likelihood(model, params, v)
+
+
+@exact_log_partition.register
+def _(
+    model: Pairwise, params: PairwiseParameters, *, beta: float = 1.0, n_jobs: int | None = None
+) -> LogPartition:
+    return exact_pairwise_log_partition(model, params, beta=beta, n_jobs=n_jobs)
+
+
+@can_be_exact.register
+def _(model: Pairwise, params: PairwiseParameters) -> bool:
+    return int(np.count_nonzero(~independent_units(params.J))) <= MAX_UNASKED
