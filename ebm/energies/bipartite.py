@@ -66,6 +66,10 @@ class Bipartite:
         """(n_visible, n_hidden)."""
         return params.W.shape[0], params.W.shape[1]
 
+    def chain_width(self, params: BipartiteParameters) -> int:
+        """Numbers that a persistent chain of the model is remembered by: the hidden states."""
+        return self.shape(params)[1]
+
     def visible_at_rest(self, params: BipartiteParameters) -> Array:
         """Means of the visible units without input: (n_visible,)."""
         nothing = np.zeros((1, len(params.W)), params.W.dtype)

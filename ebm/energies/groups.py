@@ -82,12 +82,14 @@ def independent_units(J: Array) -> Array:
     """Mask of units no two of which are joined: the least joined one, the least joined of those left, and so on."""
     joined = J != 0
     chosen, left = np.zeros(len(J), bool), np.ones(len(J), bool)
+    degree = joined.sum(axis=1)
     while left.any():
-        degree = joined[:, left].sum(axis=1)
         i = int(np.argmin(np.where(left, degree, len(J))))
         chosen[i] = True
-        left &= ~joined[i]
-        left[i] = False
+        gone = left & joined[i]
+        gone[i] = True
+        left &= ~gone
+        degree -= joined[:, gone].sum(axis=1)
     return chosen
 
 

@@ -75,6 +75,10 @@ class Pairwise:
         """(n_visible, n_hidden)."""
         return len(params.bias) - self.n_hidden, self.n_hidden
 
+    def chain_width(self, params: PairwiseParameters) -> int:
+        """Numbers that a persistent chain of the model is remembered by: the states of all units."""
+        return len(params.bias)
+
     def visible_at_rest(self, params: PairwiseParameters) -> Array:
         """Means of the visible units without input: (n_visible,)."""
         bias = params.bias[: self.shape(params)[0]]

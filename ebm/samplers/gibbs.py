@@ -19,6 +19,7 @@ from ebm._checks import Array
 from ebm._random import Key, fold, uniform
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_path import swept
+from ebm.samplers.base import clamp, conditional_mean, walk
 
 VISITS = ("cyclic", "random", "glauber")
 # Numbers of the draws that say in which order: beyond those of the states.
@@ -65,13 +66,51 @@ def gibbs(
     units = visited(params, given)
     dtype = params.J.dtype
     law = np.array([beta], dtype), (dtype.type(beta) * params.bias)[np.newaxis]
-    s = s if given is None else np.where(np.isnan(given), s, given)
+    s = clamp(s, given)
     for t in range(n_sweeps):
         order = visits(units, visit, fold(key, ORDER + t))
         s = swept(model, params.J, law, s, order, fold(key, t), given=given)
         if trace is not None:
             trace[:, t] = beta * model.energy(params, s)
     return s
+
+
+@walk.register
+def _(
+    model: Pairwise,
+    params: PairwiseParameters,
+    x: Array,
+    key: Key,
+    n_steps: int,
+    *,
+    beta: float = 1.0,
+    given: Array | None = None,
+    trace: Array | None = None,
+) -> Array:
+    """Cyclic sweeps."""
+    return gibbs(model, params, x, key, n_steps, beta=beta, given=given, trace=trace)
+
+
+@conditional_mean.register
+def _(
+    model: Pairwise,
+    params: PairwiseParameters,
+    s: Array,
+    key: Key,
+    n_steps: int,
+    given: Array,
+    *,
+    beta: float = 1.0,
+) -> Array:
+    """The mean of each unit given all others is averaged."""
+    burn_in = n_steps // 2
+    if burn_in:
+        s = gibbs(model, params, s, fold(key, 0), burn_in, beta=beta, given=given)
+    s, total, own = clamp(s, given), np.zeros(s.shape), model.own(params.bias)
+    for step in range(n_steps - burn_in):
+        s = gibbs(model, params, s, fold(fold(key, 1), step), 1, beta=beta, given=given)
+        total += model.unit.mean(own, model.inputs(params, s), beta)
+    return clamp((total / (n_steps - burn_in)).astype(s.dtype), given)
 
 
 def visited(params: PairwiseParameters, given: Array | None) -> Array:
