@@ -250,5 +250,5 @@ class Problem:
         some = ", ".join(map(str, units[:5])) + (", ..." if len(units) > 5 else "")
         return (
             f"units {some} ({len(units)} in all) are predicted by the others without error: their best couplings are "
-            "infinite, and these stand where the search ended. l2 above zero makes them finite."
+            "infinite, and these stand where the search ended. l2 above zero makes them finite"
         )

@@ -143,6 +143,10 @@ class Search:
         x, value, slopes = self._reached
         held = (np.arange(len(x)) < 2 * self._k) & (x <= 0) & (slopes > 0)
         slope = np.abs(np.where(held, 0, slopes)).max(initial=0)
+        if (
+            self._l1 is not None
+        ):  # at the minimum one part of each entry is zero, on the way there both may be positive
+            value -= 2 * float(self._l1 @ np.minimum(x[: self._k], x[self._k : 2 * self._k]))
         return Progress(self._n_iter, float(value), float(slope))
 
     def ended(self, message: str) -> Minimum:

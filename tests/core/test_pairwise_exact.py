@@ -202,7 +202,7 @@ def test_too_many_units_are_refused_with_their_number():
     with pytest.raises(ValueError, match="28 units"):
         pairwise_moments(model, params)
     hidden = Pairwise(Spin(), 25)
-    for refused in (pairwise_free_energy, pairwise_hidden_mean, pairwise_pseudo_log_likelihood):
+    for refused in (pairwise_free_energy, pairwise_hidden_mean):
         with pytest.raises(ValueError, match=r"25 hidden units .* 24 of them, .* at most 20"):
             refused(hidden, params, np.ones((1, 3)))
 
