@@ -7,7 +7,8 @@ if __name__ == "sklearn_compat":
     )
 
 from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat._boltzmann_machine import BoltzmannMachine
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat._rbm import RBM
 
-__all__ = ["RBM", "BernoulliRBM", "GaussianRBM"]
+__all__ = ["RBM", "BernoulliRBM", "BoltzmannMachine", "GaussianRBM"]

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ebm import RBM, BernoulliRBM, GaussianRBM
+from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM
 
 # Together these name every gradient, optimiser and schedule once or more.
 ESTIMATORS = [
@@ -17,12 +17,18 @@ ESTIMATORS = [
     BernoulliRBM(gradient="tap"),
     BernoulliRBM(gradient="pseudo_likelihood"),
     RBM(hidden="gaussian", gradient="ratio_matching"),
+    RBM(visible="spin", hidden="spin"),
+    BoltzmannMachine(),
+    BoltzmannMachine(n_hidden=3, unit="spin", batch_size=10, gradient="cd"),
+    BoltzmannMachine(gradient="pseudo_likelihood"),
+    BoltzmannMachine(unit="spin", gradient="tap"),
 ]
 
 
 # The checks feed Bernoulli units with normal deviates, which the units remark on by design. Two Gaussian layers have
 # no law where the weights are too large, and at RBM's learning rate, that of binary units, they come there.
 @pytest.mark.filterwarnings("ignore:X holds values between:UserWarning")
+@pytest.mark.filterwarnings("ignore:BoltzmannMachine. :sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:RBM. training div:sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
