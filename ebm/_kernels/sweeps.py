@@ -26,11 +26,12 @@ def sweep(J, law, S, order, free, draw, moved):
     Parameters
     ----------
     J : ndarray of shape (n_units, n_units)
-        Couplings, symmetric.
+        Couplings; row i holds what acts on unit i. They need not be symmetric.
     law : tuple (gains, biases, low, high)
         The chains belong in equal shares to groups: in group g the state of unit i is drawn with the log-odds
         (high - low) (gains[g] f_i + biases[g, i]) of `high`. Without groups (no `gains`) the temperature is zero: a
-        positive f_i + biases[0, i] makes it `high`, a negative one `low`, and zero leaves it alone.
+        positive f_i + biases[0, i] makes it `high`, a negative one `low`, and zero leaves it alone. What is zero but for
+        rounding says a second row of `biases`, if there is one: fields are compared with plus and minus that.
     S : ndarray of shape (n_units, n_chains)
         States.
     order : ndarray of int64
@@ -69,7 +70,7 @@ def sweep(J, law, S, order, free, draw, moved):
                 _hold(free[i], delta)
             if _apply(delta, S[i], moved):
                 for later in range(k + 1, block.size):
-                    _push(J[i, block[later]], delta, f[later])
+                    _push(J[block[later], i], delta, f[later])
 
 
 @jit
@@ -122,10 +123,11 @@ def _heat_bath(law, i, f, s, words, delta):
 def _threshold(law, i, f, s, delta):
     _, biases, low, high = law
     bias = biases[0, i]
+    zero = biases[1, i] if biases.shape[0] > 1 else type(bias)(0.0)
     low, high = type(bias)(low), type(bias)(high)
     for c in range(s.size):
         x = f[c] + bias
-        target = high if x > 0 else (low if x < 0 else s[c])
+        target = high if x > zero else (low if x < -zero else s[c])
         delta[c] = target - s[c]
 
 

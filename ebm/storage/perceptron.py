@@ -1,0 +1,143 @@
+"""Perceptron learning of the couplings: the minimal-overlap rule of Krauth & Mezard (1987).
+
+Unit i is a perceptron with the inputs xi_j, j != i, and the target xi_i. The rule looks for couplings of the largest
+*stability*, the smallest aligned field at couplings of norm one,
+
+    kappa_i = max over |J_i| = 1 of  min over mu of  xi_i^mu sum_j J_ij xi_j^mu,
+
+by adding, again and again, the pattern that is the least stable: J_i <- J_i + xi_i^mu xi^mu. Started from Hebb's sum
+over the K patterns, after M - K steps J_i is a sum of M terms y = xi_i xi, and for the optimal couplings J*
+
+    M kappa_i <= J* . J_i <= |J_i|,
+
+so that |J_i| / M is an upper bound of kappa_i beside the lower one that J_i itself gives. The rule stops when the two
+agree to within `tol`: the result carries its own certificate. Random patterns have a solution up to K = 2 N (Cover 1965;
+Gardner 1988), correlated ones beyond.
+
+J_ij and J_ji are learned apart, so that J is **not symmetric**: patterns are fixed points all the same, but there is no
+energy that falls, and recall from elsewhere may go round in circles. The symmetric variant (Gardner 1988) adds to both
+at once, J_ij += (e_i + e_j) xi_i xi_j / N with e_i = 1 where unit i is not yet stable, until all are.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ebm._checks import Array, check_integer, check_real
+from ebm._kernels.storage import min_over
+from ebm.storage.base import Memory, StorageRule
+
+
+@dataclass(frozen=True, repr=False)
+class Perceptron(StorageRule):
+    """The minimal-overlap rule: couplings of the largest stability, for up to 2 N patterns.
+
+    Parameters
+    ----------
+    kappa : float or None, default=None
+        Stability at which a unit's couplings are good enough; None looks for the largest one. In the symmetric variant,
+        None stands for aligned fields of at least one, the strength of one update.
+    symmetric : bool, default=False
+        Whether J is symmetric, so that the energy falls until recall stops. Fewer patterns have a solution.
+    tol : float, default=0.01
+        Share of the largest stability that may be missing.
+    max_iter : int, default=10000
+        Updates per unit at most; for the symmetric variant, passes over the patterns.
+
+    Notes
+    -----
+    The couplings of each unit come out with norm one, so that aligned fields are stabilities; those of the symmetric
+    variant do not. They are learned anew from all patterns whenever something is stored or forgotten, O(K) per update
+    and unit. Storing a pattern again changes nothing, so that weights only say which patterns to leave out. With a mask,
+    the rule learns with the couplings that there are.
+
+    References
+    ----------
+    .. [1] Krauth, W. & Mezard, M. "Learning algorithms with optimal stability in neural networks." Journal of Physics
+       A 20, L745-L752 (1987).
+    .. [2] Gardner, E. "The space of interactions in neural network models." Journal of Physics A 21, 257-270 (1988).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import Perceptron
+    >>> rule = Perceptron()
+    >>> X = np.array([[1.0, -1, 1, 1], [1, 1, 1, -1], [-1, 1, 1, -1]])
+    >>> J, _ = rule.parameters(rule.store(rule.empty(4), X))
+    >>> bool((X * (X @ J.T) > 0)[:, [1, 3]].all())
+    True
+    """
+
+    kappa: float | None = None
+    symmetric: bool = False
+    tol: float = 0.01
+    max_iter: int = 10_000
+
+    def __post_init__(self) -> None:
+        if self.kappa is not None:
+            check_real(self.kappa, "kappa")
+        if not isinstance(self.symmetric, bool | np.bool_):
+            raise ValueError(f"symmetric must be True or False. Got {self.symmetric!r} instead.")
+        check_real(self.tol, "tol", 0.0, 1.0, open_low=True, open_high=True)
+        check_integer(self.max_iter, "max_iter")
+
+    @property
+    def is_symmetric(self) -> bool:
+        """As chosen."""
+        return bool(self.symmetric)
+
+    def capacity(self, memory: Memory) -> float:
+        """2 N: random patterns have a solution; a symmetric one up to about N."""
+        return (1.0 if self.symmetric else 2.0) * memory.n_inputs
+
+    def couplings(self, memory: Memory) -> tuple[Array, Array]:
+        """The couplings, learned from the start."""
+        n = memory.n_units
+        if not len(memory.patterns):
+            return np.zeros((n, n)), np.zeros(n)
+        J = self._symmetric(memory) if self.symmetric else self._separate(memory)
+        return J, np.zeros(n)
+
+    def _separate(self, memory: Memory) -> Array:
+        """Each unit's couplings by themselves, in terms of the patterns: J_i = sum_mu x_mu xi_i^mu xi^mu."""
+        xi = memory.patterns
+        strengths = np.empty(xi.T.shape)
+        products = xi @ xi.T
+        for i, targets in enumerate(xi.T):
+            if memory.mask is None:
+                inputs, own = products, 1.0
+            else:
+                joined = xi[:, memory.mask[i]]
+                inputs, own = joined @ joined.T, 0.0
+            kappa = -1.0 if self.kappa is None else self.kappa
+            min_over(
+                inputs,
+                own,
+                np.ascontiguousarray(targets),
+                kappa,
+                self.tol,
+                self.max_iter,
+                strengths[i],
+            )
+        J = memory.joined((strengths * xi.T) @ xi)
+        norms = np.linalg.norm(J, axis=1, keepdims=True)
+        unit: Array = J / np.where(norms > 0, norms, 1)
+        return unit
+
+    def _symmetric(self, memory: Memory) -> Array:
+        """Passes over the patterns until all aligned fields are large enough."""
+        n = memory.n_units
+        J = np.zeros((n, n))
+        for _ in range(self.max_iter):
+            complete = True
+            for xi in memory.patterns:
+                goal = 1.0 if self.kappa is None else self.kappa * np.linalg.norm(J, axis=1)
+                weak = np.where(xi * (J @ xi) <= goal - 1e-9, xi, 0)
+                if weak.any():
+                    complete = False
+                    update = np.outer(weak, xi) / n
+                    J += update + update.T
+                    memory.joined(J)
+            if complete:
+                break
+        return J
