@@ -8,6 +8,7 @@ if __name__ == "sklearn_compat":
 
 from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
+from ebm.sklearn_compat._hopfield import HopfieldNetwork
 from ebm.sklearn_compat._rbm import RBM
 
-__all__ = ["RBM", "BernoulliRBM", "GaussianRBM"]
+__all__ = ["RBM", "BernoulliRBM", "GaussianRBM", "HopfieldNetwork"]

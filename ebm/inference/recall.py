@@ -124,7 +124,8 @@ def rounding(params: PairwiseParameters) -> Array:
     """Fields (n_units,) below which rounding may have decided the sign."""
     scale = np.abs(params.J).sum(axis=1) + np.abs(params.bias)
     eps = ROUNDING * np.finfo(params.J.dtype).eps
-    return (eps * scale).astype(params.J.dtype)
+    small: Array = (eps * scale).astype(params.J.dtype)
+    return small
 
 
 class _Dynamics(NamedTuple):
@@ -146,7 +147,8 @@ class _Dynamics(NamedTuple):
         """Where the fields at `s` (rows, n_units) point; `otherwise` where they are zero."""
         f = s @ self.params.J.T + self.params.bias
         low, high = (f.dtype.type(state) for state in self.states)
-        return np.where(f > self.zero, high, np.where(f < -self.zero, low, otherwise))
+        pointed: Array = np.where(f > self.zero, high, np.where(f < -self.zero, low, otherwise))
+        return pointed
 
     def is_fixed(self, s: Array, free: Array) -> Array:
         """Whether no free unit of each row is to change."""
@@ -165,7 +167,8 @@ class _Dynamics(NamedTuple):
             new = unit.sample(own, s @ self.params.J.T, fold(key, 1), 1 / self.temperature)
         else:
             new = self.point(s, s)
-        return np.where(free, new, s) if free.size else new
+        held: Array = np.where(free, new, s) if free.size else new
+        return held
 
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
         """One unit after the other."""

@@ -5,7 +5,7 @@ A record (:class:`~ebm.storage.base.StorageRule`) holds the choice; its function
 """
 
 from ebm._checks import resolve
-from ebm.storage.base import Memory, StorageRule
+from ebm.storage.base import Memory, StorageRule, aligned_fields, stored_badly
 from ebm.storage.covariance import Covariance
 from ebm.storage.dilution import diluted
 from ebm.storage.hebb import Hebb
@@ -32,9 +32,11 @@ __all__ = [
     "PseudoInverse",
     "StorageRule",
     "Storkey",
+    "aligned_fields",
     "diluted",
     "dream",
     "storage_rule",
+    "stored_badly",
     "unlearn",
 ]
 

@@ -19,7 +19,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ebm._checks import Array, Record
-from ebm.energies.pairwise import PairwiseParameters, check_mask
+from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask
+from ebm.inference.recall import rounding
 from ebm.storage.patterns import as_patterns, collapse, find
 
 
@@ -71,12 +72,15 @@ class StorageRule(Record, abc.ABC):
     ----------
     additive : bool
         Whether what a pattern adds does not depend on the others, so that it can be taken away again.
-    repeats : bool
-        Whether a pattern stored twice is not the same as one stored once, so that weights have a meaning.
+    is_exact : bool
+        Whether the rule sets out to make every pattern a fixed point, and is at fault where one is not.
+    law : str
+        How :meth:`capacity` grows, in words.
     """
 
     additive: ClassVar[bool] = False
-    repeats: ClassVar[bool] = False
+    is_exact: ClassVar[bool] = False
+    law: ClassVar[str]
 
     @property
     def is_symmetric(self) -> bool:
@@ -90,6 +94,10 @@ class StorageRule(Record, abc.ABC):
     @abc.abstractmethod
     def couplings(self, memory: Memory) -> tuple[Array, Array]:
         """J (n_units, n_units), mask and diagonal aside, and b (n_units,), in new arrays."""
+
+    def strength(self, memory: Memory) -> float:
+        """What one pattern adds to a coupling under Hebb's rule: 1 / N."""
+        return 1 / memory.n_units
 
     def start(self, memory: Memory) -> tuple[Array, ...]:
         """`own` of a memory without patterns."""
@@ -181,3 +189,34 @@ class StorageRule(Record, abc.ABC):
         if memory.unlearned is not None:
             J -= memory.unlearned
         return PairwiseParameters(memory.joined(J).astype(dtype, copy=False), bias.astype(dtype))
+
+
+def aligned_fields(params: PairwiseParameters, s: Array) -> Array:
+    """s_i (J s + b)_i for each row of spins: (rows, n_units) -> (rows, n_units)."""
+    fields: Array = s * (s @ params.J.T + params.bias)
+    return fields
+
+
+def stored_badly(params: PairwiseParameters, patterns: Array) -> int:
+    """How many of the patterns of spins are not stable: with an aligned field that is not positive."""
+    s = patterns.astype(params.J.dtype)
+    return int((aligned_fields(params, s) <= rounding(params)).any(axis=1).sum())
+
+
+def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:
+    """Couplings and biases of one dtype, in new arrays; ValueError if they are not what they should be."""
+    if symmetric:
+        couplings = check_couplings(J, "couplings_", n_units)
+    else:
+        couplings = np.array(J, order="C")
+        if couplings.shape != (n_units, n_units):
+            raise ValueError(
+                f"couplings_ must have the shape ({n_units}, {n_units}). Got {couplings.shape}."
+            )
+        check_couplings(couplings + couplings.T, "couplings_", n_units)
+    biases = np.array(bias, couplings.dtype)
+    if biases.shape != (n_units,) or not np.isfinite(biases).all():
+        raise ValueError(
+            f"intercept_ must be {n_units} finite numbers. Got the shape {biases.shape}."
+        )
+    return PairwiseParameters(couplings, biases)

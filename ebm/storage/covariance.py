@@ -76,7 +76,7 @@ class Covariance(StorageRule):
     threshold: float | None = None
 
     additive: ClassVar[bool] = True
-    repeats: ClassVar[bool] = True
+    law: ClassVar[str] = "0.138 N at the activity 1/2, and more where few units are active"
 
     def __post_init__(self) -> None:
         if self.activity is not None:
@@ -113,14 +113,11 @@ class Covariance(StorageRule):
         """Couplings and thresholds in spins."""
         second, first, total = memory.own
         a = self.activity_of(memory)
-        if not 0 < a < 1:
-            raise ValueError(
-                "All units are in the same state in all patterns: their activity tells nothing. "
-                "Covariance(activity=...) sets another."
-            )
         mu = 2 * a - 1
         mixed = first[:, np.newaxis] + first
-        J = (second - mu * mixed + mu**2 * total) / (memory.n_units * (1 - mu**2))
+        J = second - mu * mixed + mu**2 * total
+        # Where all units are always in one state, there is no covariance, and the thresholds alone say which state.
+        J /= memory.n_units * (1 - mu**2) if 0 < a < 1 else 1
         memory.joined(J)
         theta = 0.5 - a if self.threshold is None else self.threshold
         return J, -mu * J.sum(axis=1) - 2 * theta

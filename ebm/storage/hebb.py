@@ -56,11 +56,15 @@ class Hebb(StorageRule):
     normalize: bool = True
 
     additive: ClassVar[bool] = True
-    repeats: ClassVar[bool] = True
+    law: ClassVar[str] = "0.138 N"
 
     def capacity(self, memory: Memory) -> float:
         """0.138 N: recall ends near the patterns."""
         return CRITICAL_LOAD * memory.n_inputs
+
+    def strength(self, memory: Memory) -> float:
+        """1 / N, or 1."""
+        return 1 / memory.n_units if self.normalize else 1.0
 
     def start(self, memory: Memory) -> tuple[Array, ...]:
         """The sum of xi xi'."""

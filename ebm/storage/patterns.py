@@ -38,9 +38,18 @@ def holds(x: Array, convention: str) -> bool:
 def to_spins(x: Array, convention: str) -> Array:
     """Bits or spins -> spins, other values by the nearer state, the higher at a tie; NaN stays NaN. A new array."""
     middle = (LOW[convention] + 1) / 2
-    spins = np.where(x >= middle, x.dtype.type(1), x.dtype.type(-1))
+    spins: Array = np.where(x >= middle, x.dtype.type(1), x.dtype.type(-1))
     spins[np.isnan(x)] = np.nan
     return spins
+
+
+def by_majority(spins: Array) -> Array:
+    """Patterns with each unknown bit (NaN) in the state that most of its known ones have; `spins` if all are known."""
+    unknown = np.isnan(spins)
+    if not unknown.any():
+        return spins
+    most = np.where(np.nansum(spins, axis=0) >= 0, spins.dtype.type(1), spins.dtype.type(-1))
+    return np.where(unknown, most, spins)
 
 
 def from_spins(s: Array, convention: str) -> Array:
@@ -79,10 +88,11 @@ def collapse(patterns: Array, weights: Array) -> tuple[Array, Array]:
 
 
 def overlaps(s: Array, patterns: Array) -> Array:
-    """m = xi's / N of each state with each pattern, over the units that are known: (rows, n_patterns), in [-1, 1]."""
+    """Overlaps m = xi's / N of each state with each pattern, over the units that are known: (rows, n_patterns), in [-1, 1]."""
     known = ~np.isnan(s)
-    m: Array = np.where(known, s, 0).astype(np.float64) @ patterns.T
-    return m / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    sums = np.where(known, s, 0).astype(np.float64) @ patterns.T
+    m: Array = sums / np.maximum(known.sum(axis=1, keepdims=True), 1)
+    return m
 
 
 def check_new(patterns: Array, stored: Array) -> None:

@@ -16,16 +16,22 @@ Gardner 1988), correlated ones beyond.
 
 J_ij and J_ji are learned apart, so that J is **not symmetric**: patterns are fixed points all the same, but there is no
 energy that falls, and recall from elsewhere may go round in circles. The symmetric variant (Gardner 1988) adds to both
-at once, J_ij += (e_i + e_j) xi_i xi_j / N with e_i = 1 where unit i is not yet stable, until all are.
+at once, J_ij += sum_mu (e_i + e_j) xi_i xi_j / N with e_i = 1 where unit i is not yet stable in pattern mu, until all
+are.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.storage import min_over
 from ebm.storage.base import Memory, StorageRule
+
+
+# An aligned field that falls short of its goal by less has reached it.
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, repr=False)
@@ -72,6 +78,9 @@ class Perceptron(StorageRule):
     symmetric: bool = False
     tol: float = 0.01
     max_iter: int = 10_000
+
+    is_exact: ClassVar[bool] = True
+    law: ClassVar[str] = "2 N; N if symmetric"
 
     def __post_init__(self) -> None:
         if self.kappa is not None:
@@ -126,18 +135,14 @@ class Perceptron(StorageRule):
 
     def _symmetric(self, memory: Memory) -> Array:
         """Passes over the patterns until all aligned fields are large enough."""
-        n = memory.n_units
+        n, patterns = memory.n_units, memory.patterns
         J = np.zeros((n, n))
         for _ in range(self.max_iter):
-            complete = True
-            for xi in memory.patterns:
-                goal = 1.0 if self.kappa is None else self.kappa * np.linalg.norm(J, axis=1)
-                weak = np.where(xi * (J @ xi) <= goal - 1e-9, xi, 0)
-                if weak.any():
-                    complete = False
-                    update = np.outer(weak, xi) / n
-                    J += update + update.T
-                    memory.joined(J)
-            if complete:
+            goal = 1.0 if self.kappa is None else self.kappa * np.linalg.norm(J, axis=1)
+            weak = np.where(patterns * (patterns @ J) <= goal - ROUNDING, patterns, 0)
+            if not weak.any():
                 break
+            update = weak.T @ patterns / n
+            J += update + update.T
+            memory.joined(J)
         return J

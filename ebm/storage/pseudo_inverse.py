@@ -15,6 +15,7 @@ so that storing one by one and all at once are the same; one that is spanned alr
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import qr
@@ -57,6 +58,8 @@ class PseudoInverse(StorageRule):
     array([[0.67, 0.  , 0.67, 0.67],
            [0.67, 0.  , 0.67, 0.67]])
     """
+
+    law: ClassVar[str] = "N"
 
     def capacity(self, memory: Memory) -> float:
         """N: linearly independent patterns are fixed points."""

@@ -43,10 +43,10 @@ class Storkey(StorageRule):
     >>> rule = Storkey()
     >>> memory = rule.store(rule.empty(4), np.array([[1, -1, 1, 1], [1, 1, 1, -1]]))
     >>> rule.parameters(memory).J[0]
-    array([ 0.   , -0.125,  0.625, -0.125])
+    array([0.  , 0.  , 0.75, 0.  ])
     """
 
-    repeats: ClassVar[bool] = True
+    law: ClassVar[str] = "N / sqrt(2 log N)"
 
     def capacity(self, memory: Memory) -> float:
         """N / sqrt(2 log N): random patterns are fixed points."""
