@@ -1,6 +1,5 @@
 """The Hopfield network: settings, storing, forgetting, unlearning."""
 
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -22,6 +21,7 @@ from ebm.sklearn_compat._two_states import (
     recognise,
     refuse_empty,
     unharmed,
+    warn_user,
 )
 from ebm.sklearn_compat._validation import check_weights, draw_seed
 from ebm.storage import (
@@ -34,7 +34,7 @@ from ebm.storage import (
     stored_badly,
     unlearn,
 )
-from ebm.storage.patterns import by_majority, check_new, from_spins
+from ebm.storage.patterns import by_majority, check_new, from_spins, in_fixed_order
 from ebm.units import Spin
 
 
@@ -330,7 +330,9 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             check_complete(X)
             refuse_empty(X[used], self.states_)
             check_new(spins[used], memory.patterns)
-        self._keep(rule, rule.store(memory, by_majority(spins), weights))
+        else:  # rows of data rather than a list of patterns: only which there are is to matter
+            spins, weights = in_fixed_order(by_majority(spins), weights)
+        self._keep(rule, rule.store(memory, spins, weights))
         self._report(rule)
 
     def _blank(self, rule: StorageRule, n_units: int) -> Memory:
@@ -377,19 +379,17 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         over = n_patterns > max(self.capacity_, 1)
         if not (over or rule.is_exact):
             return
-        failed = stored_badly(self._params(), self._memory.patterns)
+        failed = stored_badly(self._params(), self._memory.patterns, strict=rule.is_exact)
         if failed and over:
-            warnings.warn(
+            warn_user(
                 f"{n_patterns} patterns are more than {name} can hold in {self.n_features_in_} units, about "
-                f"{self.capacity_:.4g} random ones ({rule.law}): {failed} of them are no stable fixed points. "
+                f"{self.capacity_:.4g} random ones ({rule.law}): {failed} of them are not held. "
                 "The rule 'pseudo_inverse' holds up to N patterns, 'perceptron' up to 2 N.",
                 UserWarning,
-                stacklevel=4,
             )
         elif failed:
-            warnings.warn(
+            warn_user(
                 f"{name} found no couplings under which all patterns are stable: {failed} of {n_patterns} are not. "
                 "More updates (max_iter) may help, or fewer patterns.",
                 ConvergenceWarning,
-                stacklevel=4,
             )

@@ -1,6 +1,5 @@
 """What can be had of a fitted Hopfield network: recall, energies, overlaps, stabilities."""
 
-import warnings
 from typing import Any
 
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
@@ -11,7 +10,7 @@ from ebm._checks import Array
 from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.inference.recall import Recall, recall
-from ebm.sklearn_compat._two_states import check_two_states, read
+from ebm.sklearn_compat._two_states import check_two_states, read, warn_user
 from ebm.sklearn_compat._validation import draw_seed
 from ebm.storage.base import aligned_fields, check_parameters
 from ebm.storage.patterns import from_spins, overlaps
@@ -65,12 +64,11 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         ends = self._recall(X, False, False, None)
         if self.temperature == 0 and not ends.converged.all():
             n_cycles, n_open = ends.cycling.sum(), (~(ends.converged | ends.cycling)).sum()
-            warnings.warn(
+            warn_user(
                 f"{n_cycles} of {len(ends.states)} probes ended in a cycle of two states, and {n_open} in no fixed "
                 f"point after {self.max_sweeps} sweeps. With symmetric couplings, update='async' has no cycles; "
                 "more sweeps (max_sweeps) may help the others. recall(X) says which they are.",
                 ConvergenceWarning,
-                stacklevel=2,
             )
         return from_spins(ends.states, self.states_)
 

@@ -1,5 +1,6 @@
 """Data of two states on their way in: recognised, refused or read with a warning, and turned into spins."""
 
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,6 +13,7 @@ from ebm._checks import Array
 from ebm.sklearn_compat._validation import FLOATS
 from ebm.storage.patterns import LOW, convention_of, holds, nearest_convention, to_spins
 
+OWN = ("ebm", "sklearn")
 NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
 
 
@@ -25,6 +27,14 @@ def unharmed(estimator: Any) -> Iterator[None]:
         vars(estimator).clear()
         vars(estimator).update(before)
         raise
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """A warning that points to the caller's line, through however many frames of ours and of scikit-learn."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in OWN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level - 1)
 
 
 def check_two_states(estimator: Any, X: Any, *, reset: bool, complete: bool = False) -> Array:
@@ -80,12 +90,11 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
 def warn_other(convention: str) -> None:
     """The one warning of rows that are rounded."""
     middle = "1/2" if convention == "binary" else "0"
-    warnings.warn(
+    warn_user(
         f"X holds values other than two states. They are read as {NAMES[convention]}, by whether they reach {middle} "
         "(NaN in patterns: by the majority of the feature); "
         "sklearn.preprocessing.Binarizer(threshold=...) does the same where you choose.",
         UserWarning,
-        stacklevel=5,
     )
 
 

@@ -197,10 +197,16 @@ def aligned_fields(params: PairwiseParameters, s: Array) -> Array:
     return fields
 
 
-def stored_badly(params: PairwiseParameters, patterns: Array) -> int:
-    """How many of the patterns of spins are not stable: with an aligned field that is not positive."""
+def stored_badly(params: PairwiseParameters, patterns: Array, *, strict: bool = False) -> int:
+    """How many of the patterns of spins are not held: with a negative aligned field, or without a positive one.
+
+    A `strict` count lets no field be zero.
+    """
     s = patterns.astype(params.J.dtype)
-    return int((aligned_fields(params, s) <= rounding(params)).any(axis=1).sum())
+    fields, zero = aligned_fields(params, s), rounding(params)
+    if strict:
+        return int((fields <= zero).any(axis=1).sum())
+    return int(((fields < -zero).any(axis=1) | (fields <= zero).all(axis=1)).sum())
 
 
 def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:

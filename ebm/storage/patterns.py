@@ -87,6 +87,12 @@ def collapse(patterns: Array, weights: Array) -> tuple[Array, Array]:
     return patterns[kept], np.bincount(place, weights, minlength=len(kept))
 
 
+def in_fixed_order(patterns: Array, weights: Array | None) -> tuple[Array, Array]:
+    """Rows and weights (ones for None) in an order that depends on what they are, and not on where they stand."""
+    order = np.array(sorted(range(len(patterns)), key=_codes(patterns).__getitem__), np.int64)
+    return patterns[order], np.ones(len(patterns)) if weights is None else weights[order]
+
+
 def overlaps(s: Array, patterns: Array) -> Array:
     """Overlaps m = xi's / N of each state with each pattern, over the units that are known: (rows, n_patterns), in [-1, 1]."""
     known = ~np.isnan(s)
