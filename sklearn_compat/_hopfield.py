@@ -330,8 +330,12 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             check_complete(X)
             refuse_empty(X[used], self.states_)
             check_new(spins[used], memory.patterns)
-        else:  # rows of data rather than a list of patterns: only which there are is to matter
-            spins, weights = in_fixed_order(by_majority(spins), weights)
+        else:
+            spins = by_majority(spins)
+            if (
+                rule.is_ordered
+            ):  # rows of data rather than a list of patterns: only which there are is to matter
+                spins, weights = in_fixed_order(spins, weights)
         self._keep(rule, rule.store(memory, spins, weights))
         self._report(rule)
 

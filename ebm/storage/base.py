@@ -74,12 +74,15 @@ class StorageRule(Record, abc.ABC):
         Whether what a pattern adds does not depend on the others, so that it can be taken away again.
     is_exact : bool
         Whether the rule sets out to make every pattern a fixed point, and is at fault where one is not.
+    is_ordered : bool
+        Whether couplings depend on the order of the patterns.
     law : str
         How :meth:`capacity` grows, in words.
     """
 
     additive: ClassVar[bool] = False
     is_exact: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = False
     law: ClassVar[str]
 
     @property

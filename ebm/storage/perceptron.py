@@ -27,6 +27,7 @@ at once, J_ij += sum_mu (e_i + e_j) xi_i xi_j / N with e_i = 1 where unit i is n
 are.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,7 +40,7 @@ from ebm.storage.base import Memory, StorageRule
 
 # An aligned field that falls short of its goal by less has reached it.
 ROUNDING = 1e-9
-ALGORITHMS = {"adatron": adatron, "min_over": min_over}
+ALGORITHMS: dict[str, Callable[..., None]] = {"adatron": adatron, "min_over": min_over}
 
 
 @dataclass(frozen=True, repr=False)

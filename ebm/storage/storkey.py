@@ -46,6 +46,7 @@ class Storkey(StorageRule):
     array([0.  , 0.  , 0.75, 0.  ])
     """
 
+    is_ordered: ClassVar[bool] = True
     law: ClassVar[str] = "N / sqrt(2 log N)"
 
     def capacity(self, memory: Memory) -> float:

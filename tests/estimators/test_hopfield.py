@@ -329,10 +329,13 @@ def test_other_values_are_read_with_one_warning():
 def test_rows_that_had_to_be_read_are_weighed_together():
     X = np.array([[0.9, 0.1, 0.2], [0.8, 0.3, 0.1], [0.1, 0.6, 0.6]])
     net = network().fit(X)
-    np.testing.assert_array_equal(np.sort(net.patterns_, axis=0)[-1], [1, 1, 1])
-    assert len(net.patterns_) == 2
+    np.testing.assert_array_equal(net.patterns_, [[1, 0, 0], [0, 1, 1]])
     expected = network().fit([[1, 0, 0], [0, 1, 1]], sample_weight=[2, 1])
     np.testing.assert_array_equal(net.couplings_, expected.couplings_)
+    unknown = np.array([[0.9, np.nan, 0.2], [0.8, 0.3, 0.1], [0.1, 0.2, 0.6]])
+    read = network("storkey").fit(unknown)
+    np.testing.assert_array_equal(np.unique(read.patterns_, axis=0), [[0, 0, 1], [1, 0, 0]])
+    np.testing.assert_array_equal(read.couplings_, network("storkey").fit(unknown[::-1]).couplings_)
 
 
 @pytest.mark.parametrize(
