@@ -1,12 +1,15 @@
-"""HOW WE SETTLE: deterministic fixed points, one kind a file."""
+"""HOW WE SETTLE: fixed points, one kind a file."""
 
 from ebm.inference.mean_field import FixedPoint, mean_field, mean_field_free_energy
+from ebm.inference.recall import Recall, recall
 from ebm.inference.tap import tap, tap_correlations, tap_free_energy
 
 __all__ = [
     "FixedPoint",
+    "Recall",
     "mean_field",
     "mean_field_free_energy",
+    "recall",
     "tap",
     "tap_correlations",
     "tap_free_energy",

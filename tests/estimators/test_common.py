@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM
+from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM, HopfieldNetwork, Perceptron
 
 # Together these name every gradient, optimiser and schedule once or more.
 ESTIMATORS = [
@@ -22,6 +22,13 @@ ESTIMATORS = [
     BoltzmannMachine(n_hidden=3, unit="spin", batch_size=10, gradient="cd"),
     BoltzmannMachine(gradient="pseudo_likelihood"),
     BoltzmannMachine(unit="spin", gradient="tap"),
+    HopfieldNetwork(),
+    HopfieldNetwork("storkey", update="cyclic"),
+    HopfieldNetwork("pseudo_inverse", update="sync"),
+    HopfieldNetwork("perceptron"),
+    HopfieldNetwork(Perceptron(symmetric=True, max_iter=100)),
+    HopfieldNetwork("covariance", update="glauber"),
+    HopfieldNetwork(temperature=0.1, max_sweeps=3),
 ]
 
 
@@ -30,6 +37,11 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:X holds values between:UserWarning")
 @pytest.mark.filterwarnings("ignore:BoltzmannMachine. :sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:RBM. training div:sklearn.exceptions.ConvergenceWarning")
+# Hopfield networks read such data by rounding, which makes more patterns than so few units can hold.
+@pytest.mark.filterwarnings("ignore:X holds values other than two states:UserWarning")
+@pytest.mark.filterwarnings("ignore:[0-9]+ patterns are more than:UserWarning")
+@pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ probes:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:Perceptron found no:sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
