@@ -378,13 +378,25 @@ def test_copies_are_told_and_a_penalty_holds_them(states):
     X = some_rows(50, 4, states)
     X[:, 3] = X[:, 0]
     found = MaximumPseudoLikelihood().solve(machine(states), X)
-    assert "units 0, 3 (2 in all) are predicted by the others without error" in found.message
+    assert "the others predict units 0, 3 (2 in all) without error" in found.message
     assert np.isfinite(found.params.J).all()
     assert "l2 above zero" in found.message
     for settings in ({"l2": 1e-3}, {"l1": 1e-3}):
         held = MaximumPseudoLikelihood(**settings).solve(machine(states), X)
         assert held.message == ""
         assert 0 < held.params.J[0, 3] < found.params.J[0, 3]
+
+
+def test_states_that_are_missing_are_told():
+    """No unit follows from the others on all rows, and still there is no maximum: two of eight states never occur."""
+    X = np.array([[1.0, 1, 1], [1, 1, -1], [-1, -1, -1], [-1, -1, 1], [1, -1, -1], [-1, 1, 1]])
+    found = MaximumPseudoLikelihood().solve(machine(SPIN), X)
+    assert "units 0, 1, 2 (3 in all) without error" in found.message
+    tighter = MaximumPseudoLikelihood(tol=1e-8).solve(machine(SPIN), X)
+    assert np.abs(tighter.params.J).max() > np.abs(found.params.J).max() + 1
+    assert "boundary" in MaximumLikelihood().solve(machine(SPIN), X).message
+    both = np.vstack([X, [[1, -1, 1], [-1, 1, -1]]])
+    assert MaximumPseudoLikelihood().solve(machine(SPIN), both).message == ""
 
 
 def test_rows_that_happen_to_be_predicted_well_are_no_cause_for_alarm():
