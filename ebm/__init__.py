@@ -15,6 +15,7 @@ _HOMES = {
     "RBM": "ebm.sklearn_compat",
     "Bernoulli": "ebm.units",
     "Spin": "ebm.units",
+    "lattice": "ebm.energies.lattices",
     "Gaussian": "ebm.units",
     "ContrastiveDivergence": "ebm.gradients",
     "PersistentContrastiveDivergence": "ebm.gradients",

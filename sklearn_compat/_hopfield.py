@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import check_integer, check_real
 from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
@@ -45,9 +45,9 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
 
         E(s) = -1/2 s'Js - b's.
 
-    A storage rule makes the patterns of `fit` fixed points of the dynamics in which each unit goes where its field J s +
-    b points; from a distorted or incomplete pattern (NaN where unknown), `predict` and `transform` go to the fixed point
-    nearby.
+    A storage rule makes the patterns of `fit` fixed points of the dynamics in which each unit goes where its field J
+    s + b points; from a distorted or incomplete pattern (NaN where unknown), `predict` and `transform` go to the
+    fixed point nearby.
 
     Patterns and probes are bits {0, 1} or spins {-1, +1}, which is recognised, and what comes back is of the same kind.
     Energies, fields and couplings are those of the *spins* in either case: bits x stand for s = 2 x - 1.
@@ -208,7 +208,8 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         ------
         ValueError
             If a pattern comes twice, is all zeros, or holds NaN or, unless ``states="auto"``, other values. A network
-            fitted before stays what it was. Rows that are read from other values may be equal: they are weighed together.
+            fitted before stays what it was. Rows that are read from other values may be equal: they are weighed
+            together.
 
         Warns
         -----

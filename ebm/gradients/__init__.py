@@ -10,7 +10,11 @@ from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence
 from ebm.gradients.exact import Exact
 from ebm.gradients.fast_persistent import FastPersistentContrastiveDivergence
+from ebm.gradients.inverse_ising import Direct, Solution
+from ebm.gradients.maximum_pseudo_likelihood import MaximumPseudoLikelihood
 from ebm.gradients.mean_field import TAP
+from ebm.gradients.mean_field_inversion import MeanFieldInversion
+from ebm.gradients.moment_matching import MaximumLikelihood, match_moments
 from ebm.gradients.persistent import PersistentContrastiveDivergence
 from ebm.gradients.pseudo_likelihood import PseudoLikelihood, RatioMatching
 from ebm.gradients.tempered import ParallelTempering
@@ -32,15 +36,21 @@ __all__ = [
     "Batch",
     "ChainState",
     "ContrastiveDivergence",
+    "Direct",
     "Exact",
     "FastPersistentContrastiveDivergence",
     "Gradient",
     "Info",
+    "MaximumLikelihood",
+    "MaximumPseudoLikelihood",
+    "MeanFieldInversion",
     "ParallelTempering",
     "PersistentContrastiveDivergence",
     "PseudoLikelihood",
     "RatioMatching",
+    "Solution",
     "gradient_record",
+    "match_moments",
 ]
 
 

@@ -1,21 +1,21 @@
 """Recall: the states of a pairwise model that its units settle in, and walks at a temperature above zero.
 
-At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0. Row i
-of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J symmetric
-and zero on the diagonal,
+At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0.
+Row i of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J
+symmetric and zero on the diagonal,
 
 - one unit at a time (*asynchronous*), no update raises E(s) = -s'Js / 2 - b's, and recall ends in a fixed point;
-- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes to and fro between two states
+- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes back and forth between two states
   (Goles, Fogelman & Pellegrin 1985), which is found out: a 2-cycle.
 
 Without symmetry neither holds. At temperature T = 1 / beta a unit takes its higher state with the probability
-sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves exp(-beta
-E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
+sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves
+exp(-beta E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
 
-Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where the
-field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where that
-field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on which probes
-are recalled together.
+Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where
+the field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where
+that field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on
+which probes are recalled together.
 """
 
 import functools
@@ -24,12 +24,13 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
-from ebm._kernels.sweeps import sweep
+from ebm._kernels.sweeps import HEAT_BATH, THRESHOLD, sweep
 from ebm._random import Key, fold, uniform
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
-# Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a margin.
+# Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a
+# margin.
 ROUNDING = 8.0
 
 
@@ -88,8 +89,8 @@ def recall(
     key : Key
         Sweep t draws from ``fold(key, t)``.
     update : {"async", "cyclic", "glauber", "sync"}
-        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once. The
-        order is the same for all probes.
+        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once.
+        The order is the same for all probes.
     temperature : float
         T.
     max_sweeps : int
@@ -173,15 +174,15 @@ class _Dynamics(NamedTuple):
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
         """One unit after the other."""
         J, bias = self.params
-        dtype, beta = J.dtype, 1 / self.temperature if self.temperature else 0.0
-        if self.temperature:
-            law = (np.full(1, beta, dtype), (beta * bias[np.newaxis]).astype(dtype), *self.states)
-        else:
-            law = (np.empty(0, dtype), np.stack([bias, self.zero]), *self.states)
+        gain = 1 / self.temperature if self.temperature else 1.0
+        # Below the biases stands what counts as zero, which the heat bath does not read.
+        biases = np.stack([gain * bias, self.zero]).astype(J.dtype)
+        law = (np.full(1, gain, J.dtype), biases, *self.states)
+        rule = HEAT_BATH if self.temperature else THRESHOLD
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))
         held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)
-        sweep(J, law, columns, order, held, draw, np.zeros(len(s), dtype))
+        sweep(J, law, rule, columns, order, held, draw, np.zeros(len(s), J.dtype))
         return np.ascontiguousarray(columns.T)
 
 

@@ -438,7 +438,7 @@ def test_dreams_are_for_spins():
     with pytest.raises(ValueError, match="Unlearning is for Spin units"):
         dream(Pairwise(Bernoulli()), params, KEY, n_dreams=1, rate=0.1)
     for wrong in ({"n_dreams": 0, "rate": 0.1}, {"n_dreams": 1, "rate": -0.1}):
-        with pytest.raises(ValueError, match="n_dreams must be|rate must be"):
+        with pytest.raises(ValueError, match=r"n_dreams must be|rate must be"):
             dream(Pairwise(Spin()), params, KEY, **wrong)
 
 
