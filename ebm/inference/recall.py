@@ -32,6 +32,8 @@ UPDATES = ("async", "cyclic", "glauber", "sync")
 # Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a
 # margin.
 ROUNDING = 8.0
+# Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
+TIES = 1 << 40
 
 
 class Recall(NamedTuple):
@@ -72,7 +74,7 @@ def recall(
     *,
     update: str = "async",
     temperature: float = 0.0,
-    max_sweeps: int = 100,
+    max_sweeps: int = 300,
     clamp: bool = False,
     trace: bool = False,
 ) -> Recall:
@@ -116,7 +118,7 @@ def recall(
     check_integer(max_sweeps, "max_sweeps")
     _check_probes(model, params, probes)
     dynamics = _Dynamics(model, params, temperature, update, rounding(params))
-    states = _complete(dynamics, probes, fold(key, max_sweeps))
+    states = _complete(dynamics, probes, fold(key, TIES))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
     return _walk(dynamics, states, free, key, max_sweeps, trace)
 
