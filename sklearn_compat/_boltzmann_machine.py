@@ -50,8 +50,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
         ``lattice((8, 8)) > 0`` is one.
 
-    learning_rate : float, default=0.01
-        Step size of the updates, at the start of `schedule`.
+    learning_rate : float, default=0.05
+        Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
+        steps.
 
     batch_size : int, default=100
         Rows per update.
@@ -173,7 +174,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         *,
         unit: Any = "bernoulli",
         mask: Any = None,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.05,
         batch_size: int = 100,
         n_iter: int = 10,
         verbose: int = 0,
