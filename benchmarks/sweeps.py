@@ -5,8 +5,8 @@
 A sweep visits every unit of a pairwise model once, in all chains. Its floor is one product of the couplings N x N with
 states N x 100, single precision. Beside it stand two ways to write a sweep in NumPy: a loop over units that updates all
 probes at once, and a loop over units and probes. Recall is timed as a whole, from noisy patterns until nothing moves,
-and divided by its sweeps. One chain has another floor: to read J once, in a product of J with one vector. Last, epochs of
-persistent contrastive divergence of a fully visible 784-unit machine on MNIST, where scikit-learn can fetch it.
+and divided by its sweeps. One chain has another floor: to read J once, in a product of J with one vector. Last, epochs
+of persistent contrastive divergence of a fully visible 784-unit machine on MNIST, where scikit-learn can fetch it.
 """
 
 import argparse
