@@ -7,8 +7,9 @@ if __name__ == "sklearn_compat":
     )
 
 from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat._boltzmann_machine import BoltzmannMachine
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat._hopfield import HopfieldNetwork
 from ebm.sklearn_compat._rbm import RBM
 
-__all__ = ["RBM", "BernoulliRBM", "GaussianRBM", "HopfieldNetwork"]
+__all__ = ["RBM", "BernoulliRBM", "BoltzmannMachine", "GaussianRBM", "HopfieldNetwork"]

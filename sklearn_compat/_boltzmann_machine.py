@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
 
-from ebm import training
 from ebm._batches import Rows
 from ebm._checks import resolve
 from ebm.energies.pairwise import PairwiseParameters
@@ -21,6 +21,11 @@ from ebm.sklearn_compat._learning import RECORD, Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.sklearn_compat._validation import check_weights, draw_seed, warn_outside
 from ebm.units import TwoState
+
+
+def _goes_by_batches(machine: Any) -> bool:
+    """Whether learning takes one batch after the other."""
+    return isinstance(pairwise_gradient_record(machine.gradient), Gradient)
 
 
 class BoltzmannMachine(PairwiseDistribution, Learning):
@@ -35,18 +40,19 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
     Parameters
     ----------
-    n_components : int, default=0
+    n_hidden : int, default=0
         Number of hidden units.
 
     unit : {"bernoulli", "spin"} or record, default="bernoulli"
         States of the units, and of the data: 0 and 1, or -1 and +1.
 
     mask : array-like of bool, shape (n_units, n_units), default=None
-        Which pairs of the n_features + n_components units are joined, the visible units first; all pairs if None.
+        Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
         ``lattice((8, 8)) > 0`` is one.
 
-    learning_rate : float, default=0.01
-        Step size of the updates, at the start of `schedule`.
+    learning_rate : float, default=0.05
+        Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
+        steps.
 
     batch_size : int, default=100
         Rows per update.
@@ -61,13 +67,14 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
         See :term:`Glossary <random_state>`.
 
-    gradient : {"pcd", "cd", "exact", "pseudo_likelihood", "mean_field", "tap"} or record, default="pcd"
+    gradient : {"pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"} or record, \
+            default="pcd"
         How the couplings are learned. "pcd" and "cd" estimate the gradient of the log-likelihood from Gibbs sweeps, and
         "exact" enumerates all states (about 20 units); hidden units that are joined to each other are averaged in mean
         field by the first two. The others are for machines without hidden units, which they solve as a whole, without
-        the settings of stochastic ascent: "pseudo_likelihood" is a concave problem, for penalties see
-        :class:`MaximumPseudoLikelihood`; "mean_field" and "tap" invert the covariance matrix
-        (:class:`MeanFieldInversion`).
+        the settings of stochastic ascent: "maximum_likelihood" exactly, by Newton's method (up to 20 units),
+        "pseudo_likelihood" as a concave problem, with penalties in :class:`MaximumPseudoLikelihood`, "mean_field" and
+        "tap" by inversion of the covariance matrix (:class:`MeanFieldInversion`).
 
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
@@ -92,7 +99,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     Attributes
     ----------
     couplings_ : ndarray of shape (n_units, n_units)
-        J, where n_units = n_features + n_components.
+        J, where n_units = n_features + n_hidden.
 
     intercept_ : ndarray of shape (n_units,)
         Biases b: the fields that act on single units.
@@ -147,9 +154,10 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     """
 
     _chain_names: ClassVar[tuple[str, str, str]] = ("chains_", "offset_", "_no_offset")
+    _hidden_name: ClassVar[str] = "n_hidden"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Learning._parameter_constraints,
-        "n_components": [Interval(Integral, 0, None, closed="left")],
+        "n_hidden": [Interval(Integral, 0, None, closed="left")],
         "unit": [StrOptions(set(TWO_STATE)), RECORD],
         "mask": ["array-like", None],
         "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), HasMethods(["get_params", "set_params"])],
@@ -162,11 +170,11 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
     def __init__(
         self,
-        n_components: int = 0,
+        n_hidden: int = 0,
         *,
         unit: Any = "bernoulli",
         mask: Any = None,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.05,
         batch_size: int = 100,
         n_iter: int = 10,
         verbose: int = 0,
@@ -179,7 +187,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         warm_start: bool = False,
         callbacks: Any = None,
     ) -> None:
-        self.n_components = n_components
+        self.n_hidden = n_hidden
         self.unit = unit
         self.mask = mask
         self.learning_rate = learning_rate
@@ -227,11 +235,33 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         """
         choice = pairwise_gradient_record(self.gradient)
         if isinstance(choice, Direct):
-            return self._solve(choice, X, sample_weight)
-        super().fit(X, y, sample_weight)
+            self._solve(choice, X, sample_weight)
+        else:
+            super().fit(X, y, sample_weight)
         return self
 
-    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> "BoltzmannMachine":
+    @available_if(_goes_by_batches)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
+        """Make one update of the parameters, with all of `X` as the batch; for "pcd", "cd" and "exact" only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A batch of training data; any number of rows. The first one also sets the initial visible biases.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the batch's averages.
+
+        Returns
+        -------
+        self : object
+            The model after the update.
+        """
+        super().partial_fit(X, y, sample_weight)
+        return self
+
+    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> None:
         go_on = self.warm_start and self._is_fitted()
         X = self._check_data(X, go_on)
         weights, model = check_weights(sample_weight, X), self._model()
@@ -241,7 +271,10 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         rows = Rows(X, weights)
         told: list[Any] = []
         line = ProgressLine(type(self).__name__)
-        solution = choice.solve(model, X, weights, start=start, tell=told.append)
+        index, totals = (
+            rows.distinct()
+        )  # so that the order of rows and what is repeated do not matter
+        solution = choice.solve(model, X[index], totals, start=start, tell=told.append)
         line.close()
         self._keep_params(solution.params)
         mean = rows.mean()
@@ -254,18 +287,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
         if solution.message:
             warnings.warn(
-                f"{type(self).__name__}: {solution.message}.", ConvergenceWarning, stacklevel=3
+                f"{type(self).__name__}: {solution.message}", ConvergenceWarning, stacklevel=4
             )
-        return self
-
-    def _plan(self, seed: int) -> training.Plan:
-        choice = pairwise_gradient_record(self.gradient)
-        if not isinstance(choice, Gradient):
-            raise ValueError(
-                f"gradient={self.gradient!r} solves for all rows at once, not batch by batch. "
-                "Use fit, or gradient='pcd', 'cd' or 'exact'."
-            )
-        return super()._plan(seed)
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "couplings_")
@@ -273,4 +296,4 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     def _keep_params(self, params: PairwiseParameters) -> None:
         """Turn parameters into fitted attributes."""
         self.couplings_, self.intercept_ = params
-        self._n_features_out = self.n_components
+        self._n_features_out = self.n_hidden or self.n_features_in_

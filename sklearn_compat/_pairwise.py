@@ -4,13 +4,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_couplings, check_mask
-from ebm.inference.hidden_means import hidden_means
+from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool
 from ebm.sklearn_compat._likelihoods import Likelihoods
@@ -20,30 +19,30 @@ from ebm.units import Bernoulli, Spin, TwoState
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
 
 
-def _has_hidden(machine: Any) -> bool:
-    """Whether there are hidden units whose means could be features."""
-    return bool(machine.n_components > 0)
-
-
 class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Samples, Likelihoods):
     """The distribution p(s) of the fitted attributes (abstract)."""
 
     couplings_: Any
     intercept_: Any
-    n_components: int
+    n_hidden: int
     n_features_in_: int
     unit: Any
     mask: Any
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        mask = check_mask(self.mask, self.n_features_in_ + self.n_components)
-        return Pairwise(unit, self.n_components, mask)
+        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
+        return Pairwise(unit, self.n_hidden, mask)
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, "couplings_")
-        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_components)
+        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
         bias = np.ascontiguousarray(self.intercept_, J.dtype)
         if bias.shape != (len(J),):
             raise ValueError(
@@ -60,7 +59,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Visible states.
-        H : array-like of shape (n_samples, n_components), default=None
+        H : array-like of shape (n_samples, n_hidden), default=None
             Hidden states, of machines that have hidden units; see :meth:`free_energy` for the sum over them.
 
         Returns
@@ -75,20 +74,19 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         params = self._params()
         v = self._dense(X, params)
-        if H is None and self.n_components:
+        if H is None and self.n_hidden:
             raise ValueError(
-                f"H must hold the states of the {self.n_components} hidden units. Of X alone there is the free_energy."
+                f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
             )
         if H is None:
             return self._model().energy(params, v)
-        h = as_rows(H, self.n_components, "H").astype(v.dtype)
+        h = as_rows(H, self.n_hidden, "H").astype(v.dtype)
         if len(v) != len(h):
             raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
         return self._model().energy(params, np.hstack([v, h]))
 
-    @available_if(_has_hidden)
     def transform(self, X: Any, beta: float = 1.0) -> Array:
-        """Means of the hidden units given `X`.
+        """Means of the hidden units given `X`; without hidden units, of each unit given all others.
 
         Parameters
         ----------
@@ -99,13 +97,14 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
         Returns
         -------
-        H : ndarray of shape (n_samples, n_components)
+        H : ndarray of shape (n_samples, n_hidden) or (n_samples, n_features)
             Features, of the dtype of the model. Exact where no two hidden units are joined, or few of them; else
             those of naive mean field.
         """
         check_real(beta, "beta", open_low=True)
         model = self._model()
-        return self._by_blocks(X, lambda params, v: hidden_means(model, params, v, beta))
+        means = hidden_means if self.n_hidden else conditional_means
+        return self._by_blocks(X, lambda params, v: means(model, params, v, beta))
 
     # Samples
 
@@ -136,7 +135,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         Returns
         -------
         cooled : Cooled
-            `s`, states of all units (n_samples, n_features + n_components), and their `energies` (n_samples,), the
+            `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the
             lowest first. No single flip lowers any of them.
 
         Raises
@@ -207,7 +206,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _all_units(self, v: Array, params: PairwiseParameters) -> Array:
         """Nothing is known of the hidden units."""
-        return np.hstack([v, np.full((len(v), self.n_components), np.nan, v.dtype)])
+        return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
 
     def _visible(self, x: Array, params: PairwiseParameters) -> Array:
         return np.ascontiguousarray(x[:, : self.n_features_in_])

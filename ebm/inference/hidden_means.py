@@ -1,4 +1,4 @@
-"""Means of the hidden units of a pairwise model given the visible ones: exact where that is cheap."""
+"""Means of some units of a pairwise model given others: exact where that is cheap, in mean field elsewhere."""
 
 import numpy as np
 
@@ -24,6 +24,13 @@ def hidden_means(model: Pairwise, params: PairwiseParameters, v: Array, beta: fl
     return pairwise_mean_field(
         model, params, started(model, params, v, beta), hidden(model, v), beta=beta
     ).m[:, n:]
+
+
+def conditional_means(
+    model: Pairwise, params: PairwiseParameters, s: Array, beta: float = 1.0
+) -> Array:
+    """E[s_i | all other units] for every unit: (rows, n_units) -> (rows, n_units)."""
+    return model.unit.mean(model.own(params.bias), model.inputs(params, s), beta)
 
 
 def completed(model: Pairwise, params: PairwiseParameters, v: Array) -> Array:

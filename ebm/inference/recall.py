@@ -26,12 +26,9 @@ import numpy as np
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.sweeps import HEAT_BATH, THRESHOLD, sweep
 from ebm._random import Key, fold, uniform
-from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
-# Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a
-# margin.
-ROUNDING = 8.0
 # Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
 TIES = 1 << 40
 
@@ -117,18 +114,10 @@ def recall(
     check_real(temperature, "temperature")
     check_integer(max_sweeps, "max_sweeps")
     _check_probes(model, params, probes)
-    dynamics = _Dynamics(model, params, temperature, update, rounding(params))
+    dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
     states = _complete(dynamics, probes, fold(key, TIES))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
     return _walk(dynamics, states, free, key, max_sweeps, trace)
-
-
-def rounding(params: PairwiseParameters) -> Array:
-    """Fields (n_units,) below which rounding may have decided the sign."""
-    scale = np.abs(params.J).sum(axis=1) + np.abs(params.bias)
-    eps = ROUNDING * np.finfo(params.J.dtype).eps
-    small: Array = (eps * scale).astype(params.J.dtype)
-    return small
 
 
 class _Dynamics(NamedTuple):

@@ -15,11 +15,9 @@ import numpy as np
 from ebm._checks import Array
 from ebm._kernels.sweeps import THRESHOLD, sweep
 from ebm._random import Key, fold
-from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 from ebm.samplers.base import clamp
 from ebm.samplers.gibbs import gibbs, visited
-
-MOST_SWEEPS = 1000
 
 
 class Cooled(NamedTuple):
@@ -66,13 +64,9 @@ def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array 
     states, dtype = np.array(s.T, params.J.dtype, order="C"), params.J.dtype
     free = np.zeros((0, 0), bool) if given is None else np.ascontiguousarray(np.isnan(given).T)
     low, high = model.unit.states or ()
-    law = np.ones(1, dtype), params.bias[np.newaxis], low, high
+    law = np.ones(1, dtype), np.stack([params.bias, field_rounding(params)]), low, high
     units, moved = visited(params, given), np.ones(len(s), dtype)
-    # Every move lowers the energy, so that there are finitely many. The limit is for rounding, under which a unit
-    # without a field may see now one and now the other sign of it.
-    for _ in range(MOST_SWEEPS):
-        if not moved.any():
-            break
+    while moved.any():  # every move lowers the energy: there are finitely many
         moved[:] = 0
         sweep(params.J, law, THRESHOLD, states, units, free, (0, 0, 0), moved)
     return np.ascontiguousarray(states.T)

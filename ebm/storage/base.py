@@ -20,8 +20,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ebm._checks import Array, Record
-from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask
-from ebm.inference.recall import rounding
+from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask, field_rounding
 from ebm.storage.patterns import as_patterns, collapse, find
 
 
@@ -207,7 +206,7 @@ def stored_badly(params: PairwiseParameters, patterns: Array, *, strict: bool = 
     A `strict` count lets no field be zero.
     """
     s = patterns.astype(params.J.dtype)
-    fields, zero = aligned_fields(params, s), rounding(params)
+    fields, zero = aligned_fields(params, s), field_rounding(params)
     if strict:
         return int((fields <= zero).any(axis=1).sum())
     return int(((fields < -zero).any(axis=1) | (fields <= zero).all(axis=1)).sum())

@@ -3,7 +3,7 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ebm import RBM, BernoulliRBM, GaussianRBM, HopfieldNetwork, Perceptron
+from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM, HopfieldNetwork, Perceptron
 
 # Together these name every gradient, optimiser and schedule once or more.
 ESTIMATORS = [
@@ -17,6 +17,11 @@ ESTIMATORS = [
     BernoulliRBM(gradient="tap"),
     BernoulliRBM(gradient="pseudo_likelihood"),
     RBM(hidden="gaussian", gradient="ratio_matching"),
+    RBM(visible="spin", hidden="spin"),
+    BoltzmannMachine(),
+    BoltzmannMachine(n_hidden=3, unit="spin", batch_size=10, gradient="cd"),
+    BoltzmannMachine(gradient="pseudo_likelihood"),
+    BoltzmannMachine(unit="spin", gradient="tap"),
     HopfieldNetwork(),
     HopfieldNetwork("storkey", update="cyclic"),
     HopfieldNetwork("pseudo_inverse", update="sync"),
@@ -30,6 +35,7 @@ ESTIMATORS = [
 # The checks feed Bernoulli units with normal deviates, which the units remark on by design. Two Gaussian layers have
 # no law where the weights are too large, and at RBM's learning rate, that of binary units, they come there.
 @pytest.mark.filterwarnings("ignore:X holds values between:UserWarning")
+@pytest.mark.filterwarnings("ignore:BoltzmannMachine. :sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:RBM. training div:sklearn.exceptions.ConvergenceWarning")
 # Hopfield networks read such data by rounding, which makes more patterns than so few units can hold.
 @pytest.mark.filterwarnings("ignore:X holds values other than two states:UserWarning")
