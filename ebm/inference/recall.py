@@ -18,7 +18,6 @@ that field is zero, a random bit of the key decides, the same for all probes, so
 which probes are recalled together.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -137,14 +136,27 @@ class _Dynamics(NamedTuple):
 
     def point(self, s: Array, otherwise: Array) -> Array:
         """Where the fields at `s` (rows, n_units) point; `otherwise` where they are zero."""
-        f = s @ self.params.J.T + self.params.bias
+        return self.pointed(self.fields(s), otherwise)
+
+    def fields(self, s: Array) -> Array:
+        """What the units feel at `s` (rows, n_units), the biases included."""
+        f: Array = s @ self.params.J.T + self.params.bias
+        return f
+
+    def energies(self, s: Array, f: Array) -> Array:
+        """E = -(J s + 2 b)'s / 2 of each row, given the fields f = J s + b."""
+        energies: Array = -0.5 * np.einsum("ij,ij->i", f + self.params.bias, s, dtype=np.float64)
+        return energies
+
+    def pointed(self, f: Array, otherwise: Array) -> Array:
+        """Where the fields `f` point."""
         low, high = (f.dtype.type(state) for state in self.states)
         pointed: Array = np.where(f > self.zero, high, np.where(f < -self.zero, low, otherwise))
         return pointed
 
-    def is_fixed(self, s: Array, free: Array) -> Array:
-        """Whether no free unit of each row is to change."""
-        moves = self.point(s, s) != s
+    def is_fixed(self, s: Array, f: Array, free: Array) -> Array:
+        """Whether no free unit of each row is to change, given their fields `f`."""
+        moves = self.pointed(f, s) != s
         found: Array = ~(moves & free if free.size else moves).any(axis=1)
         return found
 
@@ -226,20 +238,20 @@ def _walk(
         if settles:
             converged[left] = ~moved
             if dynamics.update == "glauber":  # not every unit has had its turn
-                converged[left] &= dynamics.is_fixed(new, mobile)
+                converged[left] &= dynamics.is_fixed(new, dynamics.fields(new), mobile)
             if dynamics.update == "sync":
                 cycling[left] = moved & (new == before[left]).all(axis=1)
         before[left], states[left] = old, new
         if trace:
             path.append(states.copy())
     left = np.flatnonzero(~(converged | cycling))
+    fields = dynamics.fields(states)
     if settles and left.size:
-        converged[left] = dynamics.is_fixed(states[left], free[left] if free.size else free)
-    energy = functools.partial(dynamics.model.energy, dynamics.params)
-    ends = Recall(states, energy(states), n_sweeps, converged, cycling)
+        mobile = free[left] if free.size else free
+        converged[left] = dynamics.is_fixed(states[left], fields[left], mobile)
+    ends = Recall(states, dynamics.energies(states, fields), n_sweeps, converged, cycling)
     if not trace:
         return ends
     path = path[: n_sweeps.max(initial=0) + 1]
-    return ends._replace(
-        trajectory=np.stack(path), trajectory_energies=np.stack([energy(s) for s in path])
-    )
+    energies = [dynamics.energies(s, dynamics.fields(s)) for s in path]
+    return ends._replace(trajectory=np.stack(path), trajectory_energies=np.stack(energies))

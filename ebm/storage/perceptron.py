@@ -16,9 +16,9 @@ two agree to within `tol`: the result carries its own certificate. There are two
 
 - the *minimal-overlap* rule of Krauth & Mezard: again and again, add the example that is the least stable, x_mu <-
   x_mu + 1; its error falls like one over the number of steps;
-- the *AdaTron* of Anlauf & Biehl (1989): x_mu <- max(0, x_mu + gamma (1 - y^mu . J_i) / y^mu . y^mu) for one example
-  after the other. Its error falls exponentially: for 600 patterns in 400 units it comes within 1 % in two seconds, where
-  the other is not there after twenty.
+- the *AdaTron* of Anlauf & Biehl (1989): x_mu <- max(0, x_mu + gamma (1 - y^mu . J_i) / (y^mu . y^mu)) for one
+  example after the other. Its error falls exponentially: for 600 patterns in 400 units it comes within 1 % in two
+  seconds, where the other is not there after twenty.
 
 Random patterns have a solution up to K = 2 N (Cover 1965; Gardner 1988), correlated ones beyond.
 
