@@ -68,6 +68,12 @@ def rows_of(oracle, n_rows, seed=0):
     return rng.choice(oracle.states, size=(n_rows, oracle.n_visible))
 
 
+@pytest.fixture(params=[1, 3])
+def worthwhile(request, monkeypatch):
+    """Single units that are joined to all others are summed out, too, or not."""
+    monkeypatch.setattr(groups, "WORTHWHILE", request.param)
+
+
 @pytest.fixture
 def small_blocks(monkeypatch):
     """Prefixes, several blocks, several shares: what is done with many units, with few."""
@@ -79,6 +85,7 @@ def small_blocks(monkeypatch):
 # Sums over all units --------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("worthwhile")
 @pytest.mark.parametrize("beta", BETAS)
 @pytest.mark.parametrize("states", STATES)
 @pytest.mark.parametrize("kind", KINDS)
@@ -86,7 +93,7 @@ def test_log_partition_and_moments(kind, states, beta):
     assert_exact_sums(library_sums, machines(states)[kind], beta)
 
 
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("small_blocks", "worthwhile")
 @pytest.mark.parametrize("states", STATES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_log_partition_and_moments_in_small_blocks(kind, states):
@@ -282,7 +289,7 @@ def test_moments_with_clamped_rows(kind, states):
     check_clamped_moments(machines(states)[kind])
 
 
-@pytest.mark.usefixtures("small_blocks")
+@pytest.mark.usefixtures("small_blocks", "worthwhile")
 @pytest.mark.parametrize("states", STATES)
 @pytest.mark.parametrize("kind", ["full", *WITH_HIDDEN])
 def test_moments_with_clamped_rows_in_small_blocks(kind, states):
