@@ -47,7 +47,7 @@ def sweep(J, law, rule, S, order, free, draw, moved):
         The changes of the states are added to it, in absolute value.
     """
     n_units, n_chains = S.shape
-    size = min(BLOCK_UNITS, order.size)
+    size = max(1, min(BLOCK_UNITS, order.size))
     fields = np.empty((size, n_chains), J.dtype)
     panel = np.empty((0 if _in_a_row(order) else size, n_units), J.dtype)
     words = np.empty((size + size % 2, n_chains), np.uint32)
