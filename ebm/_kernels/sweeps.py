@@ -40,7 +40,7 @@ def sweep(J, law, rule, S, order, free, draw, moved):
     order : ndarray of int64
         Numbers of units; they may repeat.
     free : ndarray of bool, shape (n_units, n_chains) or (0, 0)
-        What may change; everything where empty.
+        What may change; everything where empty. The rest keeps its value, but not the sign of a zero.
     draw : tuple (key0, key1, first_chain)
         The p-th visit of chain c draws word p of row ``first_chain + c`` of the key.
     moved : ndarray of shape (n_chains,)
