@@ -77,16 +77,24 @@ def pair_vector(gradient):
     return np.concatenate([np.asarray(dJ)[np.tril_indices(len(dJ), -1)], db])
 
 
-def centred(gradient, mu):
-    """The centred gradient that belongs to a plain one.
+def centred(gradient, mu, mask=None):
+    """The centred gradient A A' g that belongs to a plain one g, of pairs that are joined and of biases.
 
-    In the parameters (J, c) of the energy -(s - mu)'J(s - mu) / 2 - c's the gradient is
-    dJ - mu db' - db mu' and db; back in those of the plain energy, b = c - J mu.
+    With offsets the energy is -(s - mu)'J(s - mu) / 2 - c's. A is the matrix by which the plain parameters (J, b), of
+    b = c - J mu, depend on (J, c): the slope by these is A' g, and A takes a step along it back.
     """
     dJ, db = gradient
-    moved = dJ - np.outer(mu, db) - np.outer(db, mu)
-    np.fill_diagonal(moved, 0)
-    return moved, db - moved @ mu
+    n = len(db)
+    pairs = [(i, j) for i in range(n) for j in range(i) if mask is None or mask[i, j]]
+    A = np.eye(len(pairs) + n)
+    for column, (i, j) in enumerate(pairs):
+        A[len(pairs) + i, column] -= mu[j]
+        A[len(pairs) + j, column] -= mu[i]
+    g = A @ A.T @ np.array([*(dJ[pair] for pair in pairs), *db])
+    moved = np.zeros((n, n))
+    for value, (i, j) in zip(g, pairs, strict=False):
+        moved[i, j] = moved[j, i] = value
+    return moved, g[len(pairs) :]
 
 
 def assert_is_the_slope(gradient, model, X, weights=None, atol=1e-7):

@@ -20,9 +20,12 @@ from tests.oracles.pairwise import (
     energy,
     field,
     heat_bath,
+    hidden_given_visible,
     log_partition,
     log_weights,
+    model_statistics,
     probabilities,
+    state_index,
 )
 
 # One sweep -----------------------------------------------------------------------------------
@@ -145,3 +148,37 @@ def product_law(model, base, ladder):
     for t in ladder:
         law = np.kron(law, probabilities(at(model, base, t)))
     return law
+
+
+# Contrastive divergence ----------------------------------------------------------------------
+
+
+def data_table(model, X, weights, means=None):
+    """The law over all units of a row and hidden states drawn given it.
+
+    Exactly, or, with ``means`` (rows, n_hidden), independently with these means.
+    """
+    table = np.zeros((2**model.n_visible, 2**model.n_hidden))
+    hidden, (low, high) = all_states(model, model.n_hidden), model.states
+    for row, (weight, v) in enumerate(zip(weights, X, strict=True)):
+        law = hidden_given_visible(model, v)
+        if means is not None:
+            p = (means[row] - low) / (high - low)
+            law = np.array([np.prod(np.where(h == high, p, 1 - p)) for h in hidden])
+        table[state_index(model, v)] += weight * law
+    return table.ravel()
+
+
+def mean_field_statistics(model, X, weights, means):
+    """The data average of the statistics, hidden units being independent with these means."""
+    return model_statistics(model, data_table(model, X, weights, means))
+
+
+def contrastive_divergence_gradient(model, X, n_sweeps, weights, means=None):
+    """What CD-k expects: the data average, less that after k sweeps over all units from the data."""
+    table = data_table(model, X, weights, means)
+    data = model_statistics(model, table)
+    for _ in range(n_sweeps):
+        table = table @ heat_bath(model, range(model.n))
+    after = model_statistics(model, table)
+    return data[0] - after[0], data[1] - after[1]
