@@ -40,14 +40,14 @@ def sweep(J, law, rule, S, order, free, draw, moved):
     order : ndarray of int64
         Numbers of units; they may repeat.
     free : ndarray of bool, shape (n_units, n_chains) or (0, 0)
-        What may change; everything where empty.
+        What may change; everything where empty. The rest keeps its value, but not the sign of a zero.
     draw : tuple (key0, key1, first_chain)
         The p-th visit of chain c draws word p of row ``first_chain + c`` of the key.
     moved : ndarray of shape (n_chains,)
         The changes of the states are added to it, in absolute value.
     """
     n_units, n_chains = S.shape
-    size = min(BLOCK_UNITS, order.size)
+    size = max(1, min(BLOCK_UNITS, order.size))
     fields = np.empty((size, n_chains), J.dtype)
     panel = np.empty((0 if _in_a_row(order) else size, n_units), J.dtype)
     words = np.empty((size + size % 2, n_chains), np.uint32)

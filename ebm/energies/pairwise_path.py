@@ -101,7 +101,10 @@ def swept(
     low, high = model.unit.states or ()
     moved = np.zeros(len(s), J.dtype)
     sweep(J, (*law, low, high), HEAT_BATH, states, order, free, (*key, first_row), moved)
-    return np.ascontiguousarray(states.T)
+    out = np.ascontiguousarray(states.T)
+    if given is not None:
+        np.copyto(out, given, where=~np.isnan(given))  # with the signs of zeros
+    return out
 
 
 @path_to.register

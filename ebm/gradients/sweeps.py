@@ -63,7 +63,9 @@ class BoundSweeps(BoundGradient):
             chains.h[:] = s
         weights = batch_weights(batch, params.J.dtype)
         chains.mu[:] += self._slide * (weights @ data - chains.mu)
-        finite = self._write((data, weights), s, chains.mu)
+        # Chains that start at the data stand for them, with their weights.
+        shares = np.full(len(s), 1 / len(s), s.dtype) if self._persistent else weights
+        finite = self._write((data, weights), (s, shares), chains.mu)
         return self._gradient, chains, Info(finite)
 
     def _states(self, data: Array, key: Key) -> Array:
@@ -76,15 +78,15 @@ class BoundSweeps(BoundGradient):
         hidden = self._model.unit.sample(nothing, log_odds, fold(key, FIRST_HIDDEN))
         return np.hstack([data[:, :n], hidden])
 
-    def _write(self, data: tuple[Array, Array], s: Array, mu: Array) -> bool:
+    def _write(self, data: tuple[Array, Array], model: tuple[Array, Array], mu: Array) -> bool:
         """Write the difference of the phases, as one product of the stacked rows; whether it is finite."""
-        rows, weights = data
+        (rows, weights), (s, shares) = data, model
         n, n_all = len(rows), len(rows) + len(s)
         left, right = self._left[:n_all], self._right[:n_all]
         np.subtract(rows, mu, out=right[:n])
         np.subtract(s, mu, out=right[n:])
         np.multiply(right[:n], weights[:, np.newaxis], out=left[:n])
-        np.multiply(right[n:], left.dtype.type(-1 / len(s)), out=left[n:])
+        np.multiply(right[n:], -shares[:, np.newaxis], out=left[n:])
         J, bias = self._gradient
         np.matmul(left.T, right, out=J)
         symmetrise(J)

@@ -39,19 +39,23 @@ def pairwise_mean_field(
 ) -> Means:
     """Iterate the means of `units` (numbers) from `m` (rows, n_units), not modified; the others are given.
 
-    A row has converged when a sweep moves its means by at most `tol` times the gap between the states, on average.
+    A row has converged when a sweep moves its means by at most `tol` times the gap between the states, on average. From
+    then on it stays, so that its means do not depend on what other rows there are.
     """
     means = np.array(m.T, params.J.dtype, order="C")
     dtype, (low, high) = params.J.dtype, model.unit.states or ()
     law = np.array([beta], dtype), (dtype.type(beta) * params.bias)[np.newaxis], low, high
     enough = tol * (high - low) * max(len(units), 1)
-    moved, free = np.full(len(m), np.inf, dtype), np.zeros((0, 0), bool)
-    sweeps = 0
-    while sweeps < n_sweeps and not np.all(moved <= enough):
-        moved[:] = 0
-        sweep(params.J, law, MEAN, means, units, free, (0, 0, 0), moved)
+    free, left, sweeps = np.zeros((0, 0), bool), np.arange(len(m)), 0
+    while sweeps < n_sweeps and left.size:
+        rows, moved = np.ascontiguousarray(means[:, left]), np.zeros(left.size, dtype)
+        sweep(params.J, law, MEAN, rows, units, free, (0, 0, 0), moved)
+        means[:, left] = rows
+        left = left[moved > enough]
         sweeps += 1
-    return Means(np.ascontiguousarray(means.T), moved <= enough, sweeps)
+    converged = np.ones(len(m), bool)
+    converged[left] = False
+    return Means(np.ascontiguousarray(means.T), converged, sweeps)
 
 
 def variational_free_energy(

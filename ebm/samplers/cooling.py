@@ -69,4 +69,4 @@ def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array 
     while moved.any():  # every move lowers the energy: there are finitely many
         moved[:] = 0
         sweep(params.J, law, THRESHOLD, states, units, free, (0, 0, 0), moved)
-    return np.ascontiguousarray(states.T)
+    return clamp(np.ascontiguousarray(states.T), given)
