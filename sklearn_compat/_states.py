@@ -1,0 +1,72 @@
+"""Two-valued units as the user writes them, {0, 1} or {-1, +1}: recognised, read as spins, given back as they came."""
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from ebm._checks import Array
+
+# What `states_` names, and the two values behind the name.
+VALUES = {"binary": (0.0, 1.0), "spin": (-1.0, 1.0)}
+CHOICES = ("auto", *VALUES)
+
+
+def read_spins(
+    X: Array, states: str = "auto", *, known: str | None = None, stacklevel: int = 3
+) -> tuple[Array, str]:
+    """`X` as spins -1 and +1 in a new array of its dtype, NaN where it is NaN, and the name of the user's states.
+
+    Parameters
+    ----------
+    X : ndarray of float
+        Rows of two-valued entries; NaN marks the unknown.
+    states : {"auto", "binary", "spin"}
+        The estimator's parameter. "auto" goes by the values, and reads data with other values as well: by rounding if
+        all lie within [0, 1], by their sign if not, with one warning.
+    known : {"binary", "spin"} or None
+        What was recognised when the estimator was fitted, by which "auto" goes from then on.
+    stacklevel : int
+        Frames from this function to the line of the user's that the warning is to name.
+
+    Returns
+    -------
+    S : ndarray of float, of the shape of X
+    kind : {"binary", "spin"}
+
+    Raises
+    ------
+    ValueError
+        If `X` has other values and `states` says which it must have.
+    """
+    kind = states if states in VALUES else known or _recognised(X)
+    low, high = VALUES[kind]
+    other = X[~((X == low) | (X == high) | np.isnan(X))]
+    if other.size and states in VALUES:
+        raise ValueError(
+            f"X must hold {low:g} and {high:g} only, and NaN where unknown, for states={states!r}. "
+            f"Got {other[0]:g}: threshold X first, for example with sklearn.preprocessing.Binarizer."
+        )
+    middle = (low + high) / 2
+    if other.size:
+        warnings.warn(
+            f"X holds values other than {low:g} and {high:g}, {other[0]:g} for example, and is read as two states: "
+            f"{high:g} above {middle:g}, {low:g} elsewhere. Threshold it first, for example with "
+            "sklearn.preprocessing.Binarizer.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+    one = X.dtype.type(1)
+    return np.where(np.isnan(X), X, np.where(X > middle, one, -one)), kind
+
+
+def write_spins(S: Array, kind: str) -> Array:
+    """Spins, or their means, in the user's states `kind`; NaN stays NaN."""
+    return S.copy() if kind == "spin" else (S + 1) / 2
+
+
+def _recognised(X: Array) -> str:
+    """The states that all entries have, or the ones nearer to them; ones alone count as binary."""
+    seen = X[~np.isnan(X)]
+    within = bool(((seen >= 0) & (seen <= 1)).all())
+    return "binary" if within else "spin"
