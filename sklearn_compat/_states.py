@@ -1,7 +1,6 @@
 """Two-valued units as the user writes them, {0, 1} or {-1, +1}: recognised, read as spins, given back as they came."""
 
 import warnings
-from typing import Any
 
 import numpy as np
 
@@ -41,7 +40,7 @@ def read_spins(
     """
     kind = states if states in VALUES else known or _recognised(X)
     low, high = VALUES[kind]
-    other = X[~((X == low) | (X == high) | np.isnan(X))]
+    other = X[~(np.isin(X, VALUES[kind]) | np.isnan(X))]
     if other.size and states in VALUES:
         raise ValueError(
             f"X must hold {low:g} and {high:g} only, and NaN where unknown, for states={states!r}. "
@@ -56,8 +55,9 @@ def read_spins(
             UserWarning,
             stacklevel=stacklevel,
         )
-    one = X.dtype.type(1)
-    return np.where(np.isnan(X), X, np.where(X > middle, one, -one)), kind
+    S = np.where(np.greater(X, middle), 1, -1).astype(X.dtype)
+    S[np.isnan(X)] = np.nan
+    return S, kind
 
 
 def write_spins(S: Array, kind: str) -> Array:
