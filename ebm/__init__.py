@@ -13,6 +13,7 @@ _HOMES = {
     "GaussianRBM": "ebm.sklearn_compat",
     "RBM": "ebm.sklearn_compat",
     "Bernoulli": "ebm.units",
+    "Spin": "ebm.units",
     "Gaussian": "ebm.units",
     "ContrastiveDivergence": "ebm.gradients",
     "PersistentContrastiveDivergence": "ebm.gradients",

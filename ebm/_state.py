@@ -106,7 +106,7 @@ def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
     key = stream(plan.seed, "init")
     moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
     params = model.initial(*moments, n_hidden, key)
-    if model.visible.has_scale and model.hidden.states is not None:
+    if model.visible.has_scale and model.hidden.states == (0.0, 1.0):
         params = model.with_prototypes(params, rows.some(n_hidden, fold(key, 2)))
     elif (
         model.visible.has_scale

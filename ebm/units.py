@@ -16,6 +16,7 @@ NamedTuple of arrays (units,), with the field ``bias`` first; the gradient by th
 unit       own energy U(x)              statistic s(x)        states
 =========  ===========================  ====================  ===========
 Bernoulli  -b x                         x                     {0, 1}
+Spin       -b x                         x                     {-1, +1}
 Gaussian   (x - b)^2 / (2 sigma^2)      x / sigma^2           real line
 =========  ===========================  ====================  ===========
 
@@ -33,6 +34,7 @@ from ebm._checks import Array, Record, check_real
 from ebm._kernels import units as kernels
 from ebm._kernels.bernoulli import BernoulliParameters
 from ebm._kernels.gaussian import GaussianParameters
+from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
 
 
@@ -156,44 +158,70 @@ class Unit(Record, abc.ABC):
         return out
 
 
+class TwoState(Unit):
+    """Units with two states and the own energy -b x (abstract); the weights multiply the states themselves."""
+
+    def energy(self, own: Any, x: Array) -> Array:
+        """-b'x."""
+        energy: Array = -(x.astype(np.float64) @ own.bias.astype(np.float64))
+        return energy
+
+    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
+        """Beta b; the statistic has no parameter."""
+        return self.parameters(beta * own.bias), 1.0
+
+    def between(self, first: Any, last: Any, t: float) -> tuple[Any, None, float]:
+        """(1 - t) b_first + t b_last."""
+        return self.parameters((1 - t) * first.bias + t * last.bias), None, 0.0
+
+    def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
+        """-(b_last - b_first)'x, without a copy of `x` in double precision."""
+        difference: Array = (x @ (first.bias - last.bias)).astype(np.float64)
+        return difference
+
+    def log_odds(self, mean: Array, count: float) -> Array:
+        """Of the higher state, with half an observation of either added (Jeffreys' prior): always finite."""
+        low, high = self.states or ()
+        highs = np.clip((mean - low) / (high - low), 0, 1) * count
+        odds: Array = np.log((highs + 0.5) / (count - highs + 0.5)).astype(mean.dtype)
+        return odds
+
+
 @dataclass(frozen=True, repr=False)
-class Bernoulli(Unit):
+class Bernoulli(TwoState):
     """Binary units with the states 0 and 1: p(x = 1 | f) = sigmoid(beta (b + f))."""
 
     parameters: ClassVar[Any] = BernoulliParameters
     states: ClassVar[tuple[float, ...] | None] = (0.0, 1.0)
 
     def initial(self, mean: Array, variance: Array, count: float) -> BernoulliParameters:
-        """Log-odds of the mean, with half an observation of either state added (Jeffreys' prior): always finite."""
-        ones = np.clip(mean, 0, 1) * count
-        return BernoulliParameters(np.log((ones + 0.5) / (count - ones + 0.5)).astype(mean.dtype))
-
-    def energy(self, own: BernoulliParameters, x: Array) -> Array:
-        """-b'x."""
-        return -(x.astype(np.float64) @ own.bias.astype(np.float64))
-
-    def tempered(self, own: BernoulliParameters, beta: float) -> tuple[BernoulliParameters, float]:
-        """Beta b; the statistic has no parameter."""
-        return BernoulliParameters(beta * own.bias), 1.0
-
-    def between(
-        self, first: BernoulliParameters, last: BernoulliParameters, t: float
-    ) -> tuple[BernoulliParameters, None, float]:
-        """(1 - t) b_first + t b_last."""
-        return BernoulliParameters((1 - t) * first.bias + t * last.bias), None, 0.0
-
-    def energy_difference(
-        self, first: BernoulliParameters, last: BernoulliParameters, x: Array
-    ) -> Array:
-        """-(b_last - b_first)'x, without a copy of `x` in double precision."""
-        difference: Array = (x @ (first.bias - last.bias)).astype(np.float64)
-        return difference
+        """Log-odds of the mean."""
+        return BernoulliParameters(self.log_odds(mean, count))
 
     def invalid(self, x: Array) -> str:
         """Values outside [0, 1]; those between are read as probabilities."""
         low, high = extent(x)
         if low < 0 or high > 1:
             return f"values between {low:g} and {high:g}, but Bernoulli units take 0, 1, or probabilities in between"
+        return ""
+
+
+@dataclass(frozen=True, repr=False)
+class Spin(TwoState):
+    """Units with the states -1 and +1: E[x | f] = tanh(beta (b + f))."""
+
+    parameters: ClassVar[Any] = SpinParameters
+    states: ClassVar[tuple[float, ...] | None] = (-1.0, 1.0)
+
+    def initial(self, mean: Array, variance: Array, count: float) -> SpinParameters:
+        """Half the log-odds of the mean."""
+        return SpinParameters(self.log_odds(mean, count) / 2)
+
+    def invalid(self, x: Array) -> str:
+        """Values outside [-1, 1]; those between are read as means."""
+        low, high = extent(x)
+        if low < -1 or high > 1:
+            return f"values between {low:g} and {high:g}, but Spin units take -1, +1, or means in between"
         return ""
 
 
@@ -310,4 +338,4 @@ class Gaussian(Unit):
         return "infinite values" if np.isinf(extent(x)).any() else ""
 
 
-UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "gaussian": Gaussian}
+UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "spin": Spin, "gaussian": Gaussian}

@@ -24,7 +24,7 @@ RUN = 64
 
 
 @jit(inline=True)
-def _happens(word, probability):
+def happens(word, probability):
     # The word counts in steps of 2**-32; the half step centres it, so that the bias is below 2**-33 in double
     # precision. Single precision rounds the word to 24 bits: small probabilities keep theirs, one half and more are
     # off by 2**-25.
@@ -44,13 +44,14 @@ def _means(bias, block, beta):
 
 
 @jit
-def _draws(block, out, words, key0, key1, first_row):
+def draw_states(block, out, words, key0, key1, first_row):
+    """Probabilities in `block` -> bits in `out`, which may be the same; `words` is scratch."""
     even = block.shape[1] + block.shape[1] % 2
     fill_words(words[: block.shape[0] * even], key0, key1, first_row * (even // 2))
     for r in range(block.shape[0]):
         row = words[r * even : (r + 1) * even]
         for c in range(block.shape[1]):
-            out[r, c] = _happens(row[c], block[r, c])
+            out[r, c] = happens(row[c], block[r, c])
 
 
 @jit
@@ -69,7 +70,7 @@ def mean_and_sample(own, x, out, beta, key0, key1, first_row):
     for first in range(0, x.shape[0], step):
         block = x[first : first + step]
         _means(own.bias, block, beta)
-        _draws(block, out[first : first + step], words, key0, key1, first_row + first)
+        draw_states(block, out[first : first + step], words, key0, key1, first_row + first)
 
 
 @jit
@@ -80,7 +81,7 @@ def sample(own, x, beta, key0, key1, first_row):
     for first in range(0, x.shape[0], step):
         block = x[first : first + step]
         _means(own.bias, block, beta)
-        _draws(block, block, words, key0, key1, first_row + first)
+        draw_states(block, block, words, key0, key1, first_row + first)
 
 
 @jit(reorder=True)

@@ -11,10 +11,11 @@ from typing import Any
 
 from numba.extending import overload
 
-from ebm._kernels import bernoulli, gaussian
+from ebm._kernels import bernoulli, gaussian, spin
 
 UNITS: dict[type, ModuleType] = {
     bernoulli.BernoulliParameters: bernoulli,
+    spin.SpinParameters: spin,
     gaussian.GaussianParameters: gaussian,
 }
 

@@ -7,14 +7,14 @@ import pytest
 from scipy import integrate, stats
 
 from ebm._random import Key
-from ebm.units import UNITS, Bernoulli, Gaussian
+from ebm.units import UNITS, Bernoulli, Gaussian, Spin
 from tests.oracles import rbm
 from tests.statistics import assert_same_distribution, assert_same_mean, state_counts
 
 KEY = Key(1, 2)
 BETAS = [0.3, 1.0, 2.5]
 DTYPES = [np.float32, np.float64]
-ALL = [Bernoulli(), Gaussian()]
+ALL = [Bernoulli(), Spin(), Gaussian()]
 
 
 def layer(unit, n_units=3, dtype=np.float64, seed=0):
@@ -56,14 +56,23 @@ def test_energy_and_statistic_are_the_tables(unit, dtype):
         )
 
 
+TWO_STATE = [Bernoulli(), Spin()]
+
+
+def states_of(unit):
+    """All states of three units, in the order of rbm.all_states."""
+    low, high = unit.states
+    return low + (high - low) * rbm.all_states(3)
+
+
 @pytest.mark.parametrize("beta", BETAS)
-def test_bernoulli_normaliser_is_the_sum_over_states(beta):
-    own, f = layer(Bernoulli()), inputs()
+@pytest.mark.parametrize("unit", TWO_STATE, ids=repr)
+def test_normaliser_of_two_states_is_the_sum_over_states(unit, beta):
+    own, f = layer(unit), inputs()
     expected = [
-        rbm.log_sum_exp([log_weight(Bernoulli(), own, x, row, beta) for x in rbm.all_states(3)])
-        for row in f
+        rbm.log_sum_exp([log_weight(unit, own, x, row, beta) for x in states_of(unit)]) for row in f
     ]
-    np.testing.assert_allclose(Bernoulli().log_normaliser(own, f, beta), expected, rtol=1e-14)
+    np.testing.assert_allclose(unit.log_normaliser(own, f, beta), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("beta", BETAS)
@@ -101,6 +110,13 @@ def test_bernoulli_mean_is_the_sigmoid(beta):
     np.testing.assert_allclose(Bernoulli().mean(own, f, beta), expected, rtol=1e-14)
 
 
+@pytest.mark.parametrize("beta", BETAS)
+def test_spin_mean_is_the_hyperbolic_tangent(beta):
+    own, f = layer(Spin()), inputs()
+    expected = np.tanh(beta * (f + own.bias))
+    np.testing.assert_allclose(Spin().mean(own, f, beta), expected, rtol=1e-13, atol=1e-15)
+
+
 def test_gaussian_mean_does_not_depend_on_beta():
     own, f = layer(Gaussian()), inputs()
     for beta in BETAS:
@@ -114,6 +130,10 @@ def test_normaliser_of_many_units_is_the_sum_of_theirs(n_units):
         expected = np.logaddexp(0, f.astype(float) + own.bias).sum(axis=1)
         value = Bernoulli().log_normaliser(own, f)
         np.testing.assert_allclose(value, expected, rtol=20 * np.finfo(dtype).eps)
+        # A spin with half the field is a Bernoulli unit, but for the constant f / 2.
+        spins = Spin().log_normaliser(Spin().parameters(own.bias / 2), f / 2)
+        shifted = expected - (f.astype(float) + own.bias).sum(axis=1) / 2
+        np.testing.assert_allclose(spins, shifted, rtol=100 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -122,6 +142,8 @@ def test_normaliser_does_not_overflow(dtype):
     for f, expected in ((1e4, 200 * 1e4), (-1e4, 0.0), (0.0, 200 * np.log(2))):
         value = Bernoulli().log_normaliser(own, np.full((1, 200), f, dtype))
         assert value[0] == pytest.approx(expected, rel=1e-6, abs=1e-30)
+        spins = Spin().log_normaliser(Spin().parameters(own.bias), np.full((1, 200), f, dtype))
+        assert spins[0] == pytest.approx(200 * (abs(f) or np.log(2)), rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -160,14 +182,17 @@ def test_memory_layout_of_the_inputs_does_not_matter(unit):
 
 
 @pytest.mark.needs_jit
+@pytest.mark.parametrize("unit", TWO_STATE, ids=repr)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("beta", BETAS)
-def test_bernoulli_samples_have_the_joint_law(beta, dtype):
+def test_samples_of_two_states_have_the_joint_law(beta, dtype, unit):
     n = 40_000
-    own, f = layer(Bernoulli(), dtype=dtype), inputs(1, dtype=dtype)
-    x = Bernoulli().sample(own, np.tile(f, (n, 1)), KEY, beta)
-    logs = [log_weight(Bernoulli(), own, state, f[0], beta) for state in rbm.all_states(3)]
-    assert_same_distribution(state_counts(x), np.exp(logs - rbm.log_sum_exp(logs)))
+    own, f = layer(unit, dtype=dtype), inputs(1, dtype=dtype)
+    x = unit.sample(own, np.tile(f, (n, 1)), KEY, beta)
+    assert set(np.unique(x)) == set(unit.states)
+    logs = [log_weight(unit, own, state, f[0], beta) for state in states_of(unit)]
+    bits = (x - unit.states[0]) / (unit.states[1] - unit.states[0])
+    assert_same_distribution(state_counts(bits), np.exp(logs - rbm.log_sum_exp(logs)))
 
 
 @pytest.mark.needs_jit
@@ -217,6 +242,12 @@ def test_bernoulli_units_start_at_the_datas_means_and_finite(dtype):
     np.testing.assert_allclose(at_rest, mean, atol=1e-3)
     np.testing.assert_allclose(at_rest, (1000 * mean + 0.5) / 1001, rtol=1e-4)
     assert own.bias[3] == 0
+
+
+def test_spins_start_at_the_datas_means():
+    mean = np.array([-1.0, 1.0, 0.3, 0.0])
+    own = Spin().initial(mean, mean, 1000.0)
+    np.testing.assert_allclose(np.tanh(own.bias), 1000 * mean / 1001, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -325,6 +356,8 @@ def test_units_say_what_they_cannot_be():
     assert Bernoulli().invalid(np.array([[0, 1, 0.5, nan]])) == ""
     assert "between 0 and 2" in Bernoulli().invalid(np.array([[0, 2, nan]]))
     assert "between -1 and 0" in Bernoulli().invalid(np.array([[-1.0, 0.0]]))
+    assert Spin().invalid(np.array([[-1, 1, 0.5, nan]])) == ""
+    assert "between -2 and 0" in Spin().invalid(np.array([[-2.0, 0.0]]))
     assert Gaussian().invalid(np.array([[-1e30, nan]])) == ""
     assert "infinite" in Gaussian().invalid(np.array([[np.inf, 0.0]]))
 

@@ -1,0 +1,154 @@
+"""Sequential sweeps over the units of pairwise models: many chains at once, one unit after the other.
+
+A unit feels the field f_i = (J s)_i of the states as they are when its turn comes. Keeping all fields up to date would
+cost as much as a product with J for every unit that flips, one number at a time. Instead units are taken in blocks: the
+fields of a block are one matrix product, and within the block only its own fields are kept up to date, so that almost all
+of a sweep is done by BLAS. The order of the visits, and so the law, is that of the plain loop.
+
+States are (units, chains): a unit's states in all chains lie side by side.
+"""
+
+import numpy as np
+
+from ebm._jit import jit
+from ebm._kernels.bernoulli import happens
+from ebm._kernels.counter import threefry
+from ebm._kernels.elementary import sigmoid
+
+# Units at a time: small enough that the work within a block is small beside its matrix product.
+BLOCK_UNITS = 64
+
+
+@jit
+def sweep(J, law, S, order, free, draw, moved):
+    """Visit the units `order` one after the other, in place.
+
+    Parameters
+    ----------
+    J : ndarray of shape (n_units, n_units)
+        Couplings, symmetric.
+    law : tuple (gains, biases, low, high)
+        The chains belong in equal shares to groups: in group g the state of unit i is drawn with the log-odds
+        (high - low) (gains[g] f_i + biases[g, i]) of `high`. Without groups (no `gains`) the temperature is zero: a
+        positive f_i + biases[0, i] makes it `high`, a negative one `low`, and zero leaves it alone.
+    S : ndarray of shape (n_units, n_chains)
+        States.
+    order : ndarray of int64
+        Numbers of units; they may repeat.
+    free : ndarray of bool, shape (n_units, n_chains) or (0, 0)
+        What may change; everything where empty.
+    draw : tuple (key0, key1, first_chain)
+        The p-th visit of chain c draws word p of row ``first_chain + c`` of the key.
+    moved : ndarray of shape (n_chains,)
+        The changes of the states are added to it, in absolute value.
+    """
+    n_units, n_chains = S.shape
+    size = min(BLOCK_UNITS, order.size)
+    fields = np.empty((size, n_chains), J.dtype)
+    panel = np.empty((0 if _in_a_row(order) else size, n_units), J.dtype)
+    words = np.empty((size + size % 2, n_chains), np.uint32)
+    delta = np.empty(n_chains, J.dtype)
+    for start in range(0, order.size, size):
+        block = order[start : start + size]
+        f = fields[: block.size]
+        if panel.shape[0]:
+            rows = panel[: block.size]
+            _gather(J, block, rows)
+            np.dot(rows, S, f)
+        else:
+            np.dot(J[block[0] : block[0] + block.size], S, f)
+        if law[0].size:
+            _words(words, (order.size + 1) // 2, start // 2, draw)
+        for k in range(block.size):
+            i = block[k]
+            if law[0].size:
+                _heat_bath(law, i, f[k], S[i], words[k], delta)
+            else:
+                _threshold(law, i, f[k], S[i], delta)
+            if free.size:
+                _hold(free[i], delta)
+            if _apply(delta, S[i], moved):
+                for later in range(k + 1, block.size):
+                    _push(J[i, block[later]], delta, f[later])
+
+
+@jit
+def _in_a_row(order):
+    """Whether every unit is followed by the next one: then no rows of J need be gathered."""
+    for k in range(1, order.size):
+        if order[k] != order[k - 1] + 1:
+            return False
+    return True
+
+
+@jit
+def _gather(J, block, rows):
+    for k in range(block.size):
+        source, target = J[block[k]], rows[k]
+        for j in range(source.size):
+            target[j] = source[j]
+
+
+@jit
+def _words(words, row_length, first, draw):
+    """Two visits share a counter; row r of the key's numbers has `row_length` of these."""
+    key0, key1 = np.uint32(draw[0]), np.uint32(draw[1])
+    for pair in range(words.shape[0] // 2):
+        even, odd = words[2 * pair], words[2 * pair + 1]
+        for c in range(even.size):
+            counter = (draw[2] + c) * row_length + first + pair
+            low, high = np.uint32(counter & 0xFFFFFFFF), np.uint32(counter >> 32)
+            word0, word1 = threefry(key0, key1, low, high)
+            even[c] = word0
+            odd[c] = word1
+
+
+@jit
+def _heat_bath(law, i, f, s, words, delta):
+    gains, biases, low, high = law
+    share = s.size // gains.size
+    T = type(gains[0])
+    gap, low = T(high - low), T(low)
+    for g in range(gains.size):
+        gain, bias = gap * gains[g], gap * biases[g, i]
+        inputs, old = f[g * share : (g + 1) * share], s[g * share : (g + 1) * share]
+        word, change = words[g * share : (g + 1) * share], delta[g * share : (g + 1) * share]
+        for c in range(inputs.size):
+            p = sigmoid(gain * inputs[c] + bias)
+            change[c] = low + gap * happens(word[c], p) - old[c]
+
+
+@jit
+def _threshold(law, i, f, s, delta):
+    _, biases, low, high = law
+    bias = biases[0, i]
+    low, high = type(bias)(low), type(bias)(high)
+    for c in range(s.size):
+        x = f[c] + bias
+        target = high if x > 0 else (low if x < 0 else s[c])
+        delta[c] = target - s[c]
+
+
+@jit
+def _hold(free, delta):
+    for c in range(delta.size):
+        delta[c] = delta[c] if free[c] else type(delta[c])(0.0)
+
+
+@jit
+def _apply(delta, s, moved):
+    """Whether anything moved."""
+    for c in range(delta.size):
+        s[c] += delta[c]
+        moved[c] += abs(delta[c])
+    for c in range(delta.size):
+        if delta[c] != 0:
+            return True
+    return False
+
+
+@jit
+def _push(coupling, delta, f):
+    if coupling != 0:
+        for c in range(delta.size):
+            f[c] += coupling * delta[c]

@@ -1,0 +1,162 @@
+"""One layer of two-state units, every pair of them joined: Boltzmann machines, Hopfield networks, Ising models.
+
+    E(s) = -1/2 s'Js - b's,        p(s) = exp(-beta E(s)) / Z(beta),
+
+with J symmetric and zero on its diagonal. Given all others, a unit feels the field f_i = sum_j J_ij s_j and follows the
+law of its unit type with the input f_i (:mod:`ebm.units`). The first units are visible, s = (v, h); the last `n_hidden`
+of them are not observed. Where no two hidden units are joined they can be summed out exactly; elsewhere that takes
+enumeration, or an approximation.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, normal
+from ebm.units import TwoState
+
+
+class PairwiseParameters(NamedTuple):
+    """Parameters of a pairwise model, and, being of the same shape, gradients by them.
+
+    Attributes
+    ----------
+    J : ndarray of shape (n_units, n_units)
+        Couplings: symmetric, zero on the diagonal. Every pair stands there twice, and so does its gradient.
+    bias : ndarray of shape (n_units,)
+        b.
+    """
+
+    J: Array
+    bias: Array
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Pairwise:
+    """The choice of unit type, of how many units are hidden, and of which pairs are joined.
+
+    Attributes
+    ----------
+    unit : TwoState
+    n_hidden : int
+        The last units of every state.
+    mask : ndarray of bool, shape (n_units, n_units), or None
+        Pairs that are joined, symmetric; all of them where None. Learning leaves the others at zero.
+    """
+
+    unit: TwoState
+    n_hidden: int = 0
+    mask: Array | None = None
+
+    def __repr__(self) -> str:
+        # Names the mask by a checksum: what was saved with one model is not gone on with in another.
+        mask = None if self.mask is None else hex(crc32(np.packbits(self.mask).tobytes()))
+        return f"Pairwise({self.unit!r}, n_hidden={self.n_hidden}, mask={mask})"
+
+    def unpack(self, vector: Array, n_visible: int, n_hidden: int) -> PairwiseParameters:
+        """Views of one flat vector of all parameters: the couplings first."""
+        n = n_visible + n_hidden
+        return PairwiseParameters(vector[: n * n].reshape(n, n), vector[n * n :])
+
+    def pack(self, params: PairwiseParameters) -> Array:
+        """A new flat vector with the values of `params`."""
+        return np.concatenate([params.J.ravel(), params.bias])
+
+    def initial(
+        self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
+    ) -> PairwiseParameters:
+        """Independent visible units that have the given `mean` (n_visible,), the hidden ones neutral.
+
+        Without hidden units the likelihood is concave and J = 0 as good a start as any. Weights of hidden units are
+        small and random, as those of a restricted machine, for at zero they are all alike.
+        """
+        n, dtype = len(mean) + n_hidden, mean.dtype
+        J = np.zeros((n, n), dtype)
+        bias = np.zeros(n, dtype)
+        bias[: len(mean)] = self.unit.initial(mean, variance, count).bias
+        if n_hidden:
+            rows = normal(key, (n, n_hidden), dtype) * dtype.type(np.sqrt(2 / n) / 3)
+            J[:, len(mean) :] = rows
+            J = np.tril(J.T, -1) + np.tril(J.T, -1).T
+        return PairwiseParameters(self.joined(J), bias)
+
+    def joined(self, J: Array) -> Array:
+        """`J` without the pairs that are not joined, in place."""
+        np.fill_diagonal(J, 0)
+        if self.mask is not None:
+            J *= self.mask
+        return J
+
+    def own(self, bias: Array) -> Any:
+        """The biases as the parameters of a layer of the unit type."""
+        return self.unit.parameters(bias)
+
+    def inputs(self, params: PairwiseParameters, s: Array) -> Array:
+        """The fields J s: (rows, n_units) -> (rows, n_units)."""
+        return s @ params.J
+
+    def energy(self, params: PairwiseParameters, s: Array) -> Array:
+        """E(s) per row: (rows, n_units) -> (rows,) in double precision."""
+        coupled = np.einsum("ij,ij->i", s, self.inputs(params, s), dtype=np.float64)
+        energy: Array = self.unit.energy(self.own(params.bias), s) - 0.5 * coupled
+        return energy
+
+    def tempered(self, params: PairwiseParameters, beta: float) -> PairwiseParameters:
+        """Parameters of the energy beta E."""
+        factor = params.J.dtype.type(beta)
+        return PairwiseParameters(factor * params.J, factor * params.bias)
+
+    def given_visible(self, params: PairwiseParameters, v: Array) -> Array:
+        """Inputs of the hidden units from `v` (rows, n_visible), the bias included: (rows, n_hidden)."""
+        n = v.shape[1]
+        field: Array = v @ params.J[:n, n:] + params.bias[n:]
+        return field
+
+    def hidden_are_independent(self, params: PairwiseParameters) -> bool:
+        """Whether no two hidden units are joined, so that they are independent given the visible ones."""
+        n = len(params.bias) - self.n_hidden
+        return not params.J[n:, n:].any()
+
+
+def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
+    """A C-contiguous float copy of `J`; ValueError unless it is square, finite, symmetric and of zero diagonal."""
+    given = np.asarray(J)
+    dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
+    couplings: Array = np.array(given, dtype, order="C")
+    n = len(couplings) if n_units is None else n_units
+    if couplings.shape != (n, n):
+        raise ValueError(f"{argument} must have the shape ({n}, {n}). Got {couplings.shape}.")
+    if not np.isfinite(couplings).all():
+        raise ValueError(f"{argument} holds NaN or infinite values.")
+    worst = np.abs(couplings - couplings.T).max(initial=0)
+    if worst > 1e-6 * np.abs(couplings).max(initial=0):
+        raise ValueError(
+            f"{argument} must be symmetric; two opposite entries differ by {worst:g}. "
+            f"({argument} + {argument}.T) / 2 is symmetric."
+        )
+    if couplings.diagonal().any():
+        raise ValueError(
+            f"{argument} must be zero on the diagonal: no unit is joined to itself. "
+            f"numpy.fill_diagonal({argument}, 0) makes it so."
+        )
+    return couplings
+
+
+def check_mask(mask: Any, n_units: int) -> Array | None:
+    """A symmetric boolean matrix (n_units, n_units) of false diagonal, or None; ValueError for anything else."""
+    if mask is None:
+        return None
+    values = np.asarray(mask)
+    if values.shape != (n_units, n_units) or not np.isin(values, (0, 1)).all():
+        raise ValueError(
+            f"mask must hold true and false for every pair of {n_units} units, visible and hidden: the shape "
+            f"({n_units}, {n_units}). Got {values.shape}, {values.dtype}."
+        )
+    joined: Array = values.astype(bool)
+    if (joined != joined.T).any():
+        raise ValueError("mask must be symmetric: units are joined both ways. mask | mask.T is.")
+    joined &= ~np.eye(n_units, dtype=bool)
+    return joined
