@@ -1,12 +1,16 @@
 """HOW WE SETTLE: deterministic fixed points, one kind a file."""
 
 from ebm.inference.mean_field import FixedPoint, mean_field, mean_field_free_energy
+from ebm.inference.retrieval import Retrieval, settle_spins, settle_vectors
 from ebm.inference.tap import tap, tap_correlations, tap_free_energy
 
 __all__ = [
     "FixedPoint",
+    "Retrieval",
     "mean_field",
     "mean_field_free_energy",
+    "settle_spins",
+    "settle_vectors",
     "tap",
     "tap_correlations",
     "tap_free_energy",
