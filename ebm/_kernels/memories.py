@@ -5,9 +5,10 @@ A unit i compares its two states by the *field*
     f_i = sum_mu [F(y_mu + xi_mu,i) - F(y_mu - xi_mu,i)],     y_mu = sum_{j != i} xi_mu,j s_j,
 
 with memories xi of the entries -1, 0 (unknown) and +1. The overlaps x_mu = xi_mu's are kept and change with each flip,
-so that a look at a unit costs one term a memory. They are whole numbers, and F(y + 1) - F(y - 1) is looked up. Values of
-F span more than floating-point numbers do: each row of the table is scaled by another power of two, and a look uses the
-row in which the largest term is of size one, or so. Terms that vanish there are below the rounding error of the sum.
+so that a look at a unit costs one term a memory. They are whole numbers, and F(y + 1) - F(y - 1) is looked up. The
+values of F span more than floating-point numbers do: each row of the table is scaled by another power of two, and a
+look uses the row in which the largest term is neither huge nor tiny. Terms that vanish there are below the rounding
+error of the sum.
 """
 
 from typing import Any, NamedTuple

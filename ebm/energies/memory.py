@@ -24,14 +24,14 @@ with M the largest norm of a pattern; 0 <= E(q) holds for all q, and E(q) <= 2 M
 
     q <- X softmax(beta X'q)
 
-(the attention of a transformer's layer) never increases it, for it minimises a bound that touches E at q. Other entropies than
-Shannon's give other softmaxes (Martins & Astudillo 2016; Hu et al. 2023): with
+(the attention of a transformer's layer) never increases it, for it minimises a bound that touches E at q. Other
+entropies than Shannon's give other softmaxes (Martins & Astudillo 2016; Hu et al. 2023): with
 
     H(p) = sum_mu (p_mu - p_mu^alpha) / (alpha (alpha - 1)),    alpha = 1: Shannon's, -sum_mu p_mu log p_mu,
 
 lse(beta, z) is max_p [p'z + H(p) / beta], log(K) is max_p H(p), and the maximiser p is alpha-entmax(beta z): sparsemax
-for alpha = 2, and exactly zero for patterns far from q at every alpha > 1. A pattern of weight w counts as w equal ones:
-then H(p) is the sum of w (p/w - (p/w)^alpha) / ..., and K the sum of the weights.
+for alpha = 2, and exactly zero for patterns far from q at every alpha > 1. A pattern of weight w counts as w equal
+ones: in H(p), p_mu is then p_mu / w_mu and every term counts w_mu times, and K is the sum of the weights.
 """
 
 from dataclasses import dataclass
@@ -262,7 +262,7 @@ class ModernMemory:
             raise ValueError(f"variant must be one of {tuple(VARIANTS)}. Got {self.variant!r}.")
 
     def scores(self, params: ModernParameters, q: Array) -> Array:
-        """beta X'q: (rows, n_units) -> (rows, n_patterns)."""
+        """Scores beta X'q: (rows, n_units) -> (rows, n_patterns)."""
         scores: Array = q @ params.patterns.T
         scores *= scores.dtype.type(self.beta)
         return scores
@@ -315,11 +315,11 @@ class ModernMemory:
 
 
 def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
-    """alpha-entmax of the rows of `z` (rows, n) for alpha = 2 or 1.5, where entry i stands for `weights[i]` equal ones.
+    """The alpha-entmax of the rows of `z` (rows, n), alpha = 2 or 1.5; entry i stands for `weights[i]` equal ones.
 
-    p_i = w_i max((alpha - 1) z_i - t, 0)^(1 / (alpha - 1)), with t such that the sum is one: the root of a polynomial of
-    the moments of the entries that are left, which are the largest (Martins & Astudillo 2016, algorithm 1; Peters, Niculae &
-    Martins 2019, algorithm 2).
+    p_i = w_i max((alpha - 1) z_i - t, 0)^(1 / (alpha - 1)), with t such that the sum is one: the root of a polynomial,
+    whose coefficients are moments of the entries that are left, the largest ones (Martins & Astudillo 2016, algorithm
+    1; Peters, Niculae & Martins 2019, algorithm 2).
     """
     power = 1 / (alpha - 1)
     z = (alpha - 1) * (z - z.max(axis=1, keepdims=True))
@@ -334,4 +334,5 @@ def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
         t = mean - np.sqrt(np.maximum(1 - spread, 0) / total)
     n_left = (ranked > t).sum(axis=1, keepdims=True)
     p: Array = weights * np.maximum(z - np.take_along_axis(t, n_left - 1, axis=1), 0) ** power
-    return p / p.sum(axis=1, keepdims=True)
+    p /= p.sum(axis=1, keepdims=True)  # rounding
+    return p

@@ -1,8 +1,9 @@
 """Retrieval: the state of an associative memory runs downhill until it rests in the well of a pattern.
 
 Dense associative memories go one unit at a time: every unit takes the state of lower energy given all others, and keeps
-its own if both have the same. No visit raises the energy, and one that changes a spin lowers it by more than rounding can
-feign, so that a memory comes to rest. Modern Hopfield networks go all units at once, by the update that never raises the energy.
+its own if both have the same. No visit raises the energy, and one that changes a spin lowers it by more than rounding
+can feign, so that the state comes to rest. Modern Hopfield networks go all units at once, by the update that never
+raises the energy.
 """
 
 from typing import NamedTuple
@@ -58,8 +59,8 @@ def settle_spins(
     model, params : DenseMemory, DenseParameters
         Memories of the entries -1, 0 and +1.
     s : ndarray of shape (rows, n_units)
-        Spins -1 and +1 to start at, 0 where unknown: an unknown unit has no part in the overlaps until it is visited. If
-        both its states then have one energy, a lot decides, which is the same for all rows.
+        Spins -1 and +1 to start at, 0 where unknown: an unknown unit has no part in the overlaps until it is visited.
+        If both its states then have one energy, a lot decides, which is the same for all rows.
     key : Key
         Of the lots and of the order of visits, one order for all rows: what becomes of a row does not depend on others.
     visit : {"random", "cyclic"}
