@@ -7,7 +7,17 @@ if __name__ == "sklearn_compat":
     )
 
 from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat._dense_classifier import DenseAssociativeClassifier
+from ebm.sklearn_compat._dense_memory import DenseAssociativeMemory
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
+from ebm.sklearn_compat._modern_hopfield import ModernHopfieldNetwork
 from ebm.sklearn_compat._rbm import RBM
 
-__all__ = ["RBM", "BernoulliRBM", "GaussianRBM"]
+__all__ = [
+    "RBM",
+    "BernoulliRBM",
+    "DenseAssociativeClassifier",
+    "DenseAssociativeMemory",
+    "GaussianRBM",
+    "ModernHopfieldNetwork",
+]

@@ -336,3 +336,11 @@ def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
     p: Array = weights * np.maximum(z - np.take_along_axis(t, n_left - 1, axis=1), 0) ** power
     p /= p.sum(axis=1, keepdims=True)  # rounding
     return p
+
+
+def cosine(q: Array, patterns: Array) -> Array:
+    """Cosines of the rows of `q` with those of `patterns`: -> (rows, n_patterns); zero for a row of zeros."""
+    tiny = np.finfo(patterns.dtype).tiny
+    size = np.sqrt(np.outer((q * q).sum(axis=1), (patterns * patterns).sum(axis=1)))
+    cosines: Array = (q @ patterns.T) / np.maximum(size, tiny)
+    return cosines
