@@ -23,6 +23,8 @@ from ebm.optimizers.schedules import Schedule
 
 # Size of the rows that memories start at, and of the noise: that of the paper's random start.
 START = 0.3
+# Rows that the scale is measured on.
+SCALE_ROWS = 1000
 
 
 class CompletionPlan(NamedTuple):
@@ -70,11 +72,24 @@ def start_completion(
     return CompletionState(memories, plan.optimizer.start(memories.ravel()))
 
 
-def norm_scale(rows: Rows, temperature: float) -> float:
-    """The scale T of inputs: `temperature` times the mean squared norm of the rows, what a row gives itself."""
+def unit_scale(state: CompletionState, data: Labelled, model: Completion) -> float:
+    """The scale T at which the memories, as they are, make the row's largest gain one, on average over some rows.
+
+    All inputs are as 1 / T, so all gains are as its n-th power: the gains at any scale tell. That of `model` is to be
+    near enough for no overflow.
+    """
+    index = data.rows.epoch(fold(stream(0, "evaluation"), 0))[0][:SCALE_ROWS]
+    v = gathered(data, index)[0].astype(np.float64)
+    gains = model.gains(DenseParameters(state.memories.astype(np.float64)), v)
+    largest = float(np.abs(gains).max(axis=1).mean())
+    return model.scale * (largest ** (1 / model.degree) if largest > 0 else 1.0)
+
+
+def typical_input(rows: Rows) -> float:
+    """The mean squared norm of the rows, what a memory equal to a row receives from it."""
     mean = rows.mean()
     squared = float((rows.variance(mean) + mean**2).sum())
-    return temperature * (squared if squared > 0 else rows.n_columns)
+    return squared if squared > 0 else 1.0
 
 
 def targets(labels: Array, n_labels: int, dtype: np.dtype) -> Array:

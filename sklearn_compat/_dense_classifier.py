@@ -17,9 +17,10 @@ from ebm.completion_training import (
     CompletionPlan,
     CompletionState,
     Labelled,
-    norm_scale,
     start_completion,
     train_completion,
+    typical_input,
+    unit_scale,
     update_completion,
 )
 from ebm.energies.completion import Completion
@@ -35,6 +36,8 @@ from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weig
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
 RECORD = HasMethods(["get_params", "set_params"])
+# What scaling to a range may leave beyond it.
+ROUNDING = 1e-6
 
 
 class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
@@ -57,9 +60,9 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
     degree : int, default=10
         n, at least 2.
 
-    temperature : float, default=0.6
-        T, in units of the training rows' mean squared norm. The higher the degree, the more it matters: inputs to
-        memories are as T, and outputs as its n-th power.
+    temperature : float, default=1.5
+        T, in units of that at which the memories, where they start, turn labels by about one. A label that is
+        turned all the way to the wrong side has no gradient; at higher temperatures memories grow before they turn any.
 
     error_power : int, default=2
         m. With 1 all errors count by their squares; large ones mind labels on the wrong side, and few others.
@@ -153,7 +156,7 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         n_components: int = 100,
         *,
         degree: int = 10,
-        temperature: float = 0.6,
+        temperature: float = 1.5,
         error_power: int = 2,
         learning_rate: float = 0.04,
         batch_size: int = 50,
@@ -324,8 +327,10 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
     ) -> tuple[CompletionState, Labelled]:
         self.range_ = _extremes(X)
         data = Labelled(Rows(self._visible(X), weights), labels)
-        self.scale_ = norm_scale(data.rows, self.temperature)
-        return start_completion(len(self.classes_), data, self.n_components, plan), data
+        state = start_completion(len(self.classes_), data, self.n_components, plan)
+        self.scale_ = typical_input(data.rows)
+        self.scale_ = self.temperature * unit_scale(state, data, self._model())
+        return state, data
 
     def _resumed(self, plan: CompletionPlan) -> CompletionState:
         memories = np.array(self.components_, order="C")
@@ -360,7 +365,8 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         y : ndarray of shape (n_samples,)
             Classes.
         """
-        return self.classes_[self._by_blocks(X, self._model_gains).argmax(axis=1)]
+        best = self._by_blocks(X, self._model_gains).argmax(axis=1)
+        return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Array:
         """Shares of the classes in the law exp(-2E) of the states with exactly one label on.
@@ -420,8 +426,8 @@ def _silent(state: CompletionState, epoch: int) -> None:
 def _extremes(X: Array) -> tuple[float, float]:
     """The range in which the data lie: [0, 1], [-1, 1], or with a warning their own."""
     low, high = float(X.min()), float(X.max())
-    if low >= -1 and high <= 1:
-        return (0.0, 1.0) if low >= 0 else (-1.0, 1.0)
+    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
+        return (0.0, 1.0) if low >= -ROUNDING else (-1.0, 1.0)
     warnings.warn(
         f"X holds values between {low:g} and {high:g}, which are mapped to [-1, 1] as a whole. Scale it first, for "
         "example with sklearn.preprocessing.MinMaxScaler.",
