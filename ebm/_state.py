@@ -16,7 +16,7 @@ from ebm._archive import read, write
 from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import fold, stream
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.bipartite import Bipartite
 from ebm.gradients.base import ChainState, Gradient
 from ebm.monitors import History
 from ebm.optimizers.base import Optimizer
@@ -48,7 +48,7 @@ class State:
 
     Attributes
     ----------
-    model : Bipartite
+    model : Bipartite or Pairwise
     shape : tuple (n_visible, n_hidden)
     theta : ndarray of shape (parameters,)
         All parameters of the law of v - `origin`, in one vector.
@@ -73,7 +73,7 @@ class State:
         Whether a monitor has ended this fit.
     """
 
-    model: Bipartite
+    model: Any
     shape: tuple[int, int]
     theta: Array
     memory: tuple[Array, ...]
@@ -89,17 +89,17 @@ class State:
     finished: bool = False
 
     @property
-    def local(self) -> BipartiteParameters:
+    def local(self) -> Any:
         """Parameters of the law of v - `origin`: views of `theta`."""
         return self.model.unpack(self.theta, *self.shape)
 
     @property
-    def params(self) -> BipartiteParameters:
+    def params(self) -> Any:
         """Parameters of the law of v."""
         return self.local if self.origin is None else self.model.translated(self.local, self.origin)
 
 
-def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
+def start(model: Any, rows: Rows, n_hidden: int, plan: Plan) -> State:
     """The state before the first update: visible units know the data's moments, weights are small and random."""
     mean = rows.mean()
     variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
@@ -119,8 +119,8 @@ def start(model: Bipartite, rows: Rows, n_hidden: int, plan: Plan) -> State:
 
 
 def resume(
-    model: Bipartite,
-    params: BipartiteParameters,
+    model: Any,
+    params: Any,
     plan: Plan,
     *,
     chains: ChainState | None = None,
@@ -128,27 +128,33 @@ def resume(
 ) -> State:
     """A state at given parameters; without `chains` these start anew, around the visible units' `mean`."""
     if mean is None:
-        mean = model.visible.mean(params.visible, np.zeros((1, len(params.W)), params.W.dtype))[0]
+        mean = model.visible_at_rest(params)
     origin = None
     if model.visible.has_scale:
         origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
     if chains is None:
         key = fold(stream(plan.seed, "init"), 1)
         chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
-    bounds = {
-        "visible": model.visible.bounds(params.visible),
-        "hidden": model.hidden.bounds(params.hidden),
-    }
-    if plan.regularization.needs_binary_units and model.hidden.states != (0.0, 1.0):
-        raise ValueError(
-            "regularization: sparsity_target and dropout act on binary hidden units {0, 1}. "
-            f"Got {model.hidden!r}."
-        )
+    _check_regularization(plan, model)
     if not plan.gradient.centered:
         chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
     theta = model.pack(params)
-    shape = (params.W.shape[0], params.W.shape[1])
-    return State(model, shape, theta, plan.optimizer.start(theta), chains, bounds, origin)
+    memory = plan.optimizer.start(theta)
+    return State(model, model.shape(params), theta, memory, chains, model.bounds(params), origin)
+
+
+def _check_regularization(plan: Plan, model: Any) -> None:
+    held, layered = plan.regularization, isinstance(model, Bipartite)
+    if held.needs_binary_units and (not layered or model.hidden.states != (0.0, 1.0)):
+        raise ValueError(
+            "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
+            f"Got {model.hidden!r}."
+        )
+    if held.max_norm is not None and not layered:
+        raise ValueError(
+            "regularization: max_norm limits the weights into each hidden unit, of which couplings that are symmetric "
+            "have none apart. Use weight_decay, l1 or clip_norm."
+        )
 
 
 def save(path: str | os.PathLike[str], state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
@@ -160,7 +166,7 @@ def save(path: str | os.PathLike[str], state: State, plan: Plan, rows: Rows, n_e
 
 def load(
     path: str | os.PathLike[str],
-    model: Bipartite,
+    model: Any,
     shape: tuple[int, int],
     plan: Plan,
     rows: Rows,
@@ -189,7 +195,7 @@ def seed_of(path: str | os.PathLike[str]) -> int:
     return int(read(path)[0]["seed"])
 
 
-def _settings(model: Bipartite, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
+def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
     """What has to be the same for training to go on bit for bit."""
     with np.printoptions(threshold=sys.maxsize):  # arrays in full
         choices = {name: repr(value) for name, value in plan._asdict().items()}
@@ -233,7 +239,7 @@ def _numbers(values: list[float]) -> Array:
     return x if x.dtype.kind == "i" else x.astype(np.float64)
 
 
-def _from_arrays(model: Bipartite, header: dict[str, Any], arrays: dict[str, Array]) -> State:
+def _from_arrays(model: Any, header: dict[str, Any], arrays: dict[str, Array]) -> State:
     def group(prefix: str) -> dict[str, Array]:
         start = prefix + "."
         return {k.removeprefix(start): x for k, x in arrays.items() if k.startswith(start)}

@@ -16,7 +16,6 @@ import numpy as np
 from tqdm import tqdm
 
 from ebm._checks import Array, check_integer, check_real
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.likelihood import free_energy_gap, pseudo_log_likelihood
 
 
@@ -32,7 +31,7 @@ class Report:
         Rate of the epoch's last step.
     elapsed : float
         Seconds since the fit began.
-    model, params : Bipartite, BipartiteParameters
+    model, params : the model (Bipartite or Pairwise), and its parameters
         The model, and its parameters as they are now: views, copy what you keep.
     theta : ndarray of shape (parameters,)
         The parameters as training holds them: what is written here is what it goes on from.
@@ -48,8 +47,8 @@ class Report:
     n_epochs: int
     learning_rate: float
     elapsed: float
-    model: Bipartite
-    params: BipartiteParameters
+    model: Any
+    params: Any
     theta: Array = field(default_factory=lambda: np.empty(0))
     kept: dict[str, Array] = field(default_factory=dict)
     monitored: dict[str, float] = field(default_factory=dict)
@@ -57,7 +56,7 @@ class Report:
 
 
 Callback = Callable[[Report], Any]
-Score = Callable[[Bipartite, BipartiteParameters, Array], float]
+Score = Callable[[Any, Any, Array], float]
 History = dict[str, list[float]]
 
 
@@ -80,7 +79,7 @@ def notify(callbacks: Sequence[Callback], report: Report, history: History) -> b
 class Scorer:
     """Callback that records ``score(params)`` under `name`: the pseudo-likelihood of some rows, say."""
 
-    def __init__(self, name: str, score: Callable[[BipartiteParameters], float]) -> None:
+    def __init__(self, name: str, score: Callable[[Any], float]) -> None:
         self._name, self._score = name, score
 
     def __call__(self, report: Report) -> dict[str, float]:
@@ -194,11 +193,12 @@ class EarlyStopping:
         name = getattr(self.monitor, "__name__", "<")
         return "held_out" if name.startswith("<") else name
 
-    def _score(self, model: Bipartite, params: BipartiteParameters) -> float:
+    def _score(self, model: Any, params: Any) -> float:
         for name, rows in (("held_out", self.held_out), ("train", self.train)):
-            if rows is not None and rows.shape[1] != len(params.W):
+            n_visible = model.shape(params)[0]
+            if rows is not None and rows.shape[1] != n_visible:
                 raise ValueError(
-                    f"{name} has {rows.shape[1]} columns, but the model has {len(params.W)} visible units."
+                    f"{name} has {rows.shape[1]} columns, but the model has {n_visible} visible units."
                 )
         if callable(self.monitor):
             return float(self.monitor(model, params, self.held_out))

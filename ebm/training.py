@@ -106,7 +106,7 @@ class Learner:
     def _hold(self) -> Hold:
         """What holds the ascent back."""
         plan = self._plan
-        return plan.regularization.hold(self._gradient, plan.weight_decay, self._params.W.size)
+        return plan.regularization.hold(self._gradient, plan.weight_decay, self._params[0].size)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
@@ -172,8 +172,10 @@ def bound(gradient: BipartiteParameters, largest: float) -> None:
             np.clip(values, -largest, largest, out=values)
 
 
-def frozen(model: Bipartite, gradient: BipartiteParameters) -> list[Array]:
+def frozen(model: Any, gradient: Any) -> list[Array]:
     """The parts of `gradient` that belong to given, not learned, parameters."""
+    if not isinstance(model, Bipartite):
+        return []
     layers = ((model.visible, gradient.visible), (model.hidden, gradient.hidden))
     return [
         values
@@ -183,7 +185,7 @@ def frozen(model: Bipartite, gradient: BipartiteParameters) -> list[Array]:
     ]
 
 
-def ranges(bounds: Bounds, params: BipartiteParameters) -> list[tuple[Array, tuple[Array, Array]]]:
+def ranges(bounds: Bounds, params: Any) -> list[tuple[Array, tuple[Array, Array]]]:
     """Pairs of a bounded parameter and its bounds."""
     return [
         (getattr(getattr(params, layer), name), range_)

@@ -1,4 +1,4 @@
-"""What a fitted restricted Boltzmann machine is made of: parameters, rows, random streams, as the core wants them."""
+"""What a fitted machine is made of: parameters, rows, random streams, as the core wants them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,16 +10,57 @@ from ebm._batches import blocks
 from ebm._checks import Array
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.path import data_base
+from ebm.energies.path import base_of
 from ebm.sklearn_compat._validation import check_rows, draw_seed
 
 
-class FittedBipartite:
+class Fitted:
+    """A fitted machine of any energy (abstract)."""
+
+    random_state: Any
+    verbose: Any
+
+    def _model(self) -> Any:
+        raise NotImplementedError
+
+    def _params(self) -> Any:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        raise NotImplementedError
+
+    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
+        """`function` of the parameters and dense rows, applied to `X` block by block."""
+        params = self._params()
+        X = check_rows(self, X, reset=False)
+        parts = [
+            function(params, np.ascontiguousarray(block, params[0].dtype)) for _, block in blocks(X)
+        ]
+        return np.concatenate(parts)
+
+    def _dense(self, X: Any, params: Any) -> Array:
+        X = check_rows(self, X, reset=False)
+        return np.concatenate([block for _, block in blocks(X)]).astype(params[0].dtype, order="C")
+
+    def _base(self, params: Any) -> Any:
+        """The marginals of the training data, to anneal from, or None when they are unknown."""
+        marginals = getattr(self, "_marginals", ())
+        model = self._model()
+        known = marginals and len(marginals[0]) == model.shape(params)[0]
+        return base_of(model, params, *marginals) if known else None
+
+    def _next_key(self, random_state: Any) -> Key:
+        """Key of the next draw: of the model's own stream, or the first of the one that `random_state` opens."""
+        if random_state is not None:
+            return fold(stream(draw_seed(random_state), "evaluation"), 0)
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        self._n_draws = getattr(self, "_n_draws", -1) + 1
+        return fold(stream(self._seed, "evaluation"), self._n_draws)
+
+
+class FittedBipartite(Fitted):
     """The fitted attributes, read (abstract)."""
 
     components_: Any
-    random_state: Any
-    verbose: Any
 
     def _model(self) -> Bipartite:
         raise NotImplementedError
@@ -52,31 +93,3 @@ class FittedBipartite:
                 )
             )
         return BipartiteParameters(np.ascontiguousarray(W, dtype), *layers)
-
-    def _by_blocks(self, X: Any, function: Callable[[BipartiteParameters, Array], Array]) -> Array:
-        """`function` of the parameters and dense rows, applied to `X` block by block."""
-        params = self._params()
-        X = check_rows(self, X, reset=False)
-        parts = [
-            function(params, np.ascontiguousarray(block, params.W.dtype)) for _, block in blocks(X)
-        ]
-        return np.concatenate(parts)
-
-    def _dense(self, X: Any, params: BipartiteParameters) -> Array:
-        X = check_rows(self, X, reset=False)
-        return np.concatenate([block for _, block in blocks(X)]).astype(params.W.dtype, order="C")
-
-    def _base(self, params: BipartiteParameters) -> Any:
-        """The marginals of the training data, to anneal from, or None when they are unknown."""
-        marginals = getattr(self, "_marginals", ())
-        known = marginals and len(marginals[0]) == len(params.W)
-        return data_base(self._model(), params, *marginals) if known else None
-
-    def _next_key(self, random_state: Any) -> Key:
-        """Key of the next draw: of the model's own stream, or the first of the one that `random_state` opens."""
-        if random_state is not None:
-            return fold(stream(draw_seed(random_state), "evaluation"), 0)
-        if not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-        self._n_draws = getattr(self, "_n_draws", -1) + 1
-        return fold(stream(self._seed, "evaluation"), self._n_draws)

@@ -1,52 +1,30 @@
-"""How good a fitted restricted Boltzmann machine is: energies, pseudo-likelihood, log Z, likelihoods."""
+"""How good a fitted machine is: free energies, pseudo-likelihood, log Z, likelihoods."""
 
 import warnings
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from ebm._checks import Array, as_rows, check_real
+from ebm._checks import Array, check_real
 from ebm._random import fold, stream
-from ebm.energies.bipartite import BipartiteParameters
 from ebm.likelihood import (
     AIS,
     Evaluation,
     LogPartition,
+    free_energy,
     log_likelihood,
     log_partition,
     pseudo_log_likelihood,
 )
-from ebm.sklearn_compat._fitted import FittedBipartite
+from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._validation import draw_seed
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
 ANNEALING = 1 << 41
 
 
-class BipartiteLikelihoods(FittedBipartite):
-    """Energies and likelihoods under the distribution of the fitted attributes (abstract)."""
-
-    def energy(self, X: Any, H: Any) -> Array:
-        """Energy E(v, h) of pairs of visible and hidden states.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
-        H : array-like of shape (n_samples, n_components)
-            Hidden states.
-
-        Returns
-        -------
-        energy : ndarray of shape (n_samples,)
-            Energies in nats.
-        """
-        params = self._params()
-        v = self._dense(X, params)
-        h = as_rows(H, params.W.shape[1], "H").astype(params.W.dtype)
-        if len(v) != len(h):
-            raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
-        return self._model().energy(params, v, h)
+class Likelihoods(Fitted):
+    """Likelihoods under the distribution of the fitted attributes (abstract)."""
 
     def free_energy(self, X: Any) -> Array:
         """Free energy F(v) = -log sum_h exp(-E(v, h)).
@@ -61,7 +39,8 @@ class BipartiteLikelihoods(FittedBipartite):
         free_energy : ndarray of shape (n_samples,)
             Free energies in nats; -F(v) is log p(v) up to the constant log Z.
         """
-        return self._by_blocks(X, self._model().free_energy)
+        model = self._model()
+        return self._by_blocks(X, lambda params, v: free_energy(model, params, v))
 
     def score_samples(self, X: Any) -> Array:
         """Pseudo-log-likelihood of each row: the sum of log p(v_i | the other visible units) over the features.
@@ -111,9 +90,9 @@ class BipartiteLikelihoods(FittedBipartite):
         Parameters
         ----------
         method : {"auto", "exact", "ais"} or AIS, default="auto"
-            "exact" enumerates the states of the smaller layer of binary units, at most 25; for two Gaussian layers Z is
-            known in closed form. "ais" is annealed importance sampling from the marginals of the training data, with
-            as many temperatures as it takes for the forward and the reverse estimate to agree; a record,
+            "exact" enumerates states of at most 25 two-state units, of two layers the smaller one; for two Gaussian
+            layers Z is known in closed form. "ais" is annealed importance sampling from the marginals of the training
+            data, with as many temperatures as it takes for the forward and the reverse estimate to agree; a record,
             ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is exact up to 20 units.
         beta : float, default=1.0
             Inverse temperature.
@@ -131,7 +110,7 @@ class BipartiteLikelihoods(FittedBipartite):
         Raises
         ------
         ValueError
-            If `method` is unknown, or "exact" and no layer is small enough to be enumerated.
+            If `method` is unknown, or "exact" and there are too many units to be enumerated.
 
         Warns
         -----
@@ -191,9 +170,7 @@ class BipartiteLikelihoods(FittedBipartite):
             _agreed(z, method)
         return (values, errors) if return_std else values
 
-    def _evaluation(
-        self, params: BipartiteParameters, n_jobs: int | None, random_state: Any
-    ) -> Evaluation:
+    def _evaluation(self, params: Any, n_jobs: int | None, random_state: Any) -> Evaluation:
         if not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
         seed = self._seed if random_state is None else draw_seed(random_state)

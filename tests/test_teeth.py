@@ -353,7 +353,7 @@ def walked(ts, n, step):
 
 
 def move(x, k, stage):
-    return PATH.move(PATH.inputs(x), [stage], fold(KEY, k))
+    return PATH.move(x, PATH.inputs(x), [stage], fold(KEY, k))
 
 
 def gain(x, first, last):
@@ -452,7 +452,7 @@ def sweeper(swap, with_inputs=True, n_sweeps=1):
         inputs = path.inputs(flat_x)
         for s in range(n_sweeps):
             key = fold(KEY, s)
-            flat_x = path.move(inputs, stages, fold(key, 0))
+            flat_x = path.move(flat_x, inputs, stages, fold(key, 0))
             inputs = path.inputs(flat_x)
             u = np.random.default_rng(s).random((len(LADDER), n))
             for r in range(s % 2, len(LADDER) - 1, 2):

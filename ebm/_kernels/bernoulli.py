@@ -25,6 +25,7 @@ RUN = 64
 
 @jit(inline=True)
 def happens(word, probability):
+    """Whether a 32-bit random word stands for an event of that probability: 0 or 1."""
     # The word counts in steps of 2**-32; the half step centres it, so that the bias is below 2**-33 in double
     # precision. Single precision rounds the word to 24 bits: small probabilities keep theirs, one half and more are
     # off by 2**-25.

@@ -1,9 +1,9 @@
 """Sequential sweeps over the units of pairwise models: many chains at once, one unit after the other.
 
 A unit feels the field f_i = (J s)_i of the states as they are when its turn comes. Keeping all fields up to date would
-cost as much as a product with J for every unit that flips, one number at a time. Instead units are taken in blocks: the
-fields of a block are one matrix product, and within the block only its own fields are kept up to date, so that almost all
-of a sweep is done by BLAS. The order of the visits, and so the law, is that of the plain loop.
+cost a row of J for every unit that flips in every chain. Instead units are taken in blocks: the fields of a block are
+one matrix product, and within the block only its own fields are kept up to date, so that BLAS does nearly all of a
+sweep. The order of the visits, and so the law, is that of the plain loop.
 
 States are (units, chains): a unit's states in all chains lie side by side.
 """
@@ -15,12 +15,14 @@ from ebm._kernels.bernoulli import happens
 from ebm._kernels.counter import threefry
 from ebm._kernels.elementary import sigmoid
 
+# What becomes of a unit when its turn comes.
+THRESHOLD, HEAT_BATH, MEAN = 0, 1, 2
 # Units at a time: small enough that the work within a block is small beside its matrix product.
 BLOCK_UNITS = 64
 
 
 @jit
-def sweep(J, law, S, order, free, draw, moved):
+def sweep(J, law, rule, S, order, free, draw, moved):
     """Visit the units `order` one after the other, in place.
 
     Parameters
@@ -28,9 +30,10 @@ def sweep(J, law, S, order, free, draw, moved):
     J : ndarray of shape (n_units, n_units)
         Couplings, symmetric.
     law : tuple (gains, biases, low, high)
-        The chains belong in equal shares to groups: in group g the state of unit i is drawn with the log-odds
-        (high - low) (gains[g] f_i + biases[g, i]) of `high`. Without groups (no `gains`) the temperature is zero: a
-        positive f_i + biases[0, i] makes it `high`, a negative one `low`, and zero leaves it alone.
+        The chains belong in equal shares to groups: in group g unit i has the input x = gains[g] f_i + biases[g, i].
+    rule : int
+        HEAT_BATH: its state is drawn, with the log-odds (high - low) x of `high`. MEAN: it becomes the mean of these.
+        THRESHOLD: it becomes `high` where x > 0, `low` where x < 0, and stays where x = 0.
     S : ndarray of shape (n_units, n_chains)
         States.
     order : ndarray of int64
@@ -57,14 +60,11 @@ def sweep(J, law, S, order, free, draw, moved):
             np.dot(rows, S, f)
         else:
             np.dot(J[block[0] : block[0] + block.size], S, f)
-        if law[0].size:
+        if rule == HEAT_BATH:
             _words(words, (order.size + 1) // 2, start // 2, draw)
         for k in range(block.size):
             i = block[k]
-            if law[0].size:
-                _heat_bath(law, i, f[k], S[i], words[k], delta)
-            else:
-                _threshold(law, i, f[k], S[i], delta)
+            _turn(law, rule, i, f[k], S[i], words[k], delta)
             if free.size:
                 _hold(free[i], delta)
             if _apply(delta, S[i], moved):
@@ -75,10 +75,10 @@ def sweep(J, law, S, order, free, draw, moved):
 @jit
 def _in_a_row(order):
     """Whether every unit is followed by the next one: then no rows of J need be gathered."""
+    leaps = 0
     for k in range(1, order.size):
-        if order[k] != order[k - 1] + 1:
-            return False
-    return True
+        leaps += order[k] != order[k - 1] + 1
+    return leaps == 0
 
 
 @jit
@@ -104,27 +104,43 @@ def _words(words, row_length, first, draw):
 
 
 @jit
-def _heat_bath(law, i, f, s, words, delta):
+def _turn(law, rule, i, f, s, words, delta):
+    """The changes of unit i in all chains."""
     gains, biases, low, high = law
     share = s.size // gains.size
-    T = type(gains[0])
-    gap, low = T(high - low), T(low)
     for g in range(gains.size):
-        gain, bias = gap * gains[g], gap * biases[g, i]
-        inputs, old = f[g * share : (g + 1) * share], s[g * share : (g + 1) * share]
-        word, change = words[g * share : (g + 1) * share], delta[g * share : (g + 1) * share]
-        for c in range(inputs.size):
-            p = sigmoid(gain * inputs[c] + bias)
-            change[c] = low + gap * happens(word[c], p) - old[c]
+        span = slice(g * share, (g + 1) * share)
+        gain, bias, old, change = gains[g], biases[g, i], s[span], delta[span]
+        if rule == THRESHOLD:
+            _threshold(gain, bias, f[span], old, low, high, change)
+        elif rule == MEAN:
+            _mean(gain, bias, f[span], old, low, high, change)
+        else:
+            _heat_bath(gain, bias, f[span], old, low, high, words[span], change)
 
 
 @jit
-def _threshold(law, i, f, s, delta):
-    _, biases, low, high = law
-    bias = biases[0, i]
+def _heat_bath(gain, bias, f, s, low, high, words, delta):
+    low, gap = type(bias)(low), type(bias)(high - low)
+    gain, bias = gap * gain, gap * bias
+    for c in range(f.size):
+        p = sigmoid(gain * f[c] + bias)
+        delta[c] = low + gap * happens(words[c], p) - s[c]
+
+
+@jit
+def _mean(gain, bias, f, s, low, high, delta):
+    low, gap = type(bias)(low), type(bias)(high - low)
+    gain, bias = gap * gain, gap * bias
+    for c in range(f.size):
+        delta[c] = low + gap * sigmoid(gain * f[c] + bias) - s[c]
+
+
+@jit
+def _threshold(gain, bias, f, s, low, high, delta):
     low, high = type(bias)(low), type(bias)(high)
-    for c in range(s.size):
-        x = f[c] + bias
+    for c in range(f.size):
+        x = gain * f[c] + bias
         target = high if x > 0 else (low if x < 0 else s[c])
         delta[c] = target - s[c]
 
@@ -141,10 +157,10 @@ def _apply(delta, s, moved):
     for c in range(delta.size):
         s[c] += delta[c]
         moved[c] += abs(delta[c])
+    changes = 0
     for c in range(delta.size):
-        if delta[c] != 0:
-            return True
-    return False
+        changes += delta[c] != 0
+    return changes > 0
 
 
 @jit

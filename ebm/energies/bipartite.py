@@ -62,6 +62,26 @@ class Bipartite:
             self.hidden.parameters(*vector[split:].reshape(-1, n_hidden)),
         )
 
+    def shape(self, params: BipartiteParameters) -> tuple[int, int]:
+        """(n_visible, n_hidden)."""
+        return params.W.shape[0], params.W.shape[1]
+
+    def chain_width(self, params: BipartiteParameters) -> int:
+        """Numbers that a persistent chain of the model is remembered by: the hidden states."""
+        return self.shape(params)[1]
+
+    def visible_at_rest(self, params: BipartiteParameters) -> Array:
+        """Means of the visible units without input: (n_visible,)."""
+        nothing = np.zeros((1, len(params.W)), params.W.dtype)
+        return self.visible.mean(params.visible, nothing).reshape(-1)
+
+    def bounds(self, params: BipartiteParameters) -> dict[str, dict[str, tuple[Array, Array]]]:
+        """Smallest and largest values of parameters that have them, by layer and name."""
+        return {
+            "visible": self.visible.bounds(params.visible),
+            "hidden": self.hidden.bounds(params.hidden),
+        }
+
     def pack(self, params: BipartiteParameters) -> Array:
         """A new flat vector with the values of `params`."""
         return np.concatenate([params.W.ravel(), *params.visible, *params.hidden])

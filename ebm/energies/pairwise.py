@@ -61,6 +61,34 @@ class Pairwise:
         n = n_visible + n_hidden
         return PairwiseParameters(vector[: n * n].reshape(n, n), vector[n * n :])
 
+    @property
+    def visible(self) -> TwoState:
+        """The type of the visible units."""
+        return self.unit
+
+    @property
+    def hidden(self) -> TwoState:
+        """The type of the hidden units: the same."""
+        return self.unit
+
+    def shape(self, params: PairwiseParameters) -> tuple[int, int]:
+        """(n_visible, n_hidden)."""
+        return len(params.bias) - self.n_hidden, self.n_hidden
+
+    def chain_width(self, params: PairwiseParameters) -> int:
+        """Numbers that a persistent chain of the model is remembered by: the states of all units."""
+        return len(params.bias)
+
+    def visible_at_rest(self, params: PairwiseParameters) -> Array:
+        """Means of the visible units without input: (n_visible,)."""
+        bias = params.bias[: self.shape(params)[0]]
+        nothing = np.zeros((1, len(bias)), bias.dtype)
+        return self.unit.mean(self.own(bias), nothing).reshape(-1)
+
+    def bounds(self, params: PairwiseParameters) -> dict[str, dict[str, tuple[Array, Array]]]:
+        """There are none."""
+        return {"visible": {}, "hidden": {}}
+
     def pack(self, params: PairwiseParameters) -> Array:
         """A new flat vector with the values of `params`."""
         return np.concatenate([params.J.ravel(), params.bias])

@@ -9,6 +9,7 @@ brings its own :class:`Path`, and annealed importance sampling and parallel temp
 
 import abc
 from collections.abc import Sequence
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,13 +50,14 @@ class Path(abc.ABC):
     @abc.abstractmethod
     def move(
         self,
+        x: Array,
         inputs: Array,
         stages: Sequence[Any],
         key: Key,
         first_row: int = 0,
         given: Array | None = None,
     ) -> Array:
-        """New states, by a step that leaves p_t unchanged; equal shares of the rows belong to the `stages` in turn.
+        """New states after `x`, by a step that leaves p_t unchanged; equal shares of the rows belong to the `stages`.
 
         Known (not NaN) entries of `given` are clamped.
         """
@@ -63,6 +65,26 @@ class Path(abc.ABC):
     @abc.abstractmethod
     def energy(self, x: Array, inputs: Array) -> Array:
         """F_1(x), the free energy under the model: (rows,) in double precision."""
+
+
+@singledispatch
+def path_to(model: Any, params: Any, base: Any = None) -> Path:
+    """The path to a model from a law without couplings between its units.
+
+    `base` are the own parameters of the units there (:func:`base_of`); None: those of :func:`model_base`.
+    """
+    raise TypeError(f"There is no path to {model!r}: an energy registers its own with path_to.")
+
+
+@singledispatch
+def base_of(model: Any, params: Any, mean: Array, variance: Array, count: float) -> Any:
+    """The product law with the moments of `count` rows of data, as far as units of the type can have them.
+
+    Hidden units are undecided. To be given to :func:`path_to`.
+    """
+    raise TypeError(
+        f"There is no path to {model!r}: an energy registers its own base with base_of."
+    )
 
 
 class Stage(NamedTuple):
@@ -131,6 +153,7 @@ class BipartitePath(Path):
 
     def move(
         self,
+        x: Array,
         inputs: Array,
         stages: Sequence[Stage],
         key: Key,
@@ -168,6 +191,12 @@ class BipartitePath(Path):
         return energy
 
 
+@path_to.register
+def _(model: Bipartite, params: BipartiteParameters, base: Any = None) -> BipartitePath:
+    return BipartitePath(model, params, model_base(model, params) if base is None else base)
+
+
+@base_of.register
 def data_base(
     model: Bipartite, params: BipartiteParameters, mean: Array, variance: Array, count: float
 ) -> tuple[Any, Any]:

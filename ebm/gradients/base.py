@@ -19,6 +19,7 @@ running means of the data phase; mu = lambda = 0 gives the plain gradient.
 """
 
 import abc
+from functools import singledispatch
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -42,7 +43,8 @@ class ChainState(NamedTuple):
     """What an estimator carries from step to step.
 
     `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `mu` (n_visible,) and
-    `lam` (n_hidden,) the offsets of the centred gradient; `own` what one kind of estimator alone has.
+    `lam` (n_hidden,) the offsets of the centred gradient; `own` what one kind of estimator alone has. In a pairwise
+    model `h` are the states and `mu` the offsets of all units, and `lam` is empty.
     """
 
     h: Array
@@ -90,8 +92,8 @@ class BoundGradient(abc.ABC):
 
     @abc.abstractmethod
     def __call__(
-        self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
-    ) -> tuple[BipartiteParameters, ChainState, Info]:
+        self, params: Any, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[Any, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood.
 
         The returned gradient is a view of a buffer that the next call overwrites; `chains` and the rows of a batch
@@ -116,9 +118,7 @@ class Gradient(Record, abc.ABC):
         """Count of persistent chains."""
 
     @abc.abstractmethod
-    def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
-    ) -> BoundGradient:
+    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator for `model`, writing to the arrays of `gradient`, for batches of at most `batch_size` rows.
 
         `n_chains` is the count of rows in the chain state that it will be called with.
@@ -133,22 +133,41 @@ class Gradient(Record, abc.ABC):
         """Rate at which the offsets follow the data."""
         return SLIDING_FACTOR if self.centered else 0.0
 
-    def start(
-        self, model: Bipartite, params: BipartiteParameters, mean: Array, batch_size: int, key: Key
-    ) -> ChainState:
-        """Chains that begin as draws from the hidden units' own law; offsets at the means, or zero if not centred.
+    def start(self, model: Any, params: Any, mean: Array, batch_size: int, key: Key) -> ChainState:
+        """Chains to begin with; offsets at the means, or zero if not centred.
 
         `mean` (n_visible,) is the data's. ValueError where memory does not hold so many chains.
         """
-        n_hidden, n_chains = params.W.shape[1], self.n_chains_for(batch_size)
-        check_memory(n_chains, 1, params.W.shape, params.W.dtype)
-        zero = np.zeros((n_chains, n_hidden), params.W.dtype)
-        h = model.hidden.sample(params.hidden, zero, key)
-        lam = model.hidden.statistic(
-            params.hidden, model.hidden.mean(params.hidden, np.zeros((1, n_hidden), zero.dtype))
-        )[0]
-        mu = model.visible.statistic(params.visible, mean[np.newaxis].astype(zero.dtype))[0]
-        return ChainState(h, mu, lam) if self.centered else ChainState(h, 0 * mu, 0 * lam)
+        return start_chains(model, params, mean, self.n_chains_for(batch_size), self.centered, key)
+
+
+@singledispatch
+def start_chains(
+    model: Any, params: Any, mean: Array, n_chains: int, centered: bool, key: Key
+) -> ChainState:
+    """What :meth:`Gradient.start` returns, for one type of model."""
+    raise TypeError(f"There are no chains of {model!r}: an energy registers its own start_chains.")
+
+
+@start_chains.register
+def _(
+    model: Bipartite,
+    params: BipartiteParameters,
+    mean: Array,
+    n_chains: int,
+    centered: bool,
+    key: Key,
+) -> ChainState:
+    """Chains that begin as draws from the hidden units' own law."""
+    n_hidden = params.W.shape[1]
+    check_memory(n_chains, 1, params.W.shape, params.W.dtype)
+    zero = np.zeros((n_chains, n_hidden), params.W.dtype)
+    h = model.hidden.sample(params.hidden, zero, key)
+    lam = model.hidden.statistic(
+        params.hidden, model.hidden.mean(params.hidden, np.zeros((1, n_hidden), zero.dtype))
+    )[0]
+    mu = model.visible.statistic(params.visible, mean[np.newaxis].astype(zero.dtype))[0]
+    return ChainState(h, mu, lam) if centered else ChainState(h, 0 * mu, 0 * lam)
 
 
 def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dtype: Any) -> None:

@@ -10,14 +10,17 @@ likelihoods take persistent chains (:mod:`ebm.gradients.persistent`).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ebm._checks import Array, check_integer
 from ebm._kernels.contrastive import contrastive_ascent, contrastive_gradient
 from ebm._random import Key
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.bipartite import BipartiteParameters
+from ebm.energies.pairwise import Pairwise
 from ebm.gradients.base import Ascent, Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.gradients.sweeps import BoundSweeps
 
 
 @dataclass(frozen=True, repr=False)
@@ -42,11 +45,18 @@ class ContrastiveDivergence(Gradient):
         """None persist."""
         return 0
 
-    def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
-    ) -> BoundGradient:
+    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator with its buffers."""
-        return BoundContrastive(gradient, batch_size, None, self.n_steps, self.slide)
+        return bind_contrastive(model, gradient, batch_size, None, self.n_steps, self.slide)
+
+
+def bind_contrastive(
+    model: Any, gradient: Any, batch_size: int, n_chains: int | None, n_steps: int, slide: float
+) -> BoundGradient:
+    """The estimator for the type of the model; `n_chains` None: the chains start at the data."""
+    if isinstance(model, Pairwise):
+        return BoundSweeps(model, gradient, batch_size, n_chains, n_steps, slide)
+    return BoundContrastive(gradient, batch_size, n_chains, n_steps, slide)
 
 
 class BoundContrastive(BoundGradient):

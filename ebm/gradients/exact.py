@@ -5,16 +5,20 @@ sums over 2^n states,
 
     <f>_model = sum_x p(x) E[f | x],    p(x) = exp(-F(x)) / sum_x' exp(-F(x')).
 
-For models with one small layer: the cost doubles with each of its units.
+For models with one small layer: the cost doubles with each of its units. Of a pairwise model all units are enumerated,
+but for those that can be summed out (:mod:`ebm.energies.pairwise_sums`); its hidden units also given each row.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.pairwise_sums import pairwise_moments
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side, state_blocks
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.gradients.moments import (
@@ -43,10 +47,10 @@ class Exact(Gradient):
         """No chains."""
         return 0
 
-    def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
-    ) -> BoundGradient:
-        """The estimator; refuses models without a small enough layer."""
+    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+        """The estimator; refuses models without a small enough layer, or with too many units that are joined."""
+        if isinstance(model, Pairwise):
+            return BoundExactPairwise(model, gradient, batch_size, self.slide)
         enumerable_side(model, gradient, MAX_ENUMERATED)
         return BoundExact(model, gradient, batch_size, self.slide)
 
@@ -74,6 +78,35 @@ class BoundExact(BoundGradient):
         slide_offsets(chains, data, self._slide)
         model = model_moments(self._model, exact)
         finite = write_difference(data, model, params, chains, self._gradient)
+        return self._gradient, chains, Info(finite)
+
+
+class BoundExactPairwise(BoundGradient):
+    """The exact estimator of a pairwise model."""
+
+    def __init__(
+        self, model: Pairwise, gradient: PairwiseParameters, batch_size: int, slide: float
+    ) -> None:
+        self._model, self._gradient, self._slide = model, gradient, slide
+        self._V = np.zeros((batch_size, model.shape(gradient)[0]), gradient.J.dtype)
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._V[:n_rows]
+
+    def __call__(
+        self, params: PairwiseParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[PairwiseParameters, ChainState, Info]:
+        """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        weights, mu = batch_weights(batch, np.float64), chains.mu
+        data = pairwise_moments(self._model, params, v=batch.v, weights=weights)
+        model = pairwise_moments(self._model, params)
+        mu += self._slide * (data.mean - mu)
+        dJ, db = data.correlations - model.correlations, data.mean - model.mean
+        dJ -= np.outer(mu, db) + np.outer(db, mu)
+        self._gradient.J[:] = self._model.joined(dJ)
+        self._gradient.bias[:] = db - dJ @ mu
+        finite = all(bool(np.isfinite(x).all()) for x in self._gradient)
         return self._gradient, chains, Info(finite)
 
 

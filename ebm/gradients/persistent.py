@@ -10,11 +10,11 @@ by its own count.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from ebm._checks import check_integer
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import BoundGradient, Gradient
-from ebm.gradients.contrastive import BoundContrastive
+from ebm.gradients.contrastive import bind_contrastive
 
 
 @dataclass(frozen=True, repr=False)
@@ -44,8 +44,6 @@ class PersistentContrastiveDivergence(Gradient):
         """`n_chains`, or one per row of a batch."""
         return batch_size if self.n_chains is None else self.n_chains
 
-    def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
-    ) -> BoundGradient:
+    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator with its buffers."""
-        return BoundContrastive(gradient, batch_size, n_chains, self.n_steps, self.slide)
+        return bind_contrastive(model, gradient, batch_size, n_chains, self.n_steps, self.slide)

@@ -9,7 +9,13 @@ from ebm.likelihood.diagnostics import (
     effective_sample_size,
     rhat,
 )
+from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.free_energy_gap import free_energy_gap
+from ebm.likelihood.pairwise import (
+    exact_pairwise_log_likelihood,
+    exact_pairwise_log_partition,
+    pairwise_pseudo_log_likelihood,
+)
 from ebm.likelihood.partition import Evaluation, log_likelihood, log_partition
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 from ebm.likelihood.reconstruction import reconstruction_error
@@ -23,9 +29,13 @@ __all__ = [
     "autocorrelation_time",
     "diagnose",
     "effective_sample_size",
+    "exact_pairwise_log_likelihood",
+    "exact_pairwise_log_partition",
+    "free_energy",
     "free_energy_gap",
     "log_likelihood",
     "log_partition",
+    "pairwise_pseudo_log_likelihood",
     "pseudo_log_likelihood",
     "reconstruction_error",
     "rhat",

@@ -10,6 +10,8 @@ costs one pass over the other layer's units. When both layers are Gaussian, Z is
 """
 
 import math
+from functools import singledispatch
+from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed
@@ -26,9 +28,10 @@ from ebm.units import Gaussian
 TASK = 1 << 14
 
 
+@singledispatch
 def exact_log_partition(
-    model: Bipartite,
-    params: BipartiteParameters,
+    model: Any,
+    params: Any,
     *,
     beta: float = 1.0,
     n_jobs: int | None = None,
@@ -37,7 +40,7 @@ def exact_log_partition(
 
     Parameters
     ----------
-    model, params : Bipartite, BipartiteParameters
+    model, params : Bipartite or Pairwise, and its parameters
     beta : float
         Inverse temperature.
     n_jobs : int, optional
@@ -53,6 +56,17 @@ def exact_log_partition(
     ValueError
         When no two-state layer has at most 25 units, or when Z does not exist.
     """
+    raise TypeError(f"There is no exact sum for {model!r}: an energy registers its own.")
+
+
+@exact_log_partition.register
+def _(
+    model: Bipartite,
+    params: BipartiteParameters,
+    *,
+    beta: float = 1.0,
+    n_jobs: int | None = None,
+) -> LogPartition:
     if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
         value = _gaussian_log_partition(params, beta)
     else:

@@ -1,6 +1,7 @@
 """log Z and log-likelihoods, by whatever method is asked for: the exact ones where they can be had."""
 
 from collections.abc import Callable
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,11 +9,12 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.path import BipartitePath, model_base
+from ebm.energies.path import Path, path_to
 from ebm.energies.states import enumerable_side
 from ebm.likelihood.ais import AIS, RAISE, ais_log_partition, raise_log_likelihood
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.exact import exact_log_partition
+from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 from ebm.units import Gaussian
 
@@ -27,10 +29,10 @@ class Evaluation(NamedTuple):
 
     Attributes
     ----------
-    base : tuple or None
-        The layers' own parameters of the law to anneal from (:mod:`ebm.energies.path`); None: that of short
+    base : tuple or ndarray or None
+        The own parameters of the law to anneal from (:mod:`ebm.energies.path`); None: that of short
         chains of the model.
-    samples : ndarray of shape (rows, n_visible) or None
+    samples : ndarray of shape (rows, units) or None
         States of the model from which the reverse estimate may start.
     key : Key
     n_jobs : int or None
@@ -39,7 +41,7 @@ class Evaluation(NamedTuple):
         Is called with a line of text after every attempt at log Z.
     """
 
-    base: tuple[Any, Any] | None = None
+    base: Any = None
     samples: Array | None = None
     key: Key = stream(0, "evaluation")
     n_jobs: int | None = None
@@ -50,8 +52,8 @@ DEFAULT = Evaluation()
 
 
 def log_partition(
-    model: Bipartite,
-    params: BipartiteParameters,
+    model: Any,
+    params: Any,
     method: Any = "auto",
     *,
     beta: float = 1.0,
@@ -61,9 +63,9 @@ def log_partition(
 
     Parameters
     ----------
-    model, params : Bipartite, BipartiteParameters
+    model, params : Bipartite or Pairwise, and its parameters
     method : {"auto", "exact", "ais"} or AIS
-        "exact": by enumeration of the smaller two-state layer (at most 25 units), or in closed form for two Gaussian
+        "exact": by enumeration (of at most 25 units, in two layers the smaller one), or in closed form for two Gaussian
         layers. "ais": annealed importance sampling, also as a record with settings. "auto": exact up to 20 units.
     beta : float
         Inverse temperature.
@@ -99,8 +101,14 @@ def log_partition(
     )
 
 
-def can_be_exact(model: Bipartite, params: BipartiteParameters) -> bool:
+@singledispatch
+def can_be_exact(model: Any, params: Any) -> bool:
     """Whether log Z is exact in a moment."""
+    return False
+
+
+@can_be_exact.register
+def _(model: Bipartite, params: BipartiteParameters) -> bool:
     if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
         return True
     try:
@@ -110,22 +118,19 @@ def can_be_exact(model: Bipartite, params: BipartiteParameters) -> bool:
     return True
 
 
-def annealing_path(
-    model: Bipartite, params: BipartiteParameters, beta: float, evaluation: Evaluation
-) -> BipartitePath:
+def annealing_path(model: Any, params: Any, beta: float, evaluation: Evaluation) -> Path:
     """The path from the base to the model at `beta`."""
     if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
         exact_log_partition(
             model, params
         )  # refuses what has no law; particles would go to infinity
     params = params if beta == 1 else model.tempered(params, beta)
-    base = evaluation.base
-    return BipartitePath(model, params, model_base(model, params) if base is None else base)
+    return path_to(model, params, evaluation.base)
 
 
 def log_likelihood(
-    model: Bipartite,
-    params: BipartiteParameters,
+    model: Any,
+    params: Any,
     v: Array,
     method: Any = "auto",
     evaluation: Evaluation = DEFAULT,
@@ -134,7 +139,7 @@ def log_likelihood(
 
     Parameters
     ----------
-    model, params : Bipartite, BipartiteParameters
+    model, params : Bipartite or Pairwise, and its parameters
     v : ndarray of shape (rows, n_visible)
     method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE
         The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share.
@@ -153,4 +158,4 @@ def log_likelihood(
         path = annealing_path(model, params, 1.0, evaluation)
         return *raise_log_likelihood(path, choice, v, evaluation.key, evaluation.n_jobs), None
     z = log_partition(model, params, method, evaluation=evaluation)
-    return -model.free_energy(params, v) - z.value, np.full(len(v), z.standard_error), z
+    return -free_energy(model, params, v) - z.value, np.full(len(v), z.standard_error), z

@@ -9,7 +9,8 @@ Bernoulli units that hold a probability instead of a state are scored by log sig
 expectation of what scikit-learn's ``BernoulliRBM.score_samples`` draws one sample of.
 """
 
-from typing import NamedTuple
+from functools import singledispatch
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -27,11 +28,17 @@ POINTS = 32  # of the grid at a time
 WIDEST = 2000.0  # standard deviations that one grid may span
 
 
-def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
+@singledispatch
+def pseudo_log_likelihood(model: Any, params: Any, v: Array) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
     Exact for every pair of unit types; deterministic. Costs one free energy of the whole model per visible unit.
     """
+    raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
+
+
+@pseudo_log_likelihood.register
+def _(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
     params = in_double(params)
     v = v.astype(np.float64)
     if isinstance(model.visible, Gaussian):
@@ -42,7 +49,8 @@ def pseudo_log_likelihood(model: Bipartite, params: BipartiteParameters, v: Arra
     out = np.empty(len(v))
     # The fast way multiplies exponentials, which has bounds; all that is outside takes the general one.
     fast = np.abs(1 - 2 * v).max(axis=1) <= 1
-    fast &= isinstance(model.hidden, Bernoulli) and largest < LOG_LARGEST
+    binary = isinstance(model.visible, Bernoulli) and isinstance(model.hidden, Bernoulli)
+    fast &= binary and largest < LOG_LARGEST
     if fast.any():
         out[fast] = _bernoulli_pair(params, v[fast], largest)
     out[~fast] = _two_state_visible(model, params, v[~fast])

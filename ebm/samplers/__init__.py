@@ -2,8 +2,10 @@
 
 from ebm._checks import resolve
 from ebm.samplers.annealing import Particles, anneal, anneal_back
-from ebm.samplers.base import Draws, Sampler, Target
-from ebm.samplers.block_gibbs import Chains, Gibbs, block_gibbs, conditional_mean
+from ebm.samplers.base import Draws, Sampler, Target, conditional_mean, walk
+from ebm.samplers.block_gibbs import Chains, block_gibbs
+from ebm.samplers.chains import Gibbs
+from ebm.samplers.gibbs import gibbs
 from ebm.samplers.tempering import Replicas, Tempering, temper
 
 SAMPLERS: dict[str, type[Sampler]] = {"gibbs": Gibbs, "tempering": Tempering}
@@ -22,8 +24,10 @@ __all__ = [
     "anneal_back",
     "block_gibbs",
     "conditional_mean",
+    "gibbs",
     "sampler_record",
     "temper",
+    "walk",
 ]
 
 

@@ -9,8 +9,9 @@ to the new temperature. Backward, from given states x_K, in the reverse order:
 
     for k = K ... 1:   x_{k-1} ~ T_{t_k}(. | x_k),   log w += F_{t_{k-1}}(x_{k-1}) - F_{t_k}(x_{k-1})
 
-which has E[1 / w] = Z_0 / Z_1 when x_K ~ p_1. The steps must be reversible with respect to p_t, which block Gibbs
-sampling is once the other layer is summed out.
+which has E[1 / w] = Z_0 / Z_1 when x_K ~ p_1: it is the reverse of an annealing whose steps are those of T_t reversed,
+which leave p_t unchanged as T_t does. (Block Gibbs sampling is its own reverse once the other layer is summed out;
+that of a sequential sweep goes through the units the other way round.)
 """
 
 from collections.abc import Callable
@@ -91,7 +92,7 @@ def _forward(path: Path, temperatures: Array, key: Key, rows: slice) -> Particle
     for k, (last, stage) in enumerate(stages, 1):
         inputs = path.inputs(x)
         log_weights += path.gain(x, inputs, last, stage)
-        x = path.move(inputs, [stage], fold(key, k), rows.start)
+        x = path.move(x, inputs, [stage], fold(key, k), rows.start)
     return Particles(x, log_weights)
 
 
@@ -101,7 +102,7 @@ def _backward(path: Path, temperatures: Array, key: Key, x: Array, rows: slice) 
     inputs = path.inputs(x)
     stages = pairwise(map(path.stage, temperatures[::-1]))
     for k, (stage, last) in enumerate(stages, 1):
-        x = path.move(inputs, [stage], fold(key, k), rows.start)
+        x = path.move(x, inputs, [stage], fold(key, k), rows.start)
         inputs = path.inputs(x)
         log_weights += path.gain(x, inputs, last, stage)
     return Particles(x, log_weights)
@@ -110,5 +111,5 @@ def _backward(path: Path, temperatures: Array, key: Key, x: Array, rows: slice) 
 def _settle(path: Path, n_steps: int, key: Key, x: Array, rows: slice) -> Particles:
     x, model = x[rows], path.stage(1.0)
     for step in range(n_steps):
-        x = path.move(path.inputs(x), [model], fold(key, step), rows.start)
+        x = path.move(x, path.inputs(x), [model], fold(key, step), rows.start)
     return Particles(x, np.zeros(len(x)))

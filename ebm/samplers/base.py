@@ -1,11 +1,16 @@
-"""What all samplers share: they take chains from given visible states to draws from a model's law."""
+"""What all samplers share: they take chains from given states to draws from a model's law.
+
+The states are those of the units that a walk renews: the visible ones of a bipartite model, all of a pairwise one.
+"""
 
 import abc
+from functools import singledispatch
 from typing import Any, NamedTuple
+
+import numpy as np
 
 from ebm._checks import Array, Record
 from ebm._random import Key
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
 
 class Target(NamedTuple):
@@ -13,20 +18,20 @@ class Target(NamedTuple):
 
     Attributes
     ----------
-    model, params : Bipartite, BipartiteParameters
+    model, params : Bipartite or Pairwise, and its parameters
     beta : float
         Inverse temperature.
-    given : ndarray of shape (chains, n_visible) or None
-        NaN where a visible unit is free; other entries are clamped, bit for bit.
-    base : tuple or None
-        The layers' own parameters of an easy law, for samplers that go through one (:mod:`ebm.energies.path`).
+    given : ndarray of shape (chains, units) or None
+        NaN where a unit is free; other entries are clamped, bit for bit.
+    base : tuple or ndarray or None
+        The own parameters of an easy law, for samplers that go through one (:mod:`ebm.energies.path`).
     """
 
-    model: Bipartite
-    params: BipartiteParameters
+    model: Any
+    params: Any
     beta: float = 1.0
     given: Array | None = None
-    base: tuple[Any, Any] | None = None
+    base: Any = None
 
 
 class Draws(NamedTuple):
@@ -34,7 +39,7 @@ class Draws(NamedTuple):
 
     Attributes
     ----------
-    v : ndarray of shape (chains, n_visible)
+    v : ndarray of shape (chains, units)
     trace : ndarray of shape (chains, steps)
         Free energies along the chains, after burn-in.
     swap_rates : ndarray of shape (n_temperatures - 1,) or None
@@ -54,4 +59,47 @@ class Sampler(Record, abc.ABC):
 
     @abc.abstractmethod
     def draw(self, target: Target, v: Array, key: Key, n_steps: int) -> Draws:
-        """Walk `n_steps` from the visible states `v` (chains, n_visible), which are not modified."""
+        """Walk `n_steps` from the states `v` (chains, units), which are not modified."""
+
+
+@singledispatch
+def walk(
+    model: Any,
+    params: Any,
+    x: Array,
+    key: Key,
+    n_steps: int,
+    *,
+    beta: float = 1.0,
+    given: Array | None = None,
+    trace: Array | None = None,
+) -> Array:
+    """Where independent Gibbs chains from `x` (chains, units), not modified, are after `n_steps`.
+
+    `trace` (chains, n_steps), if there is one, is filled with the free energies, times beta, after each step.
+    """
+    raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
+
+
+@singledispatch
+def conditional_mean(
+    model: Any,
+    params: Any,
+    x: Array,
+    key: Key,
+    n_steps: int,
+    given: Array,
+    *,
+    beta: float = 1.0,
+) -> Array:
+    """E[x | given], estimated along the walk from `x` (chains, units).
+
+    The first half of the steps is discarded; over the second half conditional means are averaged rather than states:
+    they have the same expectation and less variance. Clamped entries come back bit for bit.
+    """
+    raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
+
+
+def clamp(v: Array, given: Array | None) -> Array:
+    """`v` with the known (not NaN) entries of `given` in their places."""
+    return v if given is None else np.where(np.isnan(given), v, given)

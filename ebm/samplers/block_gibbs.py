@@ -6,7 +6,6 @@ Each half leaves p(v, h) at its inverse temperature unchanged, and so does the w
 given values (*clamped*), the walk samples the others' law given those values. Rows are independent chains.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -14,7 +13,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.samplers.base import Draws, Sampler, Target
+from ebm.samplers.base import clamp, conditional_mean, walk
 
 
 class Chains(NamedTuple):
@@ -69,7 +68,24 @@ def block_gibbs(
     return Chains(v, h)
 
 
-def conditional_mean(
+@walk.register
+def _(
+    model: Bipartite,
+    params: BipartiteParameters,
+    x: Array,
+    key: Key,
+    n_steps: int,
+    *,
+    beta: float = 1.0,
+    given: Array | None = None,
+    trace: Array | None = None,
+) -> Array:
+    """The visible states at the end of :func:`block_gibbs`."""
+    return block_gibbs(model, params, x, key, n_steps, beta=beta, given=given, trace=trace).v
+
+
+@conditional_mean.register
+def _(
     model: Bipartite,
     params: BipartiteParameters,
     v: Array,
@@ -79,11 +95,7 @@ def conditional_mean(
     *,
     beta: float = 1.0,
 ) -> Array:
-    """E[v | given], estimated along the walk of :func:`block_gibbs`.
-
-    The first half of the steps is discarded; over the second half E[v | h] is averaged rather than v, which has the
-    same expectation and less variance. Clamped entries come back bit for bit.
-    """
+    """E[v | h] is averaged."""
     burn_in = n_steps // 2
     if burn_in:
         v = block_gibbs(model, params, v, fold(key, 0), burn_in, beta=beta, given=given).v
@@ -96,39 +108,3 @@ def conditional_mean(
         v = model.visible.sample(params.visible, inputs, fold(key, 2 * step + 1), beta)
         v = clamp(v, given)
     return clamp((total / (n_steps - burn_in)).astype(v.dtype), given)
-
-
-@dataclass(frozen=True, repr=False)
-class Gibbs(Sampler):
-    """Sampling by independent chains of block Gibbs sampling; no settings of its own.
-
-    Notes
-    -----
-    One step costs two products with the weights. Chains cross between modes only through states of low probability:
-    where modes are far apart, take :class:`~ebm.Tempering`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from ebm import BernoulliRBM, Gibbs
-    >>> rbm = BernoulliRBM(n_components=2, n_iter=2, random_state=0).fit(np.eye(3))
-    >>> rbm.sample(4, n_steps=10, sampler=Gibbs()).shape
-    (4, 3)
-    """
-
-    def draw(self, target: Target, v: Array, key: Key, n_steps: int) -> Draws:
-        """Samples after `n_steps` from `v`; the trace is that of the second half of the steps."""
-        model, params, beta, given, _ = target
-        burn_in = n_steps // 2
-        if burn_in:
-            v = block_gibbs(model, params, v, fold(key, 0), burn_in, beta=beta, given=given).v
-        trace = np.empty((len(v), n_steps - burn_in))
-        v = block_gibbs(
-            model, params, v, fold(key, 1), n_steps - burn_in, beta=beta, given=given, trace=trace
-        ).v
-        return Draws(v, trace)
-
-
-def clamp(v: Array, given: Array | None) -> Array:
-    """`v` with the known (not NaN) entries of `given` in their places."""
-    return v if given is None else np.where(np.isnan(given), v, given)

@@ -22,7 +22,7 @@ import numpy as np
 
 from ebm._checks import Array, check_integer
 from ebm._random import Key, fold, uniform
-from ebm.energies.path import BipartitePath, Path, model_base
+from ebm.energies.path import Path, path_to
 from ebm.samplers.base import Draws, Sampler, Target
 
 # Rejection counted beside what was seen, per pair: keeps neighbours apart where every exchange was accepted.
@@ -99,7 +99,7 @@ def temper(
     for sweep in range(n_sweeps):
         sweep_key = fold(key, state.n_sweeps + sweep)
         for move in range(n_moves):
-            x = path.move(inputs, stages, fold(sweep_key, move), given=clamped)
+            x = path.move(x, inputs, stages, fold(sweep_key, move), given=clamped)
             inputs = path.inputs(x)
         parity = (state.n_sweeps + sweep) % 2 if len(stages) > 2 else 0
         # The keys of the moves have smaller numbers.
@@ -211,7 +211,7 @@ class Tempering(Sampler):
         """Samples after `n_steps` sweeps; all replicas but those at t = 1 begin as draws from the base."""
         model, params, beta, given, base = target
         params = params if beta == 1 else model.tempered(params, beta)
-        path = BipartitePath(model, params, model_base(model, params) if base is None else base)
+        path = path_to(model, params, base)
         state = replicas(path, self.n_temperatures, len(v), fold(key, 0))
         state.x[: len(v)] = v
         burn_in, length = n_steps // 2, 4 * self.n_temperatures

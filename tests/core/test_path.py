@@ -164,10 +164,10 @@ def test_move_equals_its_twin_on_the_same_random_numbers(pair, t):
     ours, v = library_path(path), rows_for(path.model, 6)
     inputs = ours.inputs(v)
     before = inputs.copy()
-    new = ours.move(inputs, [ours.stage(t)], KEY)
+    new = ours.move(v, inputs, [ours.stage(t)], KEY)
     np.testing.assert_allclose(new, moved(path, v, t), rtol=0, atol=1e-10)
     np.testing.assert_array_equal(inputs, before)
-    part = ours.move(inputs[2:], [ours.stage(t)], KEY, first_row=2)
+    part = ours.move(v[2:], inputs[2:], [ours.stage(t)], KEY, first_row=2)
     np.testing.assert_allclose(part, new[2:], rtol=0, atol=1e-12)
 
 
@@ -175,7 +175,7 @@ def test_move_equals_its_twin_on_the_same_random_numbers(pair, t):
 def test_rows_move_at_the_stages_they_belong_to(pair):
     path = path_of(pair, SHAPE)
     ours, v = library_path(path), rows_for(path.model, 6)
-    new = ours.move(ours.inputs(v), [ours.stage(t) for t in TS], KEY)
+    new = ours.move(v, ours.inputs(v), [ours.stage(t) for t in TS], KEY)
     for r, t in enumerate(TS):
         rows = slice(2 * r, 2 * r + 2)
         np.testing.assert_allclose(new[rows], moved(path, v, t)[rows], rtol=0, atol=1e-10)
@@ -187,7 +187,7 @@ def test_clamped_entries_move_nowhere(pair):
     ours, v = library_path(path), rows_for(path.model, 6)
     given = np.full(v.shape, np.nan)
     given[:, 1], given[::2, 3] = v[:, 0], -0.0
-    new = ours.move(ours.inputs(v), [ours.stage(0.3)], KEY, given=given)
+    new = ours.move(v, ours.inputs(v), [ours.stage(0.3)], KEY, given=given)
     known = ~np.isnan(given)
     assert new[known].tobytes() == given[known].tobytes()
     np.testing.assert_allclose(new[~known], moved(path, v, 0.3)[~known], rtol=0, atol=1e-10)
@@ -203,7 +203,7 @@ def test_a_move_has_the_enumerated_row_and_leaves_the_law(pair, t, dtype):
     law, T = annealing.visible_law(table, t), annealing.transition(table, t)
     for start, expected in ((np.eye(len(law))[5], T[5]), (law, law)):
         x = sample_states(start, n, np.random.default_rng(6)).astype(dtype)
-        new = ours.move(ours.inputs(x), [ours.stage(t)], KEY)
+        new = ours.move(x, ours.inputs(x), [ours.stage(t)], KEY)
         assert new.dtype == dtype
         assert_same_distribution(state_counts(new.astype(int)), expected)
 
@@ -216,7 +216,7 @@ def test_a_move_leaves_the_moments_of_two_gaussian_layers(t):
     (mean,), deviation = annealing.marginal_moments(path, t)
     v = mean + deviation * np.random.default_rng(2).normal(size=(n, 1))
     ours = library_path(path)
-    new = ours.move(ours.inputs(v), [ours.stage(t)], KEY)
+    new = ours.move(v, ours.inputs(v), [ours.stage(t)], KEY)
     assert_same_mean(new, [mean])
     assert_same_mean((new - mean) ** 2, [deviation**2])
 

@@ -64,3 +64,12 @@ HOPFIELD_ENERGY_ZEROS = 3.0
 
 # The ground-state energy of the open transverse-field Ising chain of 10 sites with J = h = 1.
 ISING_CHAIN_10_ENERGY = -12.381489999655
+
+# The Ising model on L x L tori, J = 1, E = -sum over bonds, states -1 and +1: (L, beta, log Z, <E> per spin), the
+# energy where it is known. The second temperature is the critical one of the infinite lattice, log(1 + sqrt 2) / 2.
+CRITICAL_BETA = 0.4406867935
+ISING_TORI = (
+    (3, 0.2, 6.66974460, None),
+    (4, CRITICAL_BETA, 15.52191546, -1.565624),
+    (8, CRITICAL_BETA, 60.14178079, -1.491589),
+)

@@ -1,0 +1,22 @@
+"""Square matrices that are symmetric but for rounding."""
+
+from ebm._jit import jit
+
+# Rows and columns at a time: two such tiles stay in the innermost cache.
+TILE = 32
+
+
+@jit
+def symmetrise(A):
+    """A <- (A + A') / 2 in place, with a diagonal of zeros."""
+    n = A.shape[0]
+    half = type(A[0, 0])(0.5)
+    for top in range(0, n, TILE):
+        for left in range(0, top + TILE, TILE):
+            for i in range(top, min(top + TILE, n)):
+                for j in range(left, min(left + TILE, i)):
+                    mean = half * (A[i, j] + A[j, i])
+                    A[i, j] = mean
+                    A[j, i] = mean
+    for i in range(n):
+        A[i, i] = half - half

@@ -1,0 +1,183 @@
+"""What a pairwise model gives in exact sums over the states of its units: log Z, free energies, moments.
+
+With the visible units v clamped, the hidden ones are a group of units (:mod:`ebm.energies.groups`) with the couplings
+J_hh and the fields f = J_hv v + b_h, and
+
+    F(v) = -1/2 v'J_vv v - b_v'v - A(f) / beta,        p(v) = exp(-beta F(v)) / Z(beta).
+
+Without clamped units, log Z = A(b) of all of them. The limits are on units that have to be enumerated: those that are
+left when as many as possible, of which no two are joined, are summed out in closed form.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm.energies.groups import Group, group, log_sums, moments
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.states import MAX_ENUMERATED
+
+# Hidden units that are enumerated for every row of data.
+MAX_HIDDEN = 20
+
+
+class PairwiseMoments(NamedTuple):
+    """Averages of the states of all units.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (n_units,)
+        <s>.
+    correlations : ndarray of shape (n_units, n_units)
+        <ss'>, from which the product of the means is not taken off.
+    """
+
+    mean: Array
+    correlations: Array
+
+    @property
+    def covariance(self) -> Array:
+        """<ss'> - <s><s>', the connected correlations."""
+        connected: Array = self.correlations - np.outer(self.mean, self.mean)
+        return connected
+
+
+def in_double(params: PairwiseParameters) -> PairwiseParameters:
+    """The same parameters in double precision."""
+    return PairwiseParameters(*(x.astype(np.float64) for x in params))
+
+
+def pairwise_log_partition(
+    model: Pairwise, params: PairwiseParameters, *, beta: float = 1.0, n_jobs: int | None = None
+) -> float:
+    """Log Z(beta), of at most 25 units that have to be enumerated.
+
+    Parameters
+    ----------
+    model, params : Pairwise, PairwiseParameters
+    beta : float
+        Inverse temperature.
+    n_jobs : int, optional
+        Threads, in joblib's sense; the value does not depend on it.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        When more units would have to be enumerated.
+    """
+    J, bias = in_double(params)
+    everything = group(model.unit, J, float(beta), MAX_ENUMERATED, "units")
+    return float(log_sums(everything, bias[np.newaxis], n_jobs)[0])
+
+
+def hidden_group(model: Pairwise, params: PairwiseParameters, beta: float) -> Group:
+    """The hidden units; ValueError if more than 20 of them would have to be enumerated."""
+    n = len(params.bias) - model.n_hidden
+    return group(model.unit, params.J[n:, n:], float(beta), MAX_HIDDEN, "hidden units")
+
+
+def pairwise_free_energy(
+    model: Pairwise,
+    params: PairwiseParameters,
+    v: Array,
+    *,
+    beta: float = 1.0,
+    n_jobs: int | None = None,
+) -> Array:
+    """F(v) of each row of `v` (rows, n_visible): -> (rows,) in double precision.
+
+    In closed form where no two hidden units are joined, else with at most 20 of them enumerated; the energy itself
+    without hidden units. Parameters and errors as those of :func:`pairwise_log_partition`.
+    """
+    params, v = in_double(params), v.astype(np.float64)
+    energy = visible_energy(params, v)
+    if not model.n_hidden:
+        return energy
+    hidden = hidden_group(model, params, beta)
+    return energy - log_sums(hidden, model.given_visible(params, v), n_jobs) / beta
+
+
+def visible_energy(params: PairwiseParameters, v: Array) -> Array:
+    """-1/2 v'J_vv v - b_v'v: what the visible units make of the energy on their own."""
+    n = v.shape[1]
+    J, bias = params
+    energy: Array = -np.einsum("ij,ij->i", 0.5 * (v @ J[:n, :n]) + bias[:n], v)
+    return energy
+
+
+def pairwise_moments(
+    model: Pairwise,
+    params: PairwiseParameters,
+    *,
+    beta: float = 1.0,
+    v: Array | None = None,
+    weights: Array | None = None,
+) -> PairwiseMoments:
+    """Averages over all states of the model, or over those in which the visible units have the states of data.
+
+    Parameters
+    ----------
+    model, params : Pairwise, PairwiseParameters
+    beta : float
+        Inverse temperature.
+    v : ndarray of shape (rows, n_visible), optional
+        Where given, the visible units are clamped to one row after the other, and the averages that belong to them are
+        averaged over the rows: the positive phase of learning.
+    weights : ndarray of shape (rows,), optional
+        Of the rows; equal by default. They are divided by their sum.
+
+    Returns
+    -------
+    PairwiseMoments
+
+    Raises
+    ------
+    ValueError
+        When more than 25 units of the model, or more than 20 hidden ones, would have to be enumerated.
+
+    Notes
+    -----
+    Costs a few passes over the states of the enumerated units: 50 ms for 20 units of which all pairs are joined.
+    """
+    params = in_double(params)
+    if v is None:
+        everything = group(model.unit, params.J, float(beta), MAX_ENUMERATED, "units")
+        mean, second = moments(everything, params.bias[np.newaxis], np.ones(1))
+        return PairwiseMoments(mean[0], second)
+    shares = np.full(len(v), 1 / len(v)) if weights is None else weights / np.sum(weights)
+    return _clamped_moments(model, params, float(beta), v.astype(np.float64), shares)
+
+
+def _clamped_moments(
+    model: Pairwise, params: PairwiseParameters, beta: float, v: Array, weights: Array
+) -> PairwiseMoments:
+    n = v.shape[1]
+    s = np.empty((len(v), len(params.bias)))
+    s[:, :n] = v
+    second = np.zeros(params.J.shape)
+    if model.n_hidden:
+        hidden = hidden_group(model, params, beta)
+        s[:, n:], second[n:, n:] = moments(hidden, model.given_visible(params, v), weights)
+    second[:n] = (weights[:, np.newaxis] * v).T @ s
+    second[n:, :n] = second[:n, n:].T
+    return PairwiseMoments(weights @ s, second)
+
+
+def pairwise_hidden_mean(
+    model: Pairwise, params: PairwiseParameters, v: Array, *, beta: float = 1.0
+) -> Array:
+    """E[h | v] of each row of `v` (rows, n_visible): -> (rows, n_hidden) in double precision.
+
+    In closed form where no two hidden units are joined, else with at most 20 of them enumerated.
+    """
+    params = in_double(params)
+    fields = model.given_visible(params, v.astype(np.float64))
+    if model.hidden_are_independent(params):
+        means: Array = model.unit.mean(model.own(np.zeros(model.n_hidden)), fields, beta)
+        return means
+    return moments(hidden_group(model, params, beta), fields, np.zeros(len(v)))[0]

@@ -1,0 +1,118 @@
+"""Likelihoods of pairwise models that need no sampling: exact ones, and the pseudo-likelihood.
+
+The pseudo-log-likelihood (Besag 1975) of a row of visible units, the hidden ones summed out,
+
+    sum_i log p(v_i | v without v_i) = -sum_i log(1 + exp(beta [F(v) - F(flip_i v)])).
+
+Without hidden units the free energy is the energy, and a flip from v_i to low + high - v_i = v_i + d_i changes it by
+-d_i (b_i + sum_j J_ij v_j): all flips of all rows are one matrix product. What is between the two states is
+flipped, too, as in :mod:`ebm.likelihood.pseudo_likelihood`.
+"""
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm.energies.groups import independent_units, log_sums
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.pairwise_sums import (
+    hidden_group,
+    in_double,
+    pairwise_free_energy,
+    pairwise_log_partition,
+)
+from ebm.likelihood.base import LogPartition
+from ebm.likelihood.exact import exact_log_partition
+from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.partition import MAX_UNASKED, can_be_exact
+from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
+
+# Numbers in a block of rows: 2 MB.
+BLOCK_NUMBERS = 1 << 18
+
+
+def exact_pairwise_log_partition(
+    model: Pairwise, params: PairwiseParameters, *, beta: float = 1.0, n_jobs: int | None = None
+) -> LogPartition:
+    """:func:`~ebm.energies.pairwise_sums.pairwise_log_partition`, with its error: none."""
+    value = pairwise_log_partition(model, params, beta=beta, n_jobs=n_jobs)
+    return LogPartition(value, 0.0, (value, value), "exact")
+
+
+def exact_pairwise_log_likelihood(
+    model: Pairwise, params: PairwiseParameters, v: Array, *, beta: float = 1.0
+) -> Array:
+    """Log p(v) = -beta F(v) - log Z of each row of `v` (rows, n_visible): -> (rows,) in double precision."""
+    log_z = pairwise_log_partition(model, params, beta=beta)
+    return -beta * pairwise_free_energy(model, params, v, beta=beta) - log_z
+
+
+def pairwise_pseudo_log_likelihood(
+    model: Pairwise, params: PairwiseParameters, v: Array, *, beta: float = 1.0
+) -> Array:
+    """Pseudo-log-likelihood of each row, in nats, exact and deterministic.
+
+    Parameters
+    ----------
+    model, params : Pairwise, PairwiseParameters
+    v : ndarray of shape (rows, n_visible)
+    beta : float
+        Inverse temperature.
+
+    Returns
+    -------
+    ndarray of shape (rows,)
+        In double precision.
+
+    Raises
+    ------
+    ValueError
+        When more than 20 hidden units would have to be enumerated.
+
+    Notes
+    -----
+    One matrix product without hidden units. With them, one sum over their states for every row and visible unit.
+    """
+    params, out = in_double(params), np.empty(len(v))
+    step = max(1, BLOCK_NUMBERS // max(1, len(params.bias)))
+    for start in range(0, len(v), step):
+        rows = v[start : start + step].astype(np.float64)
+        out[start : start + step] = _scores(model, params, rows, float(beta))
+    return out
+
+
+def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) -> Array:
+    low, high = model.unit.states or ()
+    n = v.shape[1]
+    step = low + high - 2 * v
+    # beta (F(v) - F(flip_i v)), first of the visible units on their own.
+    gain = beta * step * (v @ params.J[:n, :n] + params.bias[:n])
+    if model.n_hidden:
+        hidden, fields = hidden_group(model, params, beta), model.given_visible(params, v)
+        before = log_sums(hidden, fields)
+        for i in range(n):
+            turned = fields + step[:, i, np.newaxis] * params.J[i, n:]
+            gain[:, i] += log_sums(hidden, turned) - before
+    scores: Array = -np.logaddexp(0, gain).sum(axis=1)
+    return scores
+
+
+@free_energy.register
+def _(model: Pairwise, params: PairwiseParameters, v: Array, beta: float = 1.0) -> Array:
+    return pairwise_free_energy(model, params, v, beta=beta)
+
+
+@pseudo_log_likelihood.register
+def _(model: Pairwise, params: PairwiseParameters, v: Array) -> Array:
+    return pairwise_pseudo_log_likelihood(model, params, v)
+
+
+@exact_log_partition.register
+def _(
+    model: Pairwise, params: PairwiseParameters, *, beta: float = 1.0, n_jobs: int | None = None
+) -> LogPartition:
+    return exact_pairwise_log_partition(model, params, beta=beta, n_jobs=n_jobs)
+
+
+@can_be_exact.register
+def _(model: Pairwise, params: PairwiseParameters) -> bool:
+    return int(np.count_nonzero(~independent_units(params.J))) <= MAX_UNASKED

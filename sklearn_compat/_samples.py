@@ -1,0 +1,135 @@
+"""What can be drawn from a fitted machine: samples, and the completion of rows."""
+
+from typing import Any
+
+import numpy as np
+
+from ebm._batches import blocks
+from ebm._checks import Array, as_rows, check_integer, check_real
+from ebm._random import Key, fold, stream
+from ebm.likelihood import diagnose
+from ebm.samplers import Target, conditional_mean, sampler_record
+from ebm.sklearn_compat._fitted import Fitted
+from ebm.sklearn_compat._validation import check_rows, draw_seed
+
+# Draws of `sample` and `gibbs` count up from 0; imputation, which does not advance, uses a number beyond them.
+IMPUTATION = 1 << 40
+
+
+class Samples(Fitted):
+    """Samples of the distribution of the fitted attributes (abstract)."""
+
+    def _start(self, params: Any, n_rows: int, key: Key) -> Array:
+        """States for chains to start from: of the units that the walk renews."""
+        raise NotImplementedError
+
+    def _all_units(self, v: Array, params: Any) -> Array:
+        """Visible rows as rows of the units that the walk renews, NaN where there is nothing to say."""
+        return v
+
+    def _visible(self, x: Array, params: Any) -> Array:
+        """The visible part of them."""
+        return x
+
+    def sample(
+        self,
+        n_samples: int = 1,
+        *,
+        n_steps: int = 1000,
+        given: Any = None,
+        beta: float = 1.0,
+        sampler: Any = "gibbs",
+        return_diagnostics: bool = False,
+        random_state: Any = None,
+    ) -> Any:
+        """Draw visible states from the model with independent Markov chains, one per sample.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Count of samples, and of chains.
+        n_steps : int, default=1000
+            Steps per chain. The samples follow the model's law as far as that many steps forget their start, in
+            which units are independent.
+        given : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Condition: known values, which stay as they are bit for bit, and NaN where the model is to draw.
+        beta : float, default=1.0
+            Inverse temperature of the law exp(-beta E) / Z(beta).
+        sampler : {"gibbs", "tempering"} or record, default="gibbs"
+            Gibbs sampling, or parallel tempering, ``Tempering(n_temperatures=20)`` for example, for laws whose
+            modes are far apart.
+        return_diagnostics : bool, default=False
+            Whether to return what the free energies along the chains say of their convergence as well.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws, so that repeated calls differ.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Samples, of the dtype of the model.
+        diagnostics : Diagnostics
+            Only with `return_diagnostics`: R-hat, effective sample sizes and autocorrelation time of the second half of
+            the chains, swap rates and temperatures of replicas.
+
+        Raises
+        ------
+        ValueError
+            If a count is not a positive integer, `beta` not a positive number, or `given` of the wrong shape.
+        """
+        check_integer(n_samples, "n_samples")
+        check_integer(n_steps, "n_steps")
+        check_real(beta, "beta", open_low=True)
+        walker = sampler_record(sampler)
+        params = self._params()
+        clamped = self._given(given, n_samples, params)
+        key = self._next_key(random_state)
+        x = self._start(params, n_samples, fold(key, 0))
+        target = Target(self._model(), params, beta, clamped, self._base(params))
+        draws = walker.draw(target, x, fold(key, 1), n_steps)
+        v = self._visible(draws.v, params)
+        if not return_diagnostics:
+            return v
+        found = diagnose(draws.trace)
+        return v, found._replace(swap_rates=draws.swap_rates, temperatures=draws.temperatures)
+
+    def impute(self, X: Any, *, n_steps: int = 200) -> Array:
+        """Fill in the unknown entries of `X` by their expectations given the known ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows with NaN where unknown.
+        n_steps : int, default=200
+            Gibbs steps with the known entries clamped; the second half is averaged.
+
+        Returns
+        -------
+        X_complete : ndarray of shape (n_samples, n_features)
+            `X` with NaN replaced; known entries are the same bit for bit. The same call gives the same result.
+        """
+        check_integer(n_steps, "n_steps")
+        params = self._params()
+        X = check_rows(self, X, reset=False, allow_nan=True)
+        rows = np.concatenate([block for _, block in blocks(X)]).astype(params[0].dtype)
+        clamped = self._all_units(rows, params)
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        key = fold(stream(self._seed, "evaluation"), IMPUTATION)
+        x = self._start(params, len(clamped), fold(key, 0))
+        means = conditional_mean(self._model(), params, x, fold(key, 1), n_steps, clamped)
+        return self._visible(means, params)
+
+    def _given(self, given: Any, n_rows: int, params: Any) -> Array | None:
+        if given is None:
+            return None
+        n_features = self._model().shape(params)[0]
+        rows = as_rows(given, n_features, "given").astype(params[0].dtype)
+        if len(rows) not in (1, n_rows):
+            raise ValueError(
+                f"given must have the shape ({n_features},) or ({n_rows}, {n_features}). Got {rows.shape}."
+            )
+        reason = self._model().visible.invalid(rows)
+        if reason:
+            raise ValueError(f"given holds {reason}; NaN marks the unknown features.")
+        rows = self._all_units(rows, params)
+        return np.broadcast_to(rows, (n_rows, rows.shape[1]))
