@@ -32,6 +32,7 @@ from ebm.optimizers import (
     Optimizer,
     schedule_record,
 )
+from ebm.sklearn_compat._states import users_line
 from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, draw_seed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
@@ -241,7 +242,9 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         )
         self._keep(state, plan)
         if stopped:
-            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=3)
+            warnings.warn(
+                f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=users_line()
+            )
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -294,7 +297,7 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
             warnings.warn(
                 f"{type(self).__name__}: this update was not made, for its gradient is not finite.",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=users_line(),
             )
         return self
 
@@ -432,6 +435,6 @@ def _extremes(X: Array) -> tuple[float, float]:
         f"X holds values between {low:g} and {high:g}, which are mapped to [-1, 1] as a whole. Scale it first, for "
         "example with sklearn.preprocessing.MinMaxScaler.",
         UserWarning,
-        stacklevel=6,
+        stacklevel=users_line(),
     )
     return low, high if high > low else low + 1

@@ -14,7 +14,7 @@ from ebm._checks import Array
 from ebm._random import stream
 from ebm.energies.memory import INTERACTIONS, DenseMemory, DenseParameters, check_memories
 from ebm.inference.retrieval import VISITS, Retrieval, settle_spins
-from ebm.sklearn_compat._states import CHOICES, read_spins, write_spins
+from ebm.sklearn_compat._states import CHOICES, read_spins, users_line, write_spins
 from ebm.sklearn_compat._validation import FLOATS, draw_seed
 
 
@@ -165,7 +165,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             `capacity_`.
         """
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan")
-        S, kind = read_spins(X, self.states, stacklevel=5)
+        S, kind = read_spins(X, self.states)
         self._store(_distinct(S), len(X), kind)
         self._seed = draw_seed(self.random_state)
         return self
@@ -194,7 +194,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         if not hasattr(self, "patterns_"):
             return self.fit(X)
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
-        S, kind = read_spins(X, self.states, known=self.states_, stacklevel=5)
+        S, kind = read_spins(X, self.states, known=self.states_)
         known = self._spins(self.patterns_)
         both = np.concatenate([known, S.astype(known.dtype)])
         self._store(_distinct(both), len(both), kind)
@@ -209,7 +209,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
                 f"{n_given - len(S)} of {n_given} patterns repeat others or have no known entry: every pattern is "
                 "stored once.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=users_line(),
             )
         capacity = self._model().capacity(S.shape[1])
         if len(S) > capacity:
@@ -218,7 +218,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
                 f"interaction={self.interaction!r}, degree={self.degree}. Use a higher degree, or "
                 'interaction="exponential".',
                 UserWarning,
-                stacklevel=5,
+                stacklevel=users_line(),
             )
         self.patterns_, self.states_, self.capacity_ = write_spins(S, kind), kind, capacity
 
@@ -248,7 +248,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             warnings.warn(
                 f"{n_moving} of {len(found.converged)} rows are not at rest after max_sweeps={self.max_sweeps} sweeps.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=users_line(),
             )
         return found.states
 
@@ -365,7 +365,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     def _probes(self, X: Any) -> Array:
         check_is_fitted(self, "patterns_")
         X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
-        return read_spins(X, self.states, known=self.states_, stacklevel=5)[0]
+        return read_spins(X, self.states, known=self.states_)[0]
 
     def _given_back(self, S: Array, dtype: Any) -> Array:
         spins = S.astype(dtype)

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ebm._checks import Array
 from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
 from ebm.inference.retrieval import Retrieval, settle_vectors
+from ebm.sklearn_compat._states import users_line
 from ebm.sklearn_compat._validation import FLOATS, check_weights
 
 
@@ -196,7 +197,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
             warnings.warn(
                 f"{n_moving} of {len(found.converged)} rows are not at rest after max_steps={self.max_steps} updates.",
                 ConvergenceWarning,
-                stacklevel=2,
+                stacklevel=users_line(),
             )
         return found.states
 

@@ -1,5 +1,6 @@
 """Two-valued units as the user writes them, {0, 1} or {-1, +1}: recognised, read as spins, given back as they came."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -12,7 +13,7 @@ CHOICES = ("auto", *VALUES)
 
 
 def read_spins(
-    X: Array, states: str = "auto", *, known: str | None = None, stacklevel: int = 3
+    X: Array, states: str = "auto", *, known: str | None = None, stacklevel: int | None = None
 ) -> tuple[Array, str]:
     """`X` as spins -1 and +1 in a new array of its dtype, NaN where it is NaN, and the name of the user's states.
 
@@ -25,8 +26,8 @@ def read_spins(
         all lie within [0, 1], by their sign if not, with one warning.
     known : {"binary", "spin"} or None
         What was recognised when the estimator was fitted, by which "auto" goes from then on.
-    stacklevel : int
-        Frames from this function to the line of the user's that the warning is to name.
+    stacklevel : int or None
+        Frames from this function to the line that the warning is to name; None finds the first outside the library.
 
     Returns
     -------
@@ -53,11 +54,19 @@ def read_spins(
             f"{high:g} above {middle:g}, {low:g} elsewhere. Threshold it first, for example with "
             "sklearn.preprocessing.Binarizer.",
             UserWarning,
-            stacklevel=stacklevel,
+            stacklevel=stacklevel or users_line(),
         )
     S = np.where(np.greater(X, middle), 1, -1).astype(X.dtype)
     S[np.isnan(X)] = np.nan
     return S, kind
+
+
+def users_line() -> int:
+    """The `stacklevel` by which a warning of the calling function names the line of the user's that led to it."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in ("ebm", "sklearn"):
+        level, frame = level + 1, frame.f_back
+    return level
 
 
 def write_spins(S: Array, kind: str) -> Array:
