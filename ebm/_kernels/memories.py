@@ -8,7 +8,8 @@ with memories xi of the entries -1, 0 (unknown) and +1. The overlaps x_mu = xi_m
 so that a look at a unit costs one term a memory. They are whole numbers, and F(y + 1) - F(y - 1) is looked up. The
 values of F span more than floating-point numbers do: each row of the table is scaled by another power of two, and a
 look uses the row in which the largest term is neither huge nor tiny. Terms that vanish there are below the rounding
-error of the sum.
+error of the sum. Where rounding could have made the sum, terms are first counted by their y, so that those that cancel
+do so exactly, and the largest that is left decides on the row.
 """
 
 from typing import Any, NamedTuple
@@ -28,8 +29,9 @@ class Steps(NamedTuple):
     table : ndarray of shape (n_levels, 2 n_units - 1)
         Row l holds the steps divided by 2^(base + width l), zero where that is too large for the row's level.
     levels : ndarray of int64 of shape (2 n_units - 1,)
-        The row to use, by the largest y (`signed`) or |y| among the terms.
-    signed : bool
+        The row to use, by the largest y among the terms, or by the largest |y| where there is a `mirror`.
+    mirror : int
+        +1 or -1 if the step at -y is that many times the one at y, else 0.
     slack : float
         What rounding may have done to a field is at most this times the sum of its terms' absolute values.
     base : float
@@ -37,19 +39,19 @@ class Steps(NamedTuple):
 
     table: Any
     levels: Any
-    signed: bool
+    mirror: int
     slack: float
     base: float
 
 
 @jit(reorder=True)
-def _largest(overlaps, column, state, signed):
+def _largest(overlaps, column, state, mirror):
     """The largest y, or |y|, of the memories that know the unit."""
     none = np.int32(-LARGEST)
     top = none
     for m in range(overlaps.size):
         y = np.int32(overlaps[m] - np.int32(state * np.int32(column[m])))
-        size = y if signed else np.int32(abs(y))
+        size = y if mirror == 0 else np.int32(abs(y))
         top = max(top, size if column[m] != 0 else none)
     return top
 
@@ -69,13 +71,41 @@ def _sum(overlaps, column, state, row):
 
 
 @jit
-def _level(overlaps, column, state, steps):
-    """Row of the table in which the largest of the terms that count is of size one."""
-    if len(steps.table) == 1:
-        return np.int64(0)
-    middle = steps.levels.size // 2
-    top = _largest(overlaps, column, state, steps.signed)
-    return steps.levels[max(top + middle, 0)]
+def _sum_by_counts(overlaps, column, state, steps, counts):
+    """The same as :func:`_sum`, and the row of the table that it used, from how often each y comes up."""
+    middle = counts.size // 2
+    counts[:] = 0
+    for m in range(overlaps.size):
+        y, sign = overlaps[m] - state * column[m], np.int64(column[m])
+        if y < 0 and steps.mirror != 0:
+            y, sign = -y, sign * steps.mirror
+        counts[y + middle] += sign
+    top = counts.size - 1
+    while top > 0 and counts[top] == 0:
+        top -= 1
+    level = steps.levels[top]
+    row = steps.table[level]
+    total, size = 0.0, 0.0
+    for k in range(top + 1):
+        term = counts[k] * row[k]
+        total += term
+        size += abs(term)
+    return total, size, level
+
+
+@jit
+def _field(overlaps, column, state, steps, counts):
+    """The field of a unit over the scale of a row of the table, zero where its sign cannot be told; and that row."""
+    level = np.int64(0)
+    if len(steps.table) > 1:
+        top = _largest(overlaps, column, state, steps.mirror)
+        level = steps.levels[max(top + steps.levels.size // 2, 0)]
+    total, size = _sum(overlaps, column, state, steps.table[level])
+    if abs(total) <= steps.slack * size:
+        total, size, level = _sum_by_counts(overlaps, column, state, steps, counts)
+        if abs(total) <= steps.slack * size:
+            total = 0.0
+    return total, level
 
 
 @jit
@@ -84,23 +114,20 @@ def _follow(overlaps, column, change):
         overlaps[m] += np.int32(change * np.int32(column[m]))
 
 
-@jit(reorder=True)
+@jit
 def fields(S, overlaps, memories, steps, out, levels):
     """out[r, i] 2^(base + width levels[r, i]) = field of unit i in the state S[r]; zero where rounding hides the sign.
 
     `S` (rows, n_units) and `memories` (n_units, n_memories) are int8, `overlaps` (rows, n_memories) int32.
     """
+    counts = np.empty(steps.levels.size, np.int64)
     for r in range(len(S)):
-        x = overlaps[r]
         for i in range(len(memories)):
             state = np.int32(S[r, i])
-            level = _level(x, memories[i], state, steps)
-            total, size = _sum(x, memories[i], state, steps.table[level])
-            out[r, i] = total if abs(total) > steps.slack * size else 0.0
-            levels[r, i] = level
+            out[r, i], levels[r, i] = _field(overlaps[r], memories[i], state, steps, counts)
 
 
-@jit(reorder=True)
+@jit
 def sweep(rows, order, S, overlaps, memories, steps, free, lots, flips):
     """Let the units `order` of the rows `rows` of `S` take the state of lower energy, one after the other, in place.
 
@@ -108,16 +135,16 @@ def sweep(rows, order, S, overlaps, memories, steps, free, lots, flips):
     and a unit without one (0) takes that of `lots` (n_units,). Units that are not `free` (rows, n_units) stay.
     flips[r] counts the changes in row r.
     """
+    counts = np.empty(steps.levels.size, np.int64)
     for r in rows:
         x = overlaps[r]
         for i in order:
             if not free[r, i]:
                 continue
             column, state = memories[i], np.int32(S[r, i])
-            level = _level(x, column, state, steps)
-            total, size = _sum(x, column, state, steps.table[level])
-            if abs(total) > steps.slack * size:
-                new = np.int32(1 if total > 0 else -1)
+            field, _ = _field(x, column, state, steps, counts)
+            if field != 0:
+                new = np.int32(1 if field > 0 else -1)
             else:
                 new = np.int32(lots[i]) if state == 0 else state
             if new == state:

@@ -139,7 +139,7 @@ class DenseMemory:
     def flip_differences(self, params: DenseParameters, s: Array) -> Array:
         """E(s with s_i -> -s_i) - E(s) for every unit i: spins (rows, n_units) -> (rows, n_units).
 
-        Zero where the difference is within the rounding error of its sum.
+        Zero where rounding hides the sign, which takes different powers that cancel to the last bits.
         """
         n_memories, n_units = params.memories.shape
         spins, x = s.astype(np.int8, order="C"), self.overlaps(params, s.astype(np.int8))
@@ -173,18 +173,16 @@ class DenseMemory:
             rows = np.arange(levels[-1] + 1)[:, np.newaxis]
             exponents = powers - LEVEL_WIDTH * rows
             table = np.exp2(np.where(exponents < LEVEL_WIDTH + 1, exponents, -np.inf))
-            return kernels.Steps(
-                table * -np.expm1(-2.0), levels, True, rounding, -n_units / np.log(2)
-            )
+            return kernels.Steps(table * -np.expm1(-2.0), levels, 0, rounding, -n_units / np.log(2))
         steps = [self._power(t + 1) - self._power(t - 1) for t in y.tolist()]
         sizes = [self._power(abs(t) + 1).bit_length() for t in y.tolist()]
         levels = np.array(sizes, np.int64) // LEVEL_WIDTH
-        signed = self.interaction == "rectified"
-        if signed:
-            levels[: n_units - 1] = 0
+        mirror = 1 if self.degree % 2 else -1
+        if self.interaction == "rectified":
+            mirror, levels[: n_units - 1] = 0, 0
         table = np.array([[_scaled(h, row) for h in steps] for row in range(levels.max() + 1)])
         exact = len(table) == 1 and n_memories * max(map(abs, steps)) < LARGEST_EXACT
-        return kernels.Steps(table, levels, signed, 0.0 if exact else rounding, 0.0)
+        return kernels.Steps(table, levels, mirror, 0.0 if exact else rounding, 0.0)
 
     def _power(self, y: int) -> int:
         """F(y) N^(n - 1), a whole number."""
