@@ -32,10 +32,7 @@ class Rows:
 
     def _copies(self) -> tuple[Array, Array]:
         """Row index and 64-bit identity of each copy of each row."""
-        content = np.empty(self._X.shape[0], np.uint64)
-        for start, block in blocks(self._X):
-            single = np.require(block, np.float32, ["C", "W"])
-            fingerprints(single.view(np.uint32), content[start : start + len(block)])
+        content = self._fingerprints()
         counts = np.ceil(self._weights).astype(np.int64)
         index = np.repeat(np.arange(len(counts)), counts)
         content = content[index]
@@ -44,6 +41,13 @@ class Rows:
         first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
         number = np.arange(len(ranked)) - np.repeat(first, np.diff(np.r_[first, len(ranked)]))
         return index[order], ranked + number.astype(np.uint64) * np.uint64(0xBB67AE8584CAA73B)
+
+    def _fingerprints(self) -> Array:
+        content = np.empty(self._X.shape[0], np.uint64)
+        for start, block in blocks(self._X):
+            single = np.require(block, np.float32, ["C", "W"])
+            fingerprints(single.view(np.uint32), content[start : start + len(block)])
+        return content
 
     def __len__(self) -> int:
         return len(self._index)
@@ -75,6 +79,14 @@ class Rows:
         last[np.unique(order, return_index=True)[1]] = True
         fraction = self._weights[order] - (np.ceil(self._weights[order]) - 1)
         return order, np.where(last, fraction, 1.0)
+
+    def distinct(self) -> tuple[Array, Array]:
+        """Index of one row of each content, in an order that depends on nothing else, and their total weights."""
+        content = self._fingerprints()
+        order = np.argsort(content, kind="stable")
+        order = order[self._weights[order] > 0]
+        first = np.flatnonzero(np.r_[True, np.diff(content[order]) != 0])
+        return order[first], np.add.reduceat(self._weights[order], first)
 
     def some(self, count: int, key: Key) -> Array:
         """Random rows (count, columns), all different as long as there are enough."""

@@ -55,16 +55,16 @@ probes = {"upper half": lower, "right half": left, "noise": noisy}
 print(f"{len(patterns)} {what} stored, inverse temperature {beta:g}")
 retrieved = {}
 for name, damaged in probes.items():
-    found = network.recall(damaged, return_trajectory=True)
+    found = network.recall(damaged)
     shares = network.attention(found.states)
     right = shares.argmax(axis=1) == np.arange(len(patterns))
     retrieved[name] = found
     print(
         f"    {name:12} {100 * right.mean():5.1f} % come to rest at the right one, after "
-        f"{np.median(found.n_steps) - 1:.0f} updates in the median"
+        f"{np.median(found.n_steps):.0f} updates in the median"
     )
     assert right.mean() > 0.85
-    assert np.diff(found.energies, axis=0).max() < 1e-5  # single precision
+    assert np.diff(found.trajectory_energies, axis=0).max() < 1e-5  # single precision
 
 # %%
 # What is shown: the damage, the state after one update, and where it comes to rest.
@@ -99,7 +99,7 @@ for variant in ("softmax", "sparsemax"):
     n_sharing[variant], of_owner[variant] = [], []
     for b in betas:
         net = ModernHopfieldNetwork(b, variant=variant).fit(patterns)
-        p = net.attention(net.recall(lower[some]).states).astype(float)
+        p = net.attention(net.recall(lower[some], trajectory=False).states).astype(float)
         entropy = -np.sum(p * np.log(p, where=p > 0, out=np.zeros_like(p)), axis=1)
         n_sharing[variant].append(np.median(np.exp(entropy)))
         of_owner[variant].append(np.mean(np.sum(p * same, axis=1)))

@@ -19,6 +19,7 @@ class BaseRBM(BipartiteDistribution, Learning):
         "offset_visible_",
         "offset_hidden_",
     )
+    _hidden_name: ClassVar[str] = "n_components"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         **Learning._parameter_constraints,

@@ -1,6 +1,7 @@
 """The dense associative memory that learns to complete labels."""
 
-import warnings
+from collections.abc import Callable
+from functools import partial
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -32,7 +33,8 @@ from ebm.optimizers import (
     Optimizer,
     schedule_record,
 )
-from ebm.sklearn_compat._states import users_line
+from ebm.sklearn_compat._settings import NestedSettings
+from ebm.sklearn_compat._two_states import warn_user
 from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, draw_seed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
@@ -41,7 +43,7 @@ RECORD = HasMethods(["get_params", "set_params"])
 ROUNDING = 1e-6
 
 
-class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
+class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator):
     """Classifier that completes rows by their labels, with learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
@@ -138,6 +140,10 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
     True
     """
 
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        "optimizer": partial(resolve, known=RULES, base=Optimizer, argument="optimizer"),  # type: ignore[type-abstract]
+        "schedule": schedule_record,
+    }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "degree": [Interval(Integral, 2, None, closed="left")],
@@ -178,25 +184,6 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         self.schedule = schedule
         self.verbose = verbose
         self.random_state = random_state
-
-    def set_params(self, **params: Any) -> "DenseAssociativeClassifier":
-        """Set parameters by name; ``optimizer__momentum`` reaches into a record, also one given by its string.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        for name, read in (("optimizer", _rule), ("schedule", schedule_record)):
-            value = params.get(name, getattr(self, name))
-            if isinstance(value, str) and any(key.startswith(f"{name}__") for key in params):
-                params = {**params, name: read(value)}
-        return super().set_params(**params)
 
     # Learning
 
@@ -242,9 +229,7 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         )
         self._keep(state, plan)
         if stopped:
-            warnings.warn(
-                f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=users_line()
-            )
+            warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -294,10 +279,9 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         error = update_completion(state, self._model(), batch, plan, plan.learning_rate, weights)
         self._keep(state, plan)
         if error is None:
-            warnings.warn(
+            warn_user(
                 f"{type(self).__name__}: this update was not made, for its gradient is not finite.",
                 ConvergenceWarning,
-                stacklevel=users_line(),
             )
         return self
 
@@ -313,7 +297,7 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         return self.classes_
 
     def _plan(self, seed: int, n_units: int) -> CompletionPlan:
-        rule = _rule(self.optimizer)
+        rule = self._resolvers["optimizer"](self.optimizer)
         if isinstance(rule, NormalizedMomentum) and rule.group_size is None:
             rule = NormalizedMomentum(rule.momentum, n_units)
         return CompletionPlan(
@@ -418,10 +402,6 @@ class DenseAssociativeClassifier(ClassifierMixin, BaseEstimator):
         return (X - number(low)) * number(2 / (high - low)) - number(1)
 
 
-def _rule(value: Any) -> Optimizer:
-    return resolve(value, RULES, Optimizer, "optimizer")  # type: ignore[type-abstract]
-
-
 def _silent(state: CompletionState, epoch: int) -> None:
     """Show nothing."""
 
@@ -431,10 +411,9 @@ def _extremes(X: Array) -> tuple[float, float]:
     low, high = float(X.min()), float(X.max())
     if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
         return (0.0, 1.0) if low >= -ROUNDING else (-1.0, 1.0)
-    warnings.warn(
+    warn_user(
         f"X holds values between {low:g} and {high:g}, which are mapped to [-1, 1] as a whole. Scale it first, for "
         "example with sklearn.preprocessing.MinMaxScaler.",
         UserWarning,
-        stacklevel=users_line(),
     )
     return low, high if high > low else low + 1

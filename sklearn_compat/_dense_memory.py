@@ -1,6 +1,5 @@
 """The dense associative memory that stores patterns."""
 
-import warnings
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -8,14 +7,24 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
 from ebm._random import stream
 from ebm.energies.memory import INTERACTIONS, DenseMemory, DenseParameters, check_memories
-from ebm.inference.retrieval import VISITS, Retrieval, settle_spins
-from ebm.sklearn_compat._states import CHOICES, read_spins, users_line, write_spins
-from ebm.sklearn_compat._validation import FLOATS, draw_seed
+from ebm.inference.recall import Recall
+from ebm.inference.retrieval import VISITS, settle_spins
+from ebm.sklearn_compat._two_states import (
+    check_complete,
+    check_two_states,
+    read,
+    recognise,
+    refuse_empty,
+    unharmed,
+    warn_user,
+)
+from ebm.sklearn_compat._validation import draw_seed
+from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 
 class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -40,12 +49,12 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         exp(xi_mu's). With an even degree, "polynomial" holds the negative of every pattern as well.
 
     states : {"auto", "binary", "spin"}, default="auto"
-        The two values of the data: {0, 1}, {-1, +1}, or whichever the patterns have. What comes back has the same. With
-        "auto", other values draw a warning and are read by rounding, within [0, 1], or by their sign; with the
-        others they are an error.
+        What patterns consist of: 0 and 1, -1 and +1, or either; what comes back consists of the same. Other values are
+        an error, but under "auto" they draw a warning and are read as bits, by rounding, if all lie within [0, 1], and
+        by their signs if not; what is missing from such patterns, by the majority of the feature.
 
-    visit : {"random", "cyclic"}, default="random"
-        The units in a fresh random order every sweep, or one after the other.
+    update : {"async", "cyclic"}, default="async"
+        One unit at a time: in a fresh random order each sweep, or in order.
 
     max_sweeps : int, default=100
         Sweeps over all units at most; recall ends sooner, after a sweep in which nothing changes.
@@ -56,10 +65,10 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     Attributes
     ----------
     patterns_ : ndarray of shape (n_patterns, n_features)
-        What is stored, as it was given; NaN where unknown.
+        What is stored, in the order of storing.
 
     states_ : {"binary", "spin"}
-        The two values that were recognised.
+        What patterns consist of.
 
     capacity_ : float
         About how many random patterns the memory holds with one bit in two hundred disturbed.
@@ -77,8 +86,8 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
 
     Notes
     -----
-    NaN in probes marks unknown units: they have no part in the overlaps until they are visited. In patterns they
-    neither support nor oppose anything. A unit whose two states have the same energy keeps the one it has.
+    NaN in probes marks unknown bits: they have no part in the overlaps until they are visited. A unit whose two states
+    have the same energy keeps the one it has; of an unknown one, a random bit then decides, the same for all probes.
 
     References
     ----------
@@ -103,11 +112,13 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "degree": [Interval(Integral, 2, None, closed="left")],
         "interaction": [StrOptions(set(INTERACTIONS))],
-        "states": [StrOptions(set(CHOICES))],
-        "visit": [StrOptions(set(VISITS))],
+        "states": [StrOptions({"auto", *CONVENTIONS})],
+        "update": [StrOptions(set(VISITS))],
         "max_sweeps": [Interval(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     }
+
+    patterns_: Any
 
     def __init__(
         self,
@@ -115,14 +126,14 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         *,
         interaction: str = "polynomial",
         states: str = "auto",
-        visit: str = "random",
+        update: str = "async",
         max_sweeps: int = 100,
         random_state: Any = None,
     ) -> None:
         self.degree = degree
         self.interaction = interaction
         self.states = states
-        self.visit = visit
+        self.update = update
         self.max_sweeps = max_sweeps
         self.random_state = random_state
 
@@ -144,7 +155,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_patterns, n_features)
-            Patterns of two values, NaN where unknown.
+            Patterns of two states.
         y : None
             Ignored.
 
@@ -156,18 +167,17 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Raises
         ------
         ValueError
-            If `X` has no rows or nothing known, or, unless states="auto", values that are not the two states.
+            If `X` holds a pattern twice, one of zeros only, or one with unknown bits; or, unless states="auto", other
+            values than the two states.
 
         Warns
         -----
         UserWarning
-            If `X` has other values than two; if patterns repeat others, which are stored once; if there are more than
-            `capacity_`.
+            If there are more than `capacity_`; or if under states="auto" `X` has other values than two states: then
+            they are read as such, and equal rows are stored once.
         """
-        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan")
-        S, kind = read_spins(X, self.states)
-        self._store(_distinct(S), len(X), kind)
-        self._seed = draw_seed(self.random_state)
+        with unharmed(self):
+            self._store(X, anew=True)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -177,7 +187,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_patterns, n_features)
-            Patterns of two values, NaN where unknown.
+            Patterns of two states.
         y : None
             Ignored.
 
@@ -189,38 +199,34 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Raises
         ------
         ValueError
-            As :meth:`fit`; what was stored stays.
+            As :meth:`fit`, and if a pattern is stored already; what was stored stays.
         """
-        if not hasattr(self, "patterns_"):
-            return self.fit(X)
-        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
-        S, kind = read_spins(X, self.states, known=self.states_)
-        known = self._spins(self.patterns_)
-        both = np.concatenate([known, S.astype(known.dtype)])
-        self._store(_distinct(both), len(both), kind)
+        with unharmed(self):
+            self._store(X, anew=not hasattr(self, "patterns_"))
         return self
 
-    def _store(self, S: Array, n_given: int, kind: str) -> None:
-        """Keep the distinct patterns `S` out of `n_given`."""
-        if not len(S):
-            raise ValueError("X holds nothing but NaN: there is no pattern to store.")
-        if len(S) < n_given:
-            warnings.warn(
-                f"{n_given - len(S)} of {n_given} patterns repeat others or have no known entry: every pattern is "
-                "stored once.",
-                UserWarning,
-                stacklevel=users_line(),
-            )
-        capacity = self._model().capacity(S.shape[1])
-        if len(S) > capacity:
-            warnings.warn(
-                f"{len(S)} patterns are more than the about {capacity:.3g} random ones that {S.shape[1]} units hold at "
-                f"interaction={self.interaction!r}, degree={self.degree}. Use a higher degree, or "
+    def _store(self, X: Any, *, anew: bool) -> None:
+        X = check_two_states(self, X, reset=anew)
+        if anew:
+            self.states_, self._clean = recognise(X, self.states)
+            self._seed = draw_seed(self.random_state)
+        spins = self._read(X, quiet=anew)
+        known = spins[:0] if anew else self._read(self.patterns_)
+        if self._clean:
+            check_complete(X)
+            refuse_empty(X, self.states_)
+            check_new(spins, known)
+        spins = np.concatenate([known, by_majority(spins).astype(known.dtype)])
+        spins, _ = collapse(spins, np.ones(len(spins)))
+        self.patterns_ = from_spins(spins, self.states_)
+        self.capacity_ = self._model().capacity(X.shape[1])
+        if len(spins) > self.capacity_:
+            warn_user(
+                f"{len(spins)} patterns are more than the about {self.capacity_:.3g} random ones that {X.shape[1]} "
+                f"units hold with interaction={self.interaction!r}, degree={self.degree}. Use a higher degree, or "
                 'interaction="exponential".',
                 UserWarning,
-                stacklevel=users_line(),
             )
-        self.patterns_, self.states_, self.capacity_ = write_spins(S, kind), kind, capacity
 
     # Recalling
 
@@ -245,10 +251,9 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         found = self._recalled(X)
         n_moving = np.count_nonzero(~found.converged)
         if n_moving:
-            warnings.warn(
+            warn_user(
                 f"{n_moving} of {len(found.converged)} rows are not at rest after max_sweeps={self.max_sweeps} sweeps.",
                 ConvergenceWarning,
-                stacklevel=users_line(),
             )
         return found.states
 
@@ -282,35 +287,42 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         """
         return self._recalled(X, clamp=True).states
 
-    def recall(self, X: Any, *, clamp: bool = False, return_trajectory: bool = False) -> Retrieval:
-        """What becomes of probes, and how.
+    def recall(
+        self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
+    ) -> Recall:
+        """The way from each row of `X` to where it ends.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes, NaN where unknown.
         clamp : bool, default=False
-            Whether known entries stay as they are.
-        return_trajectory : bool, default=False
-            Whether to keep the states after every sweep.
+            Whether known bits are held.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each sweep.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the order of visits; None takes that of the memory, as `predict` does.
 
         Returns
         -------
-        retrieval : Retrieval
-            `states` at rest; `energies` (n_sweeps + 1, n_samples) after every sweep; `n_steps`, the sweeps of each row;
-            `converged`, whether it is at rest; `trajectory` (n_sweeps + 1, n_samples, n_features), or None.
+        recall : Recall
+            A tuple of arrays: `states`, `energies`, `n_sweeps`, `converged`, `cycling` (never), `trajectory`
+            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`, the last two None unless asked for.
         """
-        return self._recalled(X, clamp=clamp, trace=return_trajectory)
+        return self._recalled(X, clamp, trajectory, random_state)
 
-    def _recalled(self, X: Any, clamp: bool = False, trace: bool = False) -> Retrieval:
+    def _recalled(
+        self, X: Any, clamp: bool = False, trace: bool = False, random_state: Any = None
+    ) -> Recall:
         S = self._probes(X)
         unknown = np.isnan(S)
+        seed = self._seed if random_state is None else draw_seed(random_state)
         found = settle_spins(
             self._model(),
             self._params(),
             np.where(unknown, 0, S),
-            stream(self._seed, "evaluation"),
-            visit=self.visit,
+            stream(seed, "evaluation"),
+            update=self.update,
             max_sweeps=self.max_sweeps,
             free=unknown if clamp else None,
             trace=trace,
@@ -325,7 +337,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            States; unknown ones, NaN, have no part in the overlaps.
+            States; unknown bits, NaN, have no part in the overlaps.
 
         Returns
         -------
@@ -350,30 +362,25 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         overlap : float
             Between -1 and 1: the share of units that agree minus the share that do not.
         """
-        found = self._spins(self._recalled(X).states).astype(np.int8)
-        overlaps = self._model().overlaps(self._params(), found)
-        return float(overlaps.max(axis=1).mean() / found.shape[1])
+        ends = self._read(self._recalled(X).states)
+        return float(overlaps(ends, self._read(self.patterns_)).max(axis=1).mean())
 
     # In and out
 
     def _params(self) -> DenseParameters:
-        return DenseParameters(check_memories(np.nan_to_num(self._spins(self.patterns_))))
+        return DenseParameters(check_memories(self._read(self.patterns_)))
 
-    def _spins(self, X: Array) -> Array:
-        return read_spins(X, "auto", known=self.states_)[0]
+    def _read(self, X: Array, quiet: bool = False) -> Array:
+        """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
+        strict = self.states != "auto"
+        return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
 
     def _probes(self, X: Any) -> Array:
         check_is_fitted(self, "patterns_")
-        X = validate_data(self, X, dtype=FLOATS, ensure_all_finite="allow-nan", reset=False)
-        return read_spins(X, self.states, known=self.states_)[0]
+        return self._read(check_two_states(self, X, reset=False))
 
     def _given_back(self, S: Array, dtype: Any) -> Array:
+        """In the user's convention, NaN for what is still unknown."""
         spins = S.astype(dtype)
-        return write_spins(np.where(spins == 0, np.nan, spins).astype(dtype), self.states_)
-
-
-def _distinct(S: Array) -> Array:
-    """The first of equal rows, those without a known entry left out."""
-    S = S[~np.isnan(S).all(axis=1)]
-    _, first = np.unique(np.nan_to_num(S), axis=0, return_index=True)
-    return S[np.sort(first)]
+        spins[S == 0] = np.nan
+        return from_spins(spins, self.states_)

@@ -40,12 +40,12 @@ RECORD = HasMethods(["get_params", "set_params"])
 class Learning(Fitted, BaseEstimator):
     """Estimators that learn by gradients, batch by batch (abstract).
 
-    A subclass says how its parameters are named (:meth:`_params`, :meth:`_keep_params`), and of its chains which
-    attributes hold the states and the offsets of either layer.
+    A subclass says how its parameters are named (:meth:`_params`, :meth:`_keep_params`), which attributes hold the
+    states of its chains and the offsets of either layer, and which setting says how many hidden units there are.
     """
 
     _chain_names: ClassVar[tuple[str, str, str]]
-    n_components: int
+    _hidden_name: ClassVar[str]
     warm_start: bool
     callbacks: Any
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
@@ -97,7 +97,7 @@ class Learning(Fitted, BaseEstimator):
 
     def _plan(self, seed: int) -> training.Plan:
         return training.Plan(
-            gradient_record(self.gradient),
+            self._resolvers["gradient"](self.gradient),
             optimizer_record(self.optimizer),
             schedule_record(self.schedule),
             self.learning_rate,
@@ -147,9 +147,7 @@ class Learning(Fitted, BaseEstimator):
         warn_outside(model.visible, X)
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
-        state = (
-            self._resumed(plan) if go_on else training.start(model, rows, self.n_components, plan)
-        )
+        state = self._resumed(plan) if go_on else training.start(model, rows, self._n_hidden, plan)
         n_draws = getattr(self, "_n_draws", -1) if known else -1
         self._train(state, rows, plan, X)
         self._n_draws = n_draws
@@ -189,7 +187,7 @@ class Learning(Fitted, BaseEstimator):
         rows = Rows(X, check_weights(sample_weight, X))
         fixed = isinstance(self.random_state, Integral)
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
-        shape = (X.shape[1], self.n_components)
+        shape = (X.shape[1], self._n_hidden)
         state = training.load(checkpoint, self._model(), shape, plan, rows, self.n_iter)
         self._train(state, rows, plan, X)
         self._n_draws = -1
@@ -234,7 +232,7 @@ class Learning(Fitted, BaseEstimator):
         known = getattr(self, "_seed", None)
         plan = self._plan(draw_seed(self.random_state) if known is None else known)
         if first:
-            state = training.start(model, Rows(X, weights), self.n_components, plan)
+            state = training.start(model, Rows(X, weights), self._n_hidden, plan)
         else:
             state = self._resumed(plan)
         stopped = training.single_update(state, dense(X), weights, plan)
@@ -273,9 +271,9 @@ class Learning(Fitted, BaseEstimator):
             return X
         params = self._params()
         n_hidden = self._model().shape(params)[1]
-        if n_hidden != self.n_components:
+        if n_hidden != self._n_hidden:
             raise ValueError(
-                f"n_components is {self.n_components}, but the model to go on from has {n_hidden} hidden units. "
+                f"{self._hidden_name} is {self._n_hidden}, but the model to go on from has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
         return X.astype(params[0].dtype, copy=False)
@@ -310,6 +308,10 @@ class Learning(Fitted, BaseEstimator):
         state.bounds = getattr(self, "_bounds", state.bounds)
         state.marginals = getattr(self, "_marginals", ())
         return state
+
+    @property
+    def _n_hidden(self) -> int:
+        return int(getattr(self, self._hidden_name))
 
     def _is_fitted(self) -> bool:
         raise NotImplementedError

@@ -1,6 +1,5 @@
 """The modern Hopfield network: real-valued patterns, softmax retrieval."""
 
-import warnings
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ebm._checks import Array
 from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
 from ebm.inference.retrieval import Retrieval, settle_vectors
-from ebm.sklearn_compat._states import users_line
+from ebm.sklearn_compat._two_states import warn_user
 from ebm.sklearn_compat._validation import FLOATS, check_weights
 
 
@@ -191,13 +190,12 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         ConvergenceWarning
             If rows are not at rest after `max_steps` updates, unless that is one.
         """
-        found = self.recall(X)
+        found = self.recall(X, trajectory=False)
         n_moving = np.count_nonzero(~found.converged)
         if n_moving and self.max_steps > 1:
-            warnings.warn(
+            warn_user(
                 f"{n_moving} of {len(found.converged)} rows are not at rest after max_steps={self.max_steps} updates.",
                 ConvergenceWarning,
-                stacklevel=users_line(),
             )
         return found.states
 
@@ -216,24 +214,24 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         """
         return self.transform(X)
 
-    def recall(self, X: Any, *, return_trajectory: bool = False) -> Retrieval:
-        """What becomes of probes, and how.
+    def recall(self, X: Any, *, trajectory: bool = True) -> Retrieval:
+        """The way from each row of `X` to where it comes to rest.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes.
-        return_trajectory : bool, default=False
-            Whether to keep the states after every update.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each update.
 
         Returns
         -------
         retrieval : Retrieval
-            `states` at rest; `energies` (n_updates + 1, n_samples) after every update; `n_steps`, the updates of each
-            row; `converged`, whether it is at rest; `trajectory` (n_updates + 1, n_samples, n_features), or None.
+            A tuple of arrays: `states`, `energies`, `n_steps`, `converged`, `trajectory` (n_updates + 1, n_samples,
+            n_features) and `trajectory_energies`, the last two None unless asked for.
         """
         params = self._params()
-        return self._settled(params, self._rows(X, params), trace=return_trajectory)
+        return self._settled(params, self._rows(X, params), trace=trajectory)
 
     def impute(self, X: Any) -> Array:
         """`X` with its unknown entries retrieved, and all others as they are.
@@ -304,7 +302,9 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         cosine : float
             1 if all that is retrieved is stored.
         """
-        return float(cosine(self.recall(X).states, self.patterns_).max(axis=1).mean())
+        return float(
+            cosine(self.recall(X, trajectory=False).states, self.patterns_).max(axis=1).mean()
+        )
 
     # In and out
 

@@ -28,12 +28,13 @@ def sweep(J, law, rule, S, order, free, draw, moved):
     Parameters
     ----------
     J : ndarray of shape (n_units, n_units)
-        Couplings, symmetric.
+        Couplings; row i holds what acts on unit i. They need not be symmetric.
     law : tuple (gains, biases, low, high)
         The chains belong in equal shares to groups: in group g unit i has the input x = gains[g] f_i + biases[g, i].
     rule : int
         HEAT_BATH: its state is drawn, with the log-odds (high - low) x of `high`. MEAN: it becomes the mean of these.
-        THRESHOLD: it becomes `high` where x > 0, `low` where x < 0, and stays where x = 0.
+        THRESHOLD: it becomes `high` where x > 0, `low` where x < 0, and stays where x = 0. What is zero but for rounding
+        a row of `biases` beyond those of the groups says, if there is one: x is compared with plus and minus that.
     S : ndarray of shape (n_units, n_chains)
         States.
     order : ndarray of int64
@@ -69,7 +70,7 @@ def sweep(J, law, rule, S, order, free, draw, moved):
                 _hold(free[i], delta)
             if _apply(delta, S[i], moved):
                 for later in range(k + 1, block.size):
-                    _push(J[i, block[later]], delta, f[later])
+                    _push(J[block[later], i], delta, f[later])
 
 
 @jit
@@ -112,7 +113,8 @@ def _turn(law, rule, i, f, s, words, delta):
         span = slice(g * share, (g + 1) * share)
         gain, bias, old, change = gains[g], biases[g, i], s[span], delta[span]
         if rule == THRESHOLD:
-            _threshold(gain, bias, f[span], old, low, high, change)
+            zero = biases[gains.size, i] if biases.shape[0] > gains.size else type(bias)(0.0)
+            _threshold(gain, bias, zero, f[span], old, low, high, change)
         elif rule == MEAN:
             _mean(gain, bias, f[span], old, low, high, change)
         else:
@@ -137,11 +139,11 @@ def _mean(gain, bias, f, s, low, high, delta):
 
 
 @jit
-def _threshold(gain, bias, f, s, low, high, delta):
+def _threshold(gain, bias, zero, f, s, low, high, delta):
     low, high = type(bias)(low), type(bias)(high)
     for c in range(f.size):
         x = gain * f[c] + bias
-        target = high if x > 0 else (low if x < 0 else s[c])
+        target = high if x > zero else (low if x < -zero else s[c])
         delta[c] = target - s[c]
 
 

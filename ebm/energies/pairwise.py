@@ -149,6 +149,17 @@ class Pairwise:
         return not params.J[n:, n:].any()
 
 
+# Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a margin.
+ROUNDING = 8.0
+
+
+def field_rounding(params: PairwiseParameters) -> Array:
+    """Fields (n_units,), bias included, below which rounding may have decided the sign."""
+    scale = np.abs(params.J).sum(axis=1) + np.abs(params.bias)
+    small: Array = (ROUNDING * np.finfo(params.J.dtype).eps * scale).astype(params.J.dtype)
+    return small
+
+
 def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
     """A C-contiguous float copy of `J`; ValueError unless it is square, finite, symmetric and of zero diagonal."""
     given = np.asarray(J)

@@ -5,12 +5,19 @@ A record (:class:`~ebm.gradients.base.Gradient`) holds the choice; bound to a mo
     (params, batch, chains, key) -> (gradient, chains, info).
 """
 
+from collections.abc import Callable
+from functools import partial
+
 from ebm._checks import resolve
 from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence
 from ebm.gradients.exact import Exact
 from ebm.gradients.fast_persistent import FastPersistentContrastiveDivergence
+from ebm.gradients.inverse_ising import Direct, Solution
+from ebm.gradients.maximum_pseudo_likelihood import MaximumPseudoLikelihood
 from ebm.gradients.mean_field import TAP
+from ebm.gradients.mean_field_inversion import MeanFieldInversion
+from ebm.gradients.moment_matching import MaximumLikelihood, match_moments
 from ebm.gradients.persistent import PersistentContrastiveDivergence
 from ebm.gradients.pseudo_likelihood import PseudoLikelihood, RatioMatching
 from ebm.gradients.tempered import ParallelTempering
@@ -26,24 +33,56 @@ GRADIENTS: dict[str, type[Gradient]] = {
     "ratio_matching": RatioMatching,
 }
 
+# Ways for pairwise models: estimators that know them, and solvers for machines without hidden units.
+PAIRWISE_GRADIENTS: dict[str, Callable[[], Gradient | Direct]] = {
+    "cd": ContrastiveDivergence,
+    "pcd": PersistentContrastiveDivergence,
+    "exact": Exact,
+    "maximum_likelihood": MaximumLikelihood,
+    "pseudo_likelihood": MaximumPseudoLikelihood,
+    "mean_field": partial(MeanFieldInversion, order=1),
+    "tap": MeanFieldInversion,
+}
+
 __all__ = [
     "GRADIENTS",
+    "PAIRWISE_GRADIENTS",
     "TAP",
     "Batch",
     "ChainState",
     "ContrastiveDivergence",
+    "Direct",
     "Exact",
     "FastPersistentContrastiveDivergence",
     "Gradient",
     "Info",
+    "MaximumLikelihood",
+    "MaximumPseudoLikelihood",
+    "MeanFieldInversion",
     "ParallelTempering",
     "PersistentContrastiveDivergence",
     "PseudoLikelihood",
     "RatioMatching",
+    "Solution",
     "gradient_record",
+    "match_moments",
+    "pairwise_gradient_record",
 ]
 
 
 def gradient_record(value: object) -> Gradient:
     """The gradient estimator that a name or a record stands for."""
     return resolve(value, GRADIENTS, Gradient, "gradient")  # type: ignore[type-abstract]
+
+
+def pairwise_gradient_record(value: object) -> Gradient | Direct:
+    """The way to learn the couplings of a pairwise model that a name or a record stands for."""
+    if isinstance(value, str) and value in PAIRWISE_GRADIENTS:
+        return PAIRWISE_GRADIENTS[value]()
+    known = (Exact, ContrastiveDivergence, PersistentContrastiveDivergence, Direct)
+    if isinstance(value, known):
+        return value
+    raise ValueError(
+        f"The 'gradient' parameter of a Boltzmann machine must be one of {sorted(PAIRWISE_GRADIENTS)} or a record of "
+        f"one of these. Got {value!r} instead."
+    )

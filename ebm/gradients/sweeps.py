@@ -21,7 +21,7 @@ from ebm._random import Key, fold
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info, check_memory, start_chains
 from ebm.gradients.moments import batch_weights
-from ebm.inference.pairwise_mean_field import pairwise_mean_field
+from ebm.inference.hidden_means import completed
 from ebm.samplers.gibbs import gibbs
 
 # Number of the draw of hidden states at the start of contrastive divergence: beyond those of the sweeps.
@@ -91,19 +91,6 @@ class BoundSweeps(BoundGradient):
         self._model.joined(J)
         bias[:] = left.sum(axis=0) - J @ mu
         return bool(np.isfinite(J.sum()) and np.isfinite(bias.sum()))
-
-
-def completed(model: Pairwise, params: PairwiseParameters, v: Array) -> Array:
-    """The visible rows `v` with the means of the hidden units given them: (rows, n_units)."""
-    if not model.n_hidden:
-        return v
-    independent = model.hidden_are_independent(params)
-    m = model.hidden.mean(model.own(params.bias[len(v.T) :]), v @ params.J[: len(v.T), len(v.T) :])
-    s = np.hstack([v, m])
-    if independent:
-        return s
-    units = np.arange(len(v.T), len(s.T))
-    return pairwise_mean_field(model, params, s, units).m
 
 
 @start_chains.register

@@ -63,3 +63,17 @@ def variational_free_energy(
     entropy = -(xlogy(p, p) + xlogy(1 - p, 1 - p)).sum(axis=1)
     gamma: Array = model.energy(params, m) - entropy / beta
     return gamma
+
+
+def mean_field_log_sums(model: Pairwise, J: Array, beta: float, fields: Array) -> Array:
+    """-beta Gamma of all units of `model` in each row of `fields` (rows, n_units): a lower bound of log Z, (rows,).
+
+    The units have the couplings `J`, and the iteration starts at the means that they have without.
+    """
+    law, out = model.own(np.zeros(len(J), J.dtype)), np.empty(len(fields))
+    everyone, m = np.arange(len(J)), model.unit.mean(law, fields, beta)
+    for row, field in enumerate(fields):
+        params = PairwiseParameters(J, field)
+        means = pairwise_mean_field(model, params, m[row : row + 1], everyone, beta=beta).m
+        out[row] = -beta * variational_free_energy(model, params, means, beta)[0]
+    return out

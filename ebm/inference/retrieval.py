@@ -14,31 +14,36 @@ from ebm._checks import Array, check_integer, check_real
 from ebm._kernels import memories as kernels
 from ebm._random import Key, fold, uniform, words
 from ebm.energies.memory import DenseMemory, DenseParameters, ModernMemory, ModernParameters
+from ebm.inference.recall import Recall
 
-VISITS = ("random", "cyclic")
+VISITS = ("async", "cyclic")
 
 
 class Retrieval(NamedTuple):
-    """Where probes came to rest, and how.
+    """Where states of a modern Hopfield network come to rest.
 
     Attributes
     ----------
     states : ndarray of shape (rows, n_units)
-    energies : ndarray of shape (n_steps + 1, rows)
-        At the start and after each sweep or update; a row at rest keeps its energy.
-    n_steps : ndarray of int of shape (rows,)
-        Sweeps or updates until the row was found at rest, that one included.
-    converged : ndarray of bool of shape (rows,)
-        Whether the row was found at rest.
-    trajectory : ndarray of shape (n_steps + 1, rows, n_units) or None
-        All states on the way, where they were asked for.
+        Final states.
+    energies : ndarray of shape (rows,)
+        E of them.
+    n_steps : ndarray of int, shape (rows,)
+        Updates until the last that moved the state: zero for a fixed point.
+    converged : ndarray of bool, shape (rows,)
+        Whether the final state is a fixed point, within the tolerance.
+    trajectory : ndarray of shape (n_steps.max() + 2, rows, n_units) or None
+        States at the start and after each update; those that are at rest stay as they are.
+    trajectory_energies : ndarray of shape (n_steps.max() + 2, rows) or None
+        E of these.
     """
 
     states: Array
     energies: Array
     n_steps: Array
     converged: Array
-    trajectory: Array | None
+    trajectory: Array | None = None
+    trajectory_energies: Array | None = None
 
 
 def settle_spins(
@@ -47,11 +52,11 @@ def settle_spins(
     s: Array,
     key: Key,
     *,
-    visit: str = "random",
+    update: str = "async",
     max_sweeps: int = 100,
     free: Array | None = None,
     trace: bool = False,
-) -> Retrieval:
+) -> Recall:
     """Asynchronous dynamics of a dense associative memory at temperature zero.
 
     Parameters
@@ -63,7 +68,7 @@ def settle_spins(
         If both its states then have one energy, a lot decides, which is the same for all rows.
     key : Key
         Of the lots and of the order of visits, one order for all rows: what becomes of a row does not depend on others.
-    visit : {"random", "cyclic"}
+    update : {"async", "cyclic"}
         The units of a sweep in a fresh random order, or one after the other.
     max_sweeps : int
         Sweeps at most.
@@ -74,12 +79,12 @@ def settle_spins(
 
     Returns
     -------
-    Retrieval
+    Recall
         States as int8. A row is at rest after a sweep in which nothing changed.
     """
     check_integer(max_sweeps, "max_sweeps")
-    if visit not in VISITS:
-        raise ValueError(f"visit must be one of {VISITS}. Got {visit!r}.")
+    if update not in VISITS:
+        raise ValueError(f"update must be one of {VISITS}. Got {update!r}.")
     S = np.array(s, np.int8, order="C")
     n_memories, n_units = params.memories.shape
     steps, columns = model.steps(n_units, n_memories), np.ascontiguousarray(params.memories.T)
@@ -87,30 +92,29 @@ def settle_spins(
     may_change = np.ones(S.shape, bool) if free is None else np.ascontiguousarray(free, bool)
     overlaps = model.overlaps(params, S).astype(np.int32)
     made = np.zeros(len(S), np.int64)
-    energies, path, rows = (
-        [model.energy_of_overlaps(overlaps, n_units)],
-        [S.copy()],
-        np.arange(len(S)),
-    )
-    for number in range(max_sweeps):
+    energies, path = [model.energy_of_overlaps(overlaps, n_units)], [S.copy()]
+    rows = np.arange(len(S))
+    for number in range(1, max_sweeps + 1):
         flips = np.zeros(len(S), np.int64)
-        order = _order(visit, n_units, fold(key, number + 1))
+        order = _order(update, n_units, fold(key, number))
         kernels.sweep(rows, order, S, overlaps, columns, steps, may_change, lots, flips)
-        made[rows] += 1
-        energies.append(energies[-1].copy())
         rows = rows[flips[rows] > 0]
+        if not rows.size:
+            break
+        made[rows] = number
+        energies.append(energies[-1].copy())
         energies[-1][rows] = model.energy_of_overlaps(overlaps[rows], n_units)
         if trace:
             path.append(S.copy())
-        if not rows.size:
-            break
     at_rest = ~np.isin(np.arange(len(S)), rows)
-    return Retrieval(S, np.array(energies), made, at_rest, np.array(path) if trace else None)
+    cycling = np.zeros(len(S), bool)  # one unit at a time goes nowhere twice
+    traced = (np.array(path), np.array(energies)) if trace else (None, None)
+    return Recall(S, energies[-1], made, at_rest, cycling, *traced)
 
 
-def _order(visit: str, n_units: int, key: Key) -> Array:
+def _order(update: str, n_units: int, key: Key) -> Array:
     """The units in the order of one sweep."""
-    if visit == "cyclic":
+    if update == "cyclic":
         return np.arange(n_units)
     return np.argsort(words(key, np.arange(n_units, dtype=np.uint64)))
 
@@ -151,19 +155,20 @@ def settle_vectors(
     limit = tol * np.abs(params.patterns).max()
     made = np.zeros(len(states), np.int64)
     energies, path, rows = [model.energy(params, states)], [states.copy()], np.arange(len(states))
-    for _ in range(max_steps):
+    for number in range(1, max_steps + 1):
         old = states[rows]
         new = model.update(params, old)
         if known is not None:
             new = np.where(known[rows], old, new)
         states[rows] = new
-        made[rows] += 1
         energies.append(energies[-1].copy())
         energies[-1][rows] = model.energy(params, new)
         if trace:
             path.append(states.copy())
         rows = rows[np.abs(new - old).max(axis=1) > limit]
+        made[rows] = number
         if not rows.size:
             break
     at_rest = ~np.isin(np.arange(len(states)), rows)
-    return Retrieval(states, np.array(energies), made, at_rest, np.array(path) if trace else None)
+    traced = (np.array(path), np.array(energies)) if trace else (None, None)
+    return Retrieval(states, energies[-1], made, at_rest, *traced)

@@ -3,7 +3,10 @@
 from functools import singledispatch
 from typing import Any
 
+import numpy as np
+
 from ebm._checks import Array
+from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
 
@@ -16,3 +19,11 @@ def free_energy(model: Any, params: Any, v: Array, beta: float = 1.0) -> Array:
 @free_energy.register
 def _(model: Bipartite, params: BipartiteParameters, v: Array, beta: float = 1.0) -> Array:
     return model.free_energy(params, v, beta)
+
+
+@singledispatch
+def estimated_free_energy(
+    model: Any, params: Any, v: Array, key: Key, n_jobs: int | None = None
+) -> tuple[Array, Array]:
+    """F(v) per row and its standard error: exact where the hidden units can be summed out, else an estimate."""
+    return free_energy(model, params, v), np.zeros(len(v))

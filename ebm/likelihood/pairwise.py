@@ -9,20 +9,27 @@ Without hidden units the free energy is the energy, and a flip from v_i to low +
 flipped, too, as in :mod:`ebm.likelihood.pseudo_likelihood`.
 """
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 
 from ebm._checks import Array
+from ebm._random import Key
 from ebm.energies.groups import independent_units, log_sums
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
+    MAX_HIDDEN,
     hidden_group,
     in_double,
     pairwise_free_energy,
     pairwise_log_partition,
 )
+from ebm.inference.pairwise_mean_field import mean_field_log_sums
 from ebm.likelihood.base import LogPartition
+from ebm.likelihood.clamped import annealed_free_energy
 from ebm.likelihood.exact import exact_log_partition
-from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.free_energy import estimated_free_energy, free_energy
 from ebm.likelihood.partition import MAX_UNASKED, can_be_exact
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 
@@ -49,7 +56,7 @@ def exact_pairwise_log_likelihood(
 def pairwise_pseudo_log_likelihood(
     model: Pairwise, params: PairwiseParameters, v: Array, *, beta: float = 1.0
 ) -> Array:
-    """Pseudo-log-likelihood of each row, in nats, exact and deterministic.
+    """Pseudo-log-likelihood of each row, in nats, deterministic.
 
     Parameters
     ----------
@@ -63,14 +70,11 @@ def pairwise_pseudo_log_likelihood(
     ndarray of shape (rows,)
         In double precision.
 
-    Raises
-    ------
-    ValueError
-        When more than 20 hidden units would have to be enumerated.
-
     Notes
     -----
-    One matrix product without hidden units. With them, one sum over their states for every row and visible unit.
+    One matrix product without hidden units. With them, one sum over their states for every row and visible unit. Where
+    more than 20 hidden units would have to be enumerated, it is that of the variational free energy of naive mean field
+    (:mod:`ebm.inference.pairwise_mean_field`): deterministic still, no longer exact.
     """
     params, out = in_double(params), np.empty(len(v))
     step = max(1, BLOCK_NUMBERS // max(1, len(params.bias)))
@@ -80,6 +84,23 @@ def pairwise_pseudo_log_likelihood(
     return out
 
 
+def _hidden_sums(
+    model: Pairwise, params: PairwiseParameters, beta: float
+) -> Callable[[Array], Array]:
+    """The function from fields (rows, n_hidden) to log sum_h exp(-beta E(h)): exact, or the bound of mean field."""
+    if can_sum_out(model, params):
+        return partial(log_sums, hidden_group(model, params, beta))
+    n = len(params.bias) - model.n_hidden
+    J, hidden = np.ascontiguousarray(params.J[n:, n:]), Pairwise(model.unit)
+    return partial(mean_field_log_sums, hidden, J, beta)
+
+
+def can_sum_out(model: Pairwise, params: PairwiseParameters) -> bool:
+    """Whether few enough hidden units have to be enumerated for exact free energies."""
+    n = len(params.bias) - model.n_hidden
+    return int(np.count_nonzero(~independent_units(params.J[n:, n:]))) <= MAX_HIDDEN
+
+
 def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) -> Array:
     low, high = model.unit.states or ()
     n = v.shape[1]
@@ -87,11 +108,10 @@ def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) 
     # beta (F(v) - F(flip_i v)), first of the visible units on their own.
     gain = beta * step * (v @ params.J[:n, :n] + params.bias[:n])
     if model.n_hidden:
-        hidden, fields = hidden_group(model, params, beta), model.given_visible(params, v)
-        before = log_sums(hidden, fields)
+        sums, fields = _hidden_sums(model, params, beta), model.given_visible(params, v)
+        before = sums(fields)
         for i in range(n):
-            turned = fields + step[:, i, np.newaxis] * params.J[i, n:]
-            gain[:, i] += log_sums(hidden, turned) - before
+            gain[:, i] += sums(fields + step[:, i, np.newaxis] * params.J[i, n:]) - before
     scores: Array = -np.logaddexp(0, gain).sum(axis=1)
     return scores
 
@@ -99,6 +119,15 @@ def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) 
 @free_energy.register
 def _(model: Pairwise, params: PairwiseParameters, v: Array, beta: float = 1.0) -> Array:
     return pairwise_free_energy(model, params, v, beta=beta)
+
+
+@estimated_free_energy.register
+def _(
+    model: Pairwise, params: PairwiseParameters, v: Array, key: Key, n_jobs: int | None = None
+) -> tuple[Array, Array]:
+    if can_sum_out(model, params):
+        return pairwise_free_energy(model, params, v, n_jobs=n_jobs), np.zeros(len(v))
+    return annealed_free_energy(model, params, v, key, n_jobs)
 
 
 @pseudo_log_likelihood.register

@@ -9,12 +9,13 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.pairwise import Pairwise
 from ebm.energies.path import Path, path_to
 from ebm.energies.states import enumerable_side
 from ebm.likelihood.ais import AIS, RAISE, ais_log_partition, raise_log_likelihood
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.exact import exact_log_partition
-from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.free_energy import estimated_free_energy
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 from ebm.units import Gaussian
 
@@ -142,7 +143,8 @@ def log_likelihood(
     model, params : Bipartite or Pairwise, and its parameters
     v : ndarray of shape (rows, n_visible)
     method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE
-        The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share.
+        The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share; F(v),
+        too, is an estimate where hidden units cannot be summed out.
         "raise": the conservative estimate of :mod:`ebm.likelihood.ais`. "pseudo": the pseudo-log-likelihood.
     evaluation : Evaluation
     """
@@ -155,7 +157,13 @@ def log_likelihood(
         )
     if method == "raise" or isinstance(method, RAISE):
         choice = RAISE() if isinstance(method, str) else method
+        if isinstance(model, Pairwise) and model.n_hidden:
+            raise ValueError(
+                "method='raise' anneals back from complete states; the rows say nothing of the hidden units of this "
+                "machine. Use method='ais'."
+            )
         path = annealing_path(model, params, 1.0, evaluation)
         return *raise_log_likelihood(path, choice, v, evaluation.key, evaluation.n_jobs), None
     z = log_partition(model, params, method, evaluation=evaluation)
-    return -free_energy(model, params, v) - z.value, np.full(len(v), z.standard_error), z
+    free, errors = estimated_free_energy(model, params, v, evaluation.key, evaluation.n_jobs)
+    return -free - z.value, np.hypot(errors, z.standard_error), z

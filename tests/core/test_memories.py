@@ -151,7 +151,7 @@ def test_capacities():
 def test_recall_is_that_of_the_plain_loop(interaction, degree, unknown):
     def recall(memories, s, n_sweeps, free):
         model, params = dense(interaction, degree, memories)
-        found = settle_spins(model, params, s, KEY, visit="cyclic", max_sweeps=n_sweeps, free=free)
+        found = settle_spins(model, params, s, KEY, update="cyclic", max_sweeps=n_sweeps, free=free)
         return found.states, np.where(uniform(fold(KEY, 0), s.shape[1]) < 0.5, -1, 1)
 
     assert_recall(recall, interaction, degree, unknown=unknown)
@@ -176,14 +176,12 @@ def test_energy_never_increases_and_states_come_to_rest(interaction):
         degree = int(rng.choice([2, 3, 4, 10, 30]))
         memories, s = dense_problem(seed, int(rng.integers(1, 30)), int(rng.integers(2, 25)), 5, 0)
         model, params = dense(interaction, degree, memories)
-        found = settle_spins(model, params, s, fold(KEY, seed))
-        scale = np.abs(found.energies).max() + 1e-300
-        assert np.diff(found.energies, axis=0).max(initial=0) <= 1e-12 * scale
+        found = settle_spins(model, params, s, fold(KEY, seed), trace=True)
+        scale = np.abs(found.trajectory_energies).max() + 1e-300
+        assert np.diff(found.trajectory_energies, axis=0).max(initial=0) <= 1e-12 * scale
         assert found.converged.all()
         assert model.flip_differences(params, found.states).min() >= 0
-        np.testing.assert_allclose(
-            model.energy(params, found.states), found.energies[-1], rtol=1e-12
-        )
+        np.testing.assert_allclose(model.energy(params, found.states), found.energies, rtol=1e-12)
 
 
 def test_a_tie_keeps_the_state():
@@ -218,9 +216,9 @@ def test_a_thousand_units_are_numerically_safe(interaction, degree):
     patterns = random_patterns(300, 1000)
     model, params = dense(interaction, degree, patterns)
     probes = np.concatenate([disturbed(patterns[:3], 0.3), random_patterns(1, 1000, seed=9)])
-    found = settle_spins(model, params, probes, KEY, max_sweeps=20)
-    assert np.isfinite(found.energies).all()
-    assert np.diff(found.energies, axis=0).max() <= 0
+    found = settle_spins(model, params, probes, KEY, max_sweeps=20, trace=True)
+    assert np.isfinite(found.trajectory_energies).all()
+    assert np.diff(found.trajectory_energies, axis=0).max() <= 0
     np.testing.assert_array_equal(found.states[:3], patterns[:3])
     # However far a state is from all of them, some pattern is nearest.
     assert found.converged.all()
@@ -236,7 +234,7 @@ def test_far_from_all_memories_every_unit_still_finds_the_lower_energy(interacti
     s = patterns[0].copy()
     s[:100] *= -1  # overlaps of a few dozen at most
     model, params = dense(interaction, 1001, patterns)
-    found = settle_spins(model, params, s[np.newaxis], KEY, visit="cyclic", max_sweeps=1)
+    found = settle_spins(model, params, s[np.newaxis], KEY, update="cyclic", max_sweeps=1)
     expected = oracle.sweep(interaction, 1001, patterns, s, range(200), np.ones(200))
     np.testing.assert_array_equal(found.states[0], expected)
     assert (found.states[0] != s).any()
@@ -249,7 +247,7 @@ def test_what_becomes_of_a_row_does_not_depend_on_others():
     for r in range(12):
         alone = settle_spins(model, params, s[r : r + 1], KEY)
         np.testing.assert_array_equal(alone.states[0], together.states[r])
-        assert alone.n_steps[0] == together.n_steps[r]
+        assert alone.n_sweeps[0] == together.n_sweeps[r]
 
 
 def test_the_record_of_a_recall():
@@ -257,17 +255,20 @@ def test_the_record_of_a_recall():
     model, params = dense("polynomial", 3, patterns)
     probes = disturbed(patterns, 0.2)
     found = settle_spins(model, params, probes, KEY, trace=True)
-    n_sweeps = found.n_steps.max()
+    n_sweeps = found.n_sweeps.max()
     assert found.trajectory.shape == (n_sweeps + 1, 5, 40)
-    assert found.energies.shape == (n_sweeps + 1, 5)
     np.testing.assert_array_equal(found.trajectory[0], probes)
     np.testing.assert_array_equal(found.trajectory[-1], found.states)
-    for energies, states in zip(found.energies, found.trajectory, strict=True):
+    for energies, states in zip(found.trajectory_energies, found.trajectory, strict=True):
         np.testing.assert_allclose(energies, model.energy(params, states), rtol=1e-14)
+    for r, last in enumerate(found.n_sweeps):  # the last sweep that changed the row
+        assert (found.trajectory[last - 1, r] != found.states[r]).any()
+        np.testing.assert_array_equal(found.trajectory[last, r], found.states[r])
     cut = settle_spins(model, params, probes, KEY, max_sweeps=1)
-    assert not cut.converged.any() and (cut.n_steps == 1).all()
+    assert not cut.converged.any() and (cut.n_sweeps == 1).all()
     at_rest = settle_spins(model, params, patterns, KEY)
-    assert at_rest.converged.all() and (at_rest.n_steps == 1).all() and at_rest.trajectory is None
+    assert at_rest.converged.all() and (at_rest.n_sweeps == 0).all() and not at_rest.cycling.any()
+    assert at_rest.trajectory is None and at_rest.trajectory_energies is None
 
 
 def test_known_units_can_be_held_while_the_others_settle():
@@ -335,10 +336,10 @@ def test_modern_energy_never_increases(variant, some_known):
         patterns, weights, q = modern_problem(seed, *shape)
         known = rng.random(q.shape) < 0.4 if some_known else None
         model, params = modern(variant, patterns, weights, float(10 ** rng.uniform(-2, 2)))
-        found = settle_vectors(model, params, q, known=known, max_steps=50)
-        scale = np.abs(found.energies).max()
-        assert np.diff(found.energies, axis=0).max() <= 1e-13 * scale
-        assert found.energies.min() >= -1e-13 * scale
+        found = settle_vectors(model, params, q, known=known, max_steps=50, trace=True)
+        scale = np.abs(found.trajectory_energies).max()
+        assert np.diff(found.trajectory_energies, axis=0).max() <= 1e-13 * scale
+        assert found.trajectory_energies.min() >= -1e-13 * scale
         if some_known:
             np.testing.assert_array_equal(found.states[known], q[known])
 
@@ -417,13 +418,18 @@ def test_the_record_of_a_retrieval():
     patterns, weights, q = modern_problem(4)
     model, params = modern("softmax", patterns, weights, 2.0)
     found = settle_vectors(model, params, q, tol=1e-8, trace=True)
-    assert found.converged.all() and found.n_steps.max() == len(found.trajectory) - 1
+    assert found.converged.all() and found.n_steps.max() == len(found.trajectory) - 2
     np.testing.assert_array_equal(found.trajectory[0], q)
     np.testing.assert_allclose(found.trajectory[1], model.update(params, q), rtol=1e-12)
     np.testing.assert_array_equal(found.trajectory[-1], found.states)
     np.testing.assert_allclose(found.states, model.update(params, found.states), atol=1e-7)
+    for energies, states in zip(found.trajectory_energies, found.trajectory, strict=True):
+        np.testing.assert_allclose(energies, model.energy(params, states), rtol=1e-12)
+    np.testing.assert_array_equal(found.energies, found.trajectory_energies[-1])
     once = settle_vectors(model, params, q, max_steps=1)
     assert (once.n_steps == 1).all() and not once.converged.any()
+    at_rest = settle_vectors(model, params, found.states, tol=1e-6)
+    assert at_rest.converged.all() and (at_rest.n_steps == 0).all()
 
 
 def test_cosines():
@@ -466,7 +472,7 @@ def test_choices_that_do_not_exist_are_refused(make, words):
 
 @pytest.mark.parametrize(
     ("settings", "words"),
-    [({"visit": "parallel"}, "visit must be one of"), ({"max_sweeps": 0}, "max_sweeps must be")],
+    [({"update": "parallel"}, "update must be one of"), ({"max_sweeps": 0}, "max_sweeps must be")],
 )
 def test_settings_of_recall_are_checked(settings, words):
     model, params = dense("polynomial", 3, random_patterns(2, 5))

@@ -1,0 +1,179 @@
+"""Speed of sequential sweeps beside the matrix product that they cannot avoid and the loops they replace, in one run.
+
+    python benchmarks/sweeps.py [--quick]
+
+A sweep visits every unit of a pairwise model once, in all chains. Its floor is one product of the couplings N x N with
+states N x 100, single precision. Beside it stand two ways to write a sweep in NumPy: a loop over units that updates all
+probes at once, and a loop over units and probes. Recall is timed as a whole, from noisy patterns until nothing moves,
+and divided by its sweeps. One chain has another floor: to read J once, in a product of J with one vector. Last, epochs of
+persistent contrastive divergence of a fully visible 784-unit machine on MNIST, where scikit-learn can fetch it.
+"""
+
+import argparse
+import time
+
+import numpy as np
+from ais_throughput import ratios
+from threadpoolctl import threadpool_limits
+
+from ebm import BoltzmannMachine, Spin
+from ebm._random import stream
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.inference import recall
+from ebm.samplers import gibbs
+
+MODEL, KEY = Pairwise(Spin()), stream(0, "evaluation")
+
+
+def spin_glass(n: int) -> PairwiseParameters:
+    """Couplings N(0, 1 / n): the spin glass of Sherrington & Kirkpatrick."""
+    J = np.random.default_rng(0).normal(size=(n, n)) / np.sqrt(2 * n)
+    J = J + J.T
+    np.fill_diagonal(J, 0)
+    return PairwiseParameters(J.astype(np.float32), np.zeros(n, np.float32))
+
+
+def hopfield(n: int, n_patterns: int) -> tuple[PairwiseParameters, np.ndarray]:
+    """A Hebbian network, and probes: its first patterns with a tenth of the bits flipped."""
+    rng = np.random.default_rng(0)
+    X = np.where(rng.random((n_patterns, n)) < 0.5, -1, 1).astype(np.float32)
+    J = X.T @ X / n
+    np.fill_diagonal(J, 0)
+    probes = np.where(rng.random((100, n)) < 0.1, -1, 1) * X[:100]
+    return PairwiseParameters(J, np.zeros(n, np.float32)), probes.astype(np.float32)
+
+
+def product(params: PairwiseParameters, n_chains: int) -> None:
+    """The floor."""
+    n = len(params.bias)
+    s, out = np.ones((n, n_chains), np.float32), np.empty((n, n_chains), np.float32)
+    np.dot(params.J, s, out=out)
+
+
+def loop_over_units(params: PairwiseParameters, s: np.ndarray, beta: float) -> None:
+    """A sweep as one writes it in NumPy: unit by unit, all probes at once."""
+    s, rng = s.copy(), np.random.default_rng(0)
+    for i in range(s.shape[1]):
+        f = s @ params.J[i] + params.bias[i]
+        if beta:
+            s[:, i] = np.where(rng.random(len(s)) < 1 / (1 + np.exp(-2 * beta * f)), 1, -1)
+        else:
+            s[:, i] = np.where(f == 0, s[:, i], np.sign(f))
+
+
+def loop_over_units_and_probes(params: PairwiseParameters, s: np.ndarray, beta: float) -> None:
+    """A sweep as a textbook writes it."""
+    s, rng = s.copy(), np.random.default_rng(0)
+    for state in s:
+        for i in range(s.shape[1]):
+            f = params.J[i] @ state + params.bias[i]
+            if beta:
+                state[i] = 1 if rng.random() < 1 / (1 + np.exp(-2 * beta * f)) else -1
+            elif f != 0:
+                state[i] = np.sign(f)
+
+
+def show(title: str, tasks: dict, repeats: int, divisor: int = 1) -> None:
+    """One line of ratios to the first task."""
+    found = ratios(tasks, repeats)
+    floor = 1e3 * found.pop("floor")
+    names = list(tasks)[1:]
+    print(
+        f"  {title:34s} floor {floor:7.3f} ms  " + "  ".join(f"{n} {found[n]:.2f}" for n in names)
+    )
+
+
+def sweeps(repeats: int, n_slow: int) -> None:
+    """Ratios to the product, and how much slower the loops are than ours."""
+    network, probes = hopfield(2000, 100)
+    glass = spin_glass(784)
+    s = np.where(np.random.default_rng(1).random((100, 784)) < 0.5, -1, 1).astype(np.float32)
+    # The last sweep finds that nothing moves.
+    n_sweeps = int(recall(MODEL, network, probes, KEY, update="cyclic").n_sweeps.max()) + 1
+    same = int(recall(MODEL, network, probes, KEY).n_sweeps.max()) + 1 == n_sweeps
+    assert same, "both orders take as many sweeps from these probes"
+    show(
+        f"recall, N = 2000, 100 probes, {n_sweeps} sweeps",
+        {
+            "product": lambda: product(network, 100),
+            "cyclic": lambda: recall(MODEL, network, probes, KEY, update="cyclic"),
+            "random order": lambda: recall(MODEL, network, probes, KEY),
+        },
+        repeats,
+        n_sweeps,
+    )
+    show(
+        "Gibbs, N = 784, 100 chains",
+        {
+            "product": lambda: product(glass, 100),
+            "cyclic": lambda: gibbs(MODEL, glass, s, KEY, 1),
+            "random order": lambda: gibbs(MODEL, glass, s, KEY, 1, visit="random"),
+            "glauber": lambda: gibbs(MODEL, glass, s, KEY, 1, visit="glauber"),
+        },
+        repeats,
+    )
+    frozen = gibbs(MODEL, glass, s[:1], KEY, 200, beta=5.0)
+    show(
+        "Gibbs, N = 784, one cold chain",
+        {
+            "J s": lambda: product(glass, 1),
+            "cyclic": lambda: gibbs(MODEL, glass, frozen, KEY, 1, beta=5.0),
+        },
+        repeats,
+    )
+    for title, run, params, start, beta in (
+        ("recall", lambda: recall(MODEL, network, probes, KEY, max_sweeps=1), network, probes, 0.0),
+        ("Gibbs", lambda: gibbs(MODEL, glass, s, KEY, 1), glass, s, 1.0),
+    ):
+        tasks = {
+            "ours": run,
+            "loop over units": lambda p=params, x=start, b=beta: loop_over_units(p, x, b),
+        }
+        show(f"{title}: times ours", tasks, 3)
+        slow = {
+            "ours": run,
+            "units and probes": lambda p=params, x=start, b=beta: loop_over_units_and_probes(
+                p, x[:n_slow], b
+            ),
+        }
+        found = ratios(slow, 1)["units and probes"] * len(start) / n_slow
+        print(
+            f"  {title + ': times ours':34s} loop over units and probes {found:.0f} (from {n_slow})"
+        )
+
+
+def epochs() -> None:
+    """Seconds per epoch of a fully visible machine on MNIST."""
+    try:
+        from sklearn.datasets import fetch_openml
+
+        X = fetch_openml("mnist_784", version=1, as_frame=False).data[:60000]
+    except (OSError, ImportError) as error:
+        print(f"  MNIST is not to be had: {error}")
+        return
+    X = (X > 127).astype(np.float32)
+    machine = BoltzmannMachine(learning_rate=1e-3, n_iter=1, random_state=0)
+    machine.fit(X[:1000])
+    begun = time.perf_counter()
+    machine.fit(X)
+    print(
+        f"  an epoch of PCD-1 on MNIST, 784 units, batch 100: {time.perf_counter() - begun:.2f} s"
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="fewer repeats, no MNIST")
+    given = parser.parse_args()
+    repeats, n_slow = (3, 1) if given.quick else (15, 5)
+    for title, limit in (("one thread", 1), ("all threads", None)):
+        print(f"{title}:")
+        with threadpool_limits(limit, user_api="blas"):
+            sweeps(repeats, n_slow)
+            if not given.quick:
+                epochs()
+
+
+if __name__ == "__main__":
+    main()

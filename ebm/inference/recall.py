@@ -1,0 +1,244 @@
+"""Recall: the states of a pairwise model that its units settle in, and walks at a temperature above zero.
+
+At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0. Row i
+of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J symmetric
+and zero on the diagonal,
+
+- one unit at a time (*asynchronous*), no update raises E(s) = -s'Js / 2 - b's, and recall ends in a fixed point;
+- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes to and fro between two states
+  (Goles, Fogelman & Pellegrin 1985), which is found out: a 2-cycle.
+
+Without symmetry neither holds. At temperature T = 1 / beta a unit takes its higher state with the probability
+sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves exp(-beta
+E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
+
+Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where the
+field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where that
+field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on which probes
+are recalled together.
+"""
+
+import functools
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array, check_integer, check_real
+from ebm._kernels.sweeps import HEAT_BATH, THRESHOLD, sweep
+from ebm._random import Key, fold, uniform
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
+
+UPDATES = ("async", "cyclic", "glauber", "sync")
+
+
+class Recall(NamedTuple):
+    """Where probes end.
+
+    Attributes
+    ----------
+    states : ndarray of shape (n_probes, n_units)
+        Final states.
+    energies : ndarray of shape (n_probes,)
+        E of them.
+    n_sweeps : ndarray of int, shape (n_probes,)
+        Sweeps until the last change: zero for a probe that is a fixed point. A sweep is N updates.
+    converged : ndarray of bool, shape (n_probes,)
+        Whether the final state is a fixed point, known bits that are held apart; never above temperature zero.
+    cycling : ndarray of bool, shape (n_probes,)
+        Whether the final state is one of the two of a 2-cycle of synchronous updates.
+    trajectory : ndarray of shape (n_sweeps.max() + 1, n_probes, n_units) or None
+        States at the start and after each sweep; those that have ended stay as they are.
+    trajectory_energies : ndarray of shape (n_sweeps.max() + 1, n_probes) or None
+        E of these.
+    """
+
+    states: Array
+    energies: Array
+    n_sweeps: Array
+    converged: Array
+    cycling: Array
+    trajectory: Array | None = None
+    trajectory_energies: Array | None = None
+
+
+def recall(
+    model: Pairwise,
+    params: PairwiseParameters,
+    probes: Array,
+    key: Key,
+    *,
+    update: str = "async",
+    temperature: float = 0.0,
+    max_sweeps: int = 100,
+    clamp: bool = False,
+    trace: bool = False,
+) -> Recall:
+    """Let `probes` go where the fields point.
+
+    Parameters
+    ----------
+    model : Pairwise
+        Its unit type says which two states there are.
+    params : PairwiseParameters
+        J need not be symmetric.
+    probes : ndarray of shape (n_probes, n_units)
+        States to start from, not modified; NaN where unknown.
+    key : Key
+        Sweep t draws from ``fold(key, t)``.
+    update : {"async", "cyclic", "glauber", "sync"}
+        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once. The
+        order is the same for all probes.
+    temperature : float
+        T.
+    max_sweeps : int
+        Sweeps at most; above temperature zero, exactly.
+    clamp : bool
+        Whether known bits are held.
+    trace : bool
+        Whether to return the trajectory.
+
+    Returns
+    -------
+    Recall
+
+    Raises
+    ------
+    ValueError
+        If `update` is none of these, the temperature negative, `max_sweeps` not a positive integer, or a probe of
+        another width or with other values.
+    """
+    if update not in UPDATES:
+        raise ValueError(f"update must be one of {UPDATES}. Got {update!r} instead.")
+    check_real(temperature, "temperature")
+    check_integer(max_sweeps, "max_sweeps")
+    _check_probes(model, params, probes)
+    dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
+    states = _complete(dynamics, probes, fold(key, max_sweeps))
+    free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
+    return _walk(dynamics, states, free, key, max_sweeps, trace)
+
+
+class _Dynamics(NamedTuple):
+    """How units move, `zero` being the fields that count as none."""
+
+    model: Pairwise
+    params: PairwiseParameters
+    temperature: float
+    update: str
+    zero: Array
+
+    @property
+    def states(self) -> tuple[float, float]:
+        """The lower and the higher state."""
+        low, high = self.model.unit.states or ()
+        return low, high
+
+    def point(self, s: Array, otherwise: Array) -> Array:
+        """Where the fields at `s` (rows, n_units) point; `otherwise` where they are zero."""
+        f = s @ self.params.J.T + self.params.bias
+        low, high = (f.dtype.type(state) for state in self.states)
+        pointed: Array = np.where(f > self.zero, high, np.where(f < -self.zero, low, otherwise))
+        return pointed
+
+    def is_fixed(self, s: Array, free: Array) -> Array:
+        """Whether no free unit of each row is to change."""
+        moves = self.point(s, s) != s
+        found: Array = ~(moves & free if free.size else moves).any(axis=1)
+        return found
+
+    def sweep(self, s: Array, free: Array, key: Key) -> Array:
+        """The states after one sweep, in a new array."""
+        return self.together(s, free, key) if self.update == "sync" else self.in_turn(s, free, key)
+
+    def together(self, s: Array, free: Array, key: Key) -> Array:
+        """All units at once."""
+        if self.temperature:
+            unit, own = self.model.unit, self.model.own(self.params.bias)
+            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), 1 / self.temperature)
+        else:
+            new = self.point(s, s)
+        held: Array = np.where(free, new, s) if free.size else new
+        return held
+
+    def in_turn(self, s: Array, free: Array, key: Key) -> Array:
+        """One unit after the other."""
+        J, bias = self.params
+        dtype, beta = J.dtype, 1 / self.temperature if self.temperature else 0.0
+        if self.temperature:
+            law = (np.full(1, beta, dtype), (beta * bias[np.newaxis]).astype(dtype), *self.states)
+        else:
+            law = (np.ones(1, dtype), np.stack([bias, self.zero]), *self.states)
+        columns = np.array(s.T, order="C")
+        order = visits(self.update, len(bias), fold(key, 0))
+        held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)
+        rule = HEAT_BATH if self.temperature else THRESHOLD
+        sweep(J, law, rule, columns, order, held, draw, np.zeros(len(s), dtype))
+        return np.ascontiguousarray(columns.T)
+
+
+def visits(update: str, n_units: int, key: Key) -> Array:
+    """The units in the order in which one sweep updates them."""
+    if update == "cyclic":
+        return np.arange(n_units)
+    if update == "async":
+        return np.argsort(uniform(key, n_units), kind="stable")
+    return (uniform(key, n_units) * n_units).astype(np.int64)
+
+
+def _complete(dynamics: _Dynamics, probes: Array, key: Key) -> Array:
+    """`probes` with a state for each unknown bit (see the module docstring), in a new array of the dtype of J."""
+    states = np.array(probes, dynamics.params.J.dtype, order="C")
+    unknown = np.isnan(states)
+    if unknown.any():
+        low, high = dynamics.states
+        states[unknown] = (low + high) / 2
+        coin = np.where(uniform(key, states.shape[1]) < 0.5, low, high).astype(states.dtype)
+        states[unknown] = dynamics.point(states, coin)[unknown]
+    return states
+
+
+def _check_probes(model: Pairwise, params: PairwiseParameters, probes: Array) -> None:
+    n, states = len(params.bias), model.unit.states or ()
+    if probes.ndim != 2 or probes.shape[1] != n:
+        raise ValueError(f"Probes must have {n} columns. Got the shape {probes.shape}.")
+    if not (np.isin(probes, states) | np.isnan(probes)).all():
+        raise ValueError(f"Probes must consist of the states {states}, and NaN where unknown.")
+
+
+def _walk(
+    dynamics: _Dynamics, states: Array, free: Array, key: Key, max_sweeps: int, trace: bool
+) -> Recall:
+    """Sweep until every probe has ended; at temperature zero, those that have are left out."""
+    settles = dynamics.temperature == 0
+    n_sweeps = np.zeros(len(states), np.int64)
+    converged, cycling = np.zeros((2, len(states)), bool)
+    before = np.full_like(states, np.nan)  # the states of one sweep ago
+    path = [states.copy()]
+    for t in range(max_sweeps):
+        left = np.flatnonzero(~(converged | cycling))
+        if not left.size:
+            break
+        old, mobile = states[left], free[left] if free.size else free
+        new = dynamics.sweep(old, mobile, fold(key, t))
+        moved = (new != old).any(axis=1)
+        n_sweeps[left[moved] if settles else left] = t + 1
+        if settles:
+            converged[left] = ~moved
+            if dynamics.update == "glauber":  # not every unit has had its turn
+                converged[left] &= dynamics.is_fixed(new, mobile)
+            if dynamics.update == "sync":
+                cycling[left] = moved & (new == before[left]).all(axis=1)
+        before[left], states[left] = old, new
+        if trace:
+            path.append(states.copy())
+    left = np.flatnonzero(~(converged | cycling))
+    if settles and left.size:
+        converged[left] = dynamics.is_fixed(states[left], free[left] if free.size else free)
+    energy = functools.partial(dynamics.model.energy, dynamics.params)
+    ends = Recall(states, energy(states), n_sweeps, converged, cycling)
+    if not trace:
+        return ends
+    path = path[: n_sweeps.max(initial=0) + 1]
+    return ends._replace(
+        trajectory=np.stack(path), trajectory_energies=np.stack([energy(s) for s in path])
+    )

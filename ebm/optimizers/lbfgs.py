@@ -1,0 +1,150 @@
+"""Minima of smooth costs, with a penalty on absolute values if wanted, by L-BFGS (Liu & Nocedal 1989) through SciPy.
+
+A penalty sum_k l1_k |theta_k| has kinks where minima lie. With theta = up - down, both parts not negative, it is
+linear, sum_k l1_k (up_k + down_k), and the bounds hold entries at exactly zero: L-BFGS-B (Byrd, Lu, Nocedal & Zhu
+1995).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from scipy.optimize import Bounds, OptimizeResult, minimize
+
+from ebm._checks import Array
+
+# Steps from which the curvature is known.
+MEMORY = 10
+
+Cost = Callable[[Array], tuple[float, Array]]
+
+
+class Progress(NamedTuple):
+    """Where a search stands: the number of iterations, the cost, and its largest slope, in absolute value."""
+
+    n_iter: int
+    cost: float
+    slope: float
+
+
+class Minimum(NamedTuple):
+    """Where a search ended, how far it came, and what has to be told of it: '' if the slope is small enough."""
+
+    theta: Array
+    progress: Progress
+    message: str
+
+
+def lbfgs(
+    cost: Cost,
+    theta: Array,
+    *,
+    l1: Array | None = None,
+    max_iter: int = 500,
+    tol: float = 1e-6,
+    tell: Callable[[Progress], object] | None = None,
+) -> Minimum:
+    """Minimise ``cost(theta)[0] + sum_k l1_k |theta_k|``.
+
+    Parameters
+    ----------
+    cost : callable
+        From a vector to the smooth part of the cost and its gradient.
+    theta : ndarray of shape (n,)
+        Where to begin.
+    l1 : ndarray of shape (m,), optional
+        Penalties on the absolute values of the first m entries.
+    max_iter : int
+    tol : float
+        The search ends where no slope exceeds it.
+    tell : callable, optional
+        Is called after every iteration. A KeyboardInterrupt, here or in `cost`, ends the search where it is.
+
+    Returns
+    -------
+    Minimum
+    """
+    search = Search(cost, theta, l1, tell)
+    options: Any = {
+        "maxcor": MEMORY,
+        "maxiter": max_iter,
+        "maxfun": 100 * max_iter,
+        "gtol": tol,
+        "ftol": 0,
+    }
+    try:
+        minimize(
+            search.cost,
+            search.x,
+            jac=True,
+            method="L-BFGS-B",
+            bounds=search.bounds,
+            callback=search.step,
+            options=options,
+        )
+    except KeyboardInterrupt:
+        return search.ended("interrupted; the parameters of the last iteration are kept")
+    slope = search.progress.slope
+    if slope <= tol:
+        return search.ended("")
+    if search.progress.n_iter >= max_iter:
+        return search.ended(
+            f"not converged in max_iter={max_iter} iterations: the largest slope is {slope:.3g}, above tol={tol:g}"
+        )
+    return search.ended(
+        f"ended at a slope of {slope:.3g}, above tol={tol:g}: no lower cost was found in the precision of the numbers"
+    )
+
+
+class Search:
+    """A search for the vector itself, or for its positive and negative parts; knows its last iteration."""
+
+    def __init__(
+        self,
+        cost: Cost,
+        theta: Array,
+        l1: Array | None,
+        tell: Callable[[Progress], object] | None,
+    ) -> None:
+        self._cost, self._tell, self._l1 = cost, tell, l1
+        self._k = k = 0 if l1 is None else len(l1)
+        self.x = np.concatenate([np.maximum(theta[:k], 0), np.maximum(-theta[:k], 0), theta[k:]])
+        self.bounds = None
+        if l1 is not None:
+            self.bounds = Bounds(np.where(np.arange(len(self.x)) < 2 * k, 0.0, -np.inf), np.inf)
+        self._n_iter = 0
+        self._latest = self._reached = self.x, np.nan, np.full(len(self.x), np.nan)
+
+    def _whole(self, x: Array) -> Array:
+        return np.append(x[: self._k] - x[self._k : 2 * self._k], x[2 * self._k :])
+
+    def cost(self, x: Array) -> tuple[float, Array]:
+        """The cost with the penalty, and its gradient, by the vector or by its parts."""
+        value, slopes = self._cost(self._whole(x))
+        if self._l1 is not None:
+            k, l1 = self._k, self._l1
+            value += float(l1 @ (x[:k] + x[k : 2 * k]))
+            slopes = np.concatenate([l1 + slopes[:k], l1 - slopes[:k], slopes[k:]])
+        self._latest = x.copy(), value, slopes
+        if np.isnan(self._reached[1]):
+            self._reached = self._latest
+        return value, slopes
+
+    def step(self, intermediate_result: OptimizeResult) -> None:
+        """An iteration is over, and has gone to where the cost was evaluated last."""
+        self._n_iter += 1
+        self._reached = self._latest
+        if self._tell is not None:
+            self._tell(self.progress)
+
+    @property
+    def progress(self) -> Progress:
+        """Where the search stands; what a bound holds has no slope."""
+        x, value, slopes = self._reached
+        held = (np.arange(len(x)) < 2 * self._k) & (x <= 0) & (slopes > 0)
+        slope = np.abs(np.where(held, 0, slopes)).max(initial=0)
+        return Progress(self._n_iter, float(value), float(slope))
+
+    def ended(self, message: str) -> Minimum:
+        """The search, with a `message`."""
+        return Minimum(self._whole(self._reached[0]), self.progress, message)

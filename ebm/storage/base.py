@@ -1,0 +1,230 @@
+"""What a storage rule is: patterns in, couplings out, one pattern at a time or all at once.
+
+A pattern xi is a state of N spins {-1, +1}. It is *stored* where it is a fixed point of the dynamics at temperature
+zero: where its aligned fields (Gardner's stabilities, up to the norm of the couplings)
+
+    xi_i h_i,    h_i = sum_j J_ij xi_j + b_i,
+
+are positive for all units i, or zero, for sign(0) keeps the state. J_ij is what unit j does to unit i. A rule computes J
+and b from the patterns; all rules leave the diagonal of J at zero, and the couplings that a *mask* forbids as well.
+
+What was stored is a :class:`Memory`, which is never modified: :meth:`StorageRule.store` and :meth:`StorageRule.forget`
+return a new one. Storing one pattern after the other gives the same as storing all of them at once. Everything here is
+in double precision until :meth:`StorageRule.parameters` hands out couplings.
+"""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array, Record
+from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask, field_rounding
+from ebm.storage.patterns import as_patterns, collapse, find
+
+
+class Memory(NamedTuple):
+    """What has been stored.
+
+    Attributes
+    ----------
+    patterns : ndarray of shape (n_patterns, n_units)
+        Different patterns of spins, in the order in which they came.
+    weights : ndarray of shape (n_patterns,)
+        How often each has been stored.
+    mask : ndarray of bool, shape (n_units, n_units), or None
+        Pairs of units that are joined; all where None.
+    own : tuple of ndarray
+        What the rule keeps besides, so that the next pattern costs no more than the first.
+    unlearned : ndarray of shape (n_units, n_units) or None
+        What unlearning has taken away from the couplings (:func:`ebm.storage.unlearn`).
+    """
+
+    patterns: Array
+    weights: Array
+    mask: Array | None
+    own: tuple[Array, ...]
+    unlearned: Array | None = None
+
+    @property
+    def n_units(self) -> int:
+        """N."""
+        return int(self.patterns.shape[1])
+
+    @property
+    def n_inputs(self) -> float:
+        """Mean count of units that a unit is joined to, and itself: N without a mask."""
+        return self.n_units if self.mask is None else float(self.mask.sum() / self.n_units + 1)
+
+    def joined(self, J: Array) -> Array:
+        """`J` without its diagonal and without the pairs that are not joined, in place."""
+        np.fill_diagonal(J, 0)
+        if self.mask is not None:
+            J *= self.mask
+        return J
+
+
+class StorageRule(Record, abc.ABC):
+    """A way from patterns to couplings (abstract).
+
+    Attributes
+    ----------
+    additive : bool
+        Whether what a pattern adds does not depend on the others, so that it can be taken away again.
+    is_exact : bool
+        Whether the rule sets out to make every pattern a fixed point, and is at fault where one is not.
+    is_ordered : bool
+        Whether couplings depend on the order of the patterns.
+    law : str
+        How :meth:`capacity` grows, in words.
+    """
+
+    additive: ClassVar[bool] = False
+    is_exact: ClassVar[bool] = False
+    is_ordered: ClassVar[bool] = False
+    law: ClassVar[str]
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether J is symmetric, so that the energy falls until recall stops."""
+        return True
+
+    @abc.abstractmethod
+    def capacity(self, memory: Memory) -> float:
+        """Count of random patterns up to which they are fixed points, or within a few per cent of one."""
+
+    @abc.abstractmethod
+    def couplings(self, memory: Memory) -> tuple[Array, Array]:
+        """J (n_units, n_units), mask and diagonal aside, and b (n_units,), in new arrays."""
+
+    def strength(self, memory: Memory) -> float:
+        """What one pattern adds to a coupling under Hebb's rule: 1 / N."""
+        return 1 / memory.n_units
+
+    def start(self, memory: Memory) -> tuple[Array, ...]:
+        """`own` of a memory without patterns."""
+        return ()
+
+    def add(self, memory: Memory, patterns: Array, weights: Array) -> tuple[Array, ...]:
+        """`own` after different `patterns` (rows, n_units), of which `memory` has those that it had before."""
+        return ()
+
+    def empty(self, n_units: int, mask: Any = None) -> Memory:
+        """The memory of `n_units` without patterns.
+
+        Parameters
+        ----------
+        n_units : int
+        mask : array-like of bool, shape (n_units, n_units), optional
+            Pairs of units that are joined, symmetric; the diagonal does not count.
+
+        Raises
+        ------
+        ValueError
+            If the mask is of another shape, or not symmetric.
+        """
+        patterns, weights = np.empty((0, n_units)), np.empty(0)
+        memory = Memory(patterns, weights, check_mask(mask, n_units), ())
+        return memory._replace(own=self.start(memory))
+
+    def store(self, memory: Memory, patterns: Array, weights: Array | None = None) -> Memory:
+        """Store `patterns` on top of what there is.
+
+        Parameters
+        ----------
+        memory : Memory
+            Is not modified.
+        patterns : ndarray of shape (rows, n_units)
+            Spins. One that is there already, or comes twice, is stored so many times more.
+        weights : ndarray of shape (rows,), optional
+            How often each is stored; zero leaves it out.
+
+        Returns
+        -------
+        Memory
+
+        Raises
+        ------
+        ValueError
+            If the patterns do not consist of -1 and +1, or are of another width, or weights are negative.
+        """
+        patterns = as_patterns(patterns, memory.n_units)
+        weights = np.ones(len(patterns)) if weights is None else np.asarray(weights, np.float64)
+        if weights.shape != (len(patterns),) or not (weights >= 0).all():
+            raise ValueError(
+                f"weights must be {len(patterns)} numbers of at least 0, one for each pattern."
+            )
+        rows, counts = collapse(patterns[weights > 0], weights[weights > 0])
+        places = find(rows, memory.patterns)
+        new = places < 0
+        totals = np.concatenate([memory.weights, counts[new]])
+        totals[places[~new]] += counts[~new]
+        return memory._replace(
+            patterns=np.concatenate([memory.patterns, rows[new]]),
+            weights=totals,
+            own=self.add(memory, rows, counts),
+        )
+
+    def forget(self, memory: Memory, patterns: Array) -> Memory:
+        """Take `patterns` out again, as if they had never been stored.
+
+        Raises
+        ------
+        ValueError
+            If one of them is not there.
+        """
+        places = find(as_patterns(patterns, memory.n_units), memory.patterns)
+        if (places < 0).any():
+            row = int(np.argmax(places < 0))
+            raise ValueError(f"Row {row} of the patterns to forget is not stored.")
+        gone = np.zeros(len(memory.patterns), bool)
+        gone[places] = True
+        rest = memory._replace(patterns=memory.patterns[~gone], weights=memory.weights[~gone])
+        if self.additive:
+            return rest._replace(own=self.add(memory, memory.patterns[gone], -memory.weights[gone]))
+        blank = self.empty(memory.n_units, memory.mask)
+        return self.store(blank, *rest[:2])._replace(unlearned=memory.unlearned)
+
+    def parameters(self, memory: Memory, dtype: Any = np.float64) -> PairwiseParameters:
+        """Couplings and biases of what is stored: J with zero diagonal and within the mask."""
+        J, bias = self.couplings(memory)
+        if memory.unlearned is not None:
+            J -= memory.unlearned
+        return PairwiseParameters(memory.joined(J).astype(dtype, copy=False), bias.astype(dtype))
+
+
+def aligned_fields(params: PairwiseParameters, s: Array) -> Array:
+    """s_i (J s + b)_i for each row of spins: (rows, n_units) -> (rows, n_units)."""
+    fields: Array = s * (s @ params.J.T + params.bias)
+    return fields
+
+
+def stored_badly(params: PairwiseParameters, patterns: Array, *, strict: bool = False) -> int:
+    """How many of the patterns of spins are not held: with a negative aligned field, or without a positive one.
+
+    A `strict` count lets no field be zero.
+    """
+    s = patterns.astype(params.J.dtype)
+    fields, zero = aligned_fields(params, s), field_rounding(params)
+    if strict:
+        return int((fields <= zero).any(axis=1).sum())
+    return int(((fields < -zero).any(axis=1) | (fields <= zero).all(axis=1)).sum())
+
+
+def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:
+    """Couplings and biases of one dtype, in new arrays; ValueError if they are not what they should be."""
+    if symmetric:
+        couplings = check_couplings(J, "couplings_", n_units)
+    else:
+        couplings = np.array(J, order="C")
+        if couplings.shape != (n_units, n_units):
+            raise ValueError(
+                f"couplings_ must have the shape ({n_units}, {n_units}). Got {couplings.shape}."
+            )
+        check_couplings(couplings + couplings.T, "couplings_", n_units)
+    biases = np.array(bias, couplings.dtype)
+    if biases.shape != (n_units,) or not np.isfinite(biases).all():
+        raise ValueError(
+            f"intercept_ must be {n_units} finite numbers. Got the shape {biases.shape}."
+        )
+    return PairwiseParameters(couplings, biases)

@@ -1,0 +1,299 @@
+"""The general Boltzmann machine: any pairs of units joined, visible or hidden."""
+
+import warnings
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from ebm._batches import Rows
+from ebm._checks import resolve
+from ebm.energies.pairwise import PairwiseParameters
+from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
+from ebm.monitors import ProgressLine
+from ebm.sklearn_compat._learning import RECORD, Learning
+from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
+from ebm.sklearn_compat._validation import check_weights, draw_seed, warn_outside
+from ebm.units import TwoState
+
+
+def _goes_by_batches(machine: Any) -> bool:
+    """Whether learning takes one batch after the other."""
+    return isinstance(pairwise_gradient_record(machine.gradient), Gradient)
+
+
+class BoltzmannMachine(PairwiseDistribution, Learning):
+    """Boltzmann machine: two-state units, any pairs of them joined, all of them visible or some hidden.
+
+        p(s) = exp(-E(s)) / Z,    E(s) = -1/2 s'Js - b's,    s = (v, h),
+
+    with symmetric couplings J of zero diagonal. Without hidden units this is the Ising model, and to find its couplings
+    from data is the *inverse Ising problem*; hidden units let it learn more than means and pair correlations.
+
+    Read more in the :ref:`User Guide <boltzmann_machine>`.
+
+    Parameters
+    ----------
+    n_hidden : int, default=0
+        Number of hidden units.
+
+    unit : {"bernoulli", "spin"} or record, default="bernoulli"
+        States of the units, and of the data: 0 and 1, or -1 and +1.
+
+    mask : array-like of bool, shape (n_units, n_units), default=None
+        Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
+        ``lattice((8, 8)) > 0`` is one.
+
+    learning_rate : float, default=0.05
+        Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
+        steps.
+
+    batch_size : int, default=100
+        Rows per update.
+
+    n_iter : int, default=10
+        Passes over the training data.
+
+    verbose : int, default=0
+        Whether to show progress and the pseudo-likelihood after each epoch: a bar on a terminal, lines elsewhere.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
+        See :term:`Glossary <random_state>`.
+
+    gradient : {"pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"} or record, \
+            default="pcd"
+        How the couplings are learned. "pcd" and "cd" estimate the gradient of the log-likelihood from Gibbs sweeps, and
+        "exact" enumerates all states (about 20 units); hidden units that are joined to each other are averaged in mean
+        field by the first two. The others are for machines without hidden units, which they solve as a whole, without
+        the settings of stochastic ascent: "maximum_likelihood" exactly, by Newton's method (up to 20 units),
+        "pseudo_likelihood" as a concave problem, with penalties in :class:`MaximumPseudoLikelihood`, "mean_field" and
+        "tap" by inversion of the covariance matrix (:class:`MeanFieldInversion`).
+
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
+            default="sgd"
+        What is done with the gradient.
+
+    schedule : {"constant", "linear", "exponential", "inverse"} or record, default="constant"
+        Course of the learning rate over the epochs of `fit`.
+
+    weight_decay : float, default=0.0
+        Coefficient of the penalty on half the squared couplings.
+
+    regularization : Regularization or None, default=None
+        Further penalties and limits: l1, clip_norm, clip_value. The others have no meaning without layers.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last solution instead of starting anew.
+
+    callbacks : callable, list of callables or None, default=None
+        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
+        True to end training. There are :class:`ebm.EarlyStopping` and :class:`ebm.Checkpoint`.
+
+    Attributes
+    ----------
+    couplings_ : ndarray of shape (n_units, n_units)
+        J, where n_units = n_features + n_hidden.
+
+    intercept_ : ndarray of shape (n_units,)
+        Biases b: the fields that act on single units.
+
+    chains_ : ndarray of shape (n_chains, n_units)
+        States of the persistent chains; no rows for ways of learning without chains.
+
+    offset_ : ndarray of shape (n_units,)
+        Offsets of the units in the centred gradient.
+
+    history_ : dict of ndarray
+        What was recorded, one entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the
+        callbacks; of a direct solution one entry per iteration: "iteration", "objective", "slope".
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    BernoulliRBM : Hidden units that are joined to visible ones only: faster by far.
+    HopfieldNetwork : The same energy, with couplings that store patterns.
+
+    Notes
+    -----
+    The states have to be said, for on {0, 1} and {-1, +1} the same numbers J and b mean different laws. On spins and
+    without fields the couplings of a fitted machine can be compared with those of physics, at the inverse temperature
+    one.
+
+    References
+    ----------
+    .. [1] Ackley, D. H., Hinton, G. E. and Sejnowski, T. J. (1985). A learning algorithm for Boltzmann machines.
+       Cognitive Science 9, 147-169.
+    .. [2] Salakhutdinov, R. and Hinton, G. (2009). Deep Boltzmann machines. International Conference on Artificial
+       Intelligence and Statistics.
+    .. [3] Nguyen, H. C., Zecchina, R. and Berg, J. (2017). Inverse statistical problems: from the inverse Ising problem
+       to data science. Advances in Physics 66, 197-261.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BoltzmannMachine
+    >>> X = np.array([[1, 1, 1], [1, 1, -1], [-1, -1, -1], [-1, -1, 1], [1, -1, -1], [-1, 1, 1]])
+    >>> machine = BoltzmannMachine(unit="spin", gradient="pseudo_likelihood").fit(X)
+    >>> machine.couplings_.round(2)
+    array([[0.  , 0.46, 0.  ],
+           [0.46, 0.  , 0.46],
+           [0.  , 0.46, 0.  ]])
+    >>> machine.log_likelihood(X).round(2)
+    """
+
+    _chain_names: ClassVar[tuple[str, str, str]] = ("chains_", "offset_", "_no_offset")
+    _hidden_name: ClassVar[str] = "n_hidden"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Learning._parameter_constraints,
+        "n_hidden": [Interval(Integral, 0, None, closed="left")],
+        "unit": [StrOptions(set(TWO_STATE)), RECORD],
+        "mask": ["array-like", None],
+        "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), HasMethods(["get_params", "set_params"])],
+    }
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **Learning._resolvers,
+        "gradient": pairwise_gradient_record,
+        "unit": partial(resolve, known=TWO_STATE, base=TwoState, argument="unit"),  # type: ignore[type-abstract]
+    }
+
+    def __init__(
+        self,
+        n_hidden: int = 0,
+        *,
+        unit: Any = "bernoulli",
+        mask: Any = None,
+        learning_rate: float = 0.05,
+        batch_size: int = 100,
+        n_iter: int = 10,
+        verbose: int = 0,
+        random_state: Any = None,
+        gradient: Any = "pcd",
+        optimizer: Any = "sgd",
+        schedule: Any = "constant",
+        weight_decay: float = 0.0,
+        regularization: Any = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        self.n_hidden = n_hidden
+        self.unit = unit
+        self.mask = mask
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.verbose = verbose
+        self.random_state = random_state
+        self.gradient = gradient
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.regularization = regularization
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
+        """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, never modified: states of the units, or their means.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows; zero leaves it out.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero; if
+            `mask` does not fit, or `gradient` is for machines without hidden units and there are some.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training stopped because of an interrupt, or because numbers grew beyond all bounds, or before it had
+            converged; the model keeps the last good parameters and can be used.
+        """
+        choice = pairwise_gradient_record(self.gradient)
+        if isinstance(choice, Direct):
+            self._solve(choice, X, sample_weight)
+        else:
+            super().fit(X, y, sample_weight)
+        return self
+
+    @available_if(_goes_by_batches)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
+        """Make one update of the parameters, with all of `X` as the batch; for "pcd", "cd" and "exact" only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A batch of training data; any number of rows. The first one also sets the initial visible biases.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the batch's averages.
+
+        Returns
+        -------
+        self : object
+            The model after the update.
+        """
+        super().partial_fit(X, y, sample_weight)
+        return self
+
+    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> None:
+        go_on = self.warm_start and self._is_fitted()
+        X = self._check_data(X, go_on)
+        weights, model = check_weights(sample_weight, X), self._model()
+        warn_outside(model.visible, X)
+        start = self._params() if go_on else None
+        seed = draw_seed(self.random_state)
+        rows = Rows(X, weights)
+        told: list[Any] = []
+        line = ProgressLine(type(self).__name__)
+        index, totals = (
+            rows.distinct()
+        )  # so that the order of rows and what is repeated do not matter
+        solution = choice.solve(model, X[index], totals, start=start, tell=told.append)
+        line.close()
+        self._keep_params(solution.params)
+        mean = rows.mean()
+        self.chains_ = np.zeros((0, len(mean)), X.dtype)
+        self.offset_ = mean.astype(X.dtype)
+        names = ("iteration", "objective", "slope")
+        columns = zip(*told, strict=True) if told else [()] * len(names)
+        self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
+        self._seed, self._n_draws = seed, -1
+        self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
+        if solution.message:
+            warnings.warn(
+                f"{type(self).__name__}: {solution.message}", ConvergenceWarning, stacklevel=4
+            )
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "couplings_")
+
+    def _keep_params(self, params: PairwiseParameters) -> None:
+        """Turn parameters into fitted attributes."""
+        self.couplings_, self.intercept_ = params
+        self._n_features_out = self.n_hidden or self.n_features_in_

@@ -1,0 +1,231 @@
+"""What can be had of a fitted Hopfield network: recall, energies, overlaps, stabilities."""
+
+from typing import Any
+
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._checks import Array
+from ebm._random import stream
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.inference.recall import Recall, recall
+from ebm.sklearn_compat._two_states import check_two_states, read, warn_user
+from ebm.sklearn_compat._validation import draw_seed
+from ebm.storage.base import aligned_fields, check_parameters
+from ebm.storage.patterns import from_spins, overlaps
+from ebm.units import Spin
+
+
+class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
+    """The dynamics of the fitted attributes (abstract)."""
+
+    couplings_: Any
+    intercept_: Any
+    patterns_: Any
+    states_: Any
+    n_features_in_: int
+    states: Any
+    update: Any
+    temperature: Any
+    max_sweeps: Any
+    _memory: Any
+    _clean: bool
+    _symmetric: bool
+    _dtype: Any
+    _seed: int
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    # Recall
+
+    def predict(self, X: Any) -> Array:
+        """The states that the network goes to from the rows of `X`: at temperature zero, fixed points.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown.
+
+        Returns
+        -------
+        X_recalled : ndarray of shape (n_samples, n_features)
+            Of the same convention as the patterns, and of the dtype of the network. The same call gives the same result.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If, at temperature zero, some probe ended in a 2-cycle, or in no fixed point after `max_sweeps` sweeps.
+        """
+        ends = self._recall(X, False, False, None)
+        if self.temperature == 0 and not ends.converged.all():
+            n_cycles, n_open = ends.cycling.sum(), (~(ends.converged | ends.cycling)).sum()
+            warn_user(
+                f"{n_cycles} of {len(ends.states)} probes ended in a cycle of two states, and {n_open} in no fixed "
+                f"point after {self.max_sweeps} sweeps. With symmetric couplings, update='async' has no cycles; "
+                "more sweeps (max_sweeps) may help the others. recall(X) says which they are.",
+                ConvergenceWarning,
+            )
+        return from_spins(ends.states, self.states_)
+
+    def transform(self, X: Any) -> Array:
+        """The states that the network goes to, as `predict`: a denoising step of a pipeline.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown.
+
+        Returns
+        -------
+        X_recalled : ndarray of shape (n_samples, n_features)
+            Recalled states.
+        """
+        return self.predict(X)
+
+    def recall(
+        self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
+    ) -> Recall:
+        """The way from each row of `X` to where it ends.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown. Unknown bits start where the field of the known ones points.
+        clamp : bool, default=False
+            Whether known bits are held.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each sweep.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the order and of the temperature's noise; None takes that of the network, as `predict` does.
+
+        Returns
+        -------
+        recall : Recall
+            A tuple of arrays: `states`, `energies`, `n_sweeps`, `converged`, `cycling` (2-cycles), `trajectory`
+            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`, the last two None unless asked for.
+        """
+        ends = self._recall(X, clamp, trajectory, random_state)
+        path = ends.trajectory
+        return ends._replace(
+            states=from_spins(ends.states, self.states_),
+            trajectory=None if path is None else from_spins(path, self.states_),
+        )
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean overlap of the recalled states with the stored patterns nearest to them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            1 if all end in stored patterns. The overlap of states s and xi is the mean of s_i xi_i.
+        """
+        ends = self._recall(X, False, False, None)
+        self._check_has_patterns()
+        return float(overlaps(ends.states, self._memory.patterns).max(axis=1).mean())
+
+    # What states are like
+
+    def energy(self, X: Any) -> Array:
+        """E(s) = -1/2 s'Js - b's of each row, in terms of spins s, which for bits x are 2 x - 1.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies. Those of bits, with couplings 4 J and biases 2 b - 2 J 1, differ by a constant from these.
+        """
+        params = self._params()
+        s = self._read(check_two_states(self, X, reset=False, complete=True)).astype(
+            params.J.dtype, copy=False
+        )
+        return Pairwise(Spin()).energy(params, s)
+
+    def overlaps(self, X: Any) -> Array:
+        """Overlaps (1/N) sum_i s_i xi_i of each row with each stored pattern, over the bits that are known.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States; NaN where unknown.
+
+        Returns
+        -------
+        overlaps : ndarray of shape (n_samples, n_patterns)
+            From -1, the pattern's complement, to 1, the pattern.
+        """
+        self._check_fitted()
+        spins = self._read(check_two_states(self, X, reset=False))
+        return overlaps(spins, self._memory.patterns)
+
+    def stability(self, patterns: Any = None) -> Array:
+        """Aligned fields xi_i (J xi + b)_i: a unit keeps its state where that is not negative.
+
+        Parameters
+        ----------
+        patterns : array-like of shape (n_patterns, n_features), default=None
+            States; None takes what is stored.
+
+        Returns
+        -------
+        fields : ndarray of shape (n_patterns, n_features)
+            Aligned fields. Divided by the norms of the rows of `couplings_` they are Gardner's stabilities.
+        """
+        params = self._params()
+        if patterns is None:
+            spins = self._memory.patterns
+        else:
+            spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
+        return aligned_fields(params, spins.astype(params.J.dtype, copy=False))
+
+    # The fitted attributes, read
+
+    def _recall(self, X: Any, clamp: bool, trajectory: bool, random_state: Any) -> Recall:
+        params = self._params()
+        spins = self._read(check_two_states(self, X, reset=False))
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        return recall(
+            Pairwise(Spin()),
+            params,
+            spins,
+            stream(seed, "evaluation"),
+            update=self.update,
+            temperature=self.temperature,
+            max_sweeps=self.max_sweeps,
+            clamp=clamp,
+            trace=trajectory,
+        )
+
+    def _params(self) -> PairwiseParameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        self._check_fitted()
+        return check_parameters(
+            self.couplings_, self.intercept_, self.n_features_in_, symmetric=self._symmetric
+        )
+
+    def _read(self, X: Array, quiet: bool = False) -> Array:
+        """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
+        strict = self.states != "auto"
+        return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
+
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, "couplings_")
+
+    def _check_has_patterns(self) -> None:
+        if not len(self._memory.patterns):
+            raise ValueError("There is no stored pattern to compare with: all have been forgotten.")

@@ -1,0 +1,212 @@
+"""What a fitted Boltzmann machine is made of, and what can be had of it."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._checks import Array, as_rows, check_integer, check_real, resolve
+from ebm._random import Key, fold
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_couplings, check_mask
+from ebm.inference.hidden_means import conditional_means, hidden_means
+from ebm.likelihood.pairwise_moments import Comparison, compare_moments
+from ebm.samplers.cooling import Cooled, cool
+from ebm.sklearn_compat._likelihoods import Likelihoods
+from ebm.sklearn_compat._samples import Samples
+from ebm.units import Bernoulli, Spin, TwoState
+
+TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
+
+
+class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Samples, Likelihoods):
+    """The distribution p(s) of the fitted attributes (abstract)."""
+
+    couplings_: Any
+    intercept_: Any
+    n_hidden: int
+    n_features_in_: int
+    unit: Any
+    mask: Any
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _model(self) -> Pairwise:
+        unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
+        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
+        return Pairwise(unit, self.n_hidden, mask)
+
+    def _params(self) -> PairwiseParameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        check_is_fitted(self, "couplings_")
+        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
+        bias = np.ascontiguousarray(self.intercept_, J.dtype)
+        if bias.shape != (len(J),):
+            raise ValueError(
+                f"intercept_ must have the shape ({len(J)},), as couplings_ says. Got {bias.shape}."
+            )
+        return PairwiseParameters(J, bias)
+
+    # Energies and features
+
+    def energy(self, X: Any, H: Any = None) -> Array:
+        """Energy E(s) of states.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        H : array-like of shape (n_samples, n_hidden), default=None
+            Hidden states, of machines that have hidden units; see :meth:`free_energy` for the sum over them.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies in nats.
+
+        Raises
+        ------
+        ValueError
+            If `H` is missing, or there are no hidden units for it, or it has another number of rows than `X`.
+        """
+        params = self._params()
+        v = self._dense(X, params)
+        if H is None and self.n_hidden:
+            raise ValueError(
+                f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
+            )
+        if H is None:
+            return self._model().energy(params, v)
+        h = as_rows(H, self.n_hidden, "H").astype(v.dtype)
+        if len(v) != len(h):
+            raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
+        return self._model().energy(params, np.hstack([v, h]))
+
+    def transform(self, X: Any, beta: float = 1.0) -> Array:
+        """Means of the hidden units given `X`; without hidden units, of each unit given all others.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        beta : float, default=1.0
+            Inverse temperature.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_hidden) or (n_samples, n_features)
+            Features, of the dtype of the model. Exact where no two hidden units are joined, or few of them; else
+            those of naive mean field.
+        """
+        check_real(beta, "beta", open_low=True)
+        model = self._model()
+        means = hidden_means if self.n_hidden else conditional_means
+        return self._by_blocks(X, lambda params, v: means(model, params, v, beta))
+
+    # Samples
+
+    def anneal(
+        self,
+        n_samples: int = 10,
+        *,
+        n_steps: int = 1000,
+        betas: Any = (0.1, 10.0),
+        given: Any = None,
+        random_state: Any = None,
+    ) -> Cooled:
+        """States of low energy, by simulated annealing: independent chains that are cooled until nothing moves.
+
+        Parameters
+        ----------
+        n_samples : int, default=10
+            Count of chains.
+        n_steps : int, default=1000
+            Sweeps over all units, at as many inverse temperatures.
+        betas : tuple (first, last) or array-like of shape (n_steps,), default=(0.1, 10.0)
+            Inverse temperatures: from the first to the last in equal ratios, or every one of them.
+        given : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Known values, which stay as they are, and NaN where the model is to choose.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws, so that repeated calls differ.
+
+        Returns
+        -------
+        cooled : Cooled
+            `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the
+            lowest first. No single flip lowers any of them.
+
+        Raises
+        ------
+        ValueError
+            If a count is not a positive integer, or `betas` are not positive.
+        """
+        check_integer(n_samples, "n_samples")
+        check_integer(n_steps, "n_steps")
+        schedule = np.asarray(betas, dtype=np.float64)
+        if schedule.ndim != 1 or not schedule.size or not (schedule > 0).all():
+            raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
+        if schedule.size == 2:
+            schedule = np.geomspace(schedule[0], schedule[1], n_steps)
+        params = self._params()
+        key = self._next_key(random_state)
+        clamped = self._given(given, n_samples, params)
+        x = self._start(params, n_samples, fold(key, 0))
+        return cool(self._model(), params, x, fold(key, 1), schedule, clamped)
+
+    def moments(
+        self,
+        X: Any = None,
+        *,
+        beta: float = 1.0,
+        n_samples: int = 1000,
+        n_steps: int = 1000,
+        sample_weight: Any = None,
+        random_state: Any = None,
+    ) -> Comparison:
+        """Means and correlations of the visible units: those of the model, beside those of data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Data to compare with.
+        beta : float, default=1.0
+            Inverse temperature of the model.
+        n_samples : int, default=1000
+            Chains from which the model's moments are estimated when it is too large for exact sums (20 units).
+        n_steps : int, default=1000
+            Sweeps of these chains.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows of `X`.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws.
+
+        Returns
+        -------
+        comparison : Comparison
+            `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
+            `data_covariance`, None without `X`.
+        """
+        params, model = self._params(), self._model()
+        rows = None if X is None else self._dense(X, params)
+        key = self._next_key(random_state)
+        start = self._start(params, n_samples, fold(key, 0))
+        found = compare_moments(
+            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=sample_weight
+        )
+        return found
+
+    def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
+        """Independent units: those of the training data, as far as they are known."""
+        model, base = self._model(), self._base(params)
+        bias = np.zeros_like(params.bias) if base is None else base
+        return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
+
+    def _all_units(self, v: Array, params: PairwiseParameters) -> Array:
+        """Nothing is known of the hidden units."""
+        return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
+
+    def _visible(self, x: Array, params: PairwiseParameters) -> Array:
+        return np.ascontiguousarray(x[:, : self.n_features_in_])

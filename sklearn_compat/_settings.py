@@ -1,0 +1,29 @@
+"""Nested parameter names that reach into a record which is still a name: ``rule__kappa`` where ``rule="perceptron"``."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+
+class NestedSettings:
+    """Names in place of records, resolved where a setting of theirs is set (abstract; in front of BaseEstimator)."""
+
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name; ``rule__kappa`` reaches into a record, also one given by its string.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for name in {name.split("__")[0] for name in params if "__" in name}:
+            value = params.get(name, getattr(self, name, None))
+            if isinstance(value, str) and name in self._resolvers:
+                params = {**params, name: self._resolvers[name](value)}
+        return super().set_params(**params)  # type: ignore[misc]

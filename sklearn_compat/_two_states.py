@@ -1,0 +1,109 @@
+"""Data of two states on their way in: recognised, refused or read with a warning, and turned into spins."""
+
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from ebm._checks import Array
+from ebm.sklearn_compat._validation import FLOATS
+from ebm.storage.patterns import LOW, convention_of, holds, nearest_convention, to_spins
+
+OWN = ("ebm", "sklearn")
+NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
+
+
+@contextmanager
+def unharmed(estimator: Any) -> Iterator[None]:
+    """Put all attributes back if something is raised: what was learned before is not lost."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """A warning that points to the caller's line, through however many frames of ours and of scikit-learn."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in OWN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
+
+
+def check_two_states(estimator: Any, X: Any, *, reset: bool, complete: bool = False) -> Array:
+    """`X` as float32 or float64, without infinities, and NaN only where it need not be `complete`."""
+    finite = True if complete else "allow-nan"
+    X = validate_data(estimator, X, dtype=FLOATS, reset=reset, ensure_all_finite=finite)
+    if np.isnan(X).all(axis=1).any():
+        raise ValueError("X holds a row of nothing but NaN: at least one bit must be known.")
+    return X
+
+
+def check_complete(X: Array) -> None:
+    """ValueError for patterns of two states of which some bits are unknown."""
+    if np.isnan(X).any():
+        raise ValueError(
+            "X holds NaN: patterns must be complete. Only probes may have unknown bits, in predict, transform and "
+            "recall."
+        )
+
+
+def recognise(X: Array, states: str) -> tuple[str, bool]:
+    """Convention of data to learn from, and whether they keep to it: other values draw a warning under "auto"."""
+    if states != "auto":
+        if not holds(X, states):
+            raise ValueError(f"X holds values other than {NAMES[states]} (states={states!r}).")
+        return states, True
+    found = convention_of(X)
+    if found is None:
+        warn_other(nearest_convention(X))
+        return nearest_convention(X), False
+    return found, True
+
+
+def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -> Array:
+    """Spins from rows that should have the states of the `convention`.
+
+    Others are refused where the choice is `strict`, or where they are clearly those of the other convention and the
+    patterns were `clean`; else they are rounded, with a warning unless `quiet`.
+    """
+    if not holds(X, convention):
+        other = convention_of(X)
+        if strict or (clean and other is not None):
+            said = f"{NAMES[other]}" if other else f"values other than {NAMES[convention]}"
+            raise ValueError(
+                f"X holds {said}, but the patterns consist of {NAMES[convention]}; "
+                "states='binary' or states='spin' says beforehand which of them is meant."
+            )
+        if not quiet:
+            warn_other(convention)
+    return to_spins(X, convention)
+
+
+def warn_other(convention: str) -> None:
+    """The one warning of rows that are rounded."""
+    middle = "1/2" if convention == "binary" else "0"
+    warn_user(
+        f"X holds values other than two states. They are read as {NAMES[convention]}, by whether they reach {middle} "
+        "(NaN in patterns: by the majority of the feature); "
+        "sklearn.preprocessing.Binarizer(threshold=...) does the same where you choose.",
+        UserWarning,
+    )
+
+
+def refuse_empty(X: Array, convention: str) -> None:
+    """ValueError for a pattern of bits that are all zero."""
+    if convention == "binary":
+        empty = (LOW["binary"] == X).all(axis=1)
+        if empty.any():
+            raise ValueError(
+                f"Row {int(empty.argmax())} of X is all zeros, which is no pattern. Leave it out; "
+                "if it is meant, give the patterns as -1 and +1."
+            )
