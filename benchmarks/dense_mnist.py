@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--temperature", type=float, default=1.5)
     parser.add_argument("--power", type=int, default=30)
+    parser.add_argument("--rate", type=float, default=0.04)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
     n_rows, n_components = (10_000, 200) if given.quick else (60_000, given.components)
@@ -39,6 +40,7 @@ def main() -> None:
         degree=given.degree,
         temperature=given.temperature,
         error_power=given.power,
+        learning_rate=given.rate,
         batch_size=200,
         n_iter=given.epochs,
         optimizer=NormalizedMomentum(0.6),
