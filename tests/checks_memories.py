@@ -37,7 +37,7 @@ def assert_flip_differences(differences, interaction, degree, *, n_problems=10, 
                 np.testing.assert_allclose(found[i], expected, rtol=rtol, atol=atol)
 
 
-def assert_recall(recall, interaction, degree, *, n_problems=40, n_sweeps=2, unknown=0.0):
+def assert_recall(recall, interaction, degree, *, n_problems=24, n_sweeps=2, unknown=0.0):
     """Cyclic sweeps from states of which some units are unknown.
 
     ``recall(memories, s, n_sweeps, free)`` returns the states, and the lots that it drew.

@@ -209,6 +209,7 @@ def test_a_tie_that_rounding_would_break_keeps_the_state():
         np.testing.assert_array_equal(found.states[:, 0], s[:, 0])
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize(
     ("interaction", "degree"), [("exponential", 2), ("polynomial", 30), ("rectified", 1000)]
 )
