@@ -373,6 +373,25 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         """
         return self._by_blocks(X, self._model_shares)
 
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the rows whose class is found.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            The accuracy, between 0 and 1.
+        """
+        return super().score(X, y, sample_weight)
+
     def _model_gains(self, params: DenseParameters, v: Array) -> Array:
         return self._model().gains(params, v)
 

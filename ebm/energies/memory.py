@@ -20,7 +20,8 @@ Modern Hopfield networks (Ramsauer et al. 2021) take that to real vectors q and 
 
     E(q) = -lse(beta, X'q) + q'q / 2 + log(K) / beta + M^2 / 2,    lse(beta, z) = log(sum_mu exp(beta z_mu)) / beta,
 
-with M the largest norm of a pattern; 0 <= E(q) holds for all q, and E(q) <= 2 M^2 where |q| <= M. The update
+with M the largest norm of a pattern; 0 <= E(q) holds for all q, and E(q) <= 2 M^2 where q is no longer than M. The
+update
 
     q <- X softmax(beta X'q)
 
