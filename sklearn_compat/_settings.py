@@ -1,4 +1,4 @@
-"""Nested parameter names that reach into a record which is still a name: ``rule__kappa`` where ``rule="perceptron"``."""
+"""Nested parameter names that reach into a record given by its name: ``rule__kappa`` where ``rule="perceptron"``."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar

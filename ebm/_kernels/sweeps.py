@@ -33,8 +33,8 @@ def sweep(J, law, rule, S, order, free, draw, moved):
         The chains belong in equal shares to groups: in group g unit i has the input x = gains[g] f_i + biases[g, i].
     rule : int
         HEAT_BATH: its state is drawn, with the log-odds (high - low) x of `high`. MEAN: it becomes the mean of these.
-        THRESHOLD: it becomes `high` where x > 0, `low` where x < 0, and stays where x = 0. What is zero but for rounding
-        a row of `biases` beyond those of the groups says, if there is one: x is compared with plus and minus that.
+        THRESHOLD: it becomes `high` where x > 0, `low` where x < 0, and stays where x = 0. A further row of `biases`,
+        below those of the groups, says up to which absolute value x counts as zero.
     S : ndarray of shape (n_units, n_chains)
         States.
     order : ndarray of int64
@@ -113,8 +113,8 @@ def _turn(law, rule, i, f, s, words, delta):
         span = slice(g * share, (g + 1) * share)
         gain, bias, old, change = gains[g], biases[g, i], s[span], delta[span]
         if rule == THRESHOLD:
-            zero = biases[gains.size, i] if biases.shape[0] > gains.size else type(bias)(0.0)
-            _threshold(gain, bias, zero, f[span], old, low, high, change)
+            zero = type(bias)(0.0) if biases.shape[0] == gains.size else biases[gains.size, i]
+            _threshold(gain, bias, f[span], old, low, high, zero, change)
         elif rule == MEAN:
             _mean(gain, bias, f[span], old, low, high, change)
         else:
@@ -139,7 +139,7 @@ def _mean(gain, bias, f, s, low, high, delta):
 
 
 @jit
-def _threshold(gain, bias, zero, f, s, low, high, delta):
+def _threshold(gain, bias, f, s, low, high, zero, delta):
     low, high = type(bias)(low), type(bias)(high)
     for c in range(f.size):
         x = gain * f[c] + bias

@@ -1,4 +1,6 @@
-"""Square matrices that are symmetric but for rounding."""
+"""Passes over square matrices of couplings."""
+
+import numpy as np
 
 from ebm._jit import jit
 
@@ -20,3 +22,15 @@ def symmetrise(A):
                     A[j, i] = mean
     for i in range(n):
         A[i, i] = half - half
+
+
+@jit(reorder=True)
+def absolute_sums(A):
+    """Sum of the absolute values of each row."""
+    out = np.empty(A.shape[0], A.dtype)
+    for i in range(A.shape[0]):
+        row, total = A[i], type(A[0, 0])(0.0)
+        for j in range(row.size):
+            total += abs(row[j])
+        out[i] = total
+    return out

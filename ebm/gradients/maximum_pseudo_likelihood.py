@@ -62,8 +62,9 @@ class MaximumPseudoLikelihood(Direct):
     Notes
     -----
     Units that never change in the data have no finite best bias. They are taken to be independent of all others, with
-    half a row of either state added. Units that follow from others without error have no finite best couplings unless
-    there is a penalty; where the search ended they are large, and the solution's message names the units.
+    half a row of either state added. Where the others predict a unit without error, on some rows at least, there are no
+    finite best couplings unless there is a penalty; where the search ended they are large, and the solution's message
+    names such units.
 
     Rows that are equal are counted, not repeated, if all hold nothing but the two states: the cost is that of the
     different rows. Values between the states are compared with their mirror images, as by ``score_samples``.
@@ -190,6 +191,8 @@ class Problem:
         sd = rows.deviation
         self.scale = np.append(1 / (sd[self.pairs[0]] * sd[self.pairs[1]]), 1 / sd[rows.changing])
         self.n_pairs = len(self.pairs[0])
+        self._level = 0.1 * np.sqrt(settings.tol)
+        self._near: Array | None = None  # where slopes first were as small as that
 
     def encode(self, unit: TwoState, start: PairwiseParameters | None) -> Array:
         """The vector to begin with."""
@@ -230,25 +233,30 @@ class Problem:
         values = J[self.pairs]
         loss += 0.5 * self.settings.l2 * float(values @ values)
         slopes[: self.n_pairs] += self.settings.l2 * values
-        return loss, slopes * self.scale
+        slopes *= self.scale
+        if self._near is None and np.abs(slopes).max(initial=0) <= self._level:
+            self._near = theta.copy()
+        return loss, slopes
 
     def told(self, theta: Array) -> str:
-        """Names units that the others predict without error, when no penalty holds their couplings back."""
-        if self.settings.l1 or self.settings.l2:
+        """Names units whose fields have no finite best values, when no penalty holds the couplings back.
+
+        What goes to infinity has slopes like exp(-2 f): while they fall from `level` to the tolerance, f moves by half
+        the logarithm of their ratio. At a finite maximum it hardly moves any more.
+        """
+        settings, level = self.settings, self._level
+        if settings.l1 or settings.l2 or self._near is None or level <= settings.tol:
             return ""
-        J, at_mean = self.fields(theta)
-        right, errors = self.rows.changing.copy(), np.zeros(self.n_units)
-        for s, w in self.rows.blocks():
-            f = (s - self.rows.mean) @ J + at_mean
-            right &= ((s * f > 0) | (s == 0)).all(axis=0)
-            flip_losses(s, f, w)
-            errors += np.abs(f).sum(axis=0) / 2
-        # At a finite maximum, errors to both sides cancel; what vanishes with the slope does so on the way to infinity.
-        units = np.flatnonzero(right & (errors <= 10 * self.settings.tol))
+        (J, at_mean), (before, at_mean_before) = self.fields(theta), self.fields(self._near)
+        moved = np.zeros(self.n_units)
+        for s, _ in self.rows.blocks():
+            change = (s - self.rows.mean) @ (J - before) + (at_mean - at_mean_before)
+            np.maximum(moved, np.abs(change).max(axis=0, initial=0), out=moved)
+        units = np.flatnonzero(moved > 0.35 * np.log(level / settings.tol))
         if not len(units):
             return ""
         some = ", ".join(map(str, units[:5])) + (", ..." if len(units) > 5 else "")
         return (
-            f"units {some} ({len(units)} in all) are predicted by the others without error: their best couplings are "
-            "infinite, and these stand where the search ended. l2 above zero makes them finite."
+            f"on some rows the others predict units {some} ({len(units)} in all) without error: the best couplings are "
+            "infinite, and these stand where the search ended. l2 above zero makes them finite"
         )

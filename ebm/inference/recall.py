@@ -1,24 +1,23 @@
 """Recall: the states of a pairwise model that its units settle in, and walks at a temperature above zero.
 
-At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0. Row i
-of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J symmetric
-and zero on the diagonal,
+At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0.
+Row i of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J
+symmetric and zero on the diagonal,
 
 - one unit at a time (*asynchronous*), no update raises E(s) = -s'Js / 2 - b's, and recall ends in a fixed point;
-- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes to and fro between two states
+- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes back and forth between two states
   (Goles, Fogelman & Pellegrin 1985), which is found out: a 2-cycle.
 
 Without symmetry neither holds. At temperature T = 1 / beta a unit takes its higher state with the probability
-sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves exp(-beta
-E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
+sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves
+exp(-beta E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
 
-Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where the
-field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where that
-field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on which probes
-are recalled together.
+Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where
+the field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where
+that field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on
+which probes are recalled together.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +28,8 @@ from ebm._random import Key, fold, uniform
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
+# Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
+TIES = 1 << 40
 
 
 class Recall(NamedTuple):
@@ -69,7 +70,7 @@ def recall(
     *,
     update: str = "async",
     temperature: float = 0.0,
-    max_sweeps: int = 100,
+    max_sweeps: int = 300,
     clamp: bool = False,
     trace: bool = False,
 ) -> Recall:
@@ -86,8 +87,8 @@ def recall(
     key : Key
         Sweep t draws from ``fold(key, t)``.
     update : {"async", "cyclic", "glauber", "sync"}
-        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once. The
-        order is the same for all probes.
+        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once.
+        The order is the same for all probes.
     temperature : float
         T.
     max_sweeps : int
@@ -113,7 +114,7 @@ def recall(
     check_integer(max_sweeps, "max_sweeps")
     _check_probes(model, params, probes)
     dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
-    states = _complete(dynamics, probes, fold(key, max_sweeps))
+    states = _complete(dynamics, probes, fold(key, TIES))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
     return _walk(dynamics, states, free, key, max_sweeps, trace)
 
@@ -135,14 +136,27 @@ class _Dynamics(NamedTuple):
 
     def point(self, s: Array, otherwise: Array) -> Array:
         """Where the fields at `s` (rows, n_units) point; `otherwise` where they are zero."""
-        f = s @ self.params.J.T + self.params.bias
+        return self.pointed(self.fields(s), otherwise)
+
+    def fields(self, s: Array) -> Array:
+        """What the units feel at `s` (rows, n_units), the biases included."""
+        f: Array = s @ self.params.J.T + self.params.bias
+        return f
+
+    def energies(self, s: Array, f: Array) -> Array:
+        """E = -(J s + 2 b)'s / 2 of each row, given the fields f = J s + b."""
+        energies: Array = -0.5 * np.einsum("ij,ij->i", f + self.params.bias, s, dtype=np.float64)
+        return energies
+
+    def pointed(self, f: Array, otherwise: Array) -> Array:
+        """Where the fields `f` point."""
         low, high = (f.dtype.type(state) for state in self.states)
         pointed: Array = np.where(f > self.zero, high, np.where(f < -self.zero, low, otherwise))
         return pointed
 
-    def is_fixed(self, s: Array, free: Array) -> Array:
-        """Whether no free unit of each row is to change."""
-        moves = self.point(s, s) != s
+    def is_fixed(self, s: Array, f: Array, free: Array) -> Array:
+        """Whether no free unit of each row is to change, given their fields `f`."""
+        moves = self.pointed(f, s) != s
         found: Array = ~(moves & free if free.size else moves).any(axis=1)
         return found
 
@@ -163,16 +177,15 @@ class _Dynamics(NamedTuple):
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
         """One unit after the other."""
         J, bias = self.params
-        dtype, beta = J.dtype, 1 / self.temperature if self.temperature else 0.0
-        if self.temperature:
-            law = (np.full(1, beta, dtype), (beta * bias[np.newaxis]).astype(dtype), *self.states)
-        else:
-            law = (np.ones(1, dtype), np.stack([bias, self.zero]), *self.states)
+        gain = 1 / self.temperature if self.temperature else 1.0
+        # Below the biases stands what counts as zero, which the heat bath does not read.
+        biases = np.stack([gain * bias, self.zero]).astype(J.dtype)
+        law = (np.full(1, gain, J.dtype), biases, *self.states)
+        rule = HEAT_BATH if self.temperature else THRESHOLD
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))
         held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)
-        rule = HEAT_BATH if self.temperature else THRESHOLD
-        sweep(J, law, rule, columns, order, held, draw, np.zeros(len(s), dtype))
+        sweep(J, law, rule, columns, order, held, draw, np.zeros(len(s), J.dtype))
         return np.ascontiguousarray(columns.T)
 
 
@@ -225,20 +238,20 @@ def _walk(
         if settles:
             converged[left] = ~moved
             if dynamics.update == "glauber":  # not every unit has had its turn
-                converged[left] &= dynamics.is_fixed(new, mobile)
+                converged[left] &= dynamics.is_fixed(new, dynamics.fields(new), mobile)
             if dynamics.update == "sync":
                 cycling[left] = moved & (new == before[left]).all(axis=1)
         before[left], states[left] = old, new
         if trace:
             path.append(states.copy())
     left = np.flatnonzero(~(converged | cycling))
+    fields = dynamics.fields(states)
     if settles and left.size:
-        converged[left] = dynamics.is_fixed(states[left], free[left] if free.size else free)
-    energy = functools.partial(dynamics.model.energy, dynamics.params)
-    ends = Recall(states, energy(states), n_sweeps, converged, cycling)
+        mobile = free[left] if free.size else free
+        converged[left] = dynamics.is_fixed(states[left], fields[left], mobile)
+    ends = Recall(states, dynamics.energies(states, fields), n_sweeps, converged, cycling)
     if not trace:
         return ends
     path = path[: n_sweeps.max(initial=0) + 1]
-    return ends._replace(
-        trajectory=np.stack(path), trajectory_energies=np.stack([energy(s) for s in path])
-    )
+    energies = [dynamics.energies(s, dynamics.fields(s)) for s in path]
+    return ends._replace(trajectory=np.stack(path), trajectory_energies=np.stack(energies))
