@@ -103,9 +103,7 @@ def assert_is_the_slope(gradient, model, X, weights=None, atol=1e-7):
     step, n = 1e-5, model.n
 
     def slope(move):
-        up, down = (
-            weights @ pairwise.log_likelihood(move(sign * step), X) for sign in (1.0, -1.0)
-        )
+        up, down = (weights @ pairwise.log_likelihood(move(sign * step), X) for sign in (1.0, -1.0))
         return (up - down) / (2 * step)
 
     def moved(dJ, db):
