@@ -222,31 +222,36 @@ def _descend(
 ) -> Recall:
     """One unit at a time at temperature zero, until every probe has ended.
 
-    Fields follow the flips, and come from the states again before it is said that nothing moves.
+    Fields follow the flips. After more of these than there are units, which is when more rounding errors have gone into
+    a field than into its sum, they are summed anew before it is said that nothing moves.
     """
     n_sweeps, settled = np.zeros(len(states), np.int64), np.zeros(len(states), bool)
-    J = dynamics.params.J
+    J, n_units = dynamics.params.J, states.shape[1]
     influence = J if is_symmetric(J) else np.ascontiguousarray(J.T)
     law = (dynamics.zero, *dynamics.states)
     fields, path = dynamics.fields(states), [states.copy()]
+    since = np.zeros(len(states), np.int64)  # flips since the sum
     for t in range(max_sweeps):
-        if settled.all():
-            fields = dynamics.fields(states)
+        stale = settled & (since > n_units)
+        if settled.all() and stale.any():
+            fields[stale], since[stale] = dynamics.fields(states[stale]), 0
             settled = dynamics.is_fixed(states, fields, free)
         left = np.flatnonzero(~settled)
         if not left.size:
             break
         s, f, mobile = states[left], fields[left], free[left] if free.size else free
         flips = np.zeros(len(left), np.int64)
-        order = visits(dynamics.update, s.shape[1], fold(fold(key, t), 0))
+        order = visits(dynamics.update, n_units, fold(fold(key, t), 0))
         descend(influence, law, s, f, order, mobile, flips)
         states[left], fields[left] = s, f
         n_sweeps[left[flips > 0]] = t + 1
+        since[left] += flips
         settled[left] = dynamics.is_fixed(s, f, mobile)
         if trace:
             path.append(states.copy())
-    else:
-        fields = dynamics.fields(states)
+    stale = since > n_units
+    if stale.any():
+        fields[stale] = dynamics.fields(states[stale])
     converged = dynamics.is_fixed(states, fields, free)
     energies = dynamics.energies(states, fields)
     ends = Recall(states, energies, n_sweeps, converged, np.zeros(len(states), bool))
