@@ -3,8 +3,8 @@ r"""
 How much a Hopfield network can hold
 =========================================
 
-Hebb's rule stores :math:`K = \alpha N` random patterns. Up to a load of :math:`\alpha_c = 0.138` recall that starts at a
-stored pattern ends near it, with a few wrong bits; beyond, it ends anywhere. Amit, Gutfreund and Sompolinsky computed
+Hebb's rule stores :math:`K = \alpha N` random patterns. Up to a load of :math:`\alpha_c = 0.138` recall that starts at
+a stored pattern ends near it, with a few wrong bits; beyond, it ends anywhere. Amit, Gutfreund and Sompolinsky computed
 the whole curve in 1987, with the replica method of spin glasses, and it fits the machine without a parameter.
 """
 

@@ -45,7 +45,7 @@ print(f"{len(letters)} letters, {letters.shape[1]} units; mean correlation {like
 
 # %%
 # Probes: one half of each letter, the other unknown (NaN); and each letter ten times with 15 % of its pixels flipped.
-# The right halves tell the letters apart; of the upper, lower and left ones some are the same in two letters, or nearly.
+# The right halves tell the letters apart; of the other ones some are the same in two letters, or nearly.
 
 images = letters.reshape(-1, *SHAPE)
 UNKNOWN = {

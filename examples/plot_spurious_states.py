@@ -3,11 +3,11 @@
 Spurious states, and how to unlearn them
 =====================================
 
-A Hopfield network has more fixed points than the patterns it stores: mixtures of three patterns, of five, and states that
-belong to none. Started at random, it often ends in one of them. Hopfield, Feinstein and Palmer (1983) let it *dream*: from
-a random start it goes to a fixed point, and that state is weakened a little, by Hebb's rule with the sign reversed. What
-attracts most is weakened most, and those are the spurious states as long as there are any. Too many dreams, and the
-patterns go as well.
+A Hopfield network has more fixed points than the patterns it stores: mixtures of three patterns, of five, and states
+that belong to none. Started at random, it often ends in one of them. Hopfield, Feinstein and Palmer (1983) let it
+*dream*: from a random start it goes to a fixed point, and that state is weakened a little, by Hebb's rule with the sign
+reversed. What attracts most is weakened most, and those are the spurious states as long as there are any. Too many
+dreams, and the patterns go as well.
 """
 
 import matplotlib.pyplot as plt
@@ -51,8 +51,8 @@ assert table[:, 1].max() > table[0, 1] + 0.2
 assert table[-1, 2] < 0.5 < table[0, 2]
 
 # %%
-# Left: dreams first help, then hurt. Right: how near the starts come to a pattern. Before dreaming, many end half-way: a
-# mixture of three patterns has the overlap 1/2 with each of them.
+# Left: dreams first help, then hurt. Right: how near the starts come to a pattern. Before dreaming, many end half-way:
+# a mixture of three patterns has the overlap 1/2 with each of them.
 
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
 axes[0].plot(table[:, 0], table[:, 1], marker="o", label="random starts that find a pattern")
