@@ -14,6 +14,7 @@ from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._validation import check_weights
 from ebm.units import Bernoulli, Spin, TwoState
 
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
@@ -146,7 +147,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
         schedule = np.asarray(betas, dtype=np.float64)
-        if schedule.ndim != 1 or not schedule.size or not (schedule > 0).all():
+        possible = (schedule > 0) & (schedule < np.inf)
+        if schedule.ndim != 1 or not schedule.size or not possible.all():
             raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
         if schedule.size == 2:
             schedule = np.geomspace(schedule[0], schedule[1], n_steps)
@@ -193,10 +195,10 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         rows = None if X is None else self._dense(X, params)
         key = self._next_key(random_state)
         start = self._start(params, n_samples, fold(key, 0))
-        found = compare_moments(
-            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=sample_weight
+        weights = None if rows is None else check_weights(sample_weight, rows)
+        return compare_moments(
+            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
         )
-        return found
 
     def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
         """Independent units: those of the training data, as far as they are known."""
