@@ -37,18 +37,27 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
+        check_is_fitted(self, "n_features_in_")
         mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
         return Pairwise(unit, self.n_hidden, mask)
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, "couplings_")
+        n_hidden = len(np.atleast_1d(self.couplings_)) - self.n_features_in_
+        if n_hidden >= 0 and n_hidden != self.n_hidden:
+            raise ValueError(
+                f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
+                "Fit anew (warm_start=False) to change it."
+            )
         J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
         bias = np.ascontiguousarray(self.intercept_, J.dtype)
         if bias.shape != (len(J),):
             raise ValueError(
                 f"intercept_ must have the shape ({len(J)},), as couplings_ says. Got {bias.shape}."
             )
+        if not np.isfinite(bias).all():
+            raise ValueError("intercept_ holds NaN or infinite values.")
         return PairwiseParameters(J, bias)
 
     # Energies and features
@@ -75,9 +84,11 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         params = self._params()
         v = self._dense(X, params)
-        if H is None and self.n_hidden:
+        if (H is None) != (self.n_hidden == 0):
             raise ValueError(
                 f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
+                if self.n_hidden
+                else "H must be None: there are no hidden units."
             )
         if H is None:
             return self._model().energy(params, v)

@@ -125,7 +125,7 @@ def _inverse(covariance: Array) -> Array:
             "there are rows. A pseudocount above zero helps."
         )
     inverse: Array = (vectors / values) @ vectors.T
-    return inverse
+    return (inverse + inverse.T) / 2  # equal to the last bit, as couplings of a pair are
 
 
 def _couplings(mean: Array, inverse: Array, order: int) -> tuple[Array, int]:

@@ -199,7 +199,7 @@ def test_rows_without_unknown_entries_come_back_as_they_are(n_hidden):
 
 
 def test_diagnostics_of_samples():
-    found = fitted(strong(SPIN))
+    found = fitted(random_pairwise(4, SPIN))
     v, told = found.sample(50, n_steps=60, return_diagnostics=True)
     assert v.shape == (50, 4) and 0.9 < told.rhat < 1.2
     tempered = Tempering(n_temperatures=3)
