@@ -50,8 +50,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
         ``lattice((8, 8)) > 0`` is one.
 
-    learning_rate : float, default=0.01
-        Step size of the updates, at the start of `schedule`.
+    learning_rate : float, default=0.05
+        Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
+        steps.
 
     batch_size : int, default=100
         Rows per update.
@@ -111,7 +112,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
     history_ : dict of ndarray
         What was recorded, one entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the
-        callbacks; of a direct solution one entry per iteration: "iteration", "objective", "slope".
+        callbacks; of a direct solution one entry per iteration: "iteration", "cost" (what is minimised), "slope".
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -143,13 +144,12 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     --------
     >>> import numpy as np
     >>> from ebm import BoltzmannMachine
-    >>> X = np.array([[1, 1, 1], [1, 1, -1], [-1, -1, -1], [-1, -1, 1], [1, -1, -1], [-1, 1, 1]])
-    >>> machine = BoltzmannMachine(unit="spin", gradient="pseudo_likelihood").fit(X)
-    >>> machine.couplings_.round(2)
-    array([[0.  , 0.46, 0.  ],
-           [0.46, 0.  , 0.46],
-           [0.  , 0.46, 0.  ]])
-    >>> machine.log_likelihood(X).round(2)
+    >>> X = np.array([[1, 1], [1, 1], [1, 1], [-1, -1], [-1, -1], [-1, -1], [1, -1], [-1, 1]])
+    >>> machine = BoltzmannMachine(unit="spin", gradient="maximum_likelihood").fit(X)
+    >>> np.tanh(machine.couplings_[0, 1]).round(3)  # the correlation of the two units
+    np.float64(0.5)
+    >>> np.exp(machine.log_likelihood([[1, 1], [1, -1]])).round(3)
+    array([0.375, 0.125])
     """
 
     _chain_names: ClassVar[tuple[str, str, str]] = ("chains_", "offset_", "_no_offset")
@@ -173,7 +173,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         *,
         unit: Any = "bernoulli",
         mask: Any = None,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.05,
         batch_size: int = 100,
         n_iter: int = 10,
         verbose: int = 0,
@@ -279,14 +279,14 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         mean = rows.mean()
         self.chains_ = np.zeros((0, len(mean)), X.dtype)
         self.offset_ = mean.astype(X.dtype)
-        names = ("iteration", "objective", "slope")
+        names = ("iteration", "cost", "slope")
         columns = zip(*told, strict=True) if told else [()] * len(names)
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
         self._seed, self._n_draws = seed, -1
         self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
         if solution.message:
             warnings.warn(
-                f"{type(self).__name__}: {solution.message}", ConvergenceWarning, stacklevel=4
+                f"{type(self).__name__}: {solution.message}.", ConvergenceWarning, stacklevel=4
             )
 
     def _is_fitted(self) -> bool:

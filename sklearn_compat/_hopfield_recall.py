@@ -54,7 +54,8 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         Returns
         -------
         X_recalled : ndarray of shape (n_samples, n_features)
-            Of the same convention as the patterns, and of the dtype of the network. The same call gives the same result.
+            Of the same convention as the patterns, and of the dtype of the network. The same call gives the same
+            result.
 
         Warns
         -----

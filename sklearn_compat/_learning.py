@@ -24,6 +24,7 @@ from ebm.optimizers import (
     schedule_record,
 )
 from ebm.sklearn_compat._fitted import Fitted
+from ebm.sklearn_compat._settings import NestedSettings
 from ebm.sklearn_compat._validation import (
     check_repetitions,
     check_rows,
@@ -37,7 +38,7 @@ SHOWN_ROWS = 500
 RECORD = HasMethods(["get_params", "set_params"])
 
 
-class Learning(Fitted, BaseEstimator):
+class Learning(NestedSettings, Fitted, BaseEstimator):
     """Estimators that learn by gradients, batch by batch (abstract).
 
     A subclass says how its parameters are named (:meth:`_params`, :meth:`_keep_params`), which attributes hold the
@@ -75,25 +76,6 @@ class Learning(Fitted, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
-
-    def set_params(self, **params: Any) -> "Learning":
-        """Set parameters by name; ``gradient__n_steps`` reaches into a record, also one given by its string.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        for name in {name.split("__")[0] for name in params if "__" in name}:
-            value = params.get(name, getattr(self, name, None))
-            if (value is None or isinstance(value, str)) and name in self._resolvers:
-                params = {**params, name: self._resolvers[name](value)}
-        return super().set_params(**params)
 
     def _plan(self, seed: int) -> training.Plan:
         return training.Plan(

@@ -26,23 +26,26 @@ ANNEALING = 1 << 41
 class Likelihoods(Fitted):
     """Likelihoods under the distribution of the fitted attributes (abstract)."""
 
-    def free_energy(self, X: Any) -> Array:
-        """Free energy F(v) = -log sum_h exp(-E(v, h)).
+    def free_energy(self, X: Any, beta: float = 1.0) -> Array:
+        """Free energy F(v) = -(1/beta) log sum_h exp(-beta E(v, h)).
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Visible states.
+        beta : float, default=1.0
+            Inverse temperature.
 
         Returns
         -------
         free_energy : ndarray of shape (n_samples,)
-            Free energies in nats; -F(v) is log p(v) up to the constant log Z.
+            Free energies in nats; -beta F(v) is log p(v) up to the constant log Z(beta).
         """
+        check_real(beta, "beta", open_low=True)
         model = self._model()
-        return self._by_blocks(X, lambda params, v: free_energy(model, params, v))
+        return self._by_blocks(X, lambda params, v: free_energy(model, params, v, beta))
 
-    def score_samples(self, X: Any) -> Array:
+    def score_samples(self, X: Any, beta: float = 1.0) -> Array:
         """Pseudo-log-likelihood of each row: the sum of log p(v_i | the other visible units) over the features.
 
         Deterministic: no feature is picked at random, all are summed.
@@ -51,14 +54,19 @@ class Likelihoods(Fitted):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Visible states.
+        beta : float, default=1.0
+            Inverse temperature.
 
         Returns
         -------
         pseudo_log_likelihood : ndarray of shape (n_samples,)
             In nats.
         """
+        check_real(beta, "beta", open_low=True)
         model = self._model()
-        return self._by_blocks(X, lambda params, v: pseudo_log_likelihood(model, params, v))
+        return self._by_blocks(
+            X, lambda params, v: pseudo_log_likelihood(model, tempered(model, params, beta), v)
+        )
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean pseudo-log-likelihood of the rows of `X` (see :meth:`score_samples`).
@@ -133,11 +141,12 @@ class Likelihoods(Fitted):
         X: Any,
         method: Any = "auto",
         *,
+        beta: float = 1.0,
         return_std: bool = False,
         n_jobs: int | None = None,
         random_state: Any = None,
     ) -> Any:
-        """Log-likelihood log p(v) = -F(v) - log Z of each row.
+        """Log-likelihood log p(v) = -beta F(v) - log Z(beta) of each row.
 
         Parameters
         ----------
@@ -146,6 +155,8 @@ class Likelihoods(Fitted):
         method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE, default="auto"
             The first three: with log Z of :meth:`log_partition`. "raise": by annealing back from each row, a
             conservative estimate that needs no log Z. "pseudo": the pseudo-log-likelihood of :meth:`score_samples`.
+        beta : float, default=1.0
+            Inverse temperature.
         return_std : bool, default=False
             Whether to return standard errors as well.
         n_jobs : int, default=None
@@ -161,10 +172,12 @@ class Likelihoods(Fitted):
             Only with `return_std`. That of log Z is shared by all rows, so that their mean has it as well; those of
             "raise" are independent.
         """
-        params = self._params()
+        check_real(beta, "beta", open_low=True)
+        model = self._model()
+        params = tempered(model, self._params(), beta)
         rows = self._dense(X, params)
         values, errors, z = log_likelihood(
-            self._model(), params, rows, method, self._evaluation(params, n_jobs, random_state)
+            model, params, rows, method, self._evaluation(params, n_jobs, random_state)
         )
         if z is not None:
             _agreed(z, method)
@@ -178,6 +191,11 @@ class Likelihoods(Fitted):
         name = type(self).__name__
         tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
         return Evaluation(self._base(params), None, key, n_jobs, tell)
+
+
+def tempered(model: Any, params: Any, beta: float) -> Any:
+    """Parameters whose law at temperature one is that of `params` at the inverse temperature `beta`."""
+    return params if beta == 1 else model.tempered(params, beta)
 
 
 def _agreed(z: LogPartition, method: Any) -> LogPartition:

@@ -1,4 +1,4 @@
-"""Nested parameter names that reach into a record which is still a name: ``rule__kappa`` where ``rule="perceptron"``."""
+"""Nested parameter names that reach into a record given by its name: ``rule__kappa`` where ``rule="perceptron"``."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ class NestedSettings:
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}
 
     def set_params(self, **params: Any) -> Any:
-        """Set parameters by name; ``rule__kappa`` reaches into a record, also one given by its string.
+        """Set parameters by name; ``name__setting`` reaches into a record, also one given by its string.
 
         Parameters
         ----------
@@ -24,6 +24,6 @@ class NestedSettings:
         """
         for name in {name.split("__")[0] for name in params if "__" in name}:
             value = params.get(name, getattr(self, name, None))
-            if isinstance(value, str) and name in self._resolvers:
+            if (value is None or isinstance(value, str)) and name in self._resolvers:
                 params = {**params, name: self._resolvers[name](value)}
         return super().set_params(**params)  # type: ignore[misc]

@@ -11,7 +11,7 @@ from sklearn.utils.validation import validate_data
 
 from ebm._checks import Array
 from ebm.sklearn_compat._validation import FLOATS
-from ebm.storage.patterns import LOW, convention_of, holds, nearest_convention, to_spins
+from ebm.storage.patterns import convention_of, holds, nearest_convention, to_spins
 
 OWN = ("ebm", "sklearn")
 NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
@@ -101,7 +101,7 @@ def warn_other(convention: str) -> None:
 def refuse_empty(X: Array, convention: str) -> None:
     """ValueError for a pattern of bits that are all zero."""
     if convention == "binary":
-        empty = (LOW["binary"] == X).all(axis=1)
+        empty = (X == 0).all(axis=1)
         if empty.any():
             raise ValueError(
                 f"Row {int(empty.argmax())} of X is all zeros, which is no pattern. Leave it out; "

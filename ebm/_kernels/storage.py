@@ -31,7 +31,8 @@ def min_over(products, own, targets, goal, max_sweeps, strengths):
     Parameters
     ----------
     products : ndarray of shape (n_patterns, n_patterns)
-        Scalar products of the patterns. `own` is to be subtracted from those of the examples: what the unit itself adds.
+        Scalar products of the patterns. `own` is to be subtracted from those of the examples: what the unit itself
+        adds.
     targets : ndarray of shape (n_patterns,)
         Signs.
     goal : tuple (kappa, tol)

@@ -5,14 +5,14 @@ Of units with couplings J, on which fields f act from outside (their biases incl
     A(f) = log sum_s exp(beta [s'Js / 2 + f's]),        <s>_f,        <ss'>_f.
 
 Units that are not joined to each other are independent given the others, and are summed out in closed form. Only the
-others are enumerated: all but one where every pair is joined, every second one of a square lattice, the smaller layer
+others are enumerated: all of them where every pair is joined, every second one of a square lattice, the smaller layer
 of two, none where no two units are joined. These fall into a *suffix* of at most ten units, whose states are a table,
 and a *prefix*, which acts on the suffix like a field:
 
     log p(prefix, suffix) = own(prefix) + own(suffix) + beta (f + J' prefix)' suffix + A_rest(f + J' prefix + J' suffix)
 
-So a block of states is one matrix product and one pass of exponentials, a few nanoseconds a state: less than it takes
-to go from each state to the next by one flip, as a Gray code does. All in double precision.
+So a block of states is one matrix product and one pass of exponentials, a few nanoseconds a state, and nothing is
+carried from state to state that could gather rounding errors. All in double precision.
 """
 
 from collections.abc import Iterator
@@ -26,6 +26,8 @@ from ebm.units import TwoState
 
 # Units of the suffix: a row of 1024 states.
 SUFFIX = 10
+# Units that are worth summing out: their logarithms make a state five times as dear, and each halves the states.
+WORTHWHILE = 3
 # Numbers in a block: half a megabyte, which stays in the cache.
 BLOCK_NUMBERS = 1 << 16
 # Sums that are held at a time, one for each row of fields and state of the prefix.
@@ -103,6 +105,8 @@ def all_states(unit: TwoState, n_units: int) -> Array:
 def group(unit: TwoState, J: Array, beta: float, limit: int, name: str) -> Group:
     """Prepare units of the couplings `J`, called `name`; ValueError if more than `limit` have to be enumerated."""
     rest = independent_units(J)
+    if len(J) <= limit and np.count_nonzero(rest) < WORTHWHILE:
+        rest[:] = False
     listed = np.flatnonzero(~rest)
     if len(listed) > limit:
         raise ValueError(
@@ -150,9 +154,10 @@ def block(group: Group, fields: Array, start: int) -> Block:
     log_weights += own[:, np.newaxis]
     outer = f[:, r] + prefixes @ group.J[p, r]
     inputs = outer[:, np.newaxis] + group.suffixes @ group.J[c, r]
-    inputs = inputs.reshape(-1, outer.shape[1])
-    summed_out = group.unit.log_normaliser(_without_bias(group, inputs), inputs, group.beta)
-    log_weights += summed_out.reshape(log_weights.shape)
+    inputs = inputs.reshape(log_weights.size, outer.shape[1])
+    if inputs.size:
+        summed_out = group.unit.log_normaliser(_without_bias(group, inputs), inputs, group.beta)
+        log_weights += summed_out.reshape(log_weights.shape)
     return Block(rows, numbers, log_weights, inputs)
 
 
@@ -215,7 +220,7 @@ class Tally:
         p, c, r = g.parts
         P = np.exp(block.log_weights - log_z[block.rows, np.newaxis])
         m = g.unit.mean(_without_bias(g, block.inputs), block.inputs, g.beta)
-        joint = (P.reshape(-1, 1) * m).reshape(*P.shape, -1)
+        joint = (P.reshape(-1, 1) * m).reshape(*P.shape, m.shape[1])
         share, prefixes = weights[block.rows], g.prefixes[block.prefixes]
         of_prefix, suffix, rest = P.sum(axis=1), P @ g.suffixes, joint.sum(axis=1)
         self._of_prefix += np.bincount(block.prefixes, share * of_prefix, len(g.prefixes))

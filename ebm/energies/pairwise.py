@@ -15,6 +15,7 @@ from zlib import crc32
 import numpy as np
 
 from ebm._checks import Array
+from ebm._kernels.symmetry import absolute_sums
 from ebm._random import Key, normal
 from ebm.units import TwoState
 
@@ -149,13 +150,14 @@ class Pairwise:
         return not params.J[n:, n:].any()
 
 
-# Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a margin.
+# Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a
+# margin.
 ROUNDING = 8.0
 
 
 def field_rounding(params: PairwiseParameters) -> Array:
     """Fields (n_units,), bias included, below which rounding may have decided the sign."""
-    scale = np.abs(params.J).sum(axis=1) + np.abs(params.bias)
+    scale = absolute_sums(params.J) + np.abs(params.bias)
     small: Array = (ROUNDING * np.finfo(params.J.dtype).eps * scale).astype(params.J.dtype)
     return small
 

@@ -35,7 +35,8 @@ class Solution(NamedTuple):
     slope : float
         The largest slope of the cost that is left, in absolute value.
     message : str
-        What the user has to be told, such as that the solver has not converged; '' when all is well.
+        What the user has to be told, such as that the solver has not converged, without a full stop; '' when all is
+        well.
     """
 
     params: PairwiseParameters

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.conditionals import flip_losses
@@ -40,6 +41,13 @@ from ebm.gradients.inverse_ising import (
 )
 from ebm.optimizers.lbfgs import lbfgs
 from ebm.units import TwoState
+
+# Where a search has passed when its slopes first were as small as this is remembered.
+LEVELS = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+# A curvature this small is taken for none, whatever the tolerance. In 300 spin glasses of 5 to 16 spins, at beta = 0.5
+# to 3 and with 30 to 100 000 rows, those without a finite maximum had at most 8e-7 at the default tolerance and the
+# others at least 9e-5.
+FLAT = 1e-6
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,8 +70,9 @@ class MaximumPseudoLikelihood(Direct):
     Notes
     -----
     Units that never change in the data have no finite best bias. They are taken to be independent of all others, with
-    half a row of either state added. Units that follow from others without error have no finite best couplings unless
-    there is a penalty; where the search ended they are large, and the solution's message names the units.
+    half a row of either state added. Where the others predict a unit without error, on some rows at least, there are no
+    finite best couplings unless there is a penalty; where the search ended they are large, and the solution's message
+    names such units.
 
     Rows that are equal are counted, not repeated, if all hold nothing but the two states: the cost is that of the
     different rows. Values between the states are compared with their mirror images, as by ``score_samples``.
@@ -190,6 +199,7 @@ class Problem:
         sd = rows.deviation
         self.scale = np.append(1 / (sd[self.pairs[0]] * sd[self.pairs[1]]), 1 / sd[rows.changing])
         self.n_pairs = len(self.pairs[0])
+        self._passed: list[Array | None] = [None for level in LEVELS if level > 3 * settings.tol]
 
     def encode(self, unit: TwoState, start: PairwiseParameters | None) -> Array:
         """The vector to begin with."""
@@ -230,25 +240,47 @@ class Problem:
         values = J[self.pairs]
         loss += 0.5 * self.settings.l2 * float(values @ values)
         slopes[: self.n_pairs] += self.settings.l2 * values
-        return loss, slopes * self.scale
+        slopes *= self.scale
+        largest = np.abs(slopes).max(initial=0)
+        for k, passed in enumerate(self._passed):
+            if passed is None and largest <= LEVELS[k]:
+                self._passed[k] = theta.copy()
+        return loss, slopes
 
     def told(self, theta: Array) -> str:
-        """Names units that the others predict without error, when no penalty holds their couplings back."""
-        if self.settings.l1 or self.settings.l2:
+        """Names units whose fields have no finite best values, when no penalty holds the couplings back.
+
+        What goes to infinity leaves a flat cost behind: its slopes and curvatures fall together, like exp(-2 f). So
+        along the way that the search has made since its slopes were small already, the curvature at its end is about
+        the tolerance, or less; at a finite maximum it is what it always was.
+        """
+        ways = [theta - passed for passed in self._passed if passed is not None]
+        ways = [way / np.linalg.norm(way) for way in ways if way.any()]
+        if self.settings.l1 or self.settings.l2 or not ways:
             return ""
-        J, at_mean = self.fields(theta)
-        right, errors = self.rows.changing.copy(), np.zeros(self.n_units)
-        for s, w in self.rows.blocks():
-            f = (s - self.rows.mean) @ J + at_mean
-            right &= ((s * f > 0) | (s == 0)).all(axis=0)
-            flip_losses(s, f, w)
-            errors += np.abs(f).sum(axis=0) / 2
-        # At a finite maximum, errors to both sides cancel; what vanishes with the slope does so on the way to infinity.
-        units = np.flatnonzero(right & (errors <= 10 * self.settings.tol))
-        if not len(units):
+        curvatures, reach = self._along(theta, ways)
+        flattest = int(np.argmin(curvatures))
+        if curvatures[flattest] > max(5 * self.settings.tol, FLAT):
             return ""
+        units = np.flatnonzero(reach[flattest] > 0.2 * reach[flattest].max())
         some = ", ".join(map(str, units[:5])) + (", ..." if len(units) > 5 else "")
         return (
-            f"units {some} ({len(units)} in all) are predicted by the others without error: their best couplings are "
-            "infinite, and these stand where the search ended. l2 above zero makes them finite."
+            f"on some rows the others predict units {some} ({len(units)} in all) without error: the best couplings are "
+            "infinite, and these stand where the search ended. l2 above zero makes them finite"
         )
+
+    def _along(self, theta: Array, ways: list[Array]) -> tuple[Array, Array]:
+        """Curvatures of the cost at `theta` along unit vectors, and how far these move the fields of units at most."""
+        J, at_mean = self.fields(theta)
+        origin = self.fields(0 * theta)[1]
+        steps = [self.fields(way) for way in ways]
+        curvatures, reach = np.zeros(len(ways)), np.zeros((len(ways), self.n_units))
+        for s, w in self.rows.blocks():
+            centred = s - self.rows.mean
+            gain = 2 * s * (centred @ J + at_mean)
+            curvature = 4 * s**2 * expit(gain) * expit(-gain)
+            for k, (J_step, mean_step) in enumerate(steps):
+                change = centred @ J_step + (mean_step - origin)
+                curvatures[k] += w @ (curvature * change**2).sum(axis=1)
+                np.maximum(reach[k], np.abs(change).max(axis=0), out=reach[k])
+        return curvatures, reach

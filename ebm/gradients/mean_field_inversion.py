@@ -125,7 +125,7 @@ def _inverse(covariance: Array) -> Array:
             "there are rows. A pseudocount above zero helps."
         )
     inverse: Array = (vectors / values) @ vectors.T
-    return (inverse + inverse.T) / 2  # equal to the last bit, as couplings of a pair are
+    return (inverse + inverse.T) / 2
 
 
 def _couplings(mean: Array, inverse: Array, order: int) -> tuple[Array, int]:
@@ -149,5 +149,5 @@ def _told(n_missed: int) -> str:
         return ""
     return (
         f"the equations of order 2 have no real solution for {n_missed} pair{'s' * (n_missed > 1)} of units, whose "
-        "couplings are the nearest to one: they are too strong for a mean field. MaximumPseudoLikelihood needs none."
+        "couplings are the nearest to one: they are too strong for a mean field. MaximumPseudoLikelihood needs none"
     )

@@ -235,7 +235,7 @@ def _newton(
 ) -> tuple[Array, Progress, str]:
     penalty = np.append(np.full(len(wanted) - family.n, settings.l2), np.zeros(family.n))
     point = _point(family, wanted, penalty, theta)
-    progress, message = Progress(0, -point.value, np.inf), ""
+    progress = Progress(0, -point.value, np.inf)
     try:
         for step in range(settings.max_iter + 1):
             mean, curvature = family.moments(point.p)
@@ -246,21 +246,23 @@ def _newton(
                 tell(progress)
             if progress.slope <= settings.tol:
                 return point.theta, progress, _boundary() if flat <= 10 * settings.tol else ""
+            if step == settings.max_iter:
+                break
             after = _line_search(family, wanted, penalty, point, direction, slopes)
-            if after is None or step == settings.max_iter:
+            if after is None:
                 break
             point = after
     except KeyboardInterrupt:
         return point.theta, progress, "interrupted; the parameters of the last step are kept"
     told = f"not converged: after {progress.n_iter} steps a slope of {progress.slope:.3g} is left"
-    message = f"{told}, above tol={settings.tol:g}. " + (_boundary() if flat <= 1e-6 else "")
-    return point.theta, progress, message.strip()
+    told = f"{told}, above tol={settings.tol:g}"
+    return point.theta, progress, f"{told}; {_boundary()}" if flat <= 1e-6 else told
 
 
 def _boundary() -> str:
     return (
-        "The means and correlations are on the boundary of those that a law can have: only infinite parameters reach "
-        "them, and the search ended on the way. l2 above zero keeps couplings finite, more data may."
+        "the means and correlations are, within tol, on the boundary of what a law can have: only infinite parameters "
+        "reach them, and the search ended on the way. l2 above zero keeps couplings finite, more data may"
     )
 
 

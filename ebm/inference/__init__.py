@@ -2,14 +2,18 @@
 
 from ebm.inference.mean_field import FixedPoint, mean_field, mean_field_free_energy
 from ebm.inference.recall import Recall, recall
+from ebm.inference.retrieval import Retrieval, settle_spins, settle_vectors
 from ebm.inference.tap import tap, tap_correlations, tap_free_energy
 
 __all__ = [
     "FixedPoint",
     "Recall",
+    "Retrieval",
     "mean_field",
     "mean_field_free_energy",
     "recall",
+    "settle_spins",
+    "settle_vectors",
     "tap",
     "tap_correlations",
     "tap_free_energy",

@@ -1,34 +1,36 @@
 """Recall: the states of a pairwise model that its units settle in, and walks at a temperature above zero.
 
-At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0. Row i
-of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J symmetric
-and zero on the diagonal,
+At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0.
+Row i of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J
+symmetric and zero on the diagonal,
 
 - one unit at a time (*asynchronous*), no update raises E(s) = -s'Js / 2 - b's, and recall ends in a fixed point;
-- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes to and fro between two states
+- all units at once (*synchronous*; Little 1974), it ends in a fixed point or goes back and forth between two states
   (Goles, Fogelman & Pellegrin 1985), which is found out: a 2-cycle.
 
 Without symmetry neither holds. At temperature T = 1 / beta a unit takes its higher state with the probability
-sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves exp(-beta
-E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
+sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves
+exp(-beta E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
 
-Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where the
-field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where that
-field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on which probes
-are recalled together.
+Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where
+the field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where
+that field is zero, a random bit of the key decides, the same for all probes, so that a result does not depend on
+which probes are recalled together.
 """
 
-import functools
 from typing import NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
-from ebm._kernels.sweeps import HEAT_BATH, THRESHOLD, sweep
+from ebm._kernels.sweeps import HEAT_BATH, descend, sweep
+from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, fold, uniform
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
+# Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
+TIES = 1 << 40
 
 
 class Recall(NamedTuple):
@@ -69,7 +71,7 @@ def recall(
     *,
     update: str = "async",
     temperature: float = 0.0,
-    max_sweeps: int = 100,
+    max_sweeps: int = 300,
     clamp: bool = False,
     trace: bool = False,
 ) -> Recall:
@@ -86,8 +88,8 @@ def recall(
     key : Key
         Sweep t draws from ``fold(key, t)``.
     update : {"async", "cyclic", "glauber", "sync"}
-        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once. The
-        order is the same for all probes.
+        One unit at a time, in a fresh random order every sweep, in order, or drawn with replacement; or all at once.
+        The order is the same for all probes.
     temperature : float
         T.
     max_sweeps : int
@@ -113,9 +115,10 @@ def recall(
     check_integer(max_sweeps, "max_sweeps")
     _check_probes(model, params, probes)
     dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
-    states = _complete(dynamics, probes, fold(key, max_sweeps))
+    states = _complete(dynamics, probes, fold(key, TIES))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
-    return _walk(dynamics, states, free, key, max_sweeps, trace)
+    settle = _walk if temperature or update == "sync" else _descend
+    return settle(dynamics, states, free, key, max_sweeps, trace)
 
 
 class _Dynamics(NamedTuple):
@@ -135,14 +138,27 @@ class _Dynamics(NamedTuple):
 
     def point(self, s: Array, otherwise: Array) -> Array:
         """Where the fields at `s` (rows, n_units) point; `otherwise` where they are zero."""
-        f = s @ self.params.J.T + self.params.bias
+        return self.pointed(self.fields(s), otherwise)
+
+    def fields(self, s: Array) -> Array:
+        """What the units feel at `s` (rows, n_units), the biases included."""
+        f: Array = s @ self.params.J.T + self.params.bias
+        return f
+
+    def energies(self, s: Array, f: Array) -> Array:
+        """E = -(J s + 2 b)'s / 2 of each row, given the fields f = J s + b."""
+        energies: Array = -0.5 * np.einsum("ij,ij->i", f + self.params.bias, s, dtype=np.float64)
+        return energies
+
+    def pointed(self, f: Array, otherwise: Array) -> Array:
+        """Where the fields `f` point."""
         low, high = (f.dtype.type(state) for state in self.states)
         pointed: Array = np.where(f > self.zero, high, np.where(f < -self.zero, low, otherwise))
         return pointed
 
-    def is_fixed(self, s: Array, free: Array) -> Array:
-        """Whether no free unit of each row is to change."""
-        moves = self.point(s, s) != s
+    def is_fixed(self, s: Array, f: Array, free: Array) -> Array:
+        """Whether no free unit of each row is to change, given their fields `f`."""
+        moves = self.pointed(f, s) != s
         found: Array = ~(moves & free if free.size else moves).any(axis=1)
         return found
 
@@ -161,18 +177,14 @@ class _Dynamics(NamedTuple):
         return held
 
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
-        """One unit after the other."""
+        """One unit after the other, above temperature zero."""
         J, bias = self.params
-        dtype, beta = J.dtype, 1 / self.temperature if self.temperature else 0.0
-        if self.temperature:
-            law = (np.full(1, beta, dtype), (beta * bias[np.newaxis]).astype(dtype), *self.states)
-        else:
-            law = (np.ones(1, dtype), np.stack([bias, self.zero]), *self.states)
+        beta = J.dtype.type(1 / self.temperature)
+        law = (np.full(1, beta), beta * bias[np.newaxis], *self.states)
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))
         held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)
-        rule = HEAT_BATH if self.temperature else THRESHOLD
-        sweep(J, law, rule, columns, order, held, draw, np.zeros(len(s), dtype))
+        sweep(J, law, HEAT_BATH, columns, order, held, draw, np.zeros(len(s), J.dtype))
         return np.ascontiguousarray(columns.T)
 
 
@@ -205,10 +217,51 @@ def _check_probes(model: Pairwise, params: PairwiseParameters, probes: Array) ->
         raise ValueError(f"Probes must consist of the states {states}, and NaN where unknown.")
 
 
+def _descend(
+    dynamics: _Dynamics, states: Array, free: Array, key: Key, max_sweeps: int, trace: bool
+) -> Recall:
+    """One unit at a time at temperature zero, until every probe has ended.
+
+    Fields follow the flips. After more of these than there are units, which is when more rounding errors have gone into
+    a field than into its sum, they are summed anew before it is said that nothing moves.
+    """
+    n_sweeps, settled = np.zeros(len(states), np.int64), np.zeros(len(states), bool)
+    J, n_units = dynamics.params.J, states.shape[1]
+    influence = J if is_symmetric(J) else np.ascontiguousarray(J.T)
+    law = (dynamics.zero, *dynamics.states)
+    fields, path = dynamics.fields(states), [states.copy()]
+    since = np.zeros(len(states), np.int64)  # flips since the sum
+    for t in range(max_sweeps):
+        stale = settled & (since > n_units)
+        if settled.all() and stale.any():
+            fields[stale], since[stale] = dynamics.fields(states[stale]), 0
+            settled = dynamics.is_fixed(states, fields, free)
+        left = np.flatnonzero(~settled)
+        if not left.size:
+            break
+        s, f, mobile = states[left], fields[left], free[left] if free.size else free
+        flips = np.zeros(len(left), np.int64)
+        order = visits(dynamics.update, n_units, fold(fold(key, t), 0))
+        descend(influence, law, s, f, order, mobile, flips)
+        states[left], fields[left] = s, f
+        n_sweeps[left[flips > 0]] = t + 1
+        since[left] += flips
+        settled[left] = dynamics.is_fixed(s, f, mobile)
+        if trace:
+            path.append(states.copy())
+    stale = since > n_units
+    if stale.any():
+        fields[stale] = dynamics.fields(states[stale])
+    converged = dynamics.is_fixed(states, fields, free)
+    energies = dynamics.energies(states, fields)
+    ends = Recall(states, energies, n_sweeps, converged, np.zeros(len(states), bool))
+    return _traced(dynamics, ends, path) if trace else ends
+
+
 def _walk(
     dynamics: _Dynamics, states: Array, free: Array, key: Key, max_sweeps: int, trace: bool
 ) -> Recall:
-    """Sweep until every probe has ended; at temperature zero, those that have are left out."""
+    """Above temperature zero, `max_sweeps` sweeps; at zero, all units at once until every probe has ended."""
     settles = dynamics.temperature == 0
     n_sweeps = np.zeros(len(states), np.int64)
     converged, cycling = np.zeros((2, len(states)), bool)
@@ -224,21 +277,21 @@ def _walk(
         n_sweeps[left[moved] if settles else left] = t + 1
         if settles:
             converged[left] = ~moved
-            if dynamics.update == "glauber":  # not every unit has had its turn
-                converged[left] &= dynamics.is_fixed(new, mobile)
-            if dynamics.update == "sync":
-                cycling[left] = moved & (new == before[left]).all(axis=1)
+            cycling[left] = moved & (new == before[left]).all(axis=1)
         before[left], states[left] = old, new
         if trace:
             path.append(states.copy())
     left = np.flatnonzero(~(converged | cycling))
+    fields = dynamics.fields(states)
     if settles and left.size:
-        converged[left] = dynamics.is_fixed(states[left], free[left] if free.size else free)
-    energy = functools.partial(dynamics.model.energy, dynamics.params)
-    ends = Recall(states, energy(states), n_sweeps, converged, cycling)
-    if not trace:
-        return ends
-    path = path[: n_sweeps.max(initial=0) + 1]
-    return ends._replace(
-        trajectory=np.stack(path), trajectory_energies=np.stack([energy(s) for s in path])
-    )
+        mobile = free[left] if free.size else free
+        converged[left] = dynamics.is_fixed(states[left], fields[left], mobile)
+    ends = Recall(states, dynamics.energies(states, fields), n_sweeps, converged, cycling)
+    return _traced(dynamics, ends, path) if trace else ends
+
+
+def _traced(dynamics: _Dynamics, ends: Recall, path: list[Array]) -> Recall:
+    """With the states of the way, as far as something moved."""
+    path = path[: ends.n_sweeps.max(initial=0) + 1]
+    energies = [dynamics.energies(s, dynamics.fields(s)) for s in path]
+    return ends._replace(trajectory=np.stack(path), trajectory_energies=np.stack(energies))

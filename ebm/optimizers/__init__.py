@@ -3,6 +3,7 @@
 from ebm._checks import resolve
 from ebm.optimizers.adaptive import AdaDelta, AdaGrad, Adam, Nadam, RMSProp
 from ebm.optimizers.base import Hold, Optimizer
+from ebm.optimizers.normalized import NormalizedMomentum
 from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import SCHEDULES, Constant, Exponential, Inverse, Linear, Schedule
 from ebm.optimizers.sgd import SGD, Momentum, Nesterov
@@ -33,6 +34,7 @@ __all__ = [
     "Momentum",
     "Nadam",
     "Nesterov",
+    "NormalizedMomentum",
     "Optimizer",
     "RMSProp",
     "Regularization",

@@ -5,8 +5,9 @@ zero: where its aligned fields (Gardner's stabilities, up to the norm of the cou
 
     xi_i h_i,    h_i = sum_j J_ij xi_j + b_i,
 
-are positive for all units i, or zero, for sign(0) keeps the state. J_ij is what unit j does to unit i. A rule computes J
-and b from the patterns; all rules leave the diagonal of J at zero, and the couplings that a *mask* forbids as well.
+are positive for all units i, or zero, for sign(0) keeps the state. J_ij is what unit j does to unit i. A rule
+computes J and b from the patterns; all rules leave the diagonal of J at zero, and the couplings that a *mask* forbids
+as well.
 
 What was stored is a :class:`Memory`, which is never modified: :meth:`StorageRule.store` and :meth:`StorageRule.forget`
 return a new one. Storing one pattern after the other gives the same as storing all of them at once. Everything here is

@@ -21,7 +21,7 @@ at temperature zero (Shiino & Fukai 1992),
     Q = (1 - 2 a) (a P_1 + (1 - a) P_0) + a^2,   U = (a phi(x_1) + (1 - a) phi(x_0)) / sigma,
 
 and the critical load is the largest alpha = K / N with a solution of m near 1: 0.138 at a = 1/2, 0.34 at 0.1, 2.1 at
-0.01, and for theta = 1/2 - a it grows like 1 / (8 a |log a|). The best threshold allows up to four times that.
+0.01, and for theta = 1/2 - a it grows like 1 / (8 a log(1/a)). The best threshold allows up to four times that.
 """
 
 from dataclasses import dataclass
@@ -124,7 +124,7 @@ class Covariance(StorageRule):
 
 
 def critical_load(activity: float) -> float:
-    """Interpolated in the table, and beyond it as 1 / (8 a |log a|) grows."""
+    """Interpolated in the table, and beyond it as 1 / (8 a log(1/a)) grows."""
     growth = ACTIVITIES * np.abs(np.log(ACTIVITIES))
     a = max(activity, 1e-12)
     factor = np.interp(np.log(a), np.log(ACTIVITIES), CRITICAL_LOADS * growth)

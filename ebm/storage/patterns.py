@@ -94,7 +94,7 @@ def in_fixed_order(patterns: Array, weights: Array | None) -> tuple[Array, Array
 
 
 def overlaps(s: Array, patterns: Array) -> Array:
-    """Overlaps m = xi's / N of each state with each pattern, over the units that are known: (rows, n_patterns), in [-1, 1]."""
+    """Overlaps xi's / N of states with patterns, over the units that are known: (rows, n_patterns), in [-1, 1]."""
     known = ~np.isnan(s)
     sums = np.where(known, s, 0).astype(np.float64) @ patterns.T
     m: Array = sums / np.maximum(known.sum(axis=1, keepdims=True), 1)

@@ -1,23 +1,24 @@
-"""Perceptron learning of the couplings: the minimal-overlap rule of Krauth & Mezard (1987).
+"""Perceptron learning: for each unit the couplings of the largest stability (Krauth & Mezard 1987).
 
 Unit i is a perceptron with the inputs xi_j, j != i, and the target xi_i. The rule looks for couplings of the largest
 *stability*, the smallest aligned field at couplings of norm one,
 
-    kappa_i = max over |J_i| = 1 of  min over mu of  xi_i^mu sum_j J_ij xi_j^mu,
+    kappa_i = max over norm(J_i) = 1 of  min over mu of  xi_i^mu sum_j J_ij xi_j^mu,
 
-the perceptron of optimal stability, also known as the support vector machine without errors. Its couplings are sums of
-examples y = xi_i^mu xi^mu with strengths x_mu >= 0, J_i = sum_mu x_mu y^mu, and with M = sum_mu x_mu, for the optimal J*,
+the perceptron of optimal stability, also known as the support vector machine without errors. Its couplings are sums
+of examples y = xi_i^mu xi^mu with strengths x_mu >= 0, J_i = sum_mu x_mu y^mu, and with M = sum_mu x_mu, for the
+optimal J*,
 
-    M kappa_i <= J* . J_i <= |J_i|,
+    M kappa_i <= J* . J_i <= norm(J_i),
 
-so that |J_i| / M is an upper bound of kappa_i beside the lower one that J_i itself gives. Learning stops when the two agree
-to within `tol`: the result carries its own certificate. There are two ways to it:
+so that norm(J_i) / M is an upper bound of kappa_i beside the lower one that J_i itself gives. Learning stops when the
+two agree to within `tol`: the result carries its own certificate. There are two ways to it:
 
-- the *minimal-overlap* rule of Krauth & Mezard: add the example that is the least stable, again and again, x_mu <- x_mu +
-  1; its error falls like one over the number of steps;
-- the *AdaTron* of Anlauf & Biehl (1989): x_mu <- max(0, x_mu + gamma (1 - y^mu . J_i) / |y^mu|^2) for one example after
-  the other. Its error falls exponentially: for 600 patterns in 400 units it comes within 1 % in two seconds, where the
-  other is not there after twenty.
+- the *minimal-overlap* rule of Krauth & Mezard: again and again, add the example that is the least stable, x_mu <-
+  x_mu + 1; its error falls like one over the number of steps;
+- the *AdaTron* of Anlauf & Biehl (1989): x_mu <- max(0, x_mu + gamma (1 - y^mu . J_i) / (y^mu . y^mu)) for one
+  example after the other. Its error falls exponentially: for 600 patterns in 400 units it comes within 1 % in two
+  seconds, where the other is not there after twenty.
 
 Random patterns have a solution up to K = 2 N (Cover 1965; Gardner 1988), correlated ones beyond.
 
@@ -63,9 +64,9 @@ class Perceptron(StorageRule):
     Notes
     -----
     The couplings of each unit come out with norm one, so that aligned fields are stabilities; those of the symmetric
-    variant do not. They are learned anew from all patterns whenever something is stored or forgotten, O(K^2) per
-    unit and pass. Storing a pattern again changes nothing, so that weights only say which patterns to leave out. With a mask,
-    the rule learns with the couplings that there are.
+    variant do not. They are learned anew from all patterns whenever something is stored or forgotten, O(K^2) per unit
+    and pass. Storing a pattern again changes nothing, so that weights only say which patterns to leave out. With a
+    mask, the rule learns with the couplings that there are.
 
     References
     ----------

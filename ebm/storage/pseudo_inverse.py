@@ -2,10 +2,11 @@
 
     P = X^+ X,     J = P - diag(P),     b = 0,
 
-with the patterns as the rows of X: P is the orthogonal projector onto what they span. P xi = xi for a stored pattern, so
-that its aligned fields are 1 - P_ii >= 0: patterns are *exact* fixed points, correlated or not. N linearly independent
-ones span everything; then P is the identity, J = 0, and every state is a fixed point. Basins of attraction vanish long
-before, at about N / 2 patterns.
+with the patterns as the rows of X: P is the orthogonal projector onto what they span. P xi = xi for a stored pattern,
+so that its aligned fields are 1 - P_ii >= 0: patterns are *exact* fixed points, correlated or not. N linearly
+independent ones span everything; then P is the identity, J = 0, and every state is a fixed point. Basins of
+attraction shrink before: in 600 units, 5 % of wrong bits are corrected in each of 300 patterns, and hardly ever in
+one of 420.
 
 The projector is kept as an orthonormal basis Q, P = Q'Q. A new pattern adds the normalised residual r = xi - P xi,
 
@@ -36,9 +37,9 @@ class PseudoInverse(StorageRule):
 
     Notes
     -----
-    K patterns cost O(K^2 N + K N^2). Storing a pattern again changes nothing, so that weights only say which patterns to
-    leave out. To forget patterns, the rest is stored anew. A mask is laid over the projector at the end, and what holds
-    without one holds no longer: the rule "perceptron" learns with the couplings that there are.
+    K patterns cost O(K^2 N + K N^2). Storing a pattern again changes nothing, so that weights only say which patterns
+    to leave out. To forget patterns, the rest is stored anew. A mask is laid over the projector at the end, and what
+    holds without one holds no longer: the rule "perceptron" learns with the couplings that there are.
 
     References
     ----------

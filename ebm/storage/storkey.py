@@ -2,8 +2,8 @@
 
     J_ij <- J_ij + (1 / N) (xi_i xi_j - xi_i h_ji - h_ij xi_j),     h_ij = sum_{k != i, j} J_ik xi_k,
 
-one pattern after the other, from J = 0. With the fields H = J xi and J_ii = 0, h_ij = H_i - J_ij xi_j, so that one pattern
-costs one product with J and one pass over it,
+one pattern after the other, from J = 0. With the fields H = J xi and J_ii = 0, h_ij = H_i - J_ij xi_j, so that one
+pattern costs one product with J and one pass over it,
 
     J <- J + (1 / N) (xi xi' - xi H' - H xi' + 2 J).
 

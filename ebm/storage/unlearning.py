@@ -35,7 +35,7 @@ def dream(
     *,
     n_dreams: int,
     rate: float,
-    max_sweeps: int = 100,
+    max_sweeps: int = 300,
 ) -> Dreams:
     """Dream and unlearn, `n_dreams` times.
 

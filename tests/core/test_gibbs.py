@@ -14,9 +14,9 @@ from ebm.samplers.cooling import cool
 from ebm.samplers.gibbs import ORDER, VISITS, visits
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_checks import assert_has_the_row, assert_leaves_the_law
 from tests.pairwise_models import STATES, counts_of, draws_from, rows_of, spelled
 from tests.statistics import assert_same_distribution, assert_same_mean
+from tests.sweep_checks import assert_has_the_row, assert_leaves_the_law
 
 KEY = Key(21, 22)
 BETAS = [0.4, 1.0, 2.0]
@@ -252,7 +252,9 @@ def test_clamping_everything_returns_what_was_given(visit):
     np.testing.assert_array_equal(s, given)
     model, params = spelled(oracle)
     np.testing.assert_array_equal(conditional_mean(model, params, -given, KEY, 3, given), given)
-    np.testing.assert_array_equal(cool(model, params, -given[:1], KEY, [1.0], given[:1]).s, given[:1])
+    np.testing.assert_array_equal(
+        cool(model, params, -given[:1], KEY, [1.0], given[:1]).s, given[:1]
+    )
 
 
 def test_clamping_nothing_is_no_clamping():

@@ -9,27 +9,10 @@ import pytest
 
 from tests.oracles import known_answers, lattices, pairwise
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
+from tests.pairwise_checks import finite_differences
 
 BETAS = [0.3, 1.0, 2.5]
 STATES = [BINARY, SPIN]
-
-
-def finite_differences(objective, model, step=1e-5):
-    """Slopes of ``objective(model)`` by each pair's coupling and by each bias."""
-    dJ, db = np.zeros_like(model.J), np.zeros_like(model.b)
-
-    def at(J, b):
-        return objective(OraclePairwise(J, b, model.states, model.n_hidden))
-
-    for i in range(model.n):
-        nudge = step * np.eye(model.n)[i]
-        db[i] = (at(model.J, model.b + nudge) - at(model.J, model.b - nudge)) / (2 * step)
-        for j in range(i):
-            pair = np.zeros_like(model.J)
-            pair[i, j] = pair[j, i] = step
-            slope = (at(model.J + pair, model.b) - at(model.J - pair, model.b)) / (2 * step)
-            dJ[i, j] = dJ[j, i] = slope
-    return dJ, db
 
 
 def rows_of(model, n_rows, seed=0):

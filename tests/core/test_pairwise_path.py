@@ -14,11 +14,11 @@ from ebm.likelihood import AIS, RAISE, log_likelihood, log_partition
 from ebm.likelihood.ais import log_mean, temperatures
 from ebm.samplers import Replicas, Target, Tempering, anneal, anneal_back, gibbs, temper
 from ebm.units import Spin
-from tests.oracles import draws, known_answers, pairwise, pairwise_sweeps
+from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_checks import assert_inverse_weights_are_unbiased, assert_weights_are_unbiased
 from tests.pairwise_models import STATES, counts_of, draws_from, rows_of, spelled
 from tests.statistics import assert_same_distribution, assert_same_mean
+from tests.sweep_checks import assert_inverse_weights_are_unbiased, assert_weights_are_unbiased
 
 KEY = Key(31, 32)
 TS = [0.0, 0.3, 1.0]
@@ -338,7 +338,9 @@ CRITICAL = 0.4406867935
 
 
 def torus(side, dtype=np.float64):
-    return Pairwise(Spin()), PairwiseParameters(lattice((side, side)).astype(dtype), np.zeros(side**2, dtype))
+    return Pairwise(Spin()), PairwiseParameters(
+        lattice((side, side)).astype(dtype), np.zeros(side**2, dtype)
+    )
 
 
 @pytest.mark.needs_jit

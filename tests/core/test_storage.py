@@ -29,6 +29,8 @@ from ebm.storage.patterns import (
     by_majority,
     check_new,
     convention_of,
+    from_spins,
+    holds,
     in_fixed_order,
     nearest_convention,
     overlaps,
@@ -323,6 +325,15 @@ def test_permuting_units_permutes_the_covariance_rule(seed):
     np.testing.assert_allclose(c, b[order], atol=1e-13)
 
 
+@pytest.mark.parametrize("rule", EVERY, ids=repr)
+def test_nothing_stored_is_no_couplings(rule):
+    empty = rule.empty(5)
+    memory = rule.store(empty, np.empty((0, 5)))
+    J, bias = rule.parameters(memory)
+    assert not J.any() and bias.shape == (5,)
+    assert rule.strength(memory) == (1 if repr(rule) == "Hebb(normalize=False)" else 0.2)
+
+
 # Capacity --------------------------------------------------------------------------------------
 
 
@@ -438,7 +449,7 @@ def test_dreams_are_for_spins():
     with pytest.raises(ValueError, match="Unlearning is for Spin units"):
         dream(Pairwise(Bernoulli()), params, KEY, n_dreams=1, rate=0.1)
     for wrong in ({"n_dreams": 0, "rate": 0.1}, {"n_dreams": 1, "rate": -0.1}):
-        with pytest.raises(ValueError, match="n_dreams must be|rate must be"):
+        with pytest.raises(ValueError, match=r"n_dreams must be|rate must be"):
             dream(Pairwise(Spin()), params, KEY, **wrong)
 
 
@@ -466,15 +477,24 @@ def test_only_symmetric_rules_ask_for_symmetry():
 
 
 def test_dilution_keeps_the_share():
-    mask = diluted(300, 0.3, stream(0, "init"))
+    mask = diluted(100, 0.3, stream(0, "init"))
     np.testing.assert_array_equal(mask, mask.T)
     assert not mask.diagonal().any()
-    n = 300 * 299 / 2
+    n = 100 * 99 / 2
     assert abs(mask.sum() / 2 - 0.3 * n) < 5 * np.sqrt(n * 0.3 * 0.7)
     assert diluted(5, 1.0, KEY).sum() == 20
 
 
 # Patterns --------------------------------------------------------------------------------------
+
+
+def test_patterns_go_back_to_their_convention():
+    s = spins(2, 5)
+    np.testing.assert_array_equal(from_spins(s, "binary"), (s + 1) / 2)
+    back = from_spins(s, "spin")
+    np.testing.assert_array_equal(back, s)
+    assert back is not s and by_majority(s) is s
+    assert holds((s + 1) / 2, "binary") and not holds(s, "binary") and holds(s, "spin")
 
 
 @pytest.mark.parametrize(

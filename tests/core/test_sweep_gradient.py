@@ -20,8 +20,8 @@ from ebm.gradients import (
 from ebm.optimizers import OPTIMIZERS, Regularization, optimizer_record, schedule_record
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import BINARY, SPIN, random_pairwise
-from tests.pairwise_checks import assert_expects, assert_is_the_slope, centred, pair_vector
 from tests.pairwise_models import STATES, draws_from, rows_of, spelled
+from tests.sweep_checks import assert_expects, assert_is_the_slope, centred, pair_vector
 
 KEY = Key(51, 52)
 WEIGHTS = np.array([1.0, 2.0, 3.0, 4.0, 5.0]) / 15
@@ -291,9 +291,7 @@ def test_fair_coins_do_not_drift(persistent, states):
     """Batches of 10 and 50 chains: with a common divisor the biases would run off."""
     oracle = random_pairwise(4, states)
     X = pairwise.all_states(oracle)
-    record = (
-        PersistentContrastiveDivergence(n_chains=50) if persistent else ContrastiveDivergence()
-    )
+    record = PersistentContrastiveDivergence(n_chains=50) if persistent else ContrastiveDivergence()
     settings = {"n_epochs": 200, "batch_size": 10, "rate": 0.02}
     found = trained(oracle, X, record, **settings).params
     as_spins = replace(oracle, J=found.J, b=found.bias)

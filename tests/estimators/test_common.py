@@ -3,7 +3,17 @@
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM, HopfieldNetwork, Perceptron
+from ebm import (
+    RBM,
+    BernoulliRBM,
+    BoltzmannMachine,
+    DenseAssociativeClassifier,
+    DenseAssociativeMemory,
+    GaussianRBM,
+    HopfieldNetwork,
+    ModernHopfieldNetwork,
+    Perceptron,
+)
 
 # Together these name every gradient, optimiser and schedule once or more.
 ESTIMATORS = [
@@ -17,6 +27,13 @@ ESTIMATORS = [
     BernoulliRBM(gradient="tap"),
     BernoulliRBM(gradient="pseudo_likelihood"),
     RBM(hidden="gaussian", gradient="ratio_matching"),
+    DenseAssociativeMemory(),
+    DenseAssociativeMemory(interaction="exponential", update="cyclic"),
+    DenseAssociativeClassifier(),
+    DenseAssociativeClassifier(degree=3, optimizer="adam", learning_rate=0.01),
+    ModernHopfieldNetwork(),
+    ModernHopfieldNetwork(beta=0.5, variant="entmax"),
+    ModernHopfieldNetwork(beta=0.5, variant="sparsemax"),
     RBM(visible="spin", hidden="spin"),
     BoltzmannMachine(),
     BoltzmannMachine(n_hidden=3, unit="spin", batch_size=10, gradient="cd"),
@@ -37,7 +54,7 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:X holds values between:UserWarning")
 @pytest.mark.filterwarnings("ignore:BoltzmannMachine. :sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:RBM. training div:sklearn.exceptions.ConvergenceWarning")
-# Hopfield networks read such data by rounding, which makes more patterns than so few units can hold.
+# Associative memories read such data by rounding, which makes more patterns than so few units can hold.
 @pytest.mark.filterwarnings("ignore:X holds values other than two states:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ patterns are more than:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ probes:sklearn.exceptions.ConvergenceWarning")

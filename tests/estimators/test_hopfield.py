@@ -95,7 +95,7 @@ def test_the_trajectory_leads_from_the_probe_to_the_end():
     np.testing.assert_array_equal(ends.trajectory[0], probes)
     np.testing.assert_array_equal(ends.trajectory[-1], ends.states)
     np.testing.assert_array_equal(ends.states, net.predict(probes))
-    np.testing.assert_array_equal(ends.trajectory_energies[-1], net.energy(ends.states))
+    np.testing.assert_allclose(ends.trajectory_energies[-1], net.energy(ends.states), rtol=1e-14)
     assert (np.diff(ends.trajectory_energies, axis=0) <= 1e-12).all()
     assert len(ends.trajectory) == ends.n_sweeps.max() + 1 > 1
     assert ends.converged.all()

@@ -284,3 +284,23 @@ def test_divergence_goes_back_to_the_epoch_before():
     assert len(seen) < 50
     if seen:
         np.testing.assert_array_equal(rbm.components_, seen[-1])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_likelihoods_at_another_temperature_are_those_of_the_tempered_energy(name):
+    rbm, X, beta = machine(name).fit(rows(name)), rows(name, 4), 0.7
+    params = rbm._model().tempered(rbm._params(), beta)
+    other = machine(name, n_iter=0).fit(rows(name))
+    other.components_ = params.W.T
+    other.intercept_visible_, other.intercept_hidden_ = params.visible.bias, params.hidden.bias
+    for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
+        for field in own._fields[1:]:
+            setattr(other, f"{field}_{layer}_", getattr(own, field))
+    np.testing.assert_allclose(beta * rbm.free_energy(X, beta=beta), other.free_energy(X))
+    np.testing.assert_allclose(rbm.score_samples(X, beta=beta), other.score_samples(X))
+    np.testing.assert_allclose(
+        rbm.log_likelihood(X, beta=beta), other.log_likelihood(X), rtol=1e-10
+    )
+    for call in (rbm.free_energy, rbm.score_samples, rbm.log_likelihood):
+        with pytest.raises(ValueError, match="beta must be"):
+            call(X, beta=-1.0)

@@ -88,7 +88,8 @@ def largest_stability(patterns, i):
     """max over |w| = 1, w_i = 0, of the smallest xi_i w . xi: 1 / |w| for the smallest w with all products >= 1."""
     X = np.asarray(patterns, float)
     examples = np.delete(X * X[:, i : i + 1], i, axis=1)
-    # Least distance programming (Lawson & Hanson 1974, chapter 23): the residual of a non-negative least-squares problem.
+    # Least distance programming (Lawson & Hanson 1974, chapter 23): the residual of a non-negative least-squares
+    # problem.
     stacked = np.vstack([examples.T, np.ones(len(X))])
     target = np.append(np.zeros(examples.shape[1]), 1.0)
     u, _ = optimize.nnls(stacked, target, maxiter=10_000)

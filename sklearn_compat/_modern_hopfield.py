@@ -1,0 +1,336 @@
+"""The modern Hopfield network: real-valued patterns, softmax retrieval."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ebm._checks import Array
+from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
+from ebm.inference.retrieval import Retrieval, settle_vectors
+from ebm.sklearn_compat._two_states import warn_user
+from ebm.sklearn_compat._validation import FLOATS, check_weights
+
+
+class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+    """Associative memory of real-valued patterns, whose update is softmax attention.
+
+        E(q) = -lse(beta, X'q) + q'q / 2 + log(K) / beta + M^2 / 2,
+
+    with the K stored patterns as the columns of X, M the largest of their norms, and lse(beta, z) = log(sum_mu exp(beta
+    z_mu)) / beta. The update q <- X softmax(beta X'q) never increases E, and mostly arrives in one step [1]_. Patterns
+    that are apart have a fixed point each; patterns that are near to each other share one near their mean, and at a
+    small `beta` all of them do.
+
+    Read more in the :ref:`User Guide <memories>`.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Inverse temperature. A pattern is retrieved by itself if beta times the difference of its inner product with
+        the probe to those of all others is a few times log(K) / 2; so it goes with the scale of the data.
+
+    variant : {"softmax", "entmax", "sparsemax"}, default="softmax"
+        How inner products become shares. "sparsemax" [2]_ and "entmax" (with alpha = 1.5) give distant patterns exactly
+        zero, so that retrieval can be exact at a finite `beta`; each has its own energy [3]_.
+
+    max_steps : int, default=1000
+        Updates at most. With 1, `transform` is one pass of attention with the patterns as keys and values.
+
+    tol : float, default=1e-4
+        A row is at rest when an update moves no feature further than this times the largest absolute entry of the
+        patterns.
+
+    Attributes
+    ----------
+    patterns_ : ndarray of shape (n_patterns, n_features)
+        What is stored.
+
+    weights_ : ndarray of shape (n_patterns,)
+        How many equal patterns each stands for.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    DenseAssociativeMemory : Two-valued patterns.
+
+    Notes
+    -----
+    Inner products favour patterns with large norms. Data with a common mean are best centred, and patterns brought to
+    one norm, before they are stored.
+
+    References
+    ----------
+    .. [1] Ramsauer, H. et al. "Hopfield networks is all you need." ICLR (2021).
+    .. [2] Martins, A. F. T. & Astudillo, R. F. "From softmax to sparsemax: a sparse model of attention and multi-label
+       classification." ICML (2016).
+    .. [3] Hu, J. Y.-C. et al. "On sparse modern Hopfield model." NeurIPS 36 (2023).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import ModernHopfieldNetwork
+    >>> patterns = np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 0.0, 1.0]])
+    >>> network = ModernHopfieldNetwork(beta=8.0).fit(patterns)
+    >>> network.transform([[0.9, 0.4, 0.2]]).round(2) + 0
+    array([[1., 1., 0.]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "beta": [Interval(Real, 0, None, closed="neither")],
+        "variant": [StrOptions(set(VARIANTS))],
+        "max_steps": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        beta: float = 1.0,
+        *,
+        variant: str = "softmax",
+        max_steps: int = 1000,
+        tol: float = 1e-4,
+    ) -> None:
+        self.beta = beta
+        self.variant = variant
+        self.max_steps = max_steps
+        self.tol = tol
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _model(self) -> ModernMemory:
+        return ModernMemory(self.beta, self.variant)
+
+    # Storing
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "ModernHopfieldNetwork":
+        """Store the rows of `X`, and nothing else.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patterns, n_features)
+            Patterns.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_patterns,), default=None
+            A pattern of weight w counts as w equal ones: the logarithm of w is added to its score. Zero leaves it out.
+
+        Returns
+        -------
+        self : object
+            The fitted network.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no rows, or NaN or infinite entries, or weights that are negative or all zero.
+        """
+        X = validate_data(self, X, dtype=FLOATS)
+        self.patterns_, self.weights_ = _weighted(X, sample_weight)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> "ModernHopfieldNetwork":
+        """Store the rows of `X` beside what is stored.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patterns, n_features)
+            Patterns.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_patterns,), default=None
+            How many equal patterns each counts as.
+
+        Returns
+        -------
+        self : object
+            The network with all patterns.
+        """
+        if not hasattr(self, "patterns_"):
+            return self.fit(X, sample_weight=sample_weight)
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        patterns, weights = _weighted(X, sample_weight)
+        self.patterns_ = np.concatenate([self.patterns_, patterns.astype(self.patterns_.dtype)])
+        self.weights_ = np.concatenate([self.weights_, weights])
+        return self
+
+    # Recalling
+
+    def transform(self, X: Any) -> Array:
+        """Where the rows of `X` come to rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+
+        Returns
+        -------
+        retrieved : ndarray of shape (n_samples, n_features)
+            Fixed points of the update: patterns, or means of patterns.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If rows are not at rest after `max_steps` updates, unless that is one.
+        """
+        found = self.recall(X, trajectory=False)
+        n_moving = np.count_nonzero(~found.converged)
+        if n_moving and self.max_steps > 1:
+            warn_user(
+                f"{n_moving} of {len(found.converged)} rows are not at rest after max_steps={self.max_steps} updates.",
+                ConvergenceWarning,
+            )
+        return found.states
+
+    def predict(self, X: Any) -> Array:
+        """Where the rows of `X` come to rest: :meth:`transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+
+        Returns
+        -------
+        retrieved : ndarray of shape (n_samples, n_features)
+            Fixed points of the update.
+        """
+        return self.transform(X)
+
+    def recall(self, X: Any, *, trajectory: bool = True) -> Retrieval:
+        """The way from each row of `X` to where it comes to rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each update.
+
+        Returns
+        -------
+        retrieval : Retrieval
+            A tuple of arrays: `states`, `energies`, `n_steps`, `converged`, `trajectory` (n_updates + 1, n_samples,
+            n_features) and `trajectory_energies`, the last two None unless asked for.
+        """
+        params = self._params()
+        return self._settled(params, self._rows(X, params), trace=trajectory)
+
+    def impute(self, X: Any) -> Array:
+        """`X` with its unknown entries retrieved, and all others as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown. Unknown entries have no part in the first update's inner products.
+
+        Returns
+        -------
+        X_complete : ndarray of shape (n_samples, n_features)
+            Where the unknown entries come to rest while the known ones stay.
+        """
+        params = self._params()
+        rows = self._rows(X, params, allow_nan=True)
+        return self._settled(params, np.nan_to_num(rows, nan=0.0), known=~np.isnan(rows)).states
+
+    def _settled(self, params: ModernParameters, q: Array, **choice: Any) -> Retrieval:
+        return settle_vectors(
+            self._model(), params, q, max_steps=self.max_steps, tol=self.tol, **choice
+        )
+
+    def attention(self, X: Any) -> Array:
+        """The shares of the patterns in one update of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_samples, n_patterns)
+            Non-negative, with the sum one.
+        """
+        params = self._params()
+        return self._model().attention(params, self._rows(X, params))
+
+    def energy(self, X: Any) -> Array:
+        """E of the rows of `X`; never negative.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            In double precision.
+        """
+        params = self._params()
+        return self._model().energy(params, self._rows(X, params))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean cosine of what is retrieved with the stored pattern nearest in angle.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        cosine : float
+            1 if all that is retrieved is stored.
+        """
+        return float(
+            cosine(self.recall(X, trajectory=False).states, self.patterns_).max(axis=1).mean()
+        )
+
+    # In and out
+
+    def _params(self) -> ModernParameters:
+        check_is_fitted(self, "patterns_")
+        return ModernParameters(np.ascontiguousarray(self.patterns_), np.asarray(self.weights_))
+
+    def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
+        try:
+            X = validate_data(
+                self,
+                X,
+                dtype=FLOATS,
+                reset=False,
+                ensure_all_finite="allow-nan" if allow_nan else True,
+            )
+        except ValueError as error:
+            if "NaN" in str(error) and not allow_nan:
+                raise ValueError(f"{error} impute(X) takes NaN for what is unknown.") from None
+            raise
+        return X.astype(params.patterns.dtype, copy=False)
+
+
+def _weighted(X: Array, sample_weight: Any) -> tuple[Array, Array]:
+    """Patterns of positive weight, and their weights."""
+    weights = check_weights(sample_weight, X)
+    if weights is None:
+        return X.copy(), np.ones(len(X))
+    return X[weights > 0], weights[weights > 0]

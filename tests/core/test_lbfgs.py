@@ -1,0 +1,115 @@
+"""ebm.optimizers.lbfgs: minima of quadratics, which have closed forms, with and without kinks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ebm.optimizers.lbfgs import lbfgs
+
+
+def quadratic(seed=0, n=8):
+    """(x - c)'A(x - c) / 2 with its gradient, the matrix A and the minimum c."""
+    rng = np.random.default_rng(seed)
+    root = rng.normal(size=(n, n))
+    A, c = root @ root.T / n + np.eye(n) / 2, rng.normal(size=n)
+    return lambda x: (0.5 * (x - c) @ A @ (x - c), A @ (x - c)), A, c
+
+
+def test_the_minimum_of_a_quadratic():
+    cost, _, c = quadratic()
+    start = np.zeros(8)
+    found = lbfgs(cost, start, tol=1e-10)
+    np.testing.assert_allclose(found.theta, c, atol=1e-9)
+    assert found.message == ""
+    assert found.progress.slope <= 1e-10
+    assert found.progress.cost == pytest.approx(cost(found.theta)[0], abs=1e-18)
+    assert not start.any()
+
+
+def test_absolute_values_shrink_and_stop_at_zero():
+    """Where A is diagonal, the minimum is c, less l1 / A_kk, or zero."""
+    a, c = np.array([1.0, 2.0, 4.0, 1.0]), np.array([1.0, -1.0, 0.1, 0.2])
+    l1 = np.array([0.3, 0.4, 0.8])
+
+    def cost(x):
+        return 0.5 * a @ (x - c) ** 2, a * (x - c)
+
+    for start in (np.zeros(4), np.array([-1.0, 1.0, 1.0, -1.0])):
+        found = lbfgs(cost, start, l1=l1, tol=1e-10)
+        np.testing.assert_allclose(found.theta, [0.7, -0.8, 0.0, 0.2], atol=1e-9)
+        assert found.theta[2] == 0
+        assert found.message == ""
+        expected = cost(found.theta)[0] + l1 @ np.abs(found.theta[:3])
+        assert found.progress.cost == pytest.approx(expected, rel=1e-12)
+
+
+def test_conditions_at_a_kink():
+    cost, _, _ = quadratic(seed=1)
+    l1 = np.full(6, 0.8)
+    found = lbfgs(cost, np.zeros(8), l1=l1, tol=1e-9)
+    x, slopes = found.theta, cost(found.theta)[1]
+    at_zero = x[:6] == 0
+    assert 0 < at_zero.sum() < 6
+    assert np.abs(slopes[:6][at_zero]).max() < 0.8
+    np.testing.assert_allclose(slopes[:6][~at_zero], -0.8 * np.sign(x[:6][~at_zero]), atol=1e-8)
+    np.testing.assert_allclose(slopes[6:], 0, atol=1e-8)
+
+
+def test_progress_is_that_of_the_iterations():
+    cost, _, _ = quadratic(seed=2)
+    told = []
+    found = lbfgs(cost, np.zeros(8), tell=told.append)
+    assert [p.n_iter for p in told] == list(range(1, len(told) + 1))
+    assert told[-1] == found.progress
+    assert np.diff([p.cost for p in told]).max() < 0
+
+
+def test_a_start_at_the_minimum():
+    cost, _, c = quadratic()
+    found = lbfgs(cost, c.copy())
+    assert found.progress == (0, 0.0, 0.0)
+    assert found.message == ""
+    np.testing.assert_array_equal(found.theta, c)
+
+
+def test_ends_before_the_minimum_are_told():
+    cost, _, _ = quadratic()
+    few = lbfgs(cost, np.zeros(8), max_iter=2)
+    assert few.progress.n_iter == 2
+    assert few.message.startswith("not converged in max_iter=2 iterations")
+
+    def shifted(x):
+        value, slopes = cost(x)
+        return value + 1e6, slopes
+
+    rough = lbfgs(shifted, np.zeros(8), tol=1e-14)  # a cost of 1e6 hides differences of 1e-10
+    assert "precision of the numbers" in rough.message
+    assert rough.progress.slope < 1e-3
+
+
+@pytest.mark.parametrize("l1", [None, np.full(3, 0.1)])
+def test_an_interrupt_leaves_the_last_iteration(l1):
+    cost, _, _ = quadratic()
+    told = []
+
+    def interrupt(progress):
+        told.append(progress)
+        if progress.n_iter == 3:
+            raise KeyboardInterrupt
+
+    found = lbfgs(cost, np.zeros(8), l1=l1, tell=interrupt)
+    assert found.message.startswith("interrupted")
+    assert found.progress == told[-1]
+    penalty = 0 if l1 is None else l1 @ np.abs(found.theta[:3])
+    assert found.progress.cost == pytest.approx(cost(found.theta)[0] + penalty, rel=1e-12)
+
+
+def test_an_interrupt_within_the_first_evaluation_leaves_the_start():
+    def cost(x):
+        raise KeyboardInterrupt
+
+    found = lbfgs(cost, np.ones(3))
+    assert found.message.startswith("interrupted")
+    assert found.theta.tolist() == [1, 1, 1]
+    assert np.isnan(found.progress.cost)
