@@ -87,10 +87,9 @@ def test_a_warm_start_goes_on(n_hidden, gradient):
     found = machine(n_hidden=n_hidden, gradient=gradient, warm_start=True).fit(X)
     kept = pickle.loads(pickle.dumps(found))
     assert_same_state(found.set_params(n_iter=0).fit(X), kept)
-    found.set_params(n_iter=2).fit(X)
-    assert (found.couplings_ != kept.couplings_).any()
-    assert np.abs(found.couplings_ - kept.couplings_).max() < 0.05
-    cold = clone(kept).set_params(warm_start=False).fit(X)
+    found.set_params(n_iter=2, learning_rate=1e-6).fit(X)
+    assert 0 < np.abs(found.couplings_ - kept.couplings_).max() < 1e-4
+    cold = clone(kept).set_params(warm_start=False).fit(X)  # from the start
     assert_same_state(cold, machine(n_hidden=n_hidden, gradient=gradient).fit(X))
     with pytest.raises(ValueError, match=r"n_hidden is 5, but .* Fit anew"):
         found.set_params(n_hidden=5, mask=None).fit(X)
