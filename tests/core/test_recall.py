@@ -332,6 +332,7 @@ def test_single_precision_goes_through():
             assert ends.states.dtype == np.float32 and ends.energies.dtype == np.float64
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("update", ["async", "glauber"])
 def test_fields_that_follow_many_flips_end_where_their_sums_do(update, dtype):
