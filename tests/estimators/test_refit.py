@@ -1,4 +1,4 @@
-"""What a fitted estimator is after a fit that failed: what it was before."""
+"""Fitting what has been fitted before: a failure loses nothing, and what was learned earlier leaves no trace."""
 
 from __future__ import annotations
 
@@ -75,3 +75,17 @@ def test_a_direct_solution_takes_any_weights(gradient):
         machine.fit(X, sample_weight=np.full(40, weight)).couplings_ for weight in (1e12, 1e13)
     ]
     np.testing.assert_allclose(couplings[0], couplings[1], rtol=1e-6, atol=1e-6)
+
+
+def test_a_direct_solution_does_not_depend_on_what_was_learned_before():
+    """Neither does learning by batches that goes on from it, to the memory of its optimiser and its history."""
+    settings = {"gradient": "mean_field", "optimizer": "adam", "n_iter": 2, "random_state": 0}
+    fresh = BoltzmannMachine(**settings).fit(X)
+    used = BoltzmannMachine(**settings).set_params(gradient="pcd").fit(X)
+    used.set_params(gradient="mean_field").fit(X)
+    for machine in (fresh, used):
+        machine.set_params(gradient="pcd", warm_start=True).partial_fit(X).fit(X)
+    np.testing.assert_array_equal(used.couplings_, fresh.couplings_)
+    assert {name: len(x) for name, x in used.history_.items()} == {
+        name: 2 for name in ("epoch", "learning_rate", "time")
+    }
