@@ -7,7 +7,7 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 
 from ebm import BernoulliRBM, BoltzmannMachine, ModernHopfieldNetwork
 
@@ -89,3 +89,26 @@ def test_a_direct_solution_does_not_depend_on_what_was_learned_before():
     assert {name: len(x) for name, x in used.history_.items()} == {
         name: 2 for name in ("epoch", "learning_rate", "time")
     }
+
+
+def test_hidden_units_that_were_not_fitted_are_named():
+    machine = BoltzmannMachine(n_iter=1, random_state=0).fit(X).set_params(n_hidden=2)
+    for use in (machine.transform, machine.set_params(warm_start=True).fit):
+        with pytest.raises(ValueError, match=r"n_hidden is 2, but .* with 0 hidden .* anew"):
+            use(X)
+
+
+@pytest.mark.parametrize("n_hidden", [0, 1])
+def test_couplings_make_a_machine_without_training(n_hidden):
+    machine = BoltzmannMachine(n_hidden, unit="spin", random_state=0)
+    with pytest.raises(NotFittedError):
+        machine.sample()
+    machine.couplings_ = 0.3 * (np.ones((4, 4)) - np.eye(4))
+    machine.intercept_ = np.zeros(4)
+    assert machine.log_partition().value == pytest.approx(
+        np.log(2 * np.exp(1.8) + 8 + 6 * np.exp(-0.6))
+    )
+    assert machine.sample(3, n_steps=2).shape == (3, 4 - n_hidden)
+    assert len(set(machine.anneal(5, n_steps=50).s[0])) == 1
+    with pytest.raises(ValueError, match="n_samples must be an integer of at least 1"):
+        machine.moments(n_samples=0)
