@@ -25,7 +25,7 @@ import numpy as np
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.sweeps import HEAT_BATH, THRESHOLD, sweep
 from ebm._random import Key, fold, uniform
-from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
 # Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
@@ -129,6 +129,11 @@ class _Dynamics(NamedTuple):
     zero: Array
 
     @property
+    def beta(self) -> float:
+        """1 / T, or as much as there are numbers for."""
+        return finite_beta(self.params, 1 / float(self.temperature))
+
+    @property
     def states(self) -> tuple[float, float]:
         """The lower and the higher state."""
         low, high = self.model.unit.states or ()
@@ -168,7 +173,7 @@ class _Dynamics(NamedTuple):
         """All units at once."""
         if self.temperature:
             unit, own = self.model.unit, self.model.own(self.params.bias)
-            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), 1 / self.temperature)
+            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), self.beta)
         else:
             new = self.point(s, s)
         held: Array = np.where(free, new, s) if free.size else new
@@ -177,7 +182,7 @@ class _Dynamics(NamedTuple):
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
         """One unit after the other."""
         J, bias = self.params
-        gain = 1 / self.temperature if self.temperature else 1.0
+        gain = self.beta if self.temperature else 1.0
         # Below the biases stands what counts as zero, which the heat bath does not read.
         biases = np.stack([gain * bias, self.zero]).astype(J.dtype)
         law = (np.full(1, gain, J.dtype), biases, *self.states)
