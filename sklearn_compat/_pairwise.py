@@ -14,6 +14,7 @@ from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._validation import check_weights
 from ebm.units import Bernoulli, Spin, TwoState
 
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
@@ -37,7 +38,12 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
+<<<<<<< HEAD
         mask = check_mask(self.mask, self._n_visible + self.n_hidden)
+=======
+        check_is_fitted(self, "n_features_in_")
+        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
+>>>>>>> main
         return Pairwise(unit, self.n_hidden, mask)
 
     @property
@@ -50,6 +56,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
+<<<<<<< HEAD
         check_is_fitted(self, ["couplings_", "intercept_"])
         n_units = self._n_visible + self.n_hidden
         if self.n_hidden != getattr(self, "_n_hidden_kept", self.n_hidden):
@@ -58,11 +65,23 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
                 "Fit anew (warm_start=False) to change it."
             )
         J = check_couplings(self.couplings_, "couplings_", n_units)
+=======
+        check_is_fitted(self, "couplings_")
+        n_hidden = len(np.atleast_1d(self.couplings_)) - self.n_features_in_
+        if n_hidden >= 0 and n_hidden != self.n_hidden:
+            raise ValueError(
+                f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
+                "Fit anew (warm_start=False) to change it."
+            )
+        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
+>>>>>>> main
         bias = np.ascontiguousarray(self.intercept_, J.dtype)
         if bias.shape != (len(J),):
             raise ValueError(
                 f"intercept_ must have the shape ({len(J)},), as couplings_ says. Got {bias.shape}."
             )
+        if not np.isfinite(bias).all():
+            raise ValueError("intercept_ holds NaN or infinite values.")
         return PairwiseParameters(J, bias)
 
     # Energies and features
@@ -89,9 +108,11 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         params = self._params()
         v = self._dense(X, params)
-        if H is None and self.n_hidden:
+        if (H is None) != (self.n_hidden == 0):
             raise ValueError(
                 f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
+                if self.n_hidden
+                else "H must be None: there are no hidden units."
             )
         if H is None:
             return self._model().energy(params, v)
@@ -161,7 +182,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
         schedule = np.asarray(betas, dtype=np.float64)
-        if schedule.ndim != 1 or not schedule.size or not (schedule > 0).all():
+        possible = (schedule > 0) & (schedule < np.inf)
+        if schedule.ndim != 1 or not schedule.size or not possible.all():
             raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
         if schedule.size == 2:
             schedule = np.geomspace(schedule[0], schedule[1], n_steps)
@@ -209,10 +231,10 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         rows = None if X is None else self._dense(X, params)
         key = self._next_key(random_state)
         start = self._start(params, n_samples, fold(key, 0))
-        found = compare_moments(
-            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=sample_weight
+        weights = None if rows is None else check_weights(sample_weight, rows)
+        return compare_moments(
+            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
         )
-        return found
 
     def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
         """Independent units: those of the training data, as far as they are known."""

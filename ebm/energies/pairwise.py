@@ -167,7 +167,7 @@ COLD = 1e3
 
 
 def finite_beta(params: PairwiseParameters, beta: float) -> float:
-    """`beta`, or the largest inverse temperature at which no unit's input overflows: all of them are saturated there."""
+    """`beta`, or the largest inverse temperature at which no unit's input overflows, where all are saturated."""
     if beta <= COLD:
         return float(beta)
     scale = float((absolute_sums(params.J) + np.abs(params.bias)).max(initial=0))
@@ -175,7 +175,10 @@ def finite_beta(params: PairwiseParameters, beta: float) -> float:
 
 
 def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
-    """A C-contiguous float copy of `J`; ValueError unless it is square, finite, symmetric and of zero diagonal."""
+    """A C-contiguous float copy of `J`, symmetric to the last bit.
+
+    ValueError unless `J` is square, finite, symmetric but for rounding, and zero on its diagonal.
+    """
     given = np.asarray(J)
     dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
     couplings: Array = np.array(given, dtype, order="C")
@@ -195,6 +198,8 @@ def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
             f"{argument} must be zero on the diagonal: no unit is joined to itself. "
             f"numpy.fill_diagonal({argument}, 0) makes it so."
         )
+    if worst:  # else no energy is sure to fall at zero temperature, and descent need not end
+        couplings = (couplings + couplings.T) / 2
     return couplings
 
 

@@ -52,7 +52,7 @@ def test_recall_in_turn_is_the_plain_loop(update, symmetric):
         np.testing.assert_array_equal(ends.states[row], path[-1])
         expected = [hopfield.energy(*params, state) for state in path]
         np.testing.assert_allclose(ends.trajectory_energies[: steps + 1, row], expected)
-        assert ends.energies[row] == ends.trajectory_energies[-1, row]
+        assert ends.energies[row] == pytest.approx(ends.trajectory_energies[-1, row], rel=1e-13)
         fixed = hopfield.synchronous(*params, path[-1]) == path[-1]
         assert ends.converged[row] == fixed
     assert len(ends.trajectory) == ends.n_sweeps.max() + 1
@@ -345,3 +345,24 @@ def test_temperatures_whose_inverse_overflows_are_next_to_zero(update, dtype, te
         )
         assert np.isfinite(warm.energies).all()
         np.testing.assert_array_equal(warm.states, cold.states)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("update", ["async", "glauber"])
+def test_fields_that_follow_many_flips_end_where_their_sums_do(update, dtype):
+    """A chain of units each of which turns the next, over and over its length in flips."""
+    n = 300
+    J = np.zeros((n, n))
+    J[np.arange(1, n), np.arange(n - 1)] = 1  # unit i does what unit i - 1 does
+    J[np.arange(2, n), np.arange(n - 2)] = 0.25
+    b = np.zeros(n)
+    b[0] = 1
+    params = PairwiseParameters(J.astype(dtype), b.astype(dtype))
+    s = np.tile([1.0, -1.0], n // 2)[np.newaxis]
+    ends = recall(SPINS, params, s, KEY, update=update, max_sweeps=3000, trace=True)
+    assert np.sum(np.diff(ends.trajectory[:, 0], axis=0) != 0) > n, "flips enough"
+    assert ends.converged.all()
+    np.testing.assert_array_equal(ends.states, np.ones((1, n)))
+    fields = params.J.astype(float) @ ends.states[0] + b
+    energy = -0.5 * ends.states[0] @ (fields + b)
+    assert ends.energies[0] == pytest.approx(energy, rel=1e-5)
