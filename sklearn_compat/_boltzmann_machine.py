@@ -294,5 +294,4 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     def _keep_params(self, params: PairwiseParameters) -> None:
         """Turn parameters into fitted attributes."""
         self.couplings_, self.intercept_ = params
-        self._n_hidden_kept = self.n_hidden
         self._n_features_out = self.n_hidden or self.n_features_in_

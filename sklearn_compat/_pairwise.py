@@ -27,7 +27,6 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
     intercept_: Any
     n_hidden: int
     n_features_in_: int
-    _n_hidden_kept: int
     unit: Any
     mask: Any
 
@@ -38,12 +37,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-<<<<<<< HEAD
         mask = check_mask(self.mask, self._n_visible + self.n_hidden)
-=======
-        check_is_fitted(self, "n_features_in_")
-        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
->>>>>>> main
         return Pairwise(unit, self.n_hidden, mask)
 
     @property
@@ -52,29 +46,18 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         if hasattr(self, "n_features_in_"):
             return self.n_features_in_
         check_is_fitted(self, ["couplings_", "intercept_"])
-        return len(self.couplings_) - self.n_hidden
+        return len(np.atleast_1d(self.couplings_)) - self.n_hidden
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
-<<<<<<< HEAD
         check_is_fitted(self, ["couplings_", "intercept_"])
-        n_units = self._n_visible + self.n_hidden
-        if self.n_hidden != getattr(self, "_n_hidden_kept", self.n_hidden):
-            raise ValueError(
-                f"n_hidden is {self.n_hidden}, but the machine was fitted with {self._n_hidden_kept} hidden units. "
-                "Fit anew (warm_start=False) to change it."
-            )
-        J = check_couplings(self.couplings_, "couplings_", n_units)
-=======
-        check_is_fitted(self, "couplings_")
-        n_hidden = len(np.atleast_1d(self.couplings_)) - self.n_features_in_
+        n_hidden = len(np.atleast_1d(self.couplings_)) - self._n_visible
         if n_hidden >= 0 and n_hidden != self.n_hidden:
             raise ValueError(
                 f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
-        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
->>>>>>> main
+        J = check_couplings(self.couplings_, "couplings_", self._n_visible + self.n_hidden)
         bias = np.ascontiguousarray(self.intercept_, J.dtype)
         if bias.shape != (len(J),):
             raise ValueError(

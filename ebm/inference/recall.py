@@ -184,16 +184,8 @@ class _Dynamics(NamedTuple):
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
         """One unit after the other, above temperature zero."""
         J, bias = self.params
-<<<<<<< HEAD
-        gain = self.beta if self.temperature else 1.0
-        # Below the biases stands what counts as zero, which the heat bath does not read.
-        biases = np.stack([gain * bias, self.zero]).astype(J.dtype)
-        law = (np.full(1, gain, J.dtype), biases, *self.states)
-        rule = HEAT_BATH if self.temperature else THRESHOLD
-=======
-        beta = J.dtype.type(1 / self.temperature)
+        beta = J.dtype.type(self.beta)
         law = (np.full(1, beta), beta * bias[np.newaxis], *self.states)
->>>>>>> main
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))
         held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)

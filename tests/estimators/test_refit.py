@@ -94,7 +94,7 @@ def test_a_direct_solution_does_not_depend_on_what_was_learned_before():
 def test_hidden_units_that_were_not_fitted_are_named():
     machine = BoltzmannMachine(n_iter=1, random_state=0).fit(X).set_params(n_hidden=2)
     for use in (machine.transform, machine.set_params(warm_start=True).fit):
-        with pytest.raises(ValueError, match=r"n_hidden is 2, but .* with 0 hidden .* anew"):
+        with pytest.raises(ValueError, match=r"n_hidden is 2, but .* 0 hidden .* anew"):
             use(X)
 
 
