@@ -15,7 +15,7 @@ from ebm._checks import resolve
 from ebm.energies.pairwise import PairwiseParameters
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
 from ebm.monitors import ProgressLine
-from ebm.sklearn_compat._learning import RECORD, Learning
+from ebm.sklearn_compat._learning import COURSE, RECORD, Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
 from ebm.units import TwoState
@@ -275,6 +275,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         )  # so that the order of rows and what is repeated do not matter
         solution = choice.solve(model, X[index], totals, start=start, tell=told.append)
         line.close()
+        for name in COURSE:
+            vars(self).pop(name, None)
         self._keep_params(solution.params)
         mean = rows.mean()
         self.chains_ = np.zeros((0, len(mean)), X.dtype)

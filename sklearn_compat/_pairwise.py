@@ -37,20 +37,27 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        check_is_fitted(self, "n_features_in_")
-        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
+        mask = check_mask(self.mask, self._n_visible + self.n_hidden)
         return Pairwise(unit, self.n_hidden, mask)
+
+    @property
+    def _n_visible(self) -> int:
+        """How many features there are: as in training, or as couplings that the user has set without it say."""
+        if hasattr(self, "n_features_in_"):
+            return self.n_features_in_
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        return len(np.atleast_1d(self.couplings_)) - self.n_hidden
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
-        check_is_fitted(self, "couplings_")
-        n_hidden = len(np.atleast_1d(self.couplings_)) - self.n_features_in_
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        n_hidden = len(np.atleast_1d(self.couplings_)) - self._n_visible
         if n_hidden >= 0 and n_hidden != self.n_hidden:
             raise ValueError(
                 f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
-        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
+        J = check_couplings(self.couplings_, "couplings_", self._n_visible + self.n_hidden)
         bias = np.ascontiguousarray(self.intercept_, J.dtype)
         if bias.shape != (len(J),):
             raise ValueError(
@@ -202,6 +209,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
             `data_covariance`, None without `X`.
         """
+        check_integer(n_samples, "n_samples")
         params, model = self._params(), self._model()
         rows = None if X is None else self._dense(X, params)
         key = self._next_key(random_state)
@@ -222,4 +230,4 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
 
     def _visible(self, x: Array, params: PairwiseParameters) -> Array:
-        return np.ascontiguousarray(x[:, : self.n_features_in_])
+        return np.ascontiguousarray(x[:, : self._n_visible])

@@ -162,6 +162,18 @@ def field_rounding(params: PairwiseParameters) -> Array:
     return small
 
 
+# Up to this inverse temperature no couplings are looked at: those that overflow below it overflow by themselves.
+COLD = 1e3
+
+
+def finite_beta(params: PairwiseParameters, beta: float) -> float:
+    """`beta`, or the largest inverse temperature at which no unit's input overflows, where all are saturated."""
+    if beta <= COLD:
+        return float(beta)
+    scale = float((absolute_sums(params.J) + np.abs(params.bias)).max(initial=0))
+    return min(float(beta), float(np.finfo(params.J.dtype).max) / (8 * max(1.0, scale)))
+
+
 def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
     """A C-contiguous float copy of `J`, symmetric to the last bit.
 
