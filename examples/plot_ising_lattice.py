@@ -8,8 +8,8 @@ agree, when it is hot they do not, and on a lattice without end the change from 
 temperature, which Onsager found in 1944: T = 2 / log(1 + sqrt(2)) = 2.269. Machines that are learned from data often
 sit near such a point, where samples are correlated most and chains are slowest.
 
-Here the lattice is a torus of 24 x 24 spins. Its energy and its specific heat are known exactly, too (Kaufman 1949), and
-Gibbs sampling has to agree with them within its error, at every temperature.
+Here the lattice is a torus of 24 x 24 spins. Its energy and its specific heat are known exactly, too (Kaufman 1949),
+and Gibbs sampling has to agree with them within its error, at every temperature.
 """
 
 import matplotlib.pyplot as plt
@@ -32,7 +32,9 @@ CRITICAL = 2 / np.arcsinh(1.0)
 def onsager_energy(T):
     """Energy per spin of the endless lattice (Onsager 1944)."""
     K = 1 / T
-    root = 2 * np.tanh(2 * K) ** 2 - 1  # zero at the critical temperature, where the integral is infinite
+    root = (
+        2 * np.tanh(2 * K) ** 2 - 1
+    )  # zero at the critical temperature, where the integral is infinite
     integral = ellipkm1(np.maximum(root**2, 1e-30))
     return -(1 + 2 / np.pi * root * integral) / np.tanh(2 * K)
 

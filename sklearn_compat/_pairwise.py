@@ -8,7 +8,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
-from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases, check_couplings, check_mask
+from ebm.energies.pairwise import (
+    Pairwise,
+    PairwiseParameters,
+    check_biases,
+    check_couplings,
+    check_mask,
+)
 from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool
