@@ -2,7 +2,7 @@
 
     python benchmarks/hopfield_capacity.py [recall] [one_step] [storkey] [pseudo_inverse] [perceptron] [--quick]
 
-Patterns are random and independent bits, K of them in N units; the load is alpha = K / N. Everything runs on one thread.
+Patterns are random and independent bits, K of them in N units; the load is alpha = K / N. All runs on one thread.
 The standard errors are those of the mean over independent sets of patterns, for the patterns of one set share their
 couplings and with them their luck.
 
@@ -12,8 +12,8 @@ recall
 
         m = erf(y),   r = 1 / (1 - C)^2,   C = sqrt(2 / (pi alpha r)) exp(-y^2)
 
-    become y (sqrt(2 alpha) + 2 / sqrt(pi) exp(-y^2)) = erf(y). The critical load is the largest alpha at which they have
-    a solution other than zero.
+    become y (sqrt(2 alpha) + 2 / sqrt(pi) exp(-y^2)) = erf(y). The critical load is the largest alpha at which they
+    have a solution other than zero.
 one_step
     The share of stored bits that one update turns over, beside erfc(1 / sqrt(2 alpha)) / 2, the law of large N, and
     beside the exact law: the aligned field of a bit is N - 1 plus a sum of (K - 1)(N - 1) independent signs.
