@@ -9,7 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ebm import RBM, FastPersistentContrastiveDivergence, ParallelTempering, Regularization, Tempering
+from ebm import (
+    RBM,
+    FastPersistentContrastiveDivergence,
+    ParallelTempering,
+    Regularization,
+    Tempering,
+)
 from ebm.gradients import TAP
 from tests.oracles import rbm as slow
 from tests.oracles.rbm import OracleRBM
@@ -26,7 +32,13 @@ def parameters(seed=0):
 
 
 def machine(pair, **settings):
-    settings = {"n_components": M, "n_iter": 3, "random_state": 0, "learning_rate": 0.02, **settings}
+    settings = {
+        "n_components": M,
+        "n_iter": 3,
+        "random_state": 0,
+        "learning_rate": 0.02,
+        **settings,
+    }
     return RBM(visible=pair[0], hidden=pair[1], **settings)
 
 
@@ -123,16 +135,19 @@ def test_samples_given_some_units_and_their_means(pair):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize(
-    "pair", [*PAIRS, ("gaussian", "spin"), ("spin", "gaussian")], ids="-".join
-)
+@pytest.mark.parametrize("pair", [*PAIRS, ("gaussian", "spin"), ("spin", "gaussian")], ids="-".join)
 def test_everything_can_be_asked_in_either_precision(pair, dtype):
     X = rows(pair[0], dtype=dtype)
     if pair[0] == "gaussian":
         X = X + np.random.default_rng(3).normal(size=X.shape).astype(dtype)
     rbm = machine(pair).fit(X).partial_fit(X[:7])
     H = rbm.transform(X)
-    for V in (rbm.inverse_transform(H), rbm.reconstruct(X), rbm.gibbs(X), rbm.sample(60, n_steps=2)):
+    for V in (
+        rbm.inverse_transform(H),
+        rbm.reconstruct(X),
+        rbm.gibbs(X),
+        rbm.sample(60, n_steps=2),
+    ):
         assert V.shape == X.shape and V.dtype == dtype and np.isfinite(V).all()
         if pair[0] == "spin":
             assert np.abs(V).max() <= 1
