@@ -20,10 +20,8 @@ from ebm.sklearn_compat._two_states import (
     check_two_states,
     recognise,
     refuse_empty,
-    unharmed,
-    warn_user,
 )
-from ebm.sklearn_compat._validation import check_weights, draw_seed
+from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_user
 from ebm.storage import (
     RULES,
     Memory,
@@ -360,10 +358,10 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         """Turn the memory into fitted attributes."""
         params = rule.parameters(memory, self._dtype)
         thresholds = 0.0 if self.thresholds is None else np.asarray(self.thresholds, self._dtype)
-        if np.shape(thresholds) not in ((), params.bias.shape):
+        if np.shape(thresholds) not in ((), params.bias.shape) or not np.isfinite(thresholds).all():
             raise ValueError(
-                f"thresholds must be one number or {len(params.bias)}, one for each unit. "
-                f"Got the shape {np.shape(thresholds)}."
+                f"thresholds must be one finite number or {len(params.bias)}, one for each unit. "
+                f"Got {self.thresholds!r}."
             )
         self._memory, self._rule_type = memory, type(rule)
         self._symmetric = rule.is_symmetric

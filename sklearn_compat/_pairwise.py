@@ -21,6 +21,7 @@ from ebm.samplers.cooling import Cooled, cool
 from ebm.samplers.gibbs import gibbs
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._validation import check_weights
 from ebm.units import Bernoulli, Spin, TwoState
 
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
@@ -43,13 +44,27 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
+        mask = check_mask(self.mask, self._n_visible + self.n_hidden)
         return Pairwise(unit, self.n_hidden, mask)
+
+    @property
+    def _n_visible(self) -> int:
+        """How many features there are: as in training, or as couplings that the user has set without it say."""
+        if hasattr(self, "n_features_in_"):
+            return self.n_features_in_
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        return len(np.atleast_1d(self.couplings_)) - self.n_hidden
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
-        check_is_fitted(self, "couplings_")
-        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        n_hidden = len(np.atleast_1d(self.couplings_)) - self._n_visible
+        if n_hidden >= 0 and n_hidden != self.n_hidden:
+            raise ValueError(
+                f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
+                "Fit anew (warm_start=False) to change it."
+            )
+        J = check_couplings(self.couplings_, "couplings_", self._n_visible + self.n_hidden)
         return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
     # Energies and features
@@ -76,9 +91,11 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         params = self._params()
         v = self._dense(X, params)
-        if H is None and self.n_hidden:
+        if (H is None) != (self.n_hidden == 0):
             raise ValueError(
                 f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
+                if self.n_hidden
+                else "H must be None: there are no hidden units."
             )
         if H is None:
             return self._model().energy(params, v)
@@ -148,7 +165,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
         schedule = np.asarray(betas, dtype=np.float64)
-        if schedule.ndim != 1 or not schedule.size or not (schedule > 0).all():
+        possible = (schedule > 0) & (schedule < np.inf)
+        if schedule.ndim != 1 or not schedule.size or not possible.all():
             raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
         if schedule.size == 2:
             schedule = np.geomspace(schedule[0], schedule[1], n_steps)
@@ -191,14 +209,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
             `data_covariance`, None without `X`.
         """
+        check_integer(n_samples, "n_samples")
         params, model = self._params(), self._model()
         rows = None if X is None else self._dense(X, params)
         key = self._next_key(random_state)
         start = self._start(params, n_samples, fold(key, 0))
-        found = compare_moments(
-            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=sample_weight
+        weights = None if rows is None else check_weights(sample_weight, rows)
+        return compare_moments(
+            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
         )
-        return found
 
     def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
         """Independent units: those of the training data, as far as they are known."""
@@ -217,4 +236,4 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
 
     def _visible(self, x: Array, params: PairwiseParameters) -> Array:
-        return np.ascontiguousarray(x[:, : self.n_features_in_])
+        return np.ascontiguousarray(x[:, : self._n_visible])

@@ -152,7 +152,7 @@ def test_thresholds_move_the_biases():
     np.testing.assert_array_equal(network(thresholds=per_unit).fit(X).intercept_, -per_unit)
     high = network(thresholds=100.0).fit(X)
     assert not high.predict(X).any()
-    with pytest.raises(ValueError, match="thresholds must be one number or 60"):
+    with pytest.raises(ValueError, match="thresholds must be one finite number or 60"):
         network(thresholds=[1.0, 2.0]).fit(X)
 
 
@@ -472,3 +472,10 @@ def test_verbose_says_what_is_stored(capsys):
     assert "4 patterns of 60 units stored by Hebb" in capsys.readouterr().out
     network().fit(bits())
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("thresholds", [np.nan, np.inf, [0.0, np.nan, 0.0, 0.0, 0.0, 0.0]])
+def test_thresholds_that_are_no_numbers_are_refused_at_once(thresholds):
+    network = HopfieldNetwork(thresholds=thresholds)
+    with pytest.raises(ValueError, match="thresholds must be one finite number or 6"):
+        network.fit([[1, -1, 1, 1, -1, 1]])
