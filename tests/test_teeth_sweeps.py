@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold
-from ebm.samplers import anneal, anneal_back, gibbs
+from ebm.samplers import gibbs
 from tests.core.test_pairwise_path import library_path, model_and_base, uneven
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
@@ -74,18 +74,22 @@ WRONG_SWEEPS = [
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize("mutant", [*WRONG_SWEEPS, pytest.param({"held": [2]}, id="a unit left out")])
+@pytest.mark.parametrize(
+    "mutant", [*WRONG_SWEEPS, pytest.param({"held": [2]}, id="a unit left out")]
+)
 def test_the_transition_row_rejects(mutant):
-    for step in (right, swept):
-        assert_has_the_row(step, MODEL, START, ROW)
+    if "held" in mutant:  # once is enough
+        for step in (right, swept):
+            assert_has_the_row(step, MODEL, START, ROW)
     rejects(assert_has_the_row, lambda s: swept(s, **mutant), MODEL, START, ROW)
 
 
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("mutant", WRONG_SWEEPS)
 def test_the_joint_law_rejects(mutant):
-    for step in (right, swept):
-        assert_leaves_the_law(step, MODEL, LAW)
+    if "same" in mutant:  # once is enough
+        for step in (right, swept):
+            assert_leaves_the_law(step, MODEL, LAW)
     rejects(assert_leaves_the_law, lambda s: swept(s, **mutant), MODEL, LAW)
 
 
@@ -133,7 +137,12 @@ def test_the_plain_loop_rejects(mutant):
     s, order, u = rows_of(model, 3), np.arange(70), draws.uniforms(KEY, 3, 70)
     assert_equals_the_plain_loop(lambda s, o: loop(model, s, o, u), model, s, order, u)
     rejects(
-        assert_equals_the_plain_loop, lambda s, o: loop(model, s, o, u, **mutant), model, s, order, u
+        assert_equals_the_plain_loop,
+        lambda s, o: loop(model, s, o, u, **mutant),
+        model,
+        s,
+        order,
+        u,
     )
 
 
@@ -201,20 +210,19 @@ def backward(s, when="after"):
     ],
 )
 def test_forward_weights_reject(mutant):
-    path = library_path(PATH_MODEL, BASE)
-    for weights in (forward, lambda n: anneal(path, TS, n, KEY).log_weights):
-        assert_weights_are_unbiased(weights, PATH_MODEL, BASE, TS)
-    rejects(assert_weights_are_unbiased, lambda n: forward(n, **mutant), PATH_MODEL, BASE, TS)
+    if "off" in mutant:  # once is enough
+        assert_weights_are_unbiased(forward, PATH_MODEL, BASE, TS, 100_000)
+    wrong = lambda n: forward(n, **mutant)  # noqa: E731
+    rejects(assert_weights_are_unbiased, wrong, PATH_MODEL, BASE, TS, 100_000)
 
 
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("when", ["before", "behind"])
 def test_inverse_weights_reject(when):
-    path = library_path(PATH_MODEL, BASE)
-    for weights in (backward, lambda s: anneal_back(path, TS, s, KEY).log_weights):
-        assert_inverse_weights_are_unbiased(weights, PATH_MODEL, BASE, TS)
+    if when == "before":  # once is enough
+        assert_inverse_weights_are_unbiased(backward, PATH_MODEL, BASE, TS, 100_000)
     wrong = lambda s: backward(s, when)  # noqa: E731
-    rejects(assert_inverse_weights_are_unbiased, wrong, PATH_MODEL, BASE, TS)
+    rejects(assert_inverse_weights_are_unbiased, wrong, PATH_MODEL, BASE, TS, 100_000)
 
 
 # Gradients -----------------------------------------------------------------------------------
@@ -268,10 +276,14 @@ def contrastive(seed, *, n_sweeps=1, shares=WEIGHTS, data=DATA, hidden=None):
     "mutant",
     [
         pytest.param({"n_sweeps": 2}, id="one sweep too many"),
-        pytest.param({"shares": np.full(5, 1 / 5)}, id="chains that forget the weights of the data"),
+        pytest.param(
+            {"shares": np.full(5, 1 / 5)}, id="chains that forget the weights of the data"
+        ),
         pytest.param({"shares": WEIGHTS * 5 / 8}, id="divided by the batch size, not by its rows"),
         pytest.param({"data": STALE}, id="means of hidden units not renewed"),
-        pytest.param({"hidden": np.ones((5, 2))}, id="hidden states that do not belong to the data"),
+        pytest.param(
+            {"hidden": np.ones((5, 2))}, id="hidden states that do not belong to the data"
+        ),
     ],
 )
 def test_expectations_of_contrastive_divergence_reject(mutant):
@@ -279,5 +291,6 @@ def test_expectations_of_contrastive_divergence_reject(mutant):
     table = pairwise_sweeps.data_table(JOINED, X, WEIGHTS, MEANS)
     after = pairwise.model_statistics(JOINED, table @ pairwise.heat_bath(JOINED, range(5)))
     expected = DATA[0] - after[0], DATA[1] - after[1]
-    assert_expects(contrastive, expected)
-    rejects(assert_expects, lambda i: contrastive(i, **mutant), expected)
+    if "n_sweeps" in mutant:  # once is enough
+        assert_expects(contrastive, expected, 1000)
+    rejects(assert_expects, lambda i: contrastive(i, **mutant), expected, 1000)

@@ -60,7 +60,7 @@ def test_means_between_the_states_have_the_energy_of_independent_units(states):
     m, (low, high) = np.random.default_rng(1).uniform(*states, 4), states
     p = (m - low) / (high - low)
     S = pairwise.all_states(oracle)
-    weights = np.prod(np.where(S == high, p, 1 - p), axis=1)
+    weights = np.prod(np.where(high == S, p, 1 - p), axis=1)
     expected = weights @ [pairwise.energy(oracle, s) for s in S]
     assert model.energy(params, m[np.newaxis])[0] == pytest.approx(expected, rel=1e-12)
 
@@ -122,7 +122,7 @@ def test_hidden_units_start_small_random_and_only_where_they_are_joined(states):
     assert not J[~mask].any() and not J[:8, :8].any()
     assert J[8:][mask[8:]].all() and not bias[8:].any()
     other = Pairwise(unit, 4, mask).initial(mean, one, 10.0, 4, Key(1, 2)).J
-    assert (J != other).any()
+    assert (other != J).any()
     whole = Pairwise(unit, 40).initial(np.full(60, np.mean(states)), np.ones(60), 10.0, 40, KEY).J
     values = whole[60:][np.tril_indices(40, 59, 100)]
     assert values.std() == pytest.approx(np.sqrt(2 / 100) / 3, rel=0.06)

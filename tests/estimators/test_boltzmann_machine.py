@@ -93,7 +93,10 @@ def test_everything_has_the_documented_shape_and_the_precision_of_the_data(
 def test_csr_rows_give_what_dense_rows_give(states, n_hidden):
     X = rows(states)
     X[::3] = 0 if states == BINARY else -1
-    dense, sparse = machine(states, n_hidden).fit(X), machine(states, n_hidden).fit(sp.csr_matrix(X))
+    dense, sparse = (
+        machine(states, n_hidden).fit(X),
+        machine(states, n_hidden).fit(sp.csr_matrix(X)),
+    )
     np.testing.assert_array_equal(dense.couplings_, sparse.couplings_)
     np.testing.assert_array_equal(dense.chains_, sparse.chains_)
     for method in ("transform", "free_energy", "score_samples", "log_likelihood"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_updates_one_at_a_time(n_hidden, gradient):
         found.partial_fit(batch)
         seen.append(found.couplings_.copy())
         np.testing.assert_array_equal(found.couplings_, found.couplings_.T)
-    assert all((a != b).any() for a, b in zip(seen, seen[1:], strict=False))
+    assert all((a != b).any() for a, b in pairwise(seen))
     weights = np.arange(40.0)
     one, other = pickle.loads(pickle.dumps(found)), pickle.loads(pickle.dumps(found))
     one.partial_fit(X, sample_weight=weights)
@@ -107,7 +108,9 @@ class Interrupt:
 @pytest.mark.parametrize("gradient", ["cd", "pcd"])
 @every_count
 @every_state
-def test_an_interrupted_fit_goes_on_to_the_same_bits(states, n_hidden, gradient, optimizer, tmp_path):
+def test_an_interrupted_fit_goes_on_to_the_same_bits(
+    states, n_hidden, gradient, optimizer, tmp_path
+):
     X = rows(states, 33)
     settings = {"gradient": gradient, "optimizer": optimizer, "n_iter": 6}
     whole = machine(states, n_hidden, **settings).fit(X)
@@ -299,7 +302,9 @@ def test_impossible_temperatures_are_refused(beta):
 @every_state
 def test_hidden_states_are_asked_for(states):
     found, X = fitted(strong(states, 5, 2)), rows(states, 6, 3)
-    with pytest.raises(ValueError, match=r"H must hold the states of the 2 hidden units.*free_energy"):
+    with pytest.raises(
+        ValueError, match=r"H must hold the states of the 2 hidden units.*free_energy"
+    ):
         found.energy(X)
     with pytest.raises(ValueError, match="H must have 2 columns"):
         found.energy(X, np.ones((6, 3)))
@@ -319,7 +324,8 @@ def test_direct_solutions_are_for_machines_without_hidden_units(gradient):
 
 
 @pytest.mark.parametrize(
-    "gradient", ["fpcd", "tempering", "ratio_matching", ParallelTempering(), BernoulliRBM(), None, 3]
+    "gradient",
+    ["fpcd", "tempering", "ratio_matching", ParallelTempering(), BernoulliRBM(), None, 3],
 )
 def test_gradients_for_other_machines_are_refused_with_the_list(gradient):
     for fit in ("fit", "partial_fit"):
@@ -358,7 +364,7 @@ def test_unknown_entries_are_refused_but_by_impute(n_hidden):
     with pytest.raises(ValueError, match=r"NaN[\s\S]*impute"):
         found.moments(X)
     assert np.isfinite(found.impute(X, n_steps=2)).all()
-    with pytest.raises(ValueError, match="3 features, but .* expecting 4"):
+    with pytest.raises(ValueError, match=r"3 features, but .* expecting 4"):
         found.transform(rows(n_features=3))
 
 

@@ -9,7 +9,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ebm import RBM, FastPersistentContrastiveDivergence, ParallelTempering, Regularization, Tempering
+from ebm import (
+    RBM,
+    FastPersistentContrastiveDivergence,
+    ParallelTempering,
+    Regularization,
+    Tempering,
+)
 from ebm.gradients import TAP
 from tests.oracles import rbm as slow
 from tests.oracles.rbm import OracleRBM
@@ -26,7 +32,13 @@ def parameters(seed=0):
 
 
 def machine(pair, **settings):
-    settings = {"n_components": M, "n_iter": 3, "random_state": 0, "learning_rate": 0.02, **settings}
+    settings = {
+        "n_components": M,
+        "n_iter": 3,
+        "random_state": 0,
+        "learning_rate": 0.02,
+        **settings,
+    }
     return RBM(visible=pair[0], hidden=pair[1], **settings)
 
 
@@ -136,7 +148,12 @@ def test_everything_can_be_asked_in_either_precision(pair, dtype):
         X = X + np.random.default_rng(3).normal(size=X.shape).astype(dtype)
     rbm = machine(pair).fit(X).partial_fit(X[:7])
     H = rbm.transform(X)
-    for V in (rbm.inverse_transform(H), rbm.reconstruct(X), rbm.gibbs(X), rbm.sample(60, n_steps=2)):
+    for V in (
+        rbm.inverse_transform(H),
+        rbm.reconstruct(X),
+        rbm.gibbs(X),
+        rbm.sample(60, n_steps=2),
+    ):
         assert V.shape == X.shape and V.dtype == dtype and np.isfinite(V).all()
         if pair[0] == "spin":
             assert np.abs(V).max() <= 1
@@ -205,9 +222,7 @@ def test_the_mean_field_gradient_is_that_of_bits(pair):
         names = ("components_", "intercept_visible_", "intercept_hidden_")
         before = [getattr(found, name).copy() for name in names]
         found.partial_fit(data)
-        gradients.append(
-            [getattr(found, name) - x for name, x in zip(names, before, strict=True)]
-        )
+        gradients.append([getattr(found, name) - x for name, x in zip(names, before, strict=True)])
     (dW, db, dc), (own_W, own_b, own_c) = gradients[1], gradients[0]
     (a, r), (d, t) = ((2.0, 1.0) if unit == "spin" else (1.0, 0.0) for unit in pair)
     chained = a * d * dW - a * t * db - d * r * dc[:, np.newaxis]
