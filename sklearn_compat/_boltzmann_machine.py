@@ -1,6 +1,5 @@
 """The general Boltzmann machine: any pairs of units joined, visible or hidden."""
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral
@@ -8,7 +7,6 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -19,7 +17,7 @@ from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradien
 from ebm.monitors import ProgressLine
 from ebm.sklearn_compat._learning import RECORD, Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
-from ebm.sklearn_compat._validation import check_weights, draw_seed, warn_outside
+from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
 from ebm.units import TwoState
 
 
@@ -234,7 +232,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         """
         choice = pairwise_gradient_record(self.gradient)
         if isinstance(choice, Direct):
-            self._solve(choice, X, sample_weight)
+            with unharmed(self):
+                told = self._solve(choice, X, sample_weight)
+            self._tell(told)
         else:
             super().fit(X, y, sample_weight)
         return self
@@ -260,7 +260,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         super().partial_fit(X, y, sample_weight)
         return self
 
-    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> None:
+    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> str:
         go_on = self.warm_start and self._is_fitted()
         X = self._check_data(X, go_on)
         weights, model = check_weights(sample_weight, X), self._model()
@@ -284,10 +284,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
         self._seed, self._n_draws = seed, -1
         self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
-        if solution.message:
-            warnings.warn(
-                f"{type(self).__name__}: {solution.message}.", ConvergenceWarning, stacklevel=4
-            )
+        return solution.message
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "couplings_")

@@ -20,10 +20,8 @@ from ebm.sklearn_compat._two_states import (
     read,
     recognise,
     refuse_empty,
-    unharmed,
-    warn_user,
 )
-from ebm.sklearn_compat._validation import draw_seed
+from ebm.sklearn_compat._validation import draw_seed, unharmed, warn_user
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 

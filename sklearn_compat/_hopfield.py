@@ -20,10 +20,8 @@ from ebm.sklearn_compat._two_states import (
     check_two_states,
     recognise,
     refuse_empty,
-    unharmed,
-    warn_user,
 )
-from ebm.sklearn_compat._validation import check_weights, draw_seed
+from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_user
 from ebm.storage import (
     RULES,
     Memory,
