@@ -344,7 +344,7 @@ def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
     z = (alpha - 1) * (z - z.max(axis=1, keepdims=True))
     order = np.argsort(-z, axis=1, kind="stable")
     w = weights[order]
-    # By itself the largest entry has this t; others raise it. What lies below has no share, and its square may overflow.
+    # By itself the largest entry has this t; others raise it. What lies below has no share, but squares that overflow.
     z = np.maximum(z, -(w[:, :1] ** (1 - alpha)))
     ranked = np.take_along_axis(z, order, axis=1)
     total = w.cumsum(axis=1)
