@@ -1,7 +1,7 @@
 """
-=====================================
+======================================
 Letters recalled from halves and noise
-=====================================
+======================================
 
 A Hopfield network stores patterns in the couplings between its units and finds them again from a part: from half a
 letter, or from one in which pixels are flipped. The rule by which the couplings are made decides how well. Letters

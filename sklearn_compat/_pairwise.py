@@ -8,10 +8,17 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
-from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_couplings, check_mask
+from ebm.energies.pairwise import (
+    Pairwise,
+    PairwiseParameters,
+    check_biases,
+    check_couplings,
+    check_mask,
+)
 from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool
+from ebm.samplers.gibbs import gibbs
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
 from ebm.sklearn_compat._validation import check_weights
@@ -58,14 +65,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
                 "Fit anew (warm_start=False) to change it."
             )
         J = check_couplings(self.couplings_, "couplings_", self._n_visible + self.n_hidden)
-        bias = np.ascontiguousarray(self.intercept_, J.dtype)
-        if bias.shape != (len(J),):
-            raise ValueError(
-                f"intercept_ must have the shape ({len(J)},), as couplings_ says. Got {bias.shape}."
-            )
-        if not np.isfinite(bias).all():
-            raise ValueError("intercept_ holds NaN or infinite values.")
-        return PairwiseParameters(J, bias)
+        return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
     # Energies and features
 
@@ -224,6 +224,12 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         model, base = self._model(), self._base(params)
         bias = np.zeros_like(params.bias) if base is None else base
         return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
+
+    def _start_at(self, v: Array, params: PairwiseParameters, key: Key, beta: float) -> Array:
+        """One sweep over the hidden units: where no two of them are joined, a draw of their law."""
+        x = self._start(params, len(v), fold(key, 0))
+        known = self._all_units(v, params)
+        return gibbs(self._model(), params, x, fold(key, 1), 1, beta=beta, given=known)
 
     def _all_units(self, v: Array, params: PairwiseParameters) -> Array:
         """Nothing is known of the hidden units."""

@@ -347,6 +347,7 @@ def test_temperatures_whose_inverse_overflows_are_next_to_zero(update, dtype, te
         np.testing.assert_array_equal(warm.states, cold.states)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("update", ["async", "glauber"])
 def test_fields_that_follow_many_flips_end_where_their_sums_do(update, dtype):
