@@ -14,7 +14,7 @@ from ebm._batches import Rows
 from ebm._checks import check_integer, resolve
 from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
-from ebm.monitors import ProgressLine
+from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._learning import COURSE, RECORD, Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
@@ -59,7 +59,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         Passes over the training data.
 
     verbose : int, default=0
-        Whether to show progress and the pseudo-likelihood after each epoch: a bar on a terminal, lines elsewhere.
+        Whether to show progress and the pseudo-likelihood after each epoch, as a bar on a terminal and in lines
+        elsewhere; of a direct solution, what is minimised and its slope after each iteration.
 
     random_state : int, RandomState instance or None, default=None
         Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
@@ -329,16 +330,21 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         start = self._params() if go_on else None
         seed = draw_seed(self.random_state)
         rows = Rows(X, weights)
-        told: list[Any] = []
-        line = ProgressLine(type(self).__name__)
-        index, totals = (
-            rows.distinct()
-        )  # so that the order of rows and what is repeated do not matter
-        solution = choice.solve(model, X[index], totals, start=start, tell=told.append)
-        line.close()
+        told: list[Progress] = []
+
+        def tell(progress: Progress) -> None:
+            told.append(progress)
+            if self.verbose:
+                n, cost, slope = progress
+                print(
+                    f"[{type(self).__name__}] Iteration {n}, cost = {cost:.6g}, slope = {slope:.2g}"
+                )
+
+        # Different rows in an order of their own: that of X and what is repeated do not matter.
+        index, totals = rows.distinct()
+        solution = choice.solve(model, X[index], totals, start=start, tell=tell)
         for name in COURSE:
-            if hasattr(self, name):
-                delattr(self, name)
+            self.__dict__.pop(name, None)
         self._keep_params(solution.params)
         mean = rows.mean()
         self.chains_ = np.zeros((0, len(mean)), X.dtype)

@@ -112,3 +112,13 @@ def test_couplings_make_a_machine_without_training(n_hidden):
     assert len(set(machine.anneal(5, n_steps=50).s[0])) == 1
     with pytest.raises(ValueError, match="n_samples must be an integer of at least 1"):
         machine.moments(n_samples=0)
+
+
+@pytest.mark.parametrize("gradient", ["maximum_likelihood", "pseudo_likelihood"])
+def test_a_direct_solution_shows_its_progress_if_asked_to(gradient, capsys):
+    machine = BoltzmannMachine(gradient=gradient).fit(X)
+    assert not capsys.readouterr().out
+    machine.set_params(verbose=1).fit(X)
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == len(machine.history_["iteration"]) > 1
+    assert f"Iteration {machine.history_['iteration'][-1]}, cost = " in lines[-1]
