@@ -230,8 +230,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
         Notes
         -----
-        Chains start from fair and independent units, for there are no training data to say otherwise. All other settings
-        have their defaults; ``set_params(random_state=0)`` changes them. Learning can go on from here with
+        Chains start from fair and independent units, for there are no training data to say otherwise. All other
+        settings have their defaults; ``set_params(random_state=0)`` changes them. Learning can go on from here with
         `partial_fit`, or by `fit` with `warm_start`: of all pairs, unless `mask` is set.
 
         Examples
