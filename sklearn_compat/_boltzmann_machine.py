@@ -337,7 +337,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         solution = choice.solve(model, X[index], totals, start=start, tell=told.append)
         line.close()
         for name in COURSE:
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
         self._keep_params(solution.params)
         mean = rows.mean()
         self.chains_ = np.zeros((0, len(mean)), X.dtype)

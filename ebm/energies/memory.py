@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import erfc, erfcinv, factorial2, logsumexp, softmax, xlogy
+from scipy.special import erfc, erfcinv, gammaln, logsumexp, softmax, xlogy
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels import memories as kernels
@@ -196,27 +196,29 @@ class DenseMemory:
         """
         if self.interaction == "exponential":
             raise ValueError("one_step_error is known for polynomial interactions. See capacity.")
-        power = (self.degree - 1) * np.log(n_units) - np.log(2 * self._disturbance * n_memories)
-        return float(erfc(np.exp(0.5 * power)) / 2)
+        power = (self.degree - 1) * np.log(n_units) - np.log(2 * n_memories)
+        return float(erfc(np.exp(0.5 * (power - self._log_disturbance(self.degree)))) / 2)
 
     def capacity(self, n_units: int) -> float:
         """About how many random patterns can be stored, as a real number.
 
         For a polynomial, as many as leave half a percent of the bits wrong at the first look (:meth:`one_step_error`);
-        for the exponential, and at most, 2^(N / 2) (Demircigil et al. 2017, theorem 3).
+        for the exponential, and at most, 2^(N / 2) (Demircigil et al. 2017, theorem 3). The law's noise is that of
+        Gaussian overlaps; from the degree on at which it would grow by more than the signal, that is for n > N / 2 + 1,
+        that of the last one below counts.
         """
         bound = 0.5 * n_units * np.log(2)
         if self.interaction != "exponential":
             margin = 2 * erfcinv(2 * TOLERATED_ERROR) ** 2
-            power = (self.degree - 1) * np.log(n_units) - np.log(self._disturbance * margin)
+            degree = max(2, min(self.degree, n_units // 2 + 1))
+            power = (degree - 1) * np.log(n_units) - self._log_disturbance(degree) - np.log(margin)
             bound = min(bound, power)
         return float(np.exp(min(bound, 700.0)))
 
-    @property
-    def _disturbance(self) -> float:
-        """(2n - 3)!!, the (2n - 2)-th moment of a standard normal deviate; half of it where half is cut off."""
-        moment = float(factorial2(2 * self.degree - 3))
-        return moment / 2 if self.interaction == "rectified" else moment
+    def _log_disturbance(self, degree: int) -> float:
+        """Logarithm of (2n - 3)!!, the (2n - 2)-th moment of a normal deviate; of half of it where half is cut off."""
+        moment = (degree - 1) * np.log(2) + gammaln(degree - 0.5) - 0.5 * np.log(np.pi)
+        return float(moment - np.log(2) if self.interaction == "rectified" else moment)
 
 
 def _scaled(whole: int, row: int) -> float:

@@ -143,6 +143,15 @@ def test_capacities():
     assert np.isfinite(DenseMemory("exponential").capacity(10**6))
 
 
+@pytest.mark.parametrize("interaction", ["polynomial", "rectified"])
+@pytest.mark.parametrize("n_units", [2, 7, 40, 1000])
+def test_a_higher_degree_never_holds_fewer_patterns(interaction, n_units):
+    degrees = [*range(2, 60), 151, 200, 1000, 5000]
+    held = [DenseMemory(interaction, degree).capacity(n_units) for degree in degrees]
+    assert np.diff(held).min() >= 0 and held[-1] <= 2 ** (n_units / 2) * (1 + 1e-12)
+    assert held[-1] > 0.1
+
+
 # Dense memories: recall -----------------------------------------------------------------------
 
 

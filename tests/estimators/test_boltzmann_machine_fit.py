@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -72,7 +73,7 @@ def test_updates_one_at_a_time(n_hidden, gradient):
         found.partial_fit(batch)
         seen.append(found.couplings_.copy())
         np.testing.assert_array_equal(found.couplings_, found.couplings_.T)
-    assert all((a != b).any() for a, b in zip(seen, seen[1:], strict=False))
+    assert all((a != b).any() for a, b in pairwise(seen))
     weights = np.arange(40.0)
     one, other = pickle.loads(pickle.dumps(found)), pickle.loads(pickle.dumps(found))
     one.partial_fit(X, sample_weight=weights)
@@ -363,7 +364,7 @@ def test_unknown_entries_are_refused_but_by_impute(n_hidden):
     with pytest.raises(ValueError, match=r"NaN[\s\S]*impute"):
         found.moments(X)
     assert np.isfinite(found.impute(X, n_steps=2)).all()
-    with pytest.raises(ValueError, match="3 features, but .* expecting 4"):
+    with pytest.raises(ValueError, match=r"3 features, but .* expecting 4"):
         found.transform(rows(n_features=3))
 
 
