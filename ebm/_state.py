@@ -150,7 +150,7 @@ def _check_regularization(plan: Plan, model: Any) -> None:
     if held.needs_binary_units and (not layered or model.hidden.states != (0.0, 1.0)):
         raise ValueError(
             "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
-            f"Got {model!r}."
+            f"Got {getattr(model, 'hidden', model)!r}."
         )
     if held.max_norm is not None and not layered:
         raise ValueError(

@@ -224,7 +224,9 @@ class EarlyStopping:
 
 def _check_measured(model: Any, monitor: str) -> None:
     """Refuse a measure of likelihood where the model has none."""
-    measure: Any = {"pseudo_likelihood": pseudo_log_likelihood, "free_energy_gap": free_energy}[monitor]
+    measure: Any = {"pseudo_likelihood": pseudo_log_likelihood, "free_energy_gap": free_energy}[
+        monitor
+    ]
     if measure.dispatch(type(model)) is measure.dispatch(object):
         raise ValueError(
             f"monitor={monitor!r} says nothing of {model!r}, which has no likelihood. Give a callable "

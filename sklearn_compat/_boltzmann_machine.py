@@ -17,8 +17,9 @@ from ebm._checks import resolve
 from ebm.energies.pairwise import PairwiseParameters
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
 from ebm.monitors import ProgressLine
-from ebm.sklearn_compat._learning import RECORD, Learning
+from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
+from ebm.sklearn_compat._trained import RECORD
 from ebm.sklearn_compat._validation import check_weights, draw_seed, warn_outside
 from ebm.units import TwoState
 

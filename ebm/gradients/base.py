@@ -120,9 +120,7 @@ class Gradient(Record, abc.ABC):
     """
 
     has_own: ClassVar[bool] = False
-    remedy: ClassVar[str] = (
-        "a smaller learning_rate, or data on a common scale (StandardScaler)"
-    )
+    remedy: ClassVar[str] = "a smaller learning_rate, or data on a common scale (StandardScaler)"
     centered: bool
 
     @abc.abstractmethod
