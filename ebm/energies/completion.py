@@ -164,7 +164,8 @@ class Completion:
 def with_labels(v: Array, labels: Array, n_labels: int) -> Array:
     """States s = (v, t) of all units: the rows `v`, and t, which is +1 for the row's number in `labels`, else -1."""
     n_rows, n_visible = v.shape
-    s = np.full((n_rows, n_visible + n_labels), -1, v.dtype)
+    s = np.empty((n_rows, n_visible + n_labels), v.dtype)
     s[:, :n_visible] = v
+    s[:, n_visible:] = -1
     s[np.arange(n_rows), n_visible + labels] = 1
     return s
