@@ -22,8 +22,7 @@ from ebm.monitors import History
 from ebm.optimizers.base import Optimizer
 from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import Schedule
-
-Bounds = dict[str, dict[str, tuple[Array, Array]]]
+from ebm.units import Bounds
 
 
 class Plan(NamedTuple):
@@ -48,7 +47,7 @@ class State:
 
     Attributes
     ----------
-    model : Bipartite or Pairwise
+    model : Bipartite or Pairwise or Completion
     shape : tuple (n_visible, n_hidden)
     theta : ndarray of shape (parameters,)
         All parameters of the law of v - `origin`, in one vector.
@@ -100,13 +99,16 @@ class State:
 
 
 def start(model: Any, rows: Rows, n_hidden: int, plan: Plan) -> State:
-    """The state before the first update: visible units know the data's moments, weights are small and random."""
+    """The state before the first update: visible units know the data's moments, weights are small and random.
+
+    A model that ``starts_at_rows`` is also shown as many of them as it has hidden units.
+    """
     mean = rows.mean()
     variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
     key = stream(plan.seed, "init")
     moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
     params = model.initial(*moments, n_hidden, key)
-    if model.visible.has_scale and model.hidden.states == (0.0, 1.0):
+    if model.starts_at_rows:
         params = model.with_prototypes(params, rows.some(n_hidden, fold(key, 2)))
     elif (
         model.visible.has_scale
@@ -148,12 +150,12 @@ def _check_regularization(plan: Plan, model: Any) -> None:
     if held.needs_binary_units and (not layered or model.hidden.states != (0.0, 1.0)):
         raise ValueError(
             "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
-            f"Got {model.hidden!r}."
+            f"Got {getattr(model, 'hidden', model)!r}."
         )
     if held.max_norm is not None and not layered:
         raise ValueError(
-            "regularization: max_norm limits the weights into each hidden unit, of which couplings that are symmetric "
-            "have none apart. Use weight_decay, l1 or clip_norm."
+            "regularization: max_norm limits the weights into each hidden unit of two layers. Use weight_decay, l1 or "
+            f"clip_norm. Got {model!r}."
         )
 
 

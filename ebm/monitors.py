@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ebm._checks import Array, check_integer, check_real
-from ebm.likelihood import free_energy_gap, pseudo_log_likelihood
+from ebm.likelihood import free_energy, free_energy_gap, pseudo_log_likelihood
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Report:
         Rate of the epoch's last step.
     elapsed : float
         Seconds since the fit began.
-    model, params : the model (Bipartite or Pairwise), and its parameters
+    model, params : the model (Bipartite or Pairwise or Completion), and its parameters
         The model, and its parameters as they are now: views, copy what you keep.
     theta : ndarray of shape (parameters,)
         The parameters as training holds them: what is written here is what it goes on from.
@@ -202,6 +202,7 @@ class EarlyStopping:
                 )
         if callable(self.monitor):
             return float(self.monitor(model, params, self.held_out))
+        _check_measured(model, self.monitor)
         if self.train is not None and self.monitor == "free_energy_gap":
             return free_energy_gap(model, params, self.train, self.held_out)
         return float(pseudo_log_likelihood(model, params, self.held_out).mean())
@@ -219,6 +220,23 @@ class EarlyStopping:
         if self.monitor == "free_energy_gap":
             return score <= self.max_gap
         return score > best + self.min_delta or (math.isnan(best) and not math.isnan(score))
+
+
+def _check_measured(model: Any, monitor: str) -> None:
+    """Refuse a measure of likelihood where the model has none."""
+    measure: Any = {"pseudo_likelihood": pseudo_log_likelihood, "free_energy_gap": free_energy}[
+        monitor
+    ]
+    if measure.dispatch(type(model)) is measure.dispatch(object):
+        raise ValueError(
+            f"monitor={monitor!r} says nothing of {model!r}, which has no likelihood. Give a callable "
+            "monitor(model, params, held_out), whose result is to rise."
+        )
+
+
+def _brief(x: float) -> str:
+    """Two decimals, or where these would say nothing or too much, three digits."""
+    return f"{x:.2f}" if x == 0 or 0.1 <= abs(x) < 1e7 else f"{x:.3g}"
 
 
 def _complete_rows(rows: Any, argument: str) -> Array:
@@ -300,7 +318,7 @@ class ProgressLine:
 
     def __call__(self, report: Report) -> None:
         """Show the epoch."""
-        shown = {name.replace("_", "-"): f"{x:.2f}" for name, x in report.monitored.items()}
+        shown = {name.replace("_", "-"): _brief(x) for name, x in report.monitored.items()}
         if sys.stdout.isatty():
             if self._bar is None:
                 self._bar = tqdm(

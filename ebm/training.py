@@ -21,9 +21,9 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
-from ebm._state import Bounds, Plan, State, load, resume, save, seed_of, start
+from ebm._state import Plan, State, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.gradients.base import Ascent, Batch, rescale
+from ebm.gradients.base import Ascent, Batch, Gradient, rescale
 from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import Hold
@@ -59,9 +59,9 @@ class Learner:
         self._views = views = state.model.unpack(self._gradient, *state.shape)
         self._estimate = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
         self._frozen = frozen(state.model, views)
-        self._ranges = ranges(state.bounds, self._params)
         self._key = stream(plan.seed, "negative")
-        self._plain = not (state.model.visible.has_scale or state.model.hidden.has_scale)
+        self._plain = not scaled(state.model)
+        self._measured: dict[str, list[float]] = {}
 
     @property
     def dtype(self) -> Any:
@@ -136,10 +136,8 @@ class Learner:
         finite = plan.optimizer.step(state.theta, self._gradient, state.memory, rate, self._hold())
         if plan.regularization.max_norm is not None:
             limit_columns(self._params.W, plan.regularization.max_norm)
-        for values, (low, high) in self._ranges:
-            finite = finite and bool((values <= high).all())
-            np.clip(values, low, high, out=values)
-        if not finite:
+        inside = state.model.confine(self._params, state.bounds)
+        if not (finite and inside):
             return self._refuse()
         state.n_steps += 1
         return True
@@ -158,7 +156,15 @@ class Learner:
             add_sparsity(state.model, params, batch, state.chains, settings, self._views)
         if dropped is not None:
             leave_alone(self._views, dropped, state.chains.lam)
+        for name, x in info.measured.items():
+            self._measured.setdefault(name, []).append(x)
         return info.finite
+
+    def measured(self) -> dict[str, float]:
+        """Means of what the estimates of the gradient measured on the way, since this was last asked."""
+        means = {name: float(np.mean(x)) for name, x in self._measured.items()}
+        self._measured.clear()
+        return means
 
 
 def bound(gradient: BipartiteParameters, largest: float) -> None:
@@ -170,6 +176,11 @@ def bound(gradient: BipartiteParameters, largest: float) -> None:
     for own in (gradient.visible, gradient.hidden):
         for values in own[1:]:
             np.clip(values, -largest, largest, out=values)
+
+
+def scaled(model: Any) -> bool:
+    """Whether some units of the model have a scale, in which the gradient is measured."""
+    return isinstance(model, Bipartite) and (model.visible.has_scale or model.hidden.has_scale)
 
 
 def frozen(model: Any, gradient: Any) -> list[Array]:
@@ -185,22 +196,13 @@ def frozen(model: Any, gradient: Any) -> list[Array]:
     ]
 
 
-def ranges(bounds: Bounds, params: Any) -> list[tuple[Array, tuple[Array, Array]]]:
-    """Pairs of a bounded parameter and its bounds."""
-    return [
-        (getattr(getattr(params, layer), name), range_)
-        for layer, named in bounds.items()
-        for name, range_ in named.items()
-    ]
-
-
 def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v` as the batch; why it was not made, or ''."""
     batch, before = np.array(v, state.theta.dtype, order="C"), state.theta.copy()
     if Learner(state, plan, len(v)).update(batch, weights, plan.learning_rate):
         return ""
     _go_back(state, before)
-    return _diverged("this update", plan.learning_rate)
+    return _diverged("this update", plan.learning_rate, plan.gradient)
 
 
 def _go_back(state: State, theta: Array) -> None:
@@ -231,10 +233,11 @@ def train(
             if rate is None:
                 rate = plan.learning_rate * plan.schedule.factor(epoch, n_epochs)
                 _go_back(state, before)
-                return _diverged(f"epoch {epoch + 1}", rate)
+                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient)
             state.epoch += 1
             elapsed = time.perf_counter() - begun
             report = _report(state, n_epochs, rate, elapsed)
+            report.monitored.update(learner.measured())
             state.finished = notify(callbacks, report, state.history)
             for path in report.checkpoints:
                 _save(path, state, plan, rows, n_epochs)
@@ -294,8 +297,8 @@ def _run_epoch(
     return last_rate
 
 
-def _diverged(when: str, rate: float) -> str:
+def _diverged(when: str, rate: float, gradient: Gradient) -> str:
     return (
         f"training diverged in {when} at learning rate {rate:g}: numbers grew beyond all bounds. The "
-        "parameters from before it are kept. Use a smaller learning_rate, or data on a common scale (StandardScaler)"
+        f"parameters from before it are kept. Use {gradient.remedy}"
     )

@@ -37,6 +37,9 @@ from ebm._kernels.gaussian import GaussianParameters
 from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
 
+# Lower and upper bounds (units,) by layer and name of the parameter.
+Bounds = dict[str, dict[str, tuple[Array, Array]]]
+
 
 def extent(x: Array) -> tuple[float, float]:
     """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""

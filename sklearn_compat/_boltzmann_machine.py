@@ -15,8 +15,9 @@ from ebm._checks import check_integer, resolve
 from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
 from ebm.optimizers.lbfgs import Progress
-from ebm.sklearn_compat._learning import COURSE, RECORD, Learning
+from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
+from ebm.sklearn_compat._trained import COURSE, RECORD
 from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
 from ebm.units import TwoState
 

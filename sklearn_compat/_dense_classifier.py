@@ -6,49 +6,36 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from ebm import training
 from ebm._batches import Rows, blocks
 from ebm._checks import Array, resolve
-from ebm.completion_training import (
-    CompletionPlan,
-    CompletionState,
-    Labelled,
-    start_completion,
-    train_completion,
-    typical_input,
-    unit_scale,
-    update_completion,
-)
-from ebm.energies.completion import Completion
+from ebm._random import fold, stream
+from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
-from ebm.optimizers import (
-    OPTIMIZERS,
-    SCHEDULES,
-    NormalizedMomentum,
-    Optimizer,
-    schedule_record,
-)
-from ebm.sklearn_compat._settings import NestedSettings
+from ebm.gradients.completion import LabelCompletion
+from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._trained import RECORD, Trained
 from ebm.sklearn_compat._validation import (
     FLOATS,
     check_repetitions,
     check_weights,
-    draw_seed,
+    unharmed,
     warn_user,
 )
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
-RECORD = HasMethods(["get_params", "set_params"])
+# Rows that the scale is measured on.
+SCALE_ROWS = 1000
 # What scaling to a range may leave beyond it.
 ROUNDING = 1e-6
 
 
-class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator):
+class DenseAssociativeClassifier(ClassifierMixin, Trained):
     """Classifier that completes rows by their labels, with learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
@@ -98,6 +85,14 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
     random_state : int, RandomState instance or None, default=None
         Seed of the initial memories and of the order of rows. See :term:`Glossary <random_state>`.
 
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last solution: from its memories, at its range and scale.
+
+    callbacks : callable or list of callables, default=None
+        Called after each epoch of `fit` with a :class:`ebm.monitors.Report`, whose `model` is a
+        :class:`~ebm.energies.completion.Completion`: :class:`ebm.Checkpoint`, or :class:`ebm.EarlyStopping` with a
+        callable `monitor` and, as rows, states of all units (see Examples).
+
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features + n_classes)
@@ -114,7 +109,8 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         T.
 
     history_ : dict of ndarray
-        One entry per epoch: "epoch", "learning_rate", "time" in seconds, and "error", the mean over the epoch.
+        One entry per epoch: "epoch", "learning_rate", "time" in seconds, "error", the mean over the epoch, and the
+        numbers of the callbacks.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -143,24 +139,32 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
     >>> memory = DenseAssociativeClassifier(n_iter=10, random_state=0).fit(X[:1200] / 16, y[:1200])
     >>> memory.score(X[1200:] / 16, y[1200:]) > 0.9
     True
+
+    The visible units are the features scaled to [-1, 1], the label units number the sorted classes:
+
+    >>> from ebm import EarlyStopping
+    >>> from ebm.energies.completion import Completion, with_labels
+    >>> held_out = with_labels(X[1000:1200] / 8 - 1, y[1000:1200], 10)
+    >>> stop = EarlyStopping(held_out, monitor=Completion.accuracy, patience=5)
+    >>> memory.set_params(n_iter=100, callbacks=stop).fit(X[:1000] / 16, y[:1000])
+    DenseAssociativeClassifier(...)
+    >>> len(memory.history_["accuracy"]) < 100
+    True
     """
 
+    _hidden_name: ClassVar[str] = "n_components"
+
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **Trained._resolvers,
         "optimizer": partial(resolve, known=RULES, base=Optimizer, argument="optimizer"),  # type: ignore[type-abstract]
-        "schedule": schedule_record,
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Trained._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "degree": [Interval(Integral, 2, None, closed="left")],
         "temperature": [Interval(Real, 0, None, closed="neither")],
         "error_power": [Interval(Integral, 1, 50, closed="both")],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "n_iter": [Interval(Integral, 0, None, closed="left")],
         "optimizer": [StrOptions(set(RULES)), RECORD],
-        "schedule": [StrOptions(set(SCHEDULES)), RECORD],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
     }
 
     def __init__(
@@ -177,6 +181,8 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         schedule: Any = "linear",
         verbose: int = 0,
         random_state: Any = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
     ) -> None:
         self.n_components = n_components
         self.degree = degree
@@ -189,6 +195,8 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         self.schedule = schedule
         self.verbose = verbose
         self.random_state = random_state
+        self.warm_start = warm_start
+        self.callbacks = callbacks
 
     # Learning
 
@@ -213,7 +221,8 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         Raises
         ------
         ValueError
-            If `X` has no rows, or NaN or infinite entries, or `y` is not of classes.
+            If `X` has no rows, or NaN or infinite entries, or `y` is not of classes, or with `warm_start` not of those
+            that are known; what was learned before is then kept.
 
         Warns
         -----
@@ -222,19 +231,49 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         ConvergenceWarning
             If training stopped because of an interrupt, or because numbers grew beyond all bounds.
         """
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-        check_classification_targets(y)
-        weights = check_weights(sample_weight, X)
-        check_repetitions(weights)
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        plan = self._plan(draw_seed(self.random_state), X.shape[1] + len(self.classes_))
-        state, data = self._started(X, labels, weights, plan)
-        stopped = train_completion(
-            state, self._model(), data, plan, self.n_iter, self._tell if self.verbose else _silent
-        )
-        self._keep(state, plan)
-        if stopped:
-            warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
+        with unharmed(self):
+            go_on = self.warm_start and self._is_fitted()
+            s, weights = self._units(X, y, sample_weight, go_on)
+            check_repetitions(weights)
+            stopped = self._fit_rows(s, weights, go_on)
+        self._tell(stopped)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def resume(
+        self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None
+    ) -> "DenseAssociativeClassifier":
+        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+
+        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and the data
+        be those, of the interrupted fit.
+
+        Parameters
+        ----------
+        checkpoint : str or path
+            The file.
+        X : array-like of shape (n_samples, n_features)
+            The training data.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint, of another version of its format, or of other settings or data.
+        """
+        with unharmed(self):
+            go_on = self.warm_start and self._is_fitted()
+            s, weights = self._units(X, y, sample_weight, go_on)
+            stopped = self._resume_rows(checkpoint, s, weights, go_on)
+        self._tell(stopped)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -265,82 +304,78 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
             If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
             them; the memories stay as they are.
         """
-        first = not hasattr(self, "components_")
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
-        check_classification_targets(y)
-        weights = check_weights(sample_weight, X)
-        known = self._known_classes(classes, first)
-        if not np.isin(y, known).all():
-            raise ValueError(f"y has classes that are not among {known.tolist()}.")
-        self.classes_ = known
-        labels = np.searchsorted(known, y)
-        n_units = X.shape[1] + len(known)
-        plan = self._plan(draw_seed(self.random_state) if first else self._seed, n_units)
-        if first:
-            state, _ = self._started(X, labels, weights, plan)
-        else:
-            state = self._resumed(plan)
-        batch = (self._visible(X).astype(state.memories.dtype, copy=False), labels)
-        error = update_completion(state, self._model(), batch, plan, plan.learning_rate, weights)
-        self._keep(state, plan)
-        if error is None:
-            warn_user(
-                f"{type(self).__name__}: this update was not made, for its gradient is not finite.",
-                ConvergenceWarning,
-            )
+        first = not self._is_fitted()
+        with unharmed(self):
+            if first and classes is None:
+                raise ValueError("classes must be passed to the first call of partial_fit.")
+            known = None if classes is None else np.unique(classes)
+            s, weights = self._units(X, y, sample_weight, not first, known)
+            if weights is not None:
+                weights = weights / weights.max()  # shares of one batch, not repetitions
+            stopped = self._update_rows(s, weights, first)
+        self._tell(stopped)
         return self
 
-    def _known_classes(self, classes: Any, first: bool) -> Array:
-        if first and classes is None:
-            raise ValueError("classes must be passed to the first call of partial_fit.")
-        if first:
-            return np.unique(classes)
-        if classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+    def _units(
+        self, X: Any, y: Any, sample_weight: Any, go_on: bool, classes: Array | None = None
+    ) -> tuple[Array, Array | None]:
+        """States of all units, as the classes and the range say, which are new unless to `go_on`; weights."""
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=not go_on)
+        check_classification_targets(y)
+        weights = check_weights(sample_weight, X)
+        if go_on:
+            self._check_size()
+            X = X.astype(self.components_.dtype, copy=False)
+        else:
+            self.range_ = _extremes(X)
+            self.classes_ = np.unique(y) if classes is None else classes
+        if classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
-                f"classes must be those of the first call, {self.classes_.tolist()}. Got {classes!r}."
+                f"classes must be those of the first call, {self.classes_.tolist()}. Got {classes.tolist()}."
             )
-        return self.classes_
+        if not np.isin(y, self.classes_).all():
+            raise ValueError(f"y has classes that are not among {self.classes_.tolist()}.")
+        labels = np.searchsorted(self.classes_, y)
+        return with_labels(self._visible(X), labels, len(self.classes_)), weights
 
-    def _plan(self, seed: int, n_units: int) -> CompletionPlan:
+    def _plan(self, seed: int) -> training.Plan:
         rule = self._resolvers["optimizer"](self.optimizer)
         if isinstance(rule, NormalizedMomentum) and rule.group_size is None:
-            rule = NormalizedMomentum(rule.momentum, n_units)
-        return CompletionPlan(
+            n_units = self.n_features_in_ + len(self.classes_)
+            rule = NormalizedMomentum(rule.momentum, n_units)  # each memory by itself
+        return training.Plan(
+            LabelCompletion(self.error_power),
             rule,
             schedule_record(self.schedule),
             self.learning_rate,
+            0.0,
             self.batch_size,
-            self.error_power,
             seed,
         )
 
-    def _started(
-        self, X: Array, labels: Array, weights: Array | None, plan: CompletionPlan
-    ) -> tuple[CompletionState, Labelled]:
-        self.range_ = _extremes(X)
-        data = Labelled(Rows(self._visible(X), weights), labels)
-        state = start_completion(len(self.classes_), data, self.n_components, plan)
-        self.scale_ = typical_input(data.rows)
-        self.scale_ = self.temperature * unit_scale(state, data, self._model())
-        return state, data
+    def _model_for(self, rows: Rows, plan: training.Plan) -> Completion:
+        """The model at the temperature, in units of that which the memories, where they start, ask for."""
+        self.scale_ = 1.0
+        model = self._model()
+        state = training.start(model, rows, self.n_components, plan)
+        some = rows.some(min(SCALE_ROWS, len(rows)), fold(stream(0, "evaluation"), 0))
+        self.scale_ = self.temperature * model.unit_scale(state.params, model.parts(some)[0])
+        return self._model()
 
-    def _resumed(self, plan: CompletionPlan) -> CompletionState:
-        memories = np.array(self.components_, order="C")
-        memory = tuple(np.array(x) for x in self._memory)
-        if self._memory_of != type(plan.optimizer).__name__:
-            memory = plan.optimizer.start(memories.ravel())
-        history = {name: list(x) for name, x in self.history_.items()}
-        return CompletionState(memories, memory, self._n_steps, history)
+    def _model(self) -> Completion:
+        return Completion(len(self.classes_), self.degree, True, self.scale_)
 
-    def _keep(self, state: CompletionState, plan: CompletionPlan) -> None:
-        self.components_ = state.memories
-        self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
-        self._memory, self._memory_of = state.memory, type(plan.optimizer).__name__
-        self._n_steps, self._seed = state.n_steps, plan.seed
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "components_")
 
-    def _tell(self, state: CompletionState, epoch: int) -> None:
-        error = state.history["error"][-1]
-        print(f"[{type(self).__name__}] Iteration {epoch}, error = {error:.4g}")
+    def _params(self) -> DenseParameters:
+        """The memories that the fitted attribute holds, whoever set it."""
+        check_is_fitted(self, "components_")
+        return DenseParameters(np.ascontiguousarray(self.components_))
+
+    def _keep_params(self, params: DenseParameters) -> None:
+        """Turn parameters into fitted attributes."""
+        self.components_ = params.memories
 
     # Completing
 
@@ -357,7 +392,8 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         y : ndarray of shape (n_samples,)
             Classes.
         """
-        best = self._by_blocks(X, self._model_gains).argmax(axis=1)
+        check_is_fitted(self, "components_")
+        best = self._by_blocks(X, self._model().gains).argmax(axis=1)
         return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Array:
@@ -376,7 +412,8 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         shares : ndarray of shape (n_samples, n_classes)
             Non-negative, with the sum one; classes in the order of `classes_`.
         """
-        return self._by_blocks(X, self._model_shares)
+        check_is_fitted(self, "components_")
+        return self._by_blocks(X, self._model().shares)
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of the rows whose class is found.
@@ -397,25 +434,16 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
         """
         return super().score(X, y, sample_weight)
 
-    def _model_gains(self, params: DenseParameters, v: Array) -> Array:
-        return self._model().gains(params, v)
-
-    def _model_shares(self, params: DenseParameters, v: Array) -> Array:
-        return self._model().shares(params, v)
-
-    def _by_blocks(self, X: Any, function: Any) -> Array:
-        check_is_fitted(self, "components_")
+    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
+        """`function` of the parameters and visible units, applied to `X` block by block."""
+        params = self._params()
         X = validate_data(self, X, dtype=FLOATS, reset=False)
-        params = DenseParameters(np.ascontiguousarray(self.components_))
         dtype = params.memories.dtype
         parts = [
             function(params, np.ascontiguousarray(self._visible(block), dtype))
             for _, block in blocks(X)
         ]
         return np.concatenate(parts)
-
-    def _model(self) -> Completion:
-        return Completion(len(self.classes_), self.degree, True, self.scale_)
 
     def _visible(self, X: Array) -> Array:
         """`X` with the range mapped to [-1, 1]."""
@@ -424,10 +452,6 @@ class DenseAssociativeClassifier(NestedSettings, ClassifierMixin, BaseEstimator)
             return X
         number = X.dtype.type
         return (X - number(low)) * number(2 / (high - low)) - number(1)
-
-
-def _silent(state: CompletionState, epoch: int) -> None:
-    """Show nothing."""
 
 
 def _extremes(X: Array) -> tuple[float, float]:

@@ -17,7 +17,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, normal
-from ebm.units import Unit
+from ebm.units import Bounds, Unit
 
 
 class BipartiteParameters(NamedTuple):
@@ -75,12 +75,30 @@ class Bipartite:
         nothing = np.zeros((1, len(params.W)), params.W.dtype)
         return self.visible.mean(params.visible, nothing).reshape(-1)
 
-    def bounds(self, params: BipartiteParameters) -> dict[str, dict[str, tuple[Array, Array]]]:
+    @property
+    def starts_at_rows(self) -> bool:
+        """Whether learning starts at rows of the data: see :meth:`with_prototypes`."""
+        return self.visible.has_scale and self.hidden.states == (0.0, 1.0)
+
+    def bounds(self, params: BipartiteParameters) -> Bounds:
         """Smallest and largest values of parameters that have them, by layer and name."""
         return {
             "visible": self.visible.bounds(params.visible),
             "hidden": self.hidden.bounds(params.hidden),
         }
+
+    def confine(self, params: BipartiteParameters, bounds: Bounds) -> bool:
+        """Bring what an update moved back within its `bounds`, in place; False if it has diverged.
+
+        It has where it passes an upper bound (:meth:`ebm.units.Unit.bounds`).
+        """
+        inside = True
+        for layer, named in bounds.items():
+            for name, (low, high) in named.items():
+                values = getattr(getattr(params, layer), name)
+                inside = inside and bool((values <= high).all())
+                np.clip(values, low, high, out=values)
+        return inside
 
     def pack(self, params: BipartiteParameters) -> Array:
         """A new flat vector with the values of `params`."""

@@ -11,16 +11,26 @@ The labels start off, t = -1, and each looks once, by itself, at what it would g
 
 The row's class is the label of the largest gain. Among the states with exactly one label on, exp(-2E) gives label b the
 share exp(2 gain_b) / sum exp(2 gain).
+
+To training (:mod:`ebm.training`) all units are visible: a row of data is s = (v, t), and the memories are the hidden
+ones, one each. They start at rows, shrunk and with noise, for a memory that is nowhere near the data has inputs below
+zero for all rows, and a rectified interaction then has no gradient for it. They are kept within [-1, 1], where the
+states are (Krotov & Hopfield 2016, appendix A).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import softmax
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels import completion as kernels
+from ebm._random import Key, normal
 from ebm.energies.memory import DenseParameters
+from ebm.units import Bounds, Spin
+
+# Size of the rows that memories start at, and of the noise: that of the paper's random start.
+START = 0.3
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,64 @@ class Completion:
         check_integer(self.degree, "degree", 2)
         check_real(self.scale, "scale", open_low=True)
 
+    # What training asks of a model
+
+    @property
+    def visible(self) -> Spin:
+        """The type of all units, the rows of training data: without a scale of their own."""
+        return Spin()
+
+    @property
+    def starts_at_rows(self) -> bool:
+        """Learning starts at rows of the data."""
+        return True
+
+    def unpack(self, vector: Array, n_visible: int, n_hidden: int) -> DenseParameters:
+        """Views of one flat vector of all memories, one after the other."""
+        return DenseParameters(vector.reshape(n_hidden, n_visible))
+
+    def pack(self, params: DenseParameters) -> Array:
+        """A new flat vector with the values of `params`."""
+        return params.memories.flatten()
+
+    def shape(self, params: DenseParameters) -> tuple[int, int]:
+        """(n_units, n_memories)."""
+        n_memories, n_units = params.memories.shape
+        return n_units, n_memories
+
+    def chain_width(self, params: DenseParameters) -> int:
+        """There are no chains."""
+        return 0
+
+    def visible_at_rest(self, params: DenseParameters) -> Array:
+        """Means of the units without input: zero."""
+        return np.zeros(self.shape(params)[0], params.memories.dtype)
+
+    def bounds(self, params: DenseParameters) -> Bounds:
+        """None that depend on where learning starts."""
+        return {"visible": {}, "hidden": {}}
+
+    def confine(self, params: DenseParameters, bounds: Bounds) -> bool:
+        """Keep the memories within [-1, 1], in place; that is no sign of divergence."""
+        np.clip(params.memories, -1, 1, out=params.memories)
+        return True
+
+    def initial(
+        self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
+    ) -> DenseParameters:
+        """Noise, to which :meth:`with_prototypes` adds rows."""
+        return DenseParameters(normal(key, (n_hidden, len(mean)), mean.dtype))
+
+    def with_prototypes(self, params: DenseParameters, examples: Array) -> DenseParameters:
+        """Add the rows `examples` (n_memories, n_units), and shrink."""
+        return DenseParameters(np.clip(START * (params.memories + examples), -1, 1))
+
+    # Inputs and gains
+
+    def parts(self, s: Array) -> tuple[Array, Array]:
+        """Views of the visible units and of the labels in `s` (rows, n_units)."""
+        return s[:, : -self.n_labels], s[:, -self.n_labels :]
+
     def split(self, params: DenseParameters) -> tuple[Array, Array]:
         """The visible parts (n_memories, n_visible) and the label parts (n_labels, n_memories), in units of T."""
         memories = params.memories * params.memories.dtype.type(1 / self.scale)
@@ -71,3 +139,33 @@ class Completion:
         """exp(2 gain_b), normalised: (rows, n_visible) -> (rows, n_labels)."""
         shares: Array = softmax(2 * self.gains(params, v), axis=1)
         return shares
+
+    def accuracy(self, params: DenseParameters, s: Array) -> float:
+        """Share of the rows `s` = (v, t) whose label, of all, gains most."""
+        v, t = self.parts(np.asarray(s, params.memories.dtype))
+        return float((self.gains(params, v).argmax(axis=1) == t.argmax(axis=1)).mean())
+
+    def unit_scale(self, params: DenseParameters, v: Array) -> float:
+        """The scale T at which the largest gain of a row is one, on average over the rows `v`.
+
+        Gains are as 1 / T to the power n: they are measured at a scale at which no term exceeds one, and that tells.
+        """
+        exact = DenseParameters(params.memories.astype(np.float64))
+        visible, labels = replace(self, scale=1.0).split(exact)
+        a = self.inputs(visible, labels, v.astype(np.float64))
+        reach = float((np.abs(a).max(axis=0) + 2 * np.abs(labels).max(axis=0)).max())
+        if not reach > 0:
+            return 1.0
+        gains = replace(self, scale=reach).gains(exact, v.astype(np.float64))
+        largest = float(np.abs(gains).max(axis=1).mean())
+        return reach * (largest ** (1 / self.degree) if largest > 0 else 1.0)
+
+
+def with_labels(v: Array, labels: Array, n_labels: int) -> Array:
+    """States s = (v, t) of all units: the rows `v`, and t, which is +1 for the row's number in `labels`, else -1."""
+    n_rows, n_visible = v.shape
+    s = np.empty((n_rows, n_visible + n_labels), v.dtype)
+    s[:, :n_visible] = v
+    s[:, n_visible:] = -1
+    s[np.arange(n_rows), n_visible + labels] = 1
+    return s

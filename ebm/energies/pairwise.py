@@ -17,7 +17,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._kernels.symmetry import absolute_sums
 from ebm._random import Key, normal
-from ebm.units import TwoState
+from ebm.units import Bounds, TwoState
 
 
 class PairwiseParameters(NamedTuple):
@@ -86,9 +86,18 @@ class Pairwise:
         nothing = np.zeros((1, len(bias)), bias.dtype)
         return self.unit.mean(self.own(bias), nothing).reshape(-1)
 
-    def bounds(self, params: PairwiseParameters) -> dict[str, dict[str, tuple[Array, Array]]]:
+    @property
+    def starts_at_rows(self) -> bool:
+        """Learning starts at independent units."""
+        return False
+
+    def bounds(self, params: PairwiseParameters) -> Bounds:
         """There are none."""
         return {"visible": {}, "hidden": {}}
+
+    def confine(self, params: PairwiseParameters, bounds: Bounds) -> bool:
+        """Any couplings are allowed."""
+        return True
 
     def pack(self, params: PairwiseParameters) -> Array:
         """A new flat vector with the values of `params`."""

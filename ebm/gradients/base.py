@@ -19,7 +19,9 @@ running means of the data phase; mu = lambda = 0 gives the plain gradient.
 """
 
 import abc
+from collections.abc import Mapping
 from functools import singledispatch
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -54,9 +56,14 @@ class ChainState(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What is known of one estimate: whether every number in it is finite."""
+    """What is known of one estimate.
+
+    `finite`: whether every number in it is. `measured`: numbers that came up on the way and that users may want to
+    see, by name; the history has their means over an epoch.
+    """
 
     finite: bool
+    measured: Mapping[str, float] = MappingProxyType({})
 
 
 class Ascent(NamedTuple):
@@ -108,9 +115,12 @@ class Gradient(Record, abc.ABC):
     ----------
     has_own : bool
         Whether its chain state has arrays of its own.
+    remedy : str
+        What to change where learning by it diverges.
     """
 
     has_own: ClassVar[bool] = False
+    remedy: ClassVar[str] = "a smaller learning_rate, or data on a common scale (StandardScaler)"
     centered: bool
 
     @abc.abstractmethod

@@ -406,7 +406,7 @@ def test_divergence_is_told_and_leaves_a_usable_classifier(digits):
         memory.fit(X.astype(np.float32), y)
     assert caught[0].filename == __file__
     assert np.isfinite(memory.components_).all()
-    with pytest.warns(ConvergenceWarning, match="update was not made"):
+    with pytest.warns(ConvergenceWarning, match="diverged in this update"):
         memory.partial_fit(X.astype(np.float32), y)
 
 

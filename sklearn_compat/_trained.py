@@ -1,0 +1,220 @@
+"""What the training loop makes of an estimator: settings, callbacks, and what becomes fitted attributes."""
+
+from collections.abc import Callable
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from ebm import training
+from ebm._batches import Rows, dense
+from ebm._checks import Array
+from ebm.gradients import ChainState
+from ebm.monitors import ProgressLine
+from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
+from ebm.sklearn_compat._fitted import Fitted
+from ebm.sklearn_compat._settings import NestedSettings
+from ebm.sklearn_compat._validation import draw_seed, warn_user
+
+RECORD = HasMethods(["get_params", "set_params"])
+# Attributes that say how learning by batches goes on, beside parameters and chains.
+COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
+
+
+class Trained(NestedSettings, Fitted, BaseEstimator):
+    """Estimators that :mod:`ebm.training` moves (abstract).
+
+    A subclass has the public methods. It says how it trains (:meth:`_plan`), how its parameters are named
+    (:meth:`_params`, :meth:`_keep_params`), which attributes hold the states of its chains and the offsets of either
+    layer, if it has any, and which setting says how many hidden units there are.
+    """
+
+    _chain_names: ClassVar[tuple[str, ...]] = ()
+    _hidden_name: ClassVar[str]
+    n_iter: int
+    warm_start: bool
+    callbacks: Any
+    history_: Any
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "n_iter": [Interval(Integral, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "optimizer": [StrOptions(set(OPTIMIZERS)), RECORD],
+        "schedule": [StrOptions(set(SCHEDULES)), RECORD],
+        "warm_start": ["boolean"],
+        "callbacks": [list, tuple, callable, None],
+    }
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        "optimizer": optimizer_record,
+        "schedule": schedule_record,
+    }
+
+    def _plan(self, seed: int) -> training.Plan:
+        raise NotImplementedError
+
+    def _is_fitted(self) -> bool:
+        raise NotImplementedError
+
+    def _keep_params(self, params: Any) -> None:
+        """Turn parameters into fitted attributes."""
+        raise NotImplementedError
+
+    def _own_parameters(self, params: Any) -> dict[str, Array]:
+        """Parameters that not every type of unit has, by the names of their attributes."""
+        return {}
+
+    def _model_for(self, rows: Rows, plan: training.Plan) -> Any:
+        """The model with which learning of these rows starts."""
+        return self._model()
+
+    def _scores(self, X: Any, model: Any) -> list[Any]:
+        """Callbacks that measure what a verbose fit shows, where the gradient does not measure it anyway."""
+        return []
+
+    # Training
+
+    # What stopped it is returned, or '', to be told once all that was learned is kept.
+
+    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool) -> str:
+        """Train on the rows `X`, from where training has come to if it is to `go_on`."""
+        rows = Rows(X, weights)
+        known = go_on and hasattr(self, "_seed")
+        plan = self._plan(self._seed if known else draw_seed(self.random_state))
+        state = self._resumed(plan) if go_on else self._started(rows, plan)
+        n_draws = getattr(self, "_n_draws", -1) if known else -1
+        stopped = self._train(state, rows, plan, X)
+        self._n_draws = n_draws
+        return stopped
+
+    def _resume_rows(self, checkpoint: Any, X: Any, weights: Array | None, go_on: bool) -> str:
+        """Go on from a file; with the model of the fitted attributes if training was to `go_on` from them."""
+        rows = Rows(X, weights)
+        fixed = isinstance(self.random_state, Integral)
+        plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
+        model = self._model() if go_on else self._model_for(rows, plan)
+        shape = (X.shape[1], self._n_hidden)
+        state = training.load(checkpoint, model, shape, plan, rows, self.n_iter)
+        stopped = self._train(state, rows, plan, X)
+        self._n_draws = -1
+        return stopped
+
+    def _update_rows(self, X: Any, weights: Array | None, first: bool) -> str:
+        """Make one update with all rows `X` as the batch."""
+        known = getattr(self, "_seed", None)
+        plan = self._plan(draw_seed(self.random_state) if known is None else known)
+        state = self._started(Rows(X, weights), plan) if first else self._resumed(plan)
+        stopped = training.single_update(state, dense(X), weights, plan)
+        self._keep(state, plan)
+        return stopped
+
+    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
+        """Run the loop and keep what it leaves."""
+        callbacks, line = self._callbacks(X, state.model)
+        try:
+            stopped = training.train(state, rows, plan, self.n_iter, callbacks)
+        finally:
+            line.close()
+        self._keep(state, plan)
+        return stopped
+
+    def _tell(self, stopped: str) -> None:
+        """Warn of learning that did not come to its end."""
+        if stopped:
+            warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
+
+    def _callbacks(self, X: Any, model: Any) -> tuple[list[Any], ProgressLine]:
+        """The user's callbacks, and with `verbose` what measures and the line that shows it."""
+        given = self.callbacks
+        own = [] if given is None else [given] if callable(given) else list(given)
+        for callback in own:
+            if not callable(callback):
+                raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
+        line = ProgressLine(type(self).__name__)
+        return ([*self._scores(X, model), *own, line] if self.verbose else own), line
+
+    # The state of training
+
+    @property
+    def _n_hidden(self) -> int:
+        return int(getattr(self, self._hidden_name))
+
+    def _check_size(self) -> None:
+        """Refuse to go on with another number of hidden units than there are."""
+        n_hidden = self._model().shape(self._params())[1]
+        if n_hidden != self._n_hidden:
+            raise ValueError(
+                f"{self._hidden_name} is {self._n_hidden}, but the model to go on from has {n_hidden} hidden units. "
+                "Fit anew (warm_start=False) to change it."
+            )
+
+    def _started(self, rows: Rows, plan: training.Plan) -> training.State:
+        """The training state before the first update."""
+        return training.start(self._model_for(rows, plan), rows, self._n_hidden, plan)
+
+    def _resumed(self, plan: training.Plan) -> training.State:
+        """The training state that the fitted attributes stand for, in new arrays."""
+        model, params = self._model(), self._params()
+        state = training.resume(
+            model,
+            params,
+            plan,
+            chains=self._chains(model, params, plan) if self._chain_names else None,
+            mean=getattr(self, "_origin", None),
+        )
+        state.n_steps = getattr(self, "_n_steps", 0)
+        if hasattr(self, "_n_steps"):  # else it is not the history of learning by batches
+            state.history = {name: list(x) for name, x in self.history_.items()}
+        memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
+        # What one rule remembers may mean something else to another, in arrays of the same shape.
+        same = getattr(self, "_memory_of", None) == type(plan.optimizer).__name__
+        if same and [x.shape for x in memory] == [x.shape for x in state.memory]:
+            state.memory = memory
+        state.bounds = getattr(self, "_bounds", state.bounds)
+        state.marginals = getattr(self, "_marginals", ())
+        return state
+
+    def _chains(self, model: Any, params: Any, plan: training.Plan) -> ChainState | None:
+        """The chains that the fitted attributes hold, or None if they do not fit."""
+        n_chains = plan.gradient.n_chains_for(plan.batch_size)
+        h, mu, lam = (
+            np.array(getattr(self, name, None), params[0].dtype) for name in self._chain_names
+        )
+        chains = ChainState(h, mu, lam, tuple(np.array(x) for x in getattr(self, "_own", ())))
+        fits = h.shape == (n_chains, model.chain_width(params))
+        if plan.gradient.has_own:
+            fits = fits and getattr(self, "_own_of", None) == repr((model, plan.gradient))
+        else:
+            chains = chains._replace(own=())
+        return chains if fits else None
+
+    # Fitted attributes
+
+    def _set_optional(self, attributes: dict[str, Any]) -> None:
+        """Set the attributes that not every machine has, and take away those of an earlier fit."""
+        for name in getattr(self, "_optional", ()):
+            if hasattr(self, name):
+                delattr(self, name)
+        for name, x in attributes.items():
+            setattr(self, name, x)
+        self._optional = list(attributes)
+
+    def _keep(self, state: training.State, plan: training.Plan) -> None:
+        """Turn the training state into fitted attributes."""
+        self._keep_params(state.params)
+        for name, x in zip(self._chain_names, state.chains, strict=False):
+            setattr(self, name, x)
+        self._own, self._own_of = state.chains.own, repr((state.model, plan.gradient))
+        self._set_optional(
+            {f"{name}_": x for name, x in plan.gradient.attributes(state.chains).items()}
+            | self._own_parameters(state.params)
+        )
+        self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
+        self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
+        self._memory_of = type(plan.optimizer).__name__
+        self._seed = plan.seed
+        self._origin, self._marginals = state.origin, state.marginals
