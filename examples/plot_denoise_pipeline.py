@@ -1,7 +1,7 @@
 """
-===================================================
+====================================================
 A Hopfield network cleans up what a classifier reads
-===================================================
+====================================================
 
 An associative memory is a transformer: noisy rows in, clean rows out. In front of a classifier that was trained on
 clean data it takes away noise that the classifier has never seen. Whether that helps depends on the classifier: one

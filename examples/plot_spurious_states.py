@@ -1,7 +1,7 @@
 """
-=====================================
+========================================
 Spurious states, and how to unlearn them
-=====================================
+========================================
 
 A Hopfield network has more fixed points than the patterns it stores: mixtures of three patterns, of five, and states
 that belong to none. Started at random, it often ends in one of them. Hopfield, Feinstein and Palmer (1983) let it

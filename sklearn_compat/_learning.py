@@ -37,6 +37,8 @@ from ebm.sklearn_compat._validation import (
 # Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
 SHOWN_ROWS = 500
 RECORD = HasMethods(["get_params", "set_params"])
+# Attributes that say how learning by batches goes on, beside parameters and chains.
+COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
 
 class Learning(NestedSettings, Fitted, BaseEstimator):
@@ -298,7 +300,8 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
             mean=getattr(self, "_origin", None),
         )
         state.n_steps = getattr(self, "_n_steps", 0)
-        state.history = {name: list(x) for name, x in getattr(self, "history_", {}).items()}
+        if hasattr(self, "_n_steps"):  # else it is not the history of learning by batches
+            state.history = {name: list(x) for name, x in self.history_.items()}
         memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
         # What one rule remembers may mean something else to another, in arrays of the same shape.
         same = getattr(self, "_memory_of", None) == type(plan.optimizer).__name__

@@ -1,4 +1,4 @@
-"""What every estimator checks on the way in, rows, weights and seeds, and what becomes of it when something is amiss."""
+"""What every estimator checks on the way in, rows, weights and seeds, and what it does when something is amiss."""
 
 import sys
 import warnings
