@@ -12,8 +12,8 @@ recall
 
         m = erf(y),   r = 1 / (1 - C)^2,   C = sqrt(2 / (pi alpha r)) exp(-y^2)
 
-    become y (sqrt(2 alpha) + 2 / sqrt(pi) exp(-y^2)) = erf(y). The critical load is the largest alpha at which they
-    have a solution other than zero.
+    become y (sqrt(2 alpha) + 2 / sqrt(pi) exp(-y^2)) = erf(y). The critical load is the largest for which they have
+    a solution other than zero.
 one_step
     The share of stored bits that one update turns over, beside erfc(1 / sqrt(2 alpha)) / 2, the law of large N, and
     beside the exact law: the aligned field of a bit is N - 1 plus a sum of (K - 1)(N - 1) independent signs.
@@ -286,13 +286,12 @@ def main() -> None:
     options = parser.parse_args()
     if not set(options.parts) <= set(PARTS):
         parser.error(f"parts are {', '.join(PARTS)}")
-    begun = time.perf_counter()
     with threadpool_limits(1):
         for name in options.parts or PARTS:
-            start = time.perf_counter()
+            start = time.process_time()
             PARTS[name](3 if options.quick else 10)
-            print(f"{time.perf_counter() - start:.0f} seconds\n", flush=True)
-    print(f"{time.perf_counter() - begun:.0f} seconds in all")
+            print(f"{time.process_time() - start:.0f} seconds of one processor\n", flush=True)
+    print(f"{time.process_time():.0f} seconds in all")
 
 
 if __name__ == "__main__":

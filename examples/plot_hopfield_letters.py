@@ -9,6 +9,8 @@ resemble each other, and Hebb's rule, which is made for random patterns, runs th
 out what they have in common, and every one of them is found.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.animation import FuncAnimation
@@ -72,6 +74,7 @@ rng = np.random.default_rng(0)
 truth = np.repeat(letters, 10, axis=0)
 noisy = np.where(rng.random(truth.shape) < 0.15, 1 - truth, truth)
 
+warnings.filterwarnings("ignore", "The patterns resemble")  # Hebb's rule says so by itself
 found = {}
 print(f"{'letters right, from':20}" + "".join(f"{name:>8}" for name in [*UNKNOWN, "noise"]))
 for rule in ("hebb", "pseudo_inverse"):
@@ -127,5 +130,5 @@ def draw(sweep):
 
 
 animation = FuncAnimation(fig, draw, frames=len(energies), interval=700)
-animation.to_jshtml()  # what a notebook shows
+fig.canvas.draw()
 plt.show()

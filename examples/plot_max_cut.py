@@ -1,7 +1,7 @@
 """
-=============================================================
+==============================================================
 Slow cooling cuts a graph better than twenty thousand descents
-=============================================================
+==============================================================
 
 To cut a graph is to put each vertex on one of two sides; the *maximum cut* leaves as many edges as possible between
 them, and to find it is NP-hard. As an energy: spins s say on which side a vertex is, and edges are couplings of -1, so

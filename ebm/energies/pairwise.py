@@ -208,7 +208,7 @@ def check_biases(bias: Any, argument: str, J: Array) -> Array:
     biases: Array = np.ascontiguousarray(bias, J.dtype)
     if biases.shape != (len(J),):
         raise ValueError(
-            f"{argument} must have the shape ({len(J)},), as the couplings have. Got {np.shape(bias)}."
+            f"{argument} must have the shape ({len(J)},), as the couplings say. Got {np.shape(bias)}."
         )
     if not np.isfinite(biases).all():
         raise ValueError(f"{argument} holds NaN or infinite values.")

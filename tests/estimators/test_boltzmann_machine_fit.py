@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from itertools import pairwise as neighbours
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -73,7 +73,7 @@ def test_updates_one_at_a_time(n_hidden, gradient):
         found.partial_fit(batch)
         seen.append(found.couplings_.copy())
         np.testing.assert_array_equal(found.couplings_, found.couplings_.T)
-    assert all((a != b).any() for a, b in neighbours(seen))
+    assert all((a != b).any() for a, b in pairwise(seen))
     weights = np.arange(40.0)
     one, other = pickle.loads(pickle.dumps(found)), pickle.loads(pickle.dumps(found))
     one.partial_fit(X, sample_weight=weights)

@@ -479,3 +479,12 @@ def test_thresholds_that_are_no_numbers_are_refused_at_once(thresholds):
     network = HopfieldNetwork(thresholds=thresholds)
     with pytest.raises(ValueError, match="thresholds must be one finite number or 6"):
         network.fit([[1, -1, 1, 1, -1, 1]])
+
+
+def test_few_patterns_that_are_too_much_alike_draw_a_warning():
+    rng = np.random.default_rng(0)
+    alike = np.where(rng.random((6, 100)) < 0.1, -1.0, 1.0)
+    with pytest.warns(UserWarning, match="resemble each other more than Hebb can bear"):
+        HopfieldNetwork().fit(alike)
+    HopfieldNetwork("pseudo_inverse").fit(alike)
+    HopfieldNetwork().fit(rng.choice([-1.0, 1.0], (6, 100)))
