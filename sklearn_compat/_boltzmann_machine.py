@@ -344,8 +344,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         index, totals = rows.distinct()
         solution = choice.solve(model, X[index], totals, start=start, tell=tell)
         for name in COURSE:
-            if hasattr(self, name):
-                delattr(self, name)
+            self.__dict__.pop(name, None)
         self._keep_params(solution.params)
         mean = rows.mean()
         self.chains_ = np.zeros((0, len(mean)), X.dtype)
