@@ -125,8 +125,8 @@ def visits(units: Array, visit: str, key: Key) -> Array:
     """One sweep's order of the `units`."""
     if visit == "cyclic":
         return units
-    if visit == "random":
-        return units[permutation(key, len(units))]
-    if visit == "glauber":
-        return units[choices(key, len(units))]
-    raise ValueError(f"visit must be one of {VISITS}. Got {visit!r} instead.")
+    draw = {"random": permutation, "glauber": choices}.get(visit)
+    if draw is None:
+        raise ValueError(f"visit must be one of {VISITS}. Got {visit!r} instead.")
+    order: Array = units[draw(key, len(units))]
+    return order
