@@ -34,8 +34,13 @@ from ebm.optimizers import (
     schedule_record,
 )
 from ebm.sklearn_compat._settings import NestedSettings
-from ebm.sklearn_compat._two_states import warn_user
-from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, draw_seed
+from ebm.sklearn_compat._validation import (
+    FLOATS,
+    check_repetitions,
+    check_weights,
+    draw_seed,
+    warn_user,
+)
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
 RECORD = HasMethods(["get_params", "set_params"])

@@ -1,6 +1,5 @@
 """How a machine learns: settings, `fit`, `resume`, `partial_fit`, and what becomes fitted attributes."""
 
-import warnings
 from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -30,12 +29,16 @@ from ebm.sklearn_compat._validation import (
     check_rows,
     check_weights,
     draw_seed,
+    unharmed,
     warn_outside,
+    warn_user,
 )
 
 # Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
 SHOWN_ROWS = 500
 RECORD = HasMethods(["get_params", "set_params"])
+# Attributes that say how learning by batches goes on, beside parameters and chains.
+COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
 
 class Learning(NestedSettings, Fitted, BaseEstimator):
@@ -120,6 +123,12 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
             If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
             last parameters, or in the second case those from before the epoch, and can be used.
         """
+        with unharmed(self):
+            stopped = self._fit(X, sample_weight)
+        self._tell(stopped)
+        return self
+
+    def _fit(self, X: Any, sample_weight: Any) -> str:
         go_on = self.warm_start and self._is_fitted()
         X = self._check_data(X, go_on)
         weights = check_weights(sample_weight, X)
@@ -131,9 +140,9 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
         state = self._resumed(plan) if go_on else training.start(model, rows, self._n_hidden, plan)
         n_draws = getattr(self, "_n_draws", -1) if known else -1
-        self._train(state, rows, plan, X)
+        stopped = self._train(state, rows, plan, X)
         self._n_draws = n_draws
-        return self
+        return stopped
 
     @_fit_context(prefer_skip_nested_validation=True)
     def resume(
@@ -165,26 +174,32 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
         ValueError
             If the file is no checkpoint, of another version of its format, or of other settings or data.
         """
-        X = self._check_data(X, False)
-        rows = Rows(X, check_weights(sample_weight, X))
-        fixed = isinstance(self.random_state, Integral)
-        plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
-        shape = (X.shape[1], self._n_hidden)
-        state = training.load(checkpoint, self._model(), shape, plan, rows, self.n_iter)
-        self._train(state, rows, plan, X)
-        self._n_draws = -1
+        with unharmed(self):
+            X = self._check_data(X, False)
+            rows = Rows(X, check_weights(sample_weight, X))
+            fixed = isinstance(self.random_state, Integral)
+            seed = draw_seed(self.random_state) if fixed else training.seed_of(checkpoint)
+            plan, shape = self._plan(seed), (X.shape[1], self._n_hidden)
+            state = training.load(checkpoint, self._model(), shape, plan, rows, self.n_iter)
+            stopped = self._train(state, rows, plan, X)
+            self._n_draws = -1
+        self._tell(stopped)
         return self
 
-    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> None:
-        """Run the loop, keep what it leaves, and warn if it did not come to its end."""
+    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
+        """Run the loop and keep what it leaves; why it did not come to its end, or ''."""
         callbacks, line = self._callbacks(X, state.model)
         try:
             stopped = training.train(state, rows, plan, self.n_iter, callbacks)
         finally:
             line.close()
         self._keep(state, plan)
+        return stopped
+
+    def _tell(self, stopped: str) -> None:
+        """Warn of learning that did not come to its end, once what it has learned is kept."""
         if stopped:
-            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=3)
+            warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "Learning":
@@ -204,6 +219,12 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
         self : object
             The model after the update.
         """
+        with unharmed(self):
+            stopped = self._update(X, sample_weight)
+        self._tell(stopped)
+        return self
+
+    def _update(self, X: Any, sample_weight: Any) -> str:
         first = not self._is_fitted()
         X = self._check_data(X, not first)
         weights = check_weights(sample_weight, X)
@@ -219,9 +240,7 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
             state = self._resumed(plan)
         stopped = training.single_update(state, dense(X), weights, plan)
         self._keep(state, plan)
-        if stopped:
-            warnings.warn(f"{type(self).__name__}: {stopped}.", ConvergenceWarning, stacklevel=2)
-        return self
+        return stopped
 
     def _callbacks(self, X: Any, model: Any) -> tuple[list[Any], ProgressLine]:
         """The user's callbacks, and with `verbose` the pseudo-likelihood of some rows and the line that shows it."""
@@ -281,7 +300,8 @@ class Learning(NestedSettings, Fitted, BaseEstimator):
             mean=getattr(self, "_origin", None),
         )
         state.n_steps = getattr(self, "_n_steps", 0)
-        state.history = {name: list(x) for name, x in getattr(self, "history_", {}).items()}
+        if hasattr(self, "_n_steps"):  # else it is not the history of learning by batches
+            state.history = {name: list(x) for name, x in self.history_.items()}
         memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
         # What one rule remembers may mean something else to another, in arrays of the same shape.
         same = getattr(self, "_memory_of", None) == type(plan.optimizer).__name__

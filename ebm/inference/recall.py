@@ -26,7 +26,7 @@ from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.sweeps import HEAT_BATH, descend, sweep
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, fold, uniform
-from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
 # Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
@@ -131,6 +131,11 @@ class _Dynamics(NamedTuple):
     zero: Array
 
     @property
+    def beta(self) -> float:
+        """1 / T, or as much as there are numbers for."""
+        return finite_beta(self.params, 1 / float(self.temperature))
+
+    @property
     def states(self) -> tuple[float, float]:
         """The lower and the higher state."""
         low, high = self.model.unit.states or ()
@@ -170,7 +175,7 @@ class _Dynamics(NamedTuple):
         """All units at once."""
         if self.temperature:
             unit, own = self.model.unit, self.model.own(self.params.bias)
-            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), 1 / self.temperature)
+            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), self.beta)
         else:
             new = self.point(s, s)
         held: Array = np.where(free, new, s) if free.size else new
@@ -179,7 +184,7 @@ class _Dynamics(NamedTuple):
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
         """One unit after the other, above temperature zero."""
         J, bias = self.params
-        beta = J.dtype.type(1 / self.temperature)
+        beta = J.dtype.type(self.beta)
         law = (np.full(1, beta), beta * bias[np.newaxis], *self.states)
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))

@@ -332,6 +332,22 @@ def test_single_precision_goes_through():
             assert ends.states.dtype == np.float32 and ends.energies.dtype == np.float64
 
 
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("temperature", [1e-30, 1e-300, 1e-320])
+def test_temperatures_whose_inverse_overflows_are_next_to_zero(update, dtype, temperature):
+    params = network(dtype=dtype)
+    start = probes(20, 9).astype(dtype)
+    for max_sweeps in (1,) if update == "sync" else (1, 5):  # cycles end at zero alone
+        warm, cold = (
+            recall(SPINS, params, start, KEY, update=update, temperature=t, max_sweeps=max_sweeps)
+            for t in (temperature, 0.0)
+        )
+        assert np.isfinite(warm.energies).all()
+        np.testing.assert_array_equal(warm.states, cold.states)
+
+
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("update", ["async", "glauber"])
 def test_fields_that_follow_many_flips_end_where_their_sums_do(update, dtype):
