@@ -46,7 +46,7 @@ def spontaneous_magnetisation(T):
 
 
 def log_partition_of_torus(K, n):
-    """Log Z of n x n spins at the inverse temperature K (Kaufman 1949, eq. 50)."""
+    """Log Z of n x n spins at the inverse temperature K (Kaufman 1949)."""
     angles = np.arange(1, 2 * n) * np.pi / n
     gamma = np.arccosh(np.cosh(2 * K) ** 2 / np.sinh(2 * K) - np.cos(angles))
     gamma = np.append(2 * K + np.log(np.tanh(K)), gamma)  # the first one may be negative

@@ -155,7 +155,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         -------
         cooled : Cooled
             `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the
-            lowest first. No single flip lowers any of them.
+            lowest first unless rows of `given` differ. No single flip lowers any of them.
 
         Raises
         ------
