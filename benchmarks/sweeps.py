@@ -78,7 +78,7 @@ def show(title: str, tasks: dict, repeats: int, n_sweeps: int = 1) -> None:
     found = ratios(tasks, repeats)
     floor, (first, *others) = 1e3 * found["floor"], tasks
     figures = "  ".join(f"{name} {found[name] / n_sweeps:.2f}" for name in others)
-    print(f"  {title:40s} {first} {floor:.3f} ms   {figures}")
+    print(f"  {title:46s} {first} {floor:.3f} ms   {figures}")
 
 
 def sweeps(repeats: int, n_slow: int) -> None:
@@ -86,18 +86,9 @@ def sweeps(repeats: int, n_slow: int) -> None:
     network, probes = hopfield(2000, 100)
     glass = spin_glass(784)
     s = np.where(np.random.default_rng(1).random((100, 784)) < 0.5, -1, 1).astype(np.float32)
-    settled = recall(MODEL, network, probes, KEY)
-    n_sweeps = int(settled.n_sweeps.max()) + 1  # the last one finds that nothing moves
-    show(
-        f"recall, N = 2000, 100 probes, {n_sweeps} sweeps",
-        {
-            "product": lambda: product(network, 100),
-            "random order": lambda: recall(MODEL, network, probes, KEY),
-            "cyclic": lambda: recall(MODEL, network, probes, KEY, update="cyclic"),
-        },
-        repeats,
-        n_sweeps,
-    )
+    coins = np.random.default_rng(1).random(probes.shape) < 0.5
+    for name, x in (("noisy patterns", probes), ("random starts", np.where(coins, -1, 1))):
+        recalled_in_turn(name, network, x.astype(np.float32), repeats)
     show(
         "Gibbs, N = 784, 100 chains",
         {
@@ -118,17 +109,33 @@ def sweeps(repeats: int, n_slow: int) -> None:
         repeats,
     )
 
-    def recalled() -> object:
-        return recall(MODEL, network, probes, KEY)
+    n_sweeps = n_sweeps_of(network, probes)
+    ours = {"ours": lambda: recall(MODEL, network, probes, KEY)}
+    loops("recall, N = 2000, noisy patterns", ours, (network, probes, 0.0), n_sweeps, n_slow)
+    ours = {"ours": lambda: gibbs(MODEL, glass, s, KEY, 3)}
+    loops("Gibbs, N = 784, 100 chains", ours, (glass, s, 1.0), 3, n_slow)
 
-    def walked() -> object:
-        return gibbs(MODEL, glass, s, KEY, n_sweeps)
 
-    for title, run, params, start, beta in (
-        ("recall, N = 2000", recalled, network, probes, 0.0),
-        ("Gibbs, N = 784", walked, glass, s, 1.0),
-    ):
-        loops(title, {"ours": run}, (params, start, beta), n_sweeps, n_slow)
+def n_sweeps_of(network: PairwiseParameters, probes: np.ndarray) -> int:
+    """Sweeps until nothing moves; a last one finds that out."""
+    return int(recall(MODEL, network, probes, KEY).n_sweeps.max()) + 1
+
+
+def recalled_in_turn(
+    name: str, network: PairwiseParameters, probes: np.ndarray, repeats: int
+) -> None:
+    """Whole recalls per sweep, beside the product."""
+    n_sweeps = n_sweeps_of(network, probes)
+    show(
+        f"recall, N = 2000, {name}, {n_sweeps} sweeps",
+        {
+            "product": lambda: product(network, 100),
+            "random order": lambda: recall(MODEL, network, probes, KEY),
+            "cyclic": lambda: recall(MODEL, network, probes, KEY, update="cyclic"),
+        },
+        repeats,
+        n_sweeps,
+    )
 
 
 def loops(title: str, ours: dict, problem: tuple, n_sweeps: int, n_slow: int) -> None:
@@ -141,7 +148,7 @@ def loops(title: str, ours: dict, problem: tuple, n_sweeps: int, n_slow: int) ->
     }
     one = ratios(quick, 3)["loop over units"] * n_sweeps
     two = ratios(slow, 1)["both"] * n_sweeps * len(start) / n_slow
-    print(f"  {title:40s} loop over units {one:.1f} x ours, over units and probes {two:.0f} x")
+    print(f"  {title:46s} loop over units {one:.1f} x ours, over units and probes {two:.0f} x")
 
 
 def epochs() -> None:

@@ -36,6 +36,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "within_subsection_order": "FileNameSortKey",
     "show_memory": False,
+    "matplotlib_animations": True,
     "show_signature": False,
     "download_all_examples": False,
     "abort_on_example_error": False,  # a failure is a warning, and warnings are errors

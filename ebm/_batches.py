@@ -7,6 +7,7 @@ which they are stored, nor on whether equal rows are repeated or weighted.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,10 +29,10 @@ class Rows:
         self._weighted = weights is not None and not np.array_equal(
             self._weights, np.floor(self._weights)
         )
-        self._index, self._identity = self._copies()
 
+    @cached_property
     def _copies(self) -> tuple[Array, Array]:
-        """Row index and 64-bit identity of each copy of each row."""
+        """Row index and 64-bit identity of each copy of each row, for those who walk them."""
         content = self._fingerprints()
         counts = np.ceil(self._weights).astype(np.int64)
         index = np.repeat(np.arange(len(counts)), counts)
@@ -50,7 +51,7 @@ class Rows:
         return content
 
     def __len__(self) -> int:
-        return len(self._index)
+        return len(self._copies[0])
 
     @property
     def dtype(self) -> Any:
@@ -66,12 +67,13 @@ class Rows:
     def fingerprint(self) -> str:
         """Hexadecimal digest of the rows and their weights, in whatever order."""
         with np.errstate(over="ignore"):
-            total = self._identity.sum(dtype=np.uint64)
+            total = self._copies[1].sum(dtype=np.uint64)
         return f"{int(total):016x}-{self.total_weight!r}"
 
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices of one epoch in random order, and their weights, or None when all are one."""
-        order = self._index[np.argsort(words(key, self._identity))]
+        index, identity = self._copies
+        order = index[np.argsort(words(key, identity))]
         if not self._weighted:
             return order, None
         # The last copy of a row carries the fraction; which of its places in the order that is does not matter.

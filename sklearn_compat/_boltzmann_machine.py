@@ -1,6 +1,5 @@
 """The general Boltzmann machine: any pairs of units joined, visible or hidden."""
 
-import warnings
 from collections.abc import Callable
 from functools import partial
 from numbers import Integral
@@ -8,19 +7,18 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._batches import Rows
-from ebm._checks import resolve
-from ebm.energies.pairwise import PairwiseParameters
+from ebm._checks import check_integer, resolve
+from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
-from ebm.monitors import ProgressLine
+from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
-from ebm.sklearn_compat._trained import RECORD
-from ebm.sklearn_compat._validation import check_weights, draw_seed, warn_outside
+from ebm.sklearn_compat._trained import COURSE, RECORD
+from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
 from ebm.units import TwoState
 
 
@@ -62,7 +60,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         Passes over the training data.
 
     verbose : int, default=0
-        Whether to show progress and the pseudo-likelihood after each epoch: a bar on a terminal, lines elsewhere.
+        Whether to show progress and the pseudo-likelihood after each epoch, as a bar on a terminal and in lines
+        elsewhere; of a direct solution, what is minimised and its slope after each iteration.
 
     random_state : int, RandomState instance or None, default=None
         Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
@@ -203,6 +202,67 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         self.warm_start = warm_start
         self.callbacks = callbacks
 
+    @classmethod
+    def from_couplings(
+        cls, J: Any, intercept: Any = None, *, unit: Any = "spin", n_hidden: int = 0
+    ) -> "BoltzmannMachine":
+        """The machine that has given couplings and biases, without data: whatever a fitted one can do, it can.
+
+        Parameters
+        ----------
+        J : array-like of shape (n_units, n_units)
+            Couplings: symmetric, zero on the diagonal. float32 is kept.
+        intercept : array-like of shape (n_units,), default=None
+            Biases b; zero if None.
+        unit : {"spin", "bernoulli"} or record, default="spin"
+            States of the units: -1 and +1, or 0 and 1.
+        n_hidden : int, default=0
+            How many of the units are hidden: the last ones.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            The model, with ``n_units - n_hidden`` features. `J` and `intercept` are copied.
+
+        Raises
+        ------
+        ValueError
+            If `J` is not square, finite, symmetric and zero on the diagonal, `intercept` does not fit it, `unit` has
+            other than two states, or `n_hidden` leaves no unit visible.
+
+        Notes
+        -----
+        Chains start from fair and independent units, for there are no training data to say otherwise. All other
+        settings have their defaults; ``set_params(random_state=0)`` changes them. Learning can go on from here with
+        `partial_fit`, or by `fit` with `warm_start`: of all pairs, unless `mask` is set.
+
+        Examples
+        --------
+        Two spins that feel each other agree with the probability 1 / (1 + exp(-2 J)).
+
+        >>> import numpy as np
+        >>> from ebm import BoltzmannMachine
+        >>> pair = BoltzmannMachine.from_couplings([[0.0, 0.5], [0.5, 0.0]])
+        >>> np.exp(pair.log_likelihood([[1, 1], [-1, -1]])).sum().round(4)
+        np.float64(0.7311)
+        >>> pair.sample(3, random_state=0).shape
+        (3, 2)
+        """
+        couplings = check_couplings(J, "J")
+        check_integer(n_hidden, "n_hidden", 0)
+        if n_hidden >= len(couplings):
+            raise ValueError(
+                f"n_hidden must be less than the number of units, {len(couplings)}, or nothing is visible. "
+                f"Got {n_hidden}."
+            )
+        intercept = np.zeros(len(couplings)) if intercept is None else np.array(intercept)
+        biases = check_biases(intercept, "intercept", couplings)
+        machine = cls(n_hidden, unit=unit)
+        machine.n_features_in_ = len(couplings) - n_hidden
+        machine._model()  # says so if there is no such unit
+        machine._keep_params(PairwiseParameters(couplings, biases))
+        return machine
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
         """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).
@@ -235,7 +295,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         """
         choice = pairwise_gradient_record(self.gradient)
         if isinstance(choice, Direct):
-            self._solve(choice, X, sample_weight)
+            with unharmed(self):
+                told = self._solve(choice, X, sample_weight)
+            self._tell(told)
         else:
             super().fit(X, y, sample_weight)
         return self
@@ -261,7 +323,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         super().partial_fit(X, y, sample_weight)
         return self
 
-    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> None:
+    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> str:
         go_on = self.warm_start and self._is_fitted()
         X = self._check_data(X, go_on)
         weights, model = check_weights(sample_weight, X), self._model()
@@ -269,13 +331,21 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         start = self._params() if go_on else None
         seed = draw_seed(self.random_state)
         rows = Rows(X, weights)
-        told: list[Any] = []
-        line = ProgressLine(type(self).__name__)
-        index, totals = (
-            rows.distinct()
-        )  # so that the order of rows and what is repeated do not matter
-        solution = choice.solve(model, X[index], totals, start=start, tell=told.append)
-        line.close()
+        told: list[Progress] = []
+
+        def tell(progress: Progress) -> None:
+            told.append(progress)
+            if self.verbose:
+                n, cost, slope = progress
+                print(
+                    f"[{type(self).__name__}] Iteration {n}, cost = {cost:.6g}, slope = {slope:.2g}"
+                )
+
+        # Different rows in an order of their own: that of X and what is repeated do not matter.
+        index, totals = rows.distinct()
+        solution = choice.solve(model, X[index], totals, start=start, tell=tell)
+        for name in COURSE:
+            self.__dict__.pop(name, None)
         self._keep_params(solution.params)
         mean = rows.mean()
         self.chains_ = np.zeros((0, len(mean)), X.dtype)
@@ -285,10 +355,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
         self._seed, self._n_draws = seed, -1
         self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
-        if solution.message:
-            warnings.warn(
-                f"{type(self).__name__}: {solution.message}.", ConvergenceWarning, stacklevel=4
-            )
+        return solution.message
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "couplings_")

@@ -19,15 +19,13 @@ from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._ranges import range_of, to_signed
 from ebm.sklearn_compat._trained import RECORD, Trained
-from ebm.sklearn_compat._two_states import unharmed, warn_user
-from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights
+from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, unharmed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
 # Rows that the scale is measured on.
 SCALE_ROWS = 1000
-# What scaling to a range may leave beyond it.
-ROUNDING = 1e-6
 
 
 class DenseAssociativeClassifier(ClassifierMixin, Trained):
@@ -230,7 +228,8 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
             go_on = self.warm_start and self._is_fitted()
             s, weights = self._units(X, y, sample_weight, go_on)
             check_repetitions(weights)
-            self._fit_rows(s, weights, go_on)
+            stopped = self._fit_rows(s, weights, go_on)
+        self._tell(stopped)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -266,7 +265,8 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         with unharmed(self):
             go_on = self.warm_start and self._is_fitted()
             s, weights = self._units(X, y, sample_weight, go_on)
-            self._resume_rows(checkpoint, s, weights, go_on)
+            stopped = self._resume_rows(checkpoint, s, weights, go_on)
+        self._tell(stopped)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -305,7 +305,8 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
             s, weights = self._units(X, y, sample_weight, not first, known)
             if weights is not None:
                 weights = weights / weights.max()  # shares of one batch, not repetitions
-            self._update_rows(s, weights, first)
+            stopped = self._update_rows(s, weights, first)
+        self._tell(stopped)
         return self
 
     def _units(
@@ -319,7 +320,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
             self._check_size()
             X = X.astype(self.components_.dtype, copy=False)
         else:
-            self.range_ = _extremes(X)
+            self.range_ = range_of(X)
             self.classes_ = np.unique(y) if classes is None else classes
         if classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -328,7 +329,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         if not np.isin(y, self.classes_).all():
             raise ValueError(f"y has classes that are not among {self.classes_.tolist()}.")
         labels = np.searchsorted(self.classes_, y)
-        return with_labels(self._visible(X), labels, len(self.classes_)), weights
+        return with_labels(to_signed(X, self.range_), labels, len(self.classes_)), weights
 
     def _plan(self, seed: int) -> training.Plan:
         rule = self._resolvers["optimizer"](self.optimizer)
@@ -432,28 +433,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         X = validate_data(self, X, dtype=FLOATS, reset=False)
         dtype = params.memories.dtype
         parts = [
-            function(params, np.ascontiguousarray(self._visible(block), dtype))
+            function(params, np.ascontiguousarray(to_signed(block, self.range_), dtype))
             for _, block in blocks(X)
         ]
         return np.concatenate(parts)
-
-    def _visible(self, X: Array) -> Array:
-        """`X` with the range mapped to [-1, 1]."""
-        low, high = self.range_
-        if (low, high) == (-1.0, 1.0):
-            return X
-        number = X.dtype.type
-        return (X - number(low)) * number(2 / (high - low)) - number(1)
-
-
-def _extremes(X: Array) -> tuple[float, float]:
-    """The range in which the data lie: [0, 1], [-1, 1], or with a warning their own."""
-    low, high = float(X.min()), float(X.max())
-    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
-        return (0.0, 1.0) if low >= -ROUNDING else (-1.0, 1.0)
-    warn_user(
-        f"X holds values between {low:g} and {high:g}, which are mapped to [-1, 1] as a whole. Scale it first, for "
-        "example with sklearn.preprocessing.MinMaxScaler.",
-        UserWarning,
-    )
-    return low, high if high > low else low + 1

@@ -20,10 +20,8 @@ from ebm.sklearn_compat._two_states import (
     read,
     recognise,
     refuse_empty,
-    unharmed,
-    warn_user,
 )
-from ebm.sklearn_compat._validation import draw_seed
+from ebm.sklearn_compat._validation import draw_seed, unharmed, warn_user
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 
@@ -220,7 +218,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         spins, _ = collapse(spins, np.ones(len(spins)))
         self.patterns_ = from_spins(spins, self.states_)
         self.capacity_ = self._model().capacity(X.shape[1])
-        if len(spins) > self.capacity_:
+        if len(spins) > max(self.capacity_, 1):
             warn_user(
                 f"{len(spins)} patterns are more than the about {self.capacity_:.3g} random ones that {X.shape[1]} "
                 f"units hold with interaction={self.interaction!r}, degree={self.degree}. Use a higher degree, or "

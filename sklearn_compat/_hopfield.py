@@ -20,22 +20,26 @@ from ebm.sklearn_compat._two_states import (
     check_two_states,
     recognise,
     refuse_empty,
-    unharmed,
-    warn_user,
 )
-from ebm.sklearn_compat._validation import check_weights, draw_seed
+from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_user
 from ebm.storage import (
     RULES,
     Memory,
     StorageRule,
     diluted,
     dream,
+    share_of_unstable_bits,
     storage_rule,
     stored_badly,
     unlearn,
 )
 from ebm.storage.patterns import by_majority, check_new, from_spins, in_fixed_order
 from ebm.units import Spin
+
+# At the critical load Hebb's rule leaves 0.4 % of the bits of random patterns unstable.
+MOST_UNSTABLE = 0.02
+# Of fewer units one bit is a large share.
+FEWEST_UNITS = 20
 
 
 class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
@@ -360,10 +364,10 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         """Turn the memory into fitted attributes."""
         params = rule.parameters(memory, self._dtype)
         thresholds = 0.0 if self.thresholds is None else np.asarray(self.thresholds, self._dtype)
-        if np.shape(thresholds) not in ((), params.bias.shape):
+        if np.shape(thresholds) not in ((), params.bias.shape) or not np.isfinite(thresholds).all():
             raise ValueError(
-                f"thresholds must be one number or {len(params.bias)}, one for each unit. "
-                f"Got the shape {np.shape(thresholds)}."
+                f"thresholds must be one finite number or {len(params.bias)}, one for each unit. "
+                f"Got {self.thresholds!r}."
             )
         self._memory, self._rule_type = memory, type(rule)
         self._symmetric = rule.is_symmetric
@@ -372,6 +376,18 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         self.patterns_ = from_spins(memory.patterns, self.states_).astype(self._dtype)
         self.mask_ = memory.mask
         self.capacity_ = rule.capacity(memory)
+
+    def _report_likeness(self, name: str) -> None:
+        """Warn of patterns that are few enough, but too much alike for the rule."""
+        if self.thresholds is not None or self.n_features_in_ < FEWEST_UNITS:
+            return
+        unstable = share_of_unstable_bits(self._params(), self._memory.patterns)
+        if unstable > MOST_UNSTABLE:
+            warn_user(
+                f"The patterns resemble each other more than {name} can bear: {unstable:.0%} of their bits are not "
+                "stable. The rule 'pseudo_inverse' takes out what they have in common.",
+                UserWarning,
+            )
 
     def _report(self, rule: StorageRule) -> None:
         """Warn of patterns that are not held, and say what there is if asked to."""
@@ -383,6 +399,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             )
         over = n_patterns > max(self.capacity_, 1)
         if not (over or rule.is_exact):
+            self._report_likeness(name)
             return
         failed = stored_badly(self._params(), self._memory.patterns, strict=rule.is_exact)
         if failed and over:

@@ -10,8 +10,8 @@ from ebm._checks import Array
 from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.inference.recall import Recall, recall
-from ebm.sklearn_compat._two_states import check_two_states, read, warn_user
-from ebm.sklearn_compat._validation import draw_seed
+from ebm.sklearn_compat._two_states import check_two_states, read
+from ebm.sklearn_compat._validation import draw_seed, warn_user
 from ebm.storage.base import aligned_fields, check_parameters
 from ebm.storage.patterns import from_spins, overlaps
 from ebm.units import Spin

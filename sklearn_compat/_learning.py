@@ -19,6 +19,7 @@ from ebm.sklearn_compat._validation import (
     check_repetitions,
     check_rows,
     check_weights,
+    unharmed,
     warn_outside,
 )
 
@@ -98,12 +99,14 @@ class Learning(Trained):
             If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
             last parameters, or in the second case those from before the epoch, and can be used.
         """
-        go_on = self.warm_start and self._is_fitted()
-        X = self._check_data(X, go_on)
-        weights = check_weights(sample_weight, X)
-        check_repetitions(weights)
-        warn_outside(self._model().visible, X)
-        self._fit_rows(X, weights, go_on)
+        with unharmed(self):
+            go_on = self.warm_start and self._is_fitted()
+            X = self._check_data(X, go_on)
+            weights = check_weights(sample_weight, X)
+            check_repetitions(weights)
+            warn_outside(self._model().visible, X)
+            stopped = self._fit_rows(X, weights, go_on)
+        self._tell(stopped)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -136,8 +139,11 @@ class Learning(Trained):
         ValueError
             If the file is no checkpoint, of another version of its format, or of other settings or data.
         """
-        X = self._check_data(X, False)
-        self._resume_rows(checkpoint, X, check_weights(sample_weight, X), go_on=False)
+        with unharmed(self):
+            X = self._check_data(X, False)
+            weights = check_weights(sample_weight, X)
+            stopped = self._resume_rows(checkpoint, X, weights, go_on=False)
+        self._tell(stopped)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -158,13 +164,15 @@ class Learning(Trained):
         self : object
             The model after the update.
         """
-        first = not self._is_fitted()
-        X = self._check_data(X, not first)
-        weights = check_weights(sample_weight, X)
-        if weights is not None:
-            weights = weights / weights.max()  # shares of one batch, not repetitions
-        warn_outside(self._model().visible, X)
-        self._update_rows(X, weights, first)
+        with unharmed(self):
+            first = not self._is_fitted()
+            X = self._check_data(X, not first)
+            weights = check_weights(sample_weight, X)
+            if weights is not None:
+                weights = weights / weights.max()  # shares of one batch, not repetitions
+            warn_outside(self._model().visible, X)
+            stopped = self._update_rows(X, weights, first)
+        self._tell(stopped)
         return self
 
     def _scores(self, X: Any, model: Any) -> list[Any]:

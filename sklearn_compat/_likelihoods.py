@@ -1,6 +1,5 @@
 """How good a fitted machine is: free energies, pseudo-likelihood, log Z, likelihoods."""
 
-import warnings
 from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
@@ -17,7 +16,7 @@ from ebm.likelihood import (
     pseudo_log_likelihood,
 )
 from ebm.sklearn_compat._fitted import Fitted
-from ebm.sklearn_compat._validation import draw_seed
+from ebm.sklearn_compat._validation import draw_seed, warn_user
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
 ANNEALING = 1 << 41
@@ -216,5 +215,5 @@ def _agreed(z: LogPartition, method: Any) -> LogPartition:
             "Give AIS more n_runs or more n_temperatures."
         )
     if said:
-        warnings.warn(said, ConvergenceWarning, stacklevel=3)
+        warn_user(said, ConvergenceWarning)
     return z

@@ -12,8 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ebm._checks import Array
 from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
 from ebm.inference.retrieval import Retrieval, settle_vectors
-from ebm.sklearn_compat._two_states import warn_user
-from ebm.sklearn_compat._validation import FLOATS, check_weights
+from ebm.sklearn_compat._validation import FLOATS, check_weights, unharmed, warn_user
 
 
 class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -138,8 +137,9 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         ValueError
             If `X` has no rows, or NaN or infinite entries, or weights that are negative or all zero.
         """
-        X = validate_data(self, X, dtype=FLOATS)
-        self.patterns_, self.weights_ = _weighted(X, sample_weight)
+        with unharmed(self):
+            X = validate_data(self, X, dtype=FLOATS)
+            self.patterns_, self.weights_ = _weighted(X, sample_weight)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)

@@ -8,12 +8,20 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
-from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_couplings, check_mask
+from ebm.energies.pairwise import (
+    Pairwise,
+    PairwiseParameters,
+    check_biases,
+    check_couplings,
+    check_mask,
+)
 from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool
+from ebm.samplers.gibbs import gibbs
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._validation import check_weights
 from ebm.units import Bernoulli, Spin, TwoState
 
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
@@ -36,19 +44,28 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        mask = check_mask(self.mask, self.n_features_in_ + self.n_hidden)
+        mask = check_mask(self.mask, self._n_visible + self.n_hidden)
         return Pairwise(unit, self.n_hidden, mask)
+
+    @property
+    def _n_visible(self) -> int:
+        """How many features there are: as in training, or as couplings that the user has set without it say."""
+        if hasattr(self, "n_features_in_"):
+            return self.n_features_in_
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        return len(np.atleast_1d(self.couplings_)) - self.n_hidden
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
-        check_is_fitted(self, "couplings_")
-        J = check_couplings(self.couplings_, "couplings_", self.n_features_in_ + self.n_hidden)
-        bias = np.ascontiguousarray(self.intercept_, J.dtype)
-        if bias.shape != (len(J),):
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        n_hidden = len(np.atleast_1d(self.couplings_)) - self._n_visible
+        if n_hidden >= 0 and n_hidden != self.n_hidden:
             raise ValueError(
-                f"intercept_ must have the shape ({len(J)},), as couplings_ says. Got {bias.shape}."
+                f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
+                "Fit anew (warm_start=False) to change it."
             )
-        return PairwiseParameters(J, bias)
+        J = check_couplings(self.couplings_, "couplings_", self._n_visible + self.n_hidden)
+        return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
     # Energies and features
 
@@ -74,9 +91,11 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         params = self._params()
         v = self._dense(X, params)
-        if H is None and self.n_hidden:
+        if (H is None) != (self.n_hidden == 0):
             raise ValueError(
                 f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
+                if self.n_hidden
+                else "H must be None: there are no hidden units."
             )
         if H is None:
             return self._model().energy(params, v)
@@ -136,7 +155,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         -------
         cooled : Cooled
             `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the
-            lowest first. No single flip lowers any of them.
+            lowest first unless rows of `given` differ. No single flip lowers any of them.
 
         Raises
         ------
@@ -146,7 +165,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
         schedule = np.asarray(betas, dtype=np.float64)
-        if schedule.ndim != 1 or not schedule.size or not (schedule > 0).all():
+        possible = (schedule > 0) & (schedule < np.inf)
+        if schedule.ndim != 1 or not schedule.size or not possible.all():
             raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
         if schedule.size == 2:
             schedule = np.geomspace(schedule[0], schedule[1], n_steps)
@@ -189,14 +209,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
             `data_covariance`, None without `X`.
         """
+        check_integer(n_samples, "n_samples")
         params, model = self._params(), self._model()
         rows = None if X is None else self._dense(X, params)
         key = self._next_key(random_state)
         start = self._start(params, n_samples, fold(key, 0))
-        found = compare_moments(
-            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=sample_weight
+        weights = None if rows is None else check_weights(sample_weight, rows)
+        return compare_moments(
+            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
         )
-        return found
 
     def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
         """Independent units: those of the training data, as far as they are known."""
@@ -204,9 +225,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         bias = np.zeros_like(params.bias) if base is None else base
         return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
 
+    def _start_at(self, v: Array, params: PairwiseParameters, key: Key, beta: float) -> Array:
+        """One sweep over the hidden units: where no two of them are joined, a draw of their law."""
+        x = self._start(params, len(v), fold(key, 0))
+        known = self._all_units(v, params)
+        return gibbs(self._model(), params, x, fold(key, 1), 1, beta=beta, given=known)
+
     def _all_units(self, v: Array, params: PairwiseParameters) -> Array:
         """Nothing is known of the hidden units."""
         return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
 
     def _visible(self, x: Array, params: PairwiseParameters) -> Array:
-        return np.ascontiguousarray(x[:, : self.n_features_in_])
+        return np.ascontiguousarray(x[:, : self._n_visible])

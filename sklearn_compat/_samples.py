@@ -23,6 +23,10 @@ class Samples(Fitted):
         """States for chains to start from: of the units that the walk renews."""
         raise NotImplementedError
 
+    def _start_at(self, v: Array, params: Any, key: Key, beta: float) -> Array:
+        """States with the visible part `v` for chains to start from."""
+        return v
+
     def _all_units(self, v: Array, params: Any) -> Array:
         """Visible rows as rows of the units that the walk renews, NaN where there is nothing to say."""
         return v
@@ -37,6 +41,7 @@ class Samples(Fitted):
         *,
         n_steps: int = 1000,
         given: Any = None,
+        start: Any = None,
         beta: float = 1.0,
         sampler: Any = "gibbs",
         return_diagnostics: bool = False,
@@ -49,10 +54,12 @@ class Samples(Fitted):
         n_samples : int, default=1
             Count of samples, and of chains.
         n_steps : int, default=1000
-            Steps per chain. The samples follow the model's law as far as that many steps forget their start, in
-            which units are independent.
+            Steps per chain. The samples follow the model's law as far as that many steps forget their start.
         given : array-like of shape (n_features,) or (n_samples, n_features), default=None
             Condition: known values, which stay as they are bit for bit, and NaN where the model is to draw.
+        start : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Visible states from which the chains go on, samples of an earlier call for example; hidden units follow from
+            them. If None, chains start from independent units.
         beta : float, default=1.0
             Inverse temperature of the law exp(-beta E) / Z(beta).
         sampler : {"gibbs", "tempering"} or record, default="gibbs"
@@ -74,7 +81,8 @@ class Samples(Fitted):
         Raises
         ------
         ValueError
-            If a count is not a positive integer, `beta` not a positive number, or `given` of the wrong shape.
+            If a count is not a positive integer, `beta` not a positive number, or `given` or `start` of the wrong shape
+            or with values that the visible units cannot have.
         """
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
@@ -83,7 +91,11 @@ class Samples(Fitted):
         params = self._params()
         clamped = self._given(given, n_samples, params)
         key = self._next_key(random_state)
-        x = self._start(params, n_samples, fold(key, 0))
+        if start is None:
+            x = self._start(params, n_samples, fold(key, 0))
+        else:
+            v = self._states(start, n_samples, params, "start")
+            x = self._start_at(v, params, fold(key, 0), beta)
         target = Target(self._model(), params, beta, clamped, self._base(params))
         draws = walker.draw(target, x, fold(key, 1), n_steps)
         v = self._visible(draws.v, params)
@@ -122,14 +134,22 @@ class Samples(Fitted):
     def _given(self, given: Any, n_rows: int, params: Any) -> Array | None:
         if given is None:
             return None
+        rows = self._states(given, n_rows, params, "given", "; NaN marks the unknown features")
+        return self._all_units(rows, params)
+
+    def _states(
+        self, x: Any, n_rows: int, params: Any, argument: str, remedy: str | None = None
+    ) -> Array:
+        """One visible state per chain: (n_rows, n_features). NaN is allowed where the `remedy` speaks of it."""
         n_features = self._model().shape(params)[0]
-        rows = as_rows(given, n_features, "given").astype(params[0].dtype)
+        rows = as_rows(x, n_features, argument).astype(params[0].dtype)
         if len(rows) not in (1, n_rows):
             raise ValueError(
-                f"given must have the shape ({n_features},) or ({n_rows}, {n_features}). Got {rows.shape}."
+                f"{argument} must have the shape ({n_features},) or ({n_rows}, {n_features}). Got {rows.shape}."
             )
         reason = self._model().visible.invalid(rows)
+        if not reason and remedy is None and np.isnan(rows).any():
+            reason = "NaN; what is known and what is not is for given to say"
         if reason:
-            raise ValueError(f"given holds {reason}; NaN marks the unknown features.")
-        rows = self._all_units(rows, params)
-        return np.broadcast_to(rows, (n_rows, rows.shape[1]))
+            raise ValueError(f"{argument} holds {reason}{remedy or ''}.")
+        return np.ascontiguousarray(np.broadcast_to(rows, (n_rows, n_features)))

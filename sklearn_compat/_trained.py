@@ -17,16 +17,18 @@ from ebm.monitors import ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import NestedSettings
-from ebm.sklearn_compat._two_states import warn_user
-from ebm.sklearn_compat._validation import draw_seed
+from ebm.sklearn_compat._validation import draw_seed, warn_user
 
 RECORD = HasMethods(["get_params", "set_params"])
+# Attributes that say how learning by batches goes on, beside parameters and chains.
+COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
 
 class Trained(NestedSettings, Fitted, BaseEstimator):
     """Estimators that :mod:`ebm.training` moves (abstract).
 
-    A subclass has the public methods. It says how it trains (:meth:`_plan`), how its parameters are named
+    A subclass has the public methods, which keep a fitted model if something is raised, and tell in the end why
+    learning stopped (:meth:`_tell`). It says how it trains (:meth:`_plan`), how its parameters are named
     (:meth:`_params`, :meth:`_keep_params`), which attributes hold the states of its chains and the offsets of either
     layer, if it has any, and which setting says how many hidden units there are.
     """
@@ -76,47 +78,50 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     # Training
 
-    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool) -> None:
-        """Train on the rows `X`, from where training has come to if it is to `go_on`."""
+    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool) -> str:
+        """Train on the rows `X`, from the fitted attributes if to `go_on`; why it did not come to its end, or ''."""
         rows = Rows(X, weights)
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
         state = self._resumed(plan) if go_on else self._started(rows, plan)
         n_draws = getattr(self, "_n_draws", -1) if known else -1
-        self._train(state, rows, plan, X)
+        stopped = self._train(state, rows, plan, X)
         self._n_draws = n_draws
+        return stopped
 
-    def _resume_rows(self, checkpoint: Any, X: Any, weights: Array | None, go_on: bool) -> None:
-        """Go on from a file; with the model of the fitted attributes if training was to `go_on` from them."""
+    def _resume_rows(self, checkpoint: Any, X: Any, weights: Array | None, go_on: bool) -> str:
+        """Train on from a file; with the model of the fitted attributes if training was to `go_on` from them."""
         rows = Rows(X, weights)
         fixed = isinstance(self.random_state, Integral)
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
         model = self._model() if go_on else self._model_for(rows, plan)
         shape = (X.shape[1], self._n_hidden)
         state = training.load(checkpoint, model, shape, plan, rows, self.n_iter)
-        self._train(state, rows, plan, X)
+        stopped = self._train(state, rows, plan, X)
         self._n_draws = -1
+        return stopped
 
-    def _update_rows(self, X: Any, weights: Array | None, first: bool) -> None:
-        """Make one update with all rows `X` as the batch."""
+    def _update_rows(self, X: Any, weights: Array | None, first: bool) -> str:
+        """Make one update with all rows `X` as the batch; why it was not made, or ''."""
         known = getattr(self, "_seed", None)
         plan = self._plan(draw_seed(self.random_state) if known is None else known)
         state = self._started(Rows(X, weights), plan) if first else self._resumed(plan)
         stopped = training.single_update(state, dense(X), weights, plan)
         self._keep(state, plan)
-        self._warn(stopped)
+        return stopped
 
-    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> None:
-        """Run the loop, keep what it leaves, and warn if it did not come to its end."""
+    def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
+        """Run the loop and keep what it leaves; why it did not come to its end, or ''."""
         callbacks, line = self._callbacks(X, state.model)
         try:
             stopped = training.train(state, rows, plan, self.n_iter, callbacks)
         finally:
             line.close()
         self._keep(state, plan)
-        self._warn(stopped)
+        return stopped
 
-    def _warn(self, stopped: str) -> None:
+    def _tell(self, stopped: str) -> None:
+        """Warn of learning that did not come to its end, once what it has learned is kept."""
         if stopped:
             warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
 
@@ -160,7 +165,8 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
             mean=getattr(self, "_origin", None),
         )
         state.n_steps = getattr(self, "_n_steps", 0)
-        state.history = {name: list(x) for name, x in getattr(self, "history_", {}).items()}
+        if hasattr(self, "_n_steps"):  # else it is not the history of learning by batches
+            state.history = {name: list(x) for name, x in self.history_.items()}
         memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
         # What one rule remembers may mean something else to another, in arrays of the same shape.
         same = getattr(self, "_memory_of", None) == type(plan.optimizer).__name__

@@ -1,40 +1,15 @@
 """Data of two states on their way in: recognised, refused or read with a warning, and turned into spins."""
 
-import sys
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import validate_data
 
 from ebm._checks import Array
-from ebm.sklearn_compat._validation import FLOATS
+from ebm.sklearn_compat._validation import FLOATS, warn_user
 from ebm.storage.patterns import convention_of, holds, nearest_convention, to_spins
 
-OWN = ("ebm", "sklearn")
 NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
-
-
-@contextmanager
-def unharmed(estimator: Any) -> Iterator[None]:
-    """Put all attributes back if something is raised: what was learned before is not lost."""
-    before = dict(vars(estimator))
-    try:
-        yield
-    except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
-        raise
-
-
-def warn_user(message: str, category: type[Warning]) -> None:
-    """A warning that points to the caller's line, through however many frames of ours and of scikit-learn."""
-    level, frame = 2, sys._getframe(1)
-    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in OWN:
-        frame, level = frame.f_back, level + 1
-    warnings.warn(message, category, stacklevel=level)
 
 
 def check_two_states(estimator: Any, X: Any, *, reset: bool, complete: bool = False) -> Array:

@@ -1,6 +1,9 @@
-"""What every estimator checks on the way in: rows, weights, seeds, and nested settings."""
+"""What every estimator checks on the way in, rows, weights and seeds, and what it does when something is amiss."""
 
+import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -17,6 +20,28 @@ MISSING_REMEDY = (
 )
 # Weights stand for repetitions; a mean above this is taken for a mistake of scale, not for a wish.
 MOST_REPETITIONS = 1000
+# Packages whose frames a warning passes over on its way to the caller.
+OWN = ("ebm", "sklearn")
+
+
+@contextmanager
+def unharmed(estimator: Any) -> Iterator[None]:
+    """Put all attributes back if something is raised: what was learned before is not lost."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """A warning that points to the caller's line, through however many frames of ours and of scikit-learn."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in OWN:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=level)
 
 
 def check_rows(
@@ -44,11 +69,10 @@ def warn_outside(unit: Unit, X: Any) -> None:
     values = X.data if hasattr(X, "indptr") else X
     reason = unit.invalid(values)
     if reason:
-        warnings.warn(
+        warn_user(
             f"X holds {reason}. Scale it first, for example with sklearn.preprocessing.MinMaxScaler or Binarizer; "
             "for real-valued data use GaussianRBM.",
             UserWarning,
-            stacklevel=4,
         )
 
 

@@ -24,6 +24,21 @@ def symmetrise(A):
         A[i, i] = half - half
 
 
+@jit
+def is_symmetric(A):
+    """Whether A = A', bit for bit."""
+    n = A.shape[0]
+    for top in range(0, n, TILE):
+        differences = 0
+        for left in range(0, top + TILE, TILE):
+            for i in range(top, min(top + TILE, n)):
+                for j in range(left, min(left + TILE, i)):
+                    differences += A[i, j] != A[j, i]
+        if differences:
+            return False
+    return True
+
+
 @jit(reorder=True)
 def absolute_sums(A):
     """Sum of the absolute values of each row."""

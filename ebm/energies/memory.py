@@ -39,7 +39,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import erfc, erfcinv, factorial2, logsumexp, softmax, xlogy
+from scipy.special import erfc, erfcinv, gammaln, logsumexp, softmax
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels import memories as kernels
@@ -196,27 +196,29 @@ class DenseMemory:
         """
         if self.interaction == "exponential":
             raise ValueError("one_step_error is known for polynomial interactions. See capacity.")
-        power = (self.degree - 1) * np.log(n_units) - np.log(2 * self._disturbance * n_memories)
-        return float(erfc(np.exp(0.5 * power)) / 2)
+        power = (self.degree - 1) * np.log(n_units) - np.log(2 * n_memories)
+        return float(erfc(np.exp(0.5 * (power - self._log_disturbance(self.degree)))) / 2)
 
     def capacity(self, n_units: int) -> float:
         """About how many random patterns can be stored, as a real number.
 
         For a polynomial, as many as leave half a percent of the bits wrong at the first look (:meth:`one_step_error`);
-        for the exponential, and at most, 2^(N / 2) (Demircigil et al. 2017, theorem 3).
+        for the exponential, and at most, 2^(N / 2) (Demircigil et al. 2017, theorem 3). The law's noise is that of
+        Gaussian overlaps; from the degree on at which it would grow by more than the signal, that is for n > N / 2 + 1,
+        that of the last one below counts.
         """
         bound = 0.5 * n_units * np.log(2)
         if self.interaction != "exponential":
             margin = 2 * erfcinv(2 * TOLERATED_ERROR) ** 2
-            power = (self.degree - 1) * np.log(n_units) - np.log(self._disturbance * margin)
+            degree = max(2, min(self.degree, n_units // 2 + 1))
+            power = (degree - 1) * np.log(n_units) - self._log_disturbance(degree) - np.log(margin)
             bound = min(bound, power)
         return float(np.exp(min(bound, 700.0)))
 
-    @property
-    def _disturbance(self) -> float:
-        """(2n - 3)!!, the (2n - 2)-th moment of a standard normal deviate; half of it where half is cut off."""
-        moment = float(factorial2(2 * self.degree - 3))
-        return moment / 2 if self.interaction == "rectified" else moment
+    def _log_disturbance(self, degree: int) -> float:
+        """Logarithm of (2n - 3)!!, the (2n - 2)-th moment of a normal deviate; of half of it where half is cut off."""
+        moment = (degree - 1) * np.log(2) + gammaln(degree - 0.5) - 0.5 * np.log(np.pi)
+        return float(moment - np.log(2) if self.interaction == "rectified" else moment)
 
 
 def _scaled(whole: int, row: int) -> float:
@@ -261,10 +263,15 @@ class ModernMemory:
             raise ValueError(f"variant must be one of {tuple(VARIANTS)}. Got {self.variant!r}.")
 
     def scores(self, params: ModernParameters, q: Array) -> Array:
-        """Scores beta X'q: (rows, n_units) -> (rows, n_patterns)."""
-        scores: Array = q @ params.patterns.T
-        scores *= scores.dtype.type(self.beta)
-        return scores
+        """Scores beta X'q less the largest of each row: (rows, n_units) -> (rows, n_patterns)."""
+        return self._cooled(q @ params.patterns.T)[1]
+
+    def _cooled(self, products: Array) -> tuple[Array, Array]:
+        """The largest of the inner products X'q of each row, and beta times how far the others fall short of it."""
+        largest = products.max(axis=1)
+        beta = min(self.beta, float(np.finfo(products.dtype).max))
+        with np.errstate(over="ignore"):  # what is infinitely far has no share
+            return largest, products.dtype.type(beta) * (products - largest[:, np.newaxis])
 
     def attention(self, params: ModernParameters, q: Array) -> Array:
         """The shares p of the patterns in the update of `q`: (rows, n_units) -> (rows, n_patterns), summing to one."""
@@ -278,16 +285,14 @@ class ModernMemory:
         """E(q) per row: (rows, n_units) -> (rows,) in double precision."""
         wide = ModernParameters(params.patterns.astype(np.float64), params.weights)
         q = q.astype(np.float64)
-        z = self.scores(wide, q)
+        largest, z = self._cooled(q @ wide.patterns.T)
         if self.variant == "softmax":
-            largest = logsumexp(z, axis=1, b=params.weights)
+            soft = log_mean_exp(z, params.weights)
         else:
             p = self._shares(z, params.weights)
-            largest = np.einsum("ij,ij->i", p, z) + self._entropy(p, params.weights)
+            soft = np.einsum("ij,ij->i", p, np.where(p > 0, z, 0)) - self._regret(p, params.weights)
         size = np.einsum("ij,ij->i", wide.patterns, wide.patterns).max()
-        total = params.weights.sum()
-        most = self._entropy(params.weights[np.newaxis] / total, params.weights)[0]
-        energy: Array = (most - largest) / self.beta + (np.einsum("ij,ij->i", q, q) + size) / 2
+        energy: Array = (np.einsum("ij,ij->i", q, q) + size) / 2 - largest - soft / self.beta
         return energy
 
     def gradient(self, params: ModernParameters, q: Array) -> Array:
@@ -296,21 +301,36 @@ class ModernMemory:
         return gradient
 
     def _shares(self, z: Array, weights: Array) -> Array:
-        w = weights.astype(z.dtype)
         if self.variant == "softmax":
-            shares: Array = softmax(z + np.log(w), axis=1)
+            shares: Array = softmax(z + np.log(weights).astype(z.dtype), axis=1)
             return shares
-        return sparse_softmax(z, w, VARIANTS[self.variant])
+        return sparse_softmax(z, weights.astype(z.dtype), VARIANTS[self.variant])
 
-    def _entropy(self, p: Array, weights: Array) -> Array:
-        """H(p) of rows."""
-        alpha, share = VARIANTS[self.variant], p / weights
-        if alpha == 1:
-            terms = -xlogy(share, share)
+    def _regret(self, p: Array, weights: Array) -> Array:
+        """By how much H(p) of rows falls short of the largest, that of equal shares, for alpha > 1.
+
+        As a sum of squares, so that it is not lost in rounding near equal shares: H and its tangent there differ by it.
+        """
+        share, equal = p / weights, 1 / weights.sum()
+        if self.variant == "sparsemax":
+            terms = (share - equal) ** 2 / 2
         else:
-            terms = (share - share**alpha) / (alpha * (alpha - 1))
-        entropy: Array = terms @ weights
-        return entropy
+            root, level = np.sqrt(share), np.sqrt(equal)
+            terms = (root - level) ** 2 * (root + level / 2) * (4 / 3)
+        regret: Array = terms @ weights
+        return regret
+
+
+def log_mean_exp(z: Array, weights: Array) -> Array:
+    """Logarithm of the weighted mean of exp(z) of each row, z <= 0: precise also where it is next to zero."""
+    shares = weights / weights.sum()
+    excess = np.expm1(z) @ shares
+    # Up to there 1 + excess loses at most one bit.
+    near = excess > -0.5
+    mean: Array = np.where(
+        near, np.log1p(np.where(near, excess, 0)), logsumexp(z, axis=1, b=shares)
+    )
+    return mean
 
 
 def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
@@ -323,7 +343,10 @@ def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
     power = 1 / (alpha - 1)
     z = (alpha - 1) * (z - z.max(axis=1, keepdims=True))
     order = np.argsort(-z, axis=1, kind="stable")
-    ranked, w = np.take_along_axis(z, order, axis=1), weights[order]
+    w = weights[order]
+    # By itself the largest entry has this t; others raise it. What lies below has no share, but squares that overflow.
+    z = np.maximum(z, -(w[:, :1] ** (1 - alpha)))
+    ranked = np.take_along_axis(z, order, axis=1)
     total = w.cumsum(axis=1)
     mean = (w * ranked).cumsum(axis=1) / total
     if alpha == 2:

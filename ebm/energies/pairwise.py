@@ -171,12 +171,27 @@ def field_rounding(params: PairwiseParameters) -> Array:
     return small
 
 
+# Up to this inverse temperature no couplings are looked at: those that overflow below it overflow by themselves.
+COLD = 1e3
+
+
+def finite_beta(params: PairwiseParameters, beta: float) -> float:
+    """`beta`, or the largest inverse temperature at which no unit's input overflows, where all are saturated."""
+    if beta <= COLD:
+        return float(beta)
+    scale = float((absolute_sums(params.J) + np.abs(params.bias)).max(initial=0))
+    return min(float(beta), float(np.finfo(params.J.dtype).max) / (8 * max(1.0, scale)))
+
+
 def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
-    """A C-contiguous float copy of `J`; ValueError unless it is square, finite, symmetric and of zero diagonal."""
+    """A C-contiguous float copy of `J`, symmetric to the last bit.
+
+    ValueError unless `J` is square, finite, symmetric but for rounding, and zero on its diagonal.
+    """
     given = np.asarray(J)
     dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
     couplings: Array = np.array(given, dtype, order="C")
-    n = len(couplings) if n_units is None else n_units
+    n = len(np.atleast_1d(couplings)) if n_units is None else n_units
     if couplings.shape != (n, n):
         raise ValueError(f"{argument} must have the shape ({n}, {n}). Got {couplings.shape}.")
     if not np.isfinite(couplings).all():
@@ -192,7 +207,21 @@ def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
             f"{argument} must be zero on the diagonal: no unit is joined to itself. "
             f"numpy.fill_diagonal({argument}, 0) makes it so."
         )
+    if worst:  # else no energy is sure to fall at zero temperature, and descent need not end
+        couplings = (couplings + couplings.T) / 2
     return couplings
+
+
+def check_biases(bias: Any, argument: str, J: Array) -> Array:
+    """`bias` for the units that the couplings `J` join, in their dtype; ValueError for anything else."""
+    biases: Array = np.ascontiguousarray(bias, J.dtype)
+    if biases.shape != (len(J),):
+        raise ValueError(
+            f"{argument} must have the shape ({len(J)},), as the couplings say. Got {np.shape(bias)}."
+        )
+    if not np.isfinite(biases).all():
+        raise ValueError(f"{argument} holds NaN or infinite values.")
+    return biases
 
 
 def check_mask(mask: Any, n_units: int) -> Array | None:

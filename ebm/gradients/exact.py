@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm._kernels.symmetry import symmetrise
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -104,6 +105,7 @@ class BoundExactPairwise(BoundGradient):
         mu += self._slide * (data.mean - mu)
         dJ, db = data.correlations - model.correlations, data.mean - model.mean
         dJ -= np.outer(mu, db) + np.outer(db, mu)
+        symmetrise(dJ)  # products of matrices are but for rounding
         self._gradient.J[:] = self._model.joined(dJ)
         self._gradient.bias[:] = db - dJ @ mu
         finite = all(bool(np.isfinite(x).all()) for x in self._gradient)

@@ -3,7 +3,7 @@
 Given all others, a spin s_i with the field f_i = b_i + sum_j J_ij s_j has the law 1 / (1 + exp(-2 s_i f_i)): a logistic
 regression. The mean pseudo-log-likelihood of the data (Besag 1975), less penalties on the couplings,
 
-    - sum_rows weight sum_i log(1 + exp(-2 s_i f_i)) - sum_{i<j} [l1 |J_ij| + l2 J_ij^2 / 2],
+    - sum_rows weight sum_i log(1 + exp(-2 s_i f_i)) - sum_{i<j} [l1 abs(J_ij) + l2 J_ij^2 / 2],
 
 is concave, needs no partition function, and with J_ij = J_ji all regressions are one problem (Aurell & Ekeberg 2012).
 With ever more data of the model's family its maximum goes to the true couplings, as the inverse square root of the

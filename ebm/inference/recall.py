@@ -23,9 +23,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
-from ebm._kernels.sweeps import HEAT_BATH, THRESHOLD, sweep
+from ebm._kernels.sweeps import HEAT_BATH, descend, sweep
+from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, fold, uniform
-from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
 # Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
@@ -116,7 +117,8 @@ def recall(
     dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
     states = _complete(dynamics, probes, fold(key, TIES))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
-    return _walk(dynamics, states, free, key, max_sweeps, trace)
+    settle = _walk if temperature or update == "sync" else _descend
+    return settle(dynamics, states, free, key, max_sweeps, trace)
 
 
 class _Dynamics(NamedTuple):
@@ -127,6 +129,11 @@ class _Dynamics(NamedTuple):
     temperature: float
     update: str
     zero: Array
+
+    @property
+    def beta(self) -> float:
+        """1 / T, or as much as there are numbers for."""
+        return finite_beta(self.params, 1 / float(self.temperature))
 
     @property
     def states(self) -> tuple[float, float]:
@@ -168,24 +175,21 @@ class _Dynamics(NamedTuple):
         """All units at once."""
         if self.temperature:
             unit, own = self.model.unit, self.model.own(self.params.bias)
-            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), 1 / self.temperature)
+            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), self.beta)
         else:
             new = self.point(s, s)
         held: Array = np.where(free, new, s) if free.size else new
         return held
 
     def in_turn(self, s: Array, free: Array, key: Key) -> Array:
-        """One unit after the other."""
+        """One unit after the other, above temperature zero."""
         J, bias = self.params
-        gain = 1 / self.temperature if self.temperature else 1.0
-        # Below the biases stands what counts as zero, which the heat bath does not read.
-        biases = np.stack([gain * bias, self.zero]).astype(J.dtype)
-        law = (np.full(1, gain, J.dtype), biases, *self.states)
-        rule = HEAT_BATH if self.temperature else THRESHOLD
+        beta = J.dtype.type(self.beta)
+        law = (np.full(1, beta), beta * bias[np.newaxis], *self.states)
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))
         held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)
-        sweep(J, law, rule, columns, order, held, draw, np.zeros(len(s), J.dtype))
+        sweep(J, law, HEAT_BATH, columns, order, held, draw, np.zeros(len(s), J.dtype))
         return np.ascontiguousarray(columns.T)
 
 
@@ -218,10 +222,51 @@ def _check_probes(model: Pairwise, params: PairwiseParameters, probes: Array) ->
         raise ValueError(f"Probes must consist of the states {states}, and NaN where unknown.")
 
 
+def _descend(
+    dynamics: _Dynamics, states: Array, free: Array, key: Key, max_sweeps: int, trace: bool
+) -> Recall:
+    """One unit at a time at temperature zero, until every probe has ended.
+
+    Fields follow the flips. After more of these than there are units, which is when more rounding errors have gone into
+    a field than into its sum, they are summed anew before it is said that nothing moves.
+    """
+    n_sweeps, settled = np.zeros(len(states), np.int64), np.zeros(len(states), bool)
+    J, n_units = dynamics.params.J, states.shape[1]
+    influence = J if is_symmetric(J) else np.ascontiguousarray(J.T)
+    law = (dynamics.zero, *dynamics.states)
+    fields, path = dynamics.fields(states), [states.copy()]
+    since = np.zeros(len(states), np.int64)  # flips since the sum
+    for t in range(max_sweeps):
+        stale = settled & (since > n_units)
+        if settled.all() and stale.any():
+            fields[stale], since[stale] = dynamics.fields(states[stale]), 0
+            settled = dynamics.is_fixed(states, fields, free)
+        left = np.flatnonzero(~settled)
+        if not left.size:
+            break
+        s, f, mobile = states[left], fields[left], free[left] if free.size else free
+        flips = np.zeros(len(left), np.int64)
+        order = visits(dynamics.update, n_units, fold(fold(key, t), 0))
+        descend(influence, law, s, f, order, mobile, flips)
+        states[left], fields[left] = s, f
+        n_sweeps[left[flips > 0]] = t + 1
+        since[left] += flips
+        settled[left] = dynamics.is_fixed(s, f, mobile)
+        if trace:
+            path.append(states.copy())
+    stale = since > n_units
+    if stale.any():
+        fields[stale] = dynamics.fields(states[stale])
+    converged = dynamics.is_fixed(states, fields, free)
+    energies = dynamics.energies(states, fields)
+    ends = Recall(states, energies, n_sweeps, converged, np.zeros(len(states), bool))
+    return _traced(dynamics, ends, path) if trace else ends
+
+
 def _walk(
     dynamics: _Dynamics, states: Array, free: Array, key: Key, max_sweeps: int, trace: bool
 ) -> Recall:
-    """Sweep until every probe has ended; at temperature zero, those that have are left out."""
+    """Above temperature zero, `max_sweeps` sweeps; at zero, all units at once until every probe has ended."""
     settles = dynamics.temperature == 0
     n_sweeps = np.zeros(len(states), np.int64)
     converged, cycling = np.zeros((2, len(states)), bool)
@@ -237,10 +282,7 @@ def _walk(
         n_sweeps[left[moved] if settles else left] = t + 1
         if settles:
             converged[left] = ~moved
-            if dynamics.update == "glauber":  # not every unit has had its turn
-                converged[left] &= dynamics.is_fixed(new, dynamics.fields(new), mobile)
-            if dynamics.update == "sync":
-                cycling[left] = moved & (new == before[left]).all(axis=1)
+            cycling[left] = moved & (new == before[left]).all(axis=1)
         before[left], states[left] = old, new
         if trace:
             path.append(states.copy())
@@ -250,8 +292,11 @@ def _walk(
         mobile = free[left] if free.size else free
         converged[left] = dynamics.is_fixed(states[left], fields[left], mobile)
     ends = Recall(states, dynamics.energies(states, fields), n_sweeps, converged, cycling)
-    if not trace:
-        return ends
-    path = path[: n_sweeps.max(initial=0) + 1]
+    return _traced(dynamics, ends, path) if trace else ends
+
+
+def _traced(dynamics: _Dynamics, ends: Recall, path: list[Array]) -> Recall:
+    """With the states of the way, as far as something moved."""
+    path = path[: ends.n_sweeps.max(initial=0) + 1]
     energies = [dynamics.energies(s, dynamics.fields(s)) for s in path]
     return ends._replace(trajectory=np.stack(path), trajectory_energies=np.stack(energies))

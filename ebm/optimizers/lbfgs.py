@@ -1,6 +1,6 @@
 """Minima of smooth costs, with a penalty on absolute values if wanted, by L-BFGS (Liu & Nocedal 1989) through SciPy.
 
-A penalty sum_k l1_k |theta_k| has kinks where minima lie. With theta = up - down, both parts not negative, it is
+A penalty sum_k l1_k abs(theta_k) has kinks where minima lie. With theta = up - down, both parts not negative, it is
 linear, sum_k l1_k (up_k + down_k), and the bounds hold entries at exactly zero: L-BFGS-B (Byrd, Lu, Nocedal & Zhu
 1995).
 """

@@ -21,7 +21,10 @@ from ebm.samplers.gibbs import gibbs, visited
 
 
 class Cooled(NamedTuple):
-    """Local minima of the energy: states `s` (chains, n_units), and their `energies` (chains,) in ascending order."""
+    """Local minima of the energy: states `s` (chains, n_units), and their `energies` (chains,).
+
+    In ascending order of the energies, unless the chains answer different questions, that is, were given different values.
+    """
 
     s: Array
     energies: Array
@@ -55,6 +58,8 @@ def cool(
         s = gibbs(model, params, s, fold(key, t), 1, beta=float(beta), given=given, visit="random")
     s = _quench(model, params, clamp(s, given), given)
     energies = model.energy(params, s)
+    if given is not None and not np.array_equal(given[1:], given[:-1], equal_nan=True):
+        return Cooled(s, energies)
     order = np.argsort(energies, kind="stable")
     return Cooled(s[order], energies[order])
 

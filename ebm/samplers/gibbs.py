@@ -17,7 +17,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold, uniform
-from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
 from ebm.energies.pairwise_path import swept
 from ebm.samplers.base import clamp, conditional_mean, walk
 
@@ -65,7 +65,8 @@ def gibbs(
     """
     units = visited(params, given)
     dtype = params.J.dtype
-    law = np.array([beta], dtype), (dtype.type(beta) * params.bias)[np.newaxis]
+    gain = dtype.type(finite_beta(params, beta))
+    law = np.array([gain]), (gain * params.bias)[np.newaxis]
     s = clamp(s, given)
     for t in range(n_sweeps):
         order = visits(units, visit, fold(key, ORDER + t))

@@ -5,7 +5,13 @@ A record (:class:`~ebm.storage.base.StorageRule`) holds the choice; its function
 """
 
 from ebm._checks import resolve
-from ebm.storage.base import Memory, StorageRule, aligned_fields, stored_badly
+from ebm.storage.base import (
+    Memory,
+    StorageRule,
+    aligned_fields,
+    share_of_unstable_bits,
+    stored_badly,
+)
 from ebm.storage.covariance import Covariance
 from ebm.storage.dilution import diluted
 from ebm.storage.hebb import Hebb
@@ -35,6 +41,7 @@ __all__ = [
     "aligned_fields",
     "diluted",
     "dream",
+    "share_of_unstable_bits",
     "storage_rule",
     "stored_badly",
     "unlearn",

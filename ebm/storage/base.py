@@ -212,6 +212,12 @@ def stored_badly(params: PairwiseParameters, patterns: Array, *, strict: bool = 
     return int(((fields < -zero).any(axis=1) | (fields <= zero).all(axis=1)).sum())
 
 
+def share_of_unstable_bits(params: PairwiseParameters, patterns: Array) -> float:
+    """Of the bits of all patterns of spins, the share that their fields point away from."""
+    fields = aligned_fields(params, patterns.astype(params.J.dtype))
+    return float((fields < -field_rounding(params)).mean())
+
+
 def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:
     """Couplings and biases of one dtype, in new arrays; ValueError if they are not what they should be."""
     if symmetric:

@@ -109,7 +109,7 @@ def check_new(patterns: Array, stored: Array) -> None:
         row = int(np.argmax(twice))
         raise ValueError(
             f"X holds duplicate patterns: row {row} equals row {first[row]}. Leave them out (numpy.unique(X, axis=0)); "
-            "under the rules 'hebb' and 'covariance', sample_weight says how strongly to store a pattern."
+            "a HopfieldNetwork takes a sample_weight to say how strongly to store a pattern."
         )
     places = find(patterns, stored)
     if (places >= 0).any():

@@ -326,8 +326,7 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_settings_that_do_not_belong_together_are_refused():
-    memories, v, t, _ = completion_problem()
-    params = DenseParameters(memories)
+    params = DenseParameters(completion_problem()[0])
     with pytest.raises(ValueError, match="power must be"):
         LabelCompletion(0)
     machine = Bipartite(Bernoulli(), Bernoulli())

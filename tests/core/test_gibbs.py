@@ -363,3 +363,14 @@ def test_cooling_without_an_end_of_its_own_comes_to_one():
     zero = PairwiseParameters(0 * J, np.zeros(4))
     start = rows_of(oracle, 5)
     assert not cool(model, zero, start, KEY, [1.0]).energies.any()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("beta", [1e30, 1e300, 1.7e308])
+def test_the_coldest_chains_go_downhill(dtype, beta):
+    """And their inputs do not overflow into numbers that are none."""
+    oracle = four_units(SPIN)
+    _, params = spelled(oracle, dtype)
+    s = stepper(oracle, 5, beta=beta, dtype=dtype)(rows_of(oracle, 20))
+    fields = s @ params.J + params.bias
+    assert (s * fields > 0).all()

@@ -143,6 +143,15 @@ def test_capacities():
     assert np.isfinite(DenseMemory("exponential").capacity(10**6))
 
 
+@pytest.mark.parametrize("interaction", ["polynomial", "rectified"])
+@pytest.mark.parametrize("n_units", [2, 7, 40, 1000])
+def test_a_higher_degree_never_holds_fewer_patterns(interaction, n_units):
+    degrees = [*range(2, 60), 151, 200, 1000, 5000]
+    held = [DenseMemory(interaction, degree).capacity(n_units) for degree in degrees]
+    assert np.diff(held).min() >= 0 and held[-1] <= 2 ** (n_units / 2) * (1 + 1e-12)
+    assert held[-1] > 0.1
+
+
 # Dense memories: recall -----------------------------------------------------------------------
 
 
@@ -489,3 +498,21 @@ def test_settings_of_retrieval_are_checked(settings, words):
     model, params = modern("softmax", np.ones((2, 3)), np.ones(2), 1.0)
     with pytest.raises(ValueError, match=words):
         settle_vectors(model, params, np.ones((1, 3)), **settings)
+
+
+@pytest.mark.parametrize("variant", ["softmax", "entmax", "sparsemax"])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("beta", [1e-300, 1e-30, 1e-12, 1e30, 1e300, 1.7e308])
+def test_modern_memories_at_the_ends_of_the_scale_of_beta(beta, dtype, variant):
+    """Hot: all have equal shares, and the energy is that of their mean. Cold: the nearest one has it all."""
+    patterns = np.random.default_rng(0).normal(size=(5, 7)).astype(dtype)
+    q = patterns + dtype(0.1)
+    params = ModernParameters(patterns, np.ones(5))
+    model, products = ModernMemory(beta, variant), q @ patterns.T
+    size = 0.5 * ((q**2).sum(axis=1) + (patterns**2).sum(axis=1).max())
+    hot = beta < 1
+    wanted = np.full((5, 5), 0.2) if hot else products == products.max(axis=1, keepdims=True)
+    tol = 1e-5 if dtype == np.float32 else 1e-11
+    np.testing.assert_allclose(model.attention(params, q), wanted, atol=tol)
+    expected = size - (products.mean(axis=1) if hot else products.max(axis=1))
+    np.testing.assert_allclose(model.energy(params, q), expected, rtol=tol, atol=tol)

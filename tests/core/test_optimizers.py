@@ -293,6 +293,7 @@ def final_parameters():
     return np.array(ends)
 
 
+@pytest.mark.needs_jit  # it runs the other way round as well
 def test_the_compiler_changes_roundings_alone():
     """Compiled code fuses products and sums."""
     flipped = "0" if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0") else "1"

@@ -190,6 +190,7 @@ def dump():
     return [part.tobytes().hex() for part in parts]
 
 
+@pytest.mark.needs_jit  # it runs the other way round as well
 def test_the_compiler_changes_no_bit_of_a_draw():
     flipped = "0" if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0") else "1"
     script = "from tests.core.test_random import dump; print(*dump(), sep='\\n')"

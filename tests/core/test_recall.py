@@ -52,7 +52,7 @@ def test_recall_in_turn_is_the_plain_loop(update, symmetric):
         np.testing.assert_array_equal(ends.states[row], path[-1])
         expected = [hopfield.energy(*params, state) for state in path]
         np.testing.assert_allclose(ends.trajectory_energies[: steps + 1, row], expected)
-        assert ends.energies[row] == ends.trajectory_energies[-1, row]
+        assert ends.energies[row] == pytest.approx(ends.trajectory_energies[-1, row], rel=1e-13)
         fixed = hopfield.synchronous(*params, path[-1]) == path[-1]
         assert ends.converged[row] == fixed
     assert len(ends.trajectory) == ends.n_sweeps.max() + 1
@@ -330,3 +330,40 @@ def test_single_precision_goes_through():
         for temperature in (0.0, 0.5):
             ends = recall(SPINS, params, probes(2, 9), KEY, update=update, temperature=temperature)
             assert ends.states.dtype == np.float32 and ends.energies.dtype == np.float64
+
+
+@pytest.mark.parametrize("update", UPDATES)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("temperature", [1e-30, 1e-300, 1e-320])
+def test_temperatures_whose_inverse_overflows_are_next_to_zero(update, dtype, temperature):
+    params = network(dtype=dtype)
+    start = probes(20, 9).astype(dtype)
+    for max_sweeps in (1,) if update == "sync" else (1, 5):  # cycles end at zero alone
+        warm, cold = (
+            recall(SPINS, params, start, KEY, update=update, temperature=t, max_sweeps=max_sweeps)
+            for t in (temperature, 0.0)
+        )
+        assert np.isfinite(warm.energies).all()
+        np.testing.assert_array_equal(warm.states, cold.states)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("update", ["async", "glauber"])
+def test_fields_that_follow_many_flips_end_where_their_sums_do(update, dtype):
+    """A chain of units each of which turns the next, over and over its length in flips."""
+    n = 300
+    J = np.zeros((n, n))
+    J[np.arange(1, n), np.arange(n - 1)] = 1  # unit i does what unit i - 1 does
+    J[np.arange(2, n), np.arange(n - 2)] = 0.25
+    b = np.zeros(n)
+    b[0] = 1
+    params = PairwiseParameters(J.astype(dtype), b.astype(dtype))
+    s = np.tile([1.0, -1.0], n // 2)[np.newaxis]
+    ends = recall(SPINS, params, s, KEY, update=update, max_sweeps=3000, trace=True)
+    assert np.sum(np.diff(ends.trajectory[:, 0], axis=0) != 0) > n, "flips enough"
+    assert ends.converged.all()
+    np.testing.assert_array_equal(ends.states, np.ones((1, n)))
+    fields = params.J.astype(float) @ ends.states[0] + b
+    energy = -0.5 * ends.states[0] @ (fields + b)
+    assert ends.energies[0] == pytest.approx(energy, rel=1e-5)

@@ -152,7 +152,7 @@ def test_thresholds_move_the_biases():
     np.testing.assert_array_equal(network(thresholds=per_unit).fit(X).intercept_, -per_unit)
     high = network(thresholds=100.0).fit(X)
     assert not high.predict(X).any()
-    with pytest.raises(ValueError, match="thresholds must be one number or 60"):
+    with pytest.raises(ValueError, match="thresholds must be one finite number or 60"):
         network(thresholds=[1.0, 2.0]).fit(X)
 
 
@@ -472,3 +472,19 @@ def test_verbose_says_what_is_stored(capsys):
     assert "4 patterns of 60 units stored by Hebb" in capsys.readouterr().out
     network().fit(bits())
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("thresholds", [np.nan, np.inf, [0.0, np.nan, 0.0, 0.0, 0.0, 0.0]])
+def test_thresholds_that_are_no_numbers_are_refused_at_once(thresholds):
+    network = HopfieldNetwork(thresholds=thresholds)
+    with pytest.raises(ValueError, match="thresholds must be one finite number or 6"):
+        network.fit([[1, -1, 1, 1, -1, 1]])
+
+
+def test_few_patterns_that_are_too_much_alike_draw_a_warning():
+    rng = np.random.default_rng(0)
+    alike = np.where(rng.random((6, 100)) < 0.1, -1.0, 1.0)
+    with pytest.warns(UserWarning, match="resemble each other more than Hebb can bear"):
+        HopfieldNetwork().fit(alike)
+    HopfieldNetwork("pseudo_inverse").fit(alike)
+    HopfieldNetwork().fit(rng.choice([-1.0, 1.0], (6, 100)))

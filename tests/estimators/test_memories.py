@@ -174,6 +174,8 @@ def test_more_patterns_than_can_be_held_draw_a_warning_that_names_the_capacity()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         DenseAssociativeMemory(degree=3).fit(X)
+        DenseAssociativeMemory(degree=300).fit(X)
+        DenseAssociativeMemory(degree=3).fit([[1.0, -1.0]])  # one pattern is always held
 
 
 def test_the_record_of_a_recall():
