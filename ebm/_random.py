@@ -51,6 +51,16 @@ def uniform(key: Key, count: int) -> np.ndarray:
     return (bits.astype(np.float64) + 0.5) * 2.0**-53
 
 
+def permutation(key: Key, count: int) -> np.ndarray[Any, Any]:
+    """The numbers below `count` (count,), int64, all orders being equally likely."""
+    return np.argsort(uniform(key, count), kind="stable")
+
+
+def choices(key: Key, count: int) -> np.ndarray[Any, Any]:
+    """As many independent numbers (count,), int64, each equally likely to be any below `count`."""
+    return (uniform(key, count) * count).astype(np.int64)
+
+
 def words(key: Key, counters: np.ndarray) -> np.ndarray:
     """One 64-bit random word for each 64-bit counter: uint64 in, uint64 out, of the same shape."""
     out = np.empty_like(counters)

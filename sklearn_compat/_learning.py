@@ -100,14 +100,17 @@ class Learning(Trained):
             last parameters, or in the second case those from before the epoch, and can be used.
         """
         with unharmed(self):
-            go_on = self.warm_start and self._is_fitted()
-            X = self._check_data(X, go_on)
-            weights = check_weights(sample_weight, X)
-            check_repetitions(weights)
-            warn_outside(self._model().visible, X)
-            stopped = self._fit_rows(X, weights, go_on)
+            stopped = self._fit(X, sample_weight)
         self._tell(stopped)
         return self
+
+    def _fit(self, X: Any, sample_weight: Any) -> str:
+        go_on = self.warm_start and self._is_fitted()
+        X = self._check_data(X, go_on)
+        weights = check_weights(sample_weight, X)
+        check_repetitions(weights)
+        warn_outside(self._model().visible, X)
+        return self._fit_rows(X, weights, go_on)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def resume(
@@ -165,15 +168,18 @@ class Learning(Trained):
             The model after the update.
         """
         with unharmed(self):
-            first = not self._is_fitted()
-            X = self._check_data(X, not first)
-            weights = check_weights(sample_weight, X)
-            if weights is not None:
-                weights = weights / weights.max()  # shares of one batch, not repetitions
-            warn_outside(self._model().visible, X)
-            stopped = self._update_rows(X, weights, first)
+            stopped = self._update(X, sample_weight)
         self._tell(stopped)
         return self
+
+    def _update(self, X: Any, sample_weight: Any) -> str:
+        first = not self._is_fitted()
+        X = self._check_data(X, not first)
+        weights = check_weights(sample_weight, X)
+        if weights is not None:
+            weights = weights / weights.max()  # shares of one batch, not repetitions
+        warn_outside(self._model().visible, X)
+        return self._update_rows(X, weights, first)
 
     def _scores(self, X: Any, model: Any) -> list[Any]:
         """The pseudo-likelihood of some rows; of real-valued units, for which it takes an integral each, an error."""

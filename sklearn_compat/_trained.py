@@ -27,8 +27,7 @@ COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_o
 class Trained(NestedSettings, Fitted, BaseEstimator):
     """Estimators that :mod:`ebm.training` moves (abstract).
 
-    A subclass has the public methods, which keep a fitted model if something is raised, and tell in the end why
-    learning stopped (:meth:`_tell`). It says how it trains (:meth:`_plan`), how its parameters are named
+    A subclass has the public methods. It says how it trains (:meth:`_plan`), how its parameters are named
     (:meth:`_params`, :meth:`_keep_params`), which attributes hold the states of its chains and the offsets of either
     layer, if it has any, and which setting says how many hidden units there are.
     """
@@ -38,6 +37,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
     n_iter: int
     warm_start: bool
     callbacks: Any
+    history_: Any
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "batch_size": [Interval(Integral, 1, None, closed="left")],
@@ -78,8 +78,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     # Training
 
+    # What stopped it is returned, or '', to be told once all that was learned is kept.
+
     def _fit_rows(self, X: Any, weights: Array | None, go_on: bool) -> str:
-        """Train on the rows `X`, from the fitted attributes if to `go_on`; why it did not come to its end, or ''."""
+        """Train on the rows `X`, from where training has come to if it is to `go_on`."""
         rows = Rows(X, weights)
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
@@ -90,7 +92,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return stopped
 
     def _resume_rows(self, checkpoint: Any, X: Any, weights: Array | None, go_on: bool) -> str:
-        """Train on from a file; with the model of the fitted attributes if training was to `go_on` from them."""
+        """Go on from a file; with the model of the fitted attributes if training was to `go_on` from them."""
         rows = Rows(X, weights)
         fixed = isinstance(self.random_state, Integral)
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
@@ -102,7 +104,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return stopped
 
     def _update_rows(self, X: Any, weights: Array | None, first: bool) -> str:
-        """Make one update with all rows `X` as the batch; why it was not made, or ''."""
+        """Make one update with all rows `X` as the batch."""
         known = getattr(self, "_seed", None)
         plan = self._plan(draw_seed(self.random_state) if known is None else known)
         state = self._started(Rows(X, weights), plan) if first else self._resumed(plan)
@@ -111,7 +113,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return stopped
 
     def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
-        """Run the loop and keep what it leaves; why it did not come to its end, or ''."""
+        """Run the loop and keep what it leaves."""
         callbacks, line = self._callbacks(X, state.model)
         try:
             stopped = training.train(state, rows, plan, self.n_iter, callbacks)
@@ -121,7 +123,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return stopped
 
     def _tell(self, stopped: str) -> None:
-        """Warn of learning that did not come to its end, once what it has learned is kept."""
+        """Warn of learning that did not come to its end."""
         if stopped:
             warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
 

@@ -25,7 +25,7 @@ import numpy as np
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.sweeps import HEAT_BATH, descend, sweep
 from ebm._kernels.symmetry import is_symmetric
-from ebm._random import Key, fold, uniform
+from ebm._random import Key, choices, fold, permutation, uniform
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
@@ -198,8 +198,8 @@ def visits(update: str, n_units: int, key: Key) -> Array:
     if update == "cyclic":
         return np.arange(n_units)
     if update == "async":
-        return np.argsort(uniform(key, n_units), kind="stable")
-    return (uniform(key, n_units) * n_units).astype(np.int64)
+        return permutation(key, n_units)
+    return choices(key, n_units)
 
 
 def _complete(dynamics: _Dynamics, probes: Array, key: Key) -> Array:

@@ -12,9 +12,9 @@ import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels import memories as kernels
-from ebm._random import Key, fold, uniform, words
+from ebm._random import Key, fold, uniform
 from ebm.energies.memory import DenseMemory, DenseParameters, ModernMemory, ModernParameters
-from ebm.inference.recall import Recall
+from ebm.inference.recall import Recall, visits
 
 VISITS = ("async", "cyclic")
 
@@ -96,7 +96,7 @@ def settle_spins(
     rows = np.arange(len(S))
     for number in range(1, max_sweeps + 1):
         flips = np.zeros(len(S), np.int64)
-        order = _order(update, n_units, fold(key, number))
+        order = visits(update, n_units, fold(key, number))
         kernels.sweep(rows, order, S, overlaps, columns, steps, may_change, lots, flips)
         rows = rows[flips[rows] > 0]
         if not rows.size:
@@ -110,13 +110,6 @@ def settle_spins(
     cycling = np.zeros(len(S), bool)  # one unit at a time goes nowhere twice
     traced = (np.array(path), np.array(energies)) if trace else (None, None)
     return Recall(S, energies[-1], made, at_rest, cycling, *traced)
-
-
-def _order(update: str, n_units: int, key: Key) -> Array:
-    """The units in the order of one sweep."""
-    if update == "cyclic":
-        return np.arange(n_units)
-    return np.argsort(words(key, np.arange(n_units, dtype=np.uint64)))
 
 
 def settle_vectors(

@@ -23,7 +23,7 @@ from ebm.samplers.gibbs import gibbs, visited
 class Cooled(NamedTuple):
     """Local minima of the energy: states `s` (chains, n_units), and their `energies` (chains,).
 
-    In ascending order of the energies, unless the chains answer different questions, that is, were given different values.
+    In ascending order of the energies, unless the chains were given different values.
     """
 
     s: Array

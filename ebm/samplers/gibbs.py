@@ -16,7 +16,7 @@ over, so that the others are sampled from their law given those values.
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold, uniform
+from ebm._random import Key, choices, fold, permutation
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
 from ebm.energies.pairwise_path import swept
 from ebm.samplers.base import clamp, conditional_mean, walk
@@ -125,9 +125,8 @@ def visits(units: Array, visit: str, key: Key) -> Array:
     """One sweep's order of the `units`."""
     if visit == "cyclic":
         return units
-    u = uniform(key, len(units))
-    if visit == "random":
-        return units[np.argsort(u)]
-    if visit == "glauber":
-        return units[(u * len(units)).astype(np.int64)]
-    raise ValueError(f"visit must be one of {VISITS}. Got {visit!r} instead.")
+    draw = {"random": permutation, "glauber": choices}.get(visit)
+    if draw is None:
+        raise ValueError(f"visit must be one of {VISITS}. Got {visit!r} instead.")
+    order: Array = units[draw(key, len(units))]
+    return order

@@ -22,6 +22,10 @@ from ebm._kernels.storage import storkey
 from ebm.storage.base import Memory, StorageRule
 
 
+# Each time is a pass over the couplings: more are taken for a mistake of scale.
+MOST_TIMES = 10_000
+
+
 @dataclass(frozen=True, repr=False)
 class Storkey(StorageRule):
     """Storkey's rule: Hebb's, corrected for what is stored already; no settings.
@@ -60,10 +64,10 @@ class Storkey(StorageRule):
 
     def add(self, memory: Memory, patterns: Array, weights: Array) -> tuple[Array, ...]:
         """The couplings after these patterns, one by one."""
-        if (weights != np.rint(weights)).any():
+        if (weights != np.rint(weights)).any() or weights.max(initial=0) > MOST_TIMES:
             raise ValueError(
-                "Storkey's rule stores a pattern a whole number of times: sample_weight must be whole numbers. "
-                "Hebb's and the covariance rule take any weight."
+                f"Storkey's rule stores a pattern a whole number of times: sample_weight must be whole numbers up to "
+                f"{MOST_TIMES}. Hebb's and the covariance rule take any weight."
             )
         J = memory.own[0].copy()
         for xi in np.repeat(patterns, weights.astype(np.int64), axis=0):

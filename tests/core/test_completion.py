@@ -326,7 +326,8 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
 
 
 def test_settings_that_do_not_belong_together_are_refused():
-    params = DenseParameters(completion_problem()[0])
+    memories, _, _, _ = completion_problem()
+    params = DenseParameters(memories)
     with pytest.raises(ValueError, match="power must be"):
         LabelCompletion(0)
     machine = Bipartite(Bernoulli(), Bernoulli())

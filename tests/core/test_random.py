@@ -14,12 +14,12 @@ import pytest
 from scipy import stats
 
 from ebm._kernels import counter, elementary
-from ebm._random import STREAMS, Key, fold, normal, stream, words
+from ebm._random import STREAMS, Key, choices, fold, normal, permutation, stream, words
 from ebm.units import Bernoulli, Gaussian
 from tests.checks import assert_softplus
 from tests.oracles import draws
 from tests.oracles.threefry import KNOWN_ANSWERS, threefry2x32
-from tests.statistics import assert_same_mean
+from tests.statistics import assert_same_distribution, assert_same_mean
 
 ROOT = Path(__file__).parents[2]
 KEY = Key(0x13198A2E, 0x03707344)
@@ -104,6 +104,19 @@ def test_normal_deviates_are_a_function_of_the_key(dtype):
     assert x.shape == (5, 3) and x.dtype == dtype
     np.testing.assert_array_equal(x, normal(KEY, (5, 3), dtype))
     assert (x != normal(fold(KEY, 0), (5, 3), dtype)).all()
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(("draw", "n_kinds"), [(permutation, 24), (choices, 256)])
+def test_orders_and_choices_are_equally_likely(draw, n_kinds):
+    n = 20_000
+    drawn = [tuple(draw(fold(KEY, i), 4)) for i in range(n)]
+    assert all(min(x) >= 0 and max(x) < 4 for x in drawn)
+    assert draw is choices or all(sorted(x) == [0, 1, 2, 3] for x in drawn)
+    _, counts = np.unique(drawn, axis=0, return_counts=True)
+    assert_same_distribution(
+        np.pad(counts, (0, n_kinds - len(counts))), np.full(n_kinds, 1 / n_kinds)
+    )
 
 
 # Draws of units ------------------------------------------------------------------------------

@@ -536,3 +536,10 @@ def test_overlaps_count_what_is_known():
     X = np.array([[1, 1, -1, -1], [1, -1, 1, -1.0]])
     probes = np.array([[1, 1, -1, 1], [1, np.nan, -1, np.nan]])
     np.testing.assert_array_equal(overlaps(probes, X), [[0.5, -0.5], [1, 0]])
+
+
+@pytest.mark.parametrize("weight", [0.5, 1e9, 1e300])
+def test_storkeys_rule_refuses_weights_that_it_cannot_walk(weight):
+    rule = Storkey()
+    with pytest.raises(ValueError, match="whole numbers up to"):
+        rule.store(rule.empty(3), np.array([[1, -1, 1]]), np.array([weight]))

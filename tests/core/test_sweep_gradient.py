@@ -136,7 +136,7 @@ def test_expectation_of_contrastive_divergence(kind, n_steps, states):
     means = means_of(oracle, X)
     args = (oracle, X, n_steps, WEIGHTS, means)
     expected = joined(pairwise_sweeps.contrastive_divergence_gradient(*args), mask)
-    assert_expects(lambda i: call(X, WEIGHTS, seed=i)[0], expected)
+    assert_expects(lambda i: call(X, WEIGHTS, seed=i)[0], expected, 1500)
 
 
 @pytest.mark.needs_jit
@@ -199,7 +199,7 @@ def first_hidden(oracle, data, key):
 def test_persistent_chains_that_follow_the_model_give_its_averages(kind, states):
     """Exact draws are exact draws after a sweep; chains and rows are each divided by their own count."""
     oracle, mask = machine(kind, states)
-    X, n_chains, n = rows_of(oracle, 5, oracle.n_visible), 20, 2000
+    X, n_chains, n = rows_of(oracle, 5, oracle.n_visible), 20, 1000
     model = pairwise.model_statistics(oracle)
     data = pairwise_sweeps.mean_field_statistics(oracle, X, WEIGHTS, means_of(oracle, X))
     record = PersistentContrastiveDivergence(1, n_chains, centered=False)
@@ -269,14 +269,13 @@ def test_couplings_stay_symmetric_and_zero_where_there_are_none(persistent, opti
 
 
 @pytest.mark.needs_jit
-@every_state
-@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+@pytest.mark.parametrize(("optimizer", "states"), [("sgd", BINARY), ("adam", SPIN)])
 def test_exact_learning_of_a_visible_machine_reaches_the_moments_of_the_data(optimizer, states):
     oracle, mask = machine("lattice", states)
     oracle = replace(oracle, n_hidden=0, J=0.5 * oracle.J)
     X = draws_from(oracle, pairwise.probabilities(oracle), 500)
-    settings = {"n_epochs": 1500, "batch_size": 500, "optimizer": optimizer}
-    rate = 0.02 if optimizer == "adam" else 0.5
+    settings = {"n_epochs": 800, "batch_size": 500, "optimizer": optimizer}
+    rate = 0.03 if optimizer == "adam" else 1.0
     found = trained(oracle, X, Exact(), mask, rate=rate, **settings).params
     after = replace(oracle, J=found.J, b=found.bias)
     own, data = pairwise.model_statistics(after), pairwise.data_statistics(oracle, X)
