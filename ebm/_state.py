@@ -203,9 +203,9 @@ def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, An
         choices = {name: repr(value) for name, value in plan._asdict().items()}
         units = repr(model)
     return {
-        "model": units,
         "dtype": str(np.dtype(rows.dtype)),
-        "rows": rows.fingerprint,
+        "rows": rows.fingerprint,  # before the model, which may be measured on them
+        "model": units,
         "n_iter": n_epochs,
         **choices,
     }

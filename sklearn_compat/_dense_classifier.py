@@ -6,37 +6,29 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
+from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ebm import training
-from ebm._batches import Rows
+from ebm._batches import Rows, blocks
 from ebm._checks import Array, resolve
 from ebm._random import fold, stream
 from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
-from ebm.sklearn_compat._label_completing import LabelCompleting
+from ebm.sklearn_compat._ranges import range_of, to_signed
 from ebm.sklearn_compat._trained import RECORD, Trained
-from ebm.sklearn_compat._validation import (
-    FLOATS,
-    check_repetitions,
-    check_weights,
-    unharmed,
-    warn_user,
-)
+from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, unharmed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
 # Rows that the scale is measured on.
 SCALE_ROWS = 1000
-# What scaling to a range may leave beyond it.
-ROUNDING = 1e-6
 
 
-class DenseAssociativeClassifier(LabelCompleting, Trained):
+class DenseAssociativeClassifier(ClassifierMixin, Trained):
     """Classifier that completes rows by their labels, with learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
@@ -328,7 +320,7 @@ class DenseAssociativeClassifier(LabelCompleting, Trained):
             self._check_size()
             X = X.astype(self.components_.dtype, copy=False)
         else:
-            self.range_ = _extremes(X)
+            self.range_ = range_of(X)
             self.classes_ = np.unique(y) if classes is None else classes
         if classes is not None and not np.array_equal(classes, self.classes_):
             raise ValueError(
@@ -337,7 +329,7 @@ class DenseAssociativeClassifier(LabelCompleting, Trained):
         if not np.isin(y, self.classes_).all():
             raise ValueError(f"y has classes that are not among {self.classes_.tolist()}.")
         labels = np.searchsorted(self.classes_, y)
-        return with_labels(self._visible(X), labels, len(self.classes_)), weights
+        return with_labels(to_signed(X, self.range_), labels, len(self.classes_)), weights
 
     def _plan(self, seed: int) -> training.Plan:
         rule = self._resolvers["optimizer"](self.optimizer)
@@ -363,22 +355,85 @@ class DenseAssociativeClassifier(LabelCompleting, Trained):
         self.scale_ = self.temperature * model.unit_scale(state.params, model.parts(some)[0])
         return self._model()
 
+    def _model(self) -> Completion:
+        return Completion(len(self.classes_), self.degree, True, self.scale_)
+
     def _is_fitted(self) -> bool:
         return hasattr(self, "components_")
+
+    def _params(self) -> DenseParameters:
+        """The memories that the fitted attribute holds, whoever set it."""
+        check_is_fitted(self, "components_")
+        return DenseParameters(np.ascontiguousarray(self.components_))
 
     def _keep_params(self, params: DenseParameters) -> None:
         """Turn parameters into fitted attributes."""
         self.components_ = params.memories
 
+    # Completing
 
-def _extremes(X: Array) -> tuple[float, float]:
-    """The range in which the data lie: [0, 1], [-1, 1], or with a warning their own."""
-    low, high = float(X.min()), float(X.max())
-    if low >= -1 - ROUNDING and high <= 1 + ROUNDING:
-        return (0.0, 1.0) if low >= -ROUNDING else (-1.0, 1.0)
-    warn_user(
-        f"X holds values between {low:g} and {high:g}, which are mapped to [-1, 1] as a whole. Scale it first, for "
-        "example with sklearn.preprocessing.MinMaxScaler.",
-        UserWarning,
-    )
-    return low, high if high > low else low + 1
+    def predict(self, X: Any) -> Array:
+        """Classes of the label units that gain most by turning on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Classes.
+        """
+        check_is_fitted(self, "components_")
+        best = self._by_blocks(X, self._model().gains).argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Shares of the classes in the law exp(-2E) of the states with exactly one label on.
+
+        They rank the classes as the label units do; being trained by an error and not by the likelihood, they are no
+        calibrated probabilities: see :class:`sklearn.calibration.CalibratedClassifierCV`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_samples, n_classes)
+            Non-negative, with the sum one; classes in the order of `classes_`.
+        """
+        check_is_fitted(self, "components_")
+        return self._by_blocks(X, self._model().shares)
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the rows whose class is found.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            The accuracy, between 0 and 1.
+        """
+        return super().score(X, y, sample_weight)
+
+    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
+        """`function` of the parameters and visible units, applied to `X` block by block."""
+        params = self._params()
+        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        dtype = params.memories.dtype
+        parts = [
+            function(params, np.ascontiguousarray(to_signed(block, self.range_), dtype))
+            for _, block in blocks(X)
+        ]
+        return np.concatenate(parts)

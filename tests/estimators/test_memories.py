@@ -16,11 +16,14 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 
 from ebm import (
+    Checkpoint,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
+    EarlyStopping,
     ModernHopfieldNetwork,
     NormalizedMomentum,
 )
+from ebm.energies.completion import Completion, with_labels
 
 MEMORIES = [
     DenseAssociativeMemory(random_state=0),
@@ -417,3 +420,127 @@ def test_verbose_shows_the_error(digits, capsys):
     assert len(lines) == 2 and lines[1].startswith(
         "[DenseAssociativeClassifier] Iteration 2, error"
     )
+
+
+SMALL = {"n_components": 10, "degree": 4, "n_iter": 6, "random_state": 0}
+
+
+def everything(memory):
+    """All that learning leaves, but for the time that it took."""
+    names = ("components_", "classes_", "_seed", "_n_steps", "range_", "scale_")
+    history = {name: x for name, x in memory.history_.items() if name != "time"}
+    return [getattr(memory, name) for name in names] + [history, memory._memory]
+
+
+@pytest.mark.parametrize("optimizer", ["normalized", "adam"])
+def test_a_fit_that_broke_off_is_resumed_to_the_same_bits(digits, tmp_path, optimizer):
+    X, y = (a[:200] for a in digits)
+    weights = np.random.default_rng(0).uniform(0.5, 2.5, 200)
+    settings = {**SMALL, "optimizer": optimizer, "learning_rate": 0.02}
+    whole = DenseAssociativeClassifier(**settings).fit(X, y, weights)
+    file = tmp_path / "training"
+
+    def crash(report):
+        if report.epoch == 4:
+            raise OSError("the power went out")
+
+    broken = DenseAssociativeClassifier(**settings, callbacks=[Checkpoint(file), crash])
+    with pytest.raises(OSError, match="power"):
+        broken.fit(X, y, weights)
+    assert not hasattr(broken, "components_") and not hasattr(broken, "scale_")
+    memory = DenseAssociativeClassifier(**settings).resume(file, X, y, weights)
+    np.testing.assert_equal(everything(memory), everything(whole))
+    for change, words in (({"degree": 5}, "model"), ({"error_power": 3}, "gradient")):
+        other = DenseAssociativeClassifier(**{**settings, **change})
+        with pytest.raises(ValueError, match=f"written with {words}="):
+            other.resume(file, X, y, weights)
+    with pytest.raises(ValueError, match="written with rows="):
+        memory.resume(file, X, np.roll(y, 1), weights)
+    np.testing.assert_equal(everything(memory), everything(whole))  # kept
+
+
+def test_a_warm_start_goes_on(digits, tmp_path):
+    X, y = (a[:200] for a in digits)
+    memory = DenseAssociativeClassifier(**SMALL, schedule="constant", warm_start=True).fit(X, y)
+    first, scale = memory.components_.copy(), memory.scale_
+    file = tmp_path / "training"
+    memory.set_params(n_iter=0).fit(X, y)
+    np.testing.assert_array_equal(memory.components_, first)
+    memory.set_params(n_iter=4, callbacks=Checkpoint(file, every=2)).fit(X[:100], y[:100])
+    assert memory._n_steps == 6 * 4 + 4 * 2 and memory.scale_ == scale
+    assert memory.history_["epoch"].tolist() == list(range(1, 11))
+    assert memory.history_["error"][6:].mean() < memory.history_["error"][:4].mean()
+    kept = memory.components_.copy()
+    with pytest.raises(ValueError, match="classes that are not among"):
+        memory.fit(X, np.where(y == y[0], "a letter", y))
+    with pytest.raises(ValueError, match="n_components is 11"):
+        memory.set_params(n_components=11).fit(X, y)
+    np.testing.assert_array_equal(memory.components_, kept)
+    again = memory.set_params(n_components=10, warm_start=False, n_iter=6).fit(X, y)
+    np.testing.assert_array_equal(again.components_, first)
+
+
+def test_a_warm_start_that_broke_off_is_resumed(digits, tmp_path):
+    X, y = (a[:200] for a in digits)
+    file, calls = tmp_path / "training", []
+
+    def crash(report):
+        calls.append(report.epoch)
+        if len(calls) == 3:
+            raise OSError
+
+    settings = {**SMALL, "warm_start": True}
+    whole = DenseAssociativeClassifier(**settings).fit(X[:100], y[:100])
+    broken = clone(whole).fit(X[:100], y[:100]).set_params(callbacks=[Checkpoint(file), crash])
+    whole.fit(X, y)
+    with pytest.raises(OSError):
+        broken.fit(X, y)
+    assert broken._n_steps == 12  # it is where it was before
+    broken.set_params(callbacks=None).resume(file, X, y)
+    np.testing.assert_equal(everything(broken), everything(whole))
+
+
+def test_callbacks_see_memories_and_add_to_the_history(digits):
+    X, y = (a[:200] for a in digits)
+    seen = []
+
+    def watch(report):
+        seen.append((report.epoch, report.monitored["error"], report.params.memories.copy()))
+        return {"largest": np.abs(report.params.memories).max()}
+
+    memory = DenseAssociativeClassifier(**SMALL, callbacks=watch).fit(X, y)
+    epochs, errors, memories = zip(*seen, strict=True)
+    assert epochs == (1, 2, 3, 4, 5, 6)
+    np.testing.assert_array_equal(errors, memory.history_["error"])
+    np.testing.assert_array_equal(memories[-1], memory.components_)
+    np.testing.assert_array_equal(memory.history_["largest"], [np.abs(x).max() for x in memories])
+    stopped = DenseAssociativeClassifier(**SMALL, callbacks=[lambda report: report.epoch == 2])
+    np.testing.assert_array_equal(stopped.fit(X, y).components_, memories[1])
+    with pytest.raises(ValueError, match="callbacks must hold callables"):
+        DenseAssociativeClassifier(callbacks=["loud"]).fit(X, y)
+
+
+def test_early_stopping_by_the_accuracy_on_held_out_rows(digits):
+    X, y = digits
+    labels = np.unique(y, return_inverse=True)[1]
+    held_out = with_labels(2 * X[400:700] - 1, labels[400:700], 10)
+    stop = EarlyStopping(held_out, monitor=Completion.accuracy, patience=4)
+    memory = DenseAssociativeClassifier(
+        20, n_iter=200, schedule="constant", callbacks=stop, random_state=0
+    )
+    course = memory.fit(X[:400], y[:400]).history_["accuracy"]
+    assert len(course) < 200 and course.argmax() == len(course) - 5
+    assert memory.score(X[400:700], y[400:700]) == course.max()
+    memory.set_params(callbacks=EarlyStopping(held_out))
+    with pytest.raises(ValueError, match=r"pseudo_likelihood[\s\S]*callable"):
+        memory.fit(X[:400], y[:400])
+    assert memory.score(X[400:700], y[400:700]) == course.max()  # what was learned is kept
+
+
+def test_a_warning_that_is_an_error_loses_nothing(digits):
+    X, y = (a[:100] for a in digits)
+    memory = DenseAssociativeClassifier(5, degree=200, temperature=1e-3, random_state=0)
+    with pytest.raises(ConvergenceWarning), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        memory.fit(X.astype(np.float32), y)
+    assert np.isfinite(memory.components_).all()
