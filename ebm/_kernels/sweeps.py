@@ -3,7 +3,8 @@
 A unit feels the field f_i = (J s)_i of the states as they are when its turn comes. Keeping all fields up to date would
 cost a row of J for every unit that flips in every chain. Instead units are taken in blocks: the fields of a block are
 one matrix product, and within the block only its own fields are kept up to date, so that BLAS does nearly all of a
-sweep. The order of the visits, and so the law, is that of the plain loop.
+sweep. The order of the visits, and so the law, is that of the plain loop. The products are NumPy's, called between the
+compiled blocks: compiled code would bring the threads of another BLAS, and the two would wait for each other.
 
 States are (units, chains): a unit's states in all chains lie side by side.
 """
@@ -21,7 +22,6 @@ THRESHOLD, HEAT_BATH, MEAN = 0, 1, 2
 BLOCK_UNITS = 64
 
 
-@jit
 def sweep(J, law, rule, S, order, free, draw, moved):
     """Visit the units `order` one after the other, in place.
 
@@ -48,46 +48,45 @@ def sweep(J, law, rule, S, order, free, draw, moved):
     """
     n_units, n_chains = S.shape
     size = max(1, min(BLOCK_UNITS, order.size))
-    fields = np.empty((size, n_chains), J.dtype)
-    panel = np.empty((0 if _in_a_row(order) else size, n_units), J.dtype)
+    in_a_row = is_a_run(order)
+    panel = np.empty((0 if in_a_row else size, n_units), J.dtype)
+    fields, delta = np.empty((size, n_chains), J.dtype), np.empty(n_chains, J.dtype)
     words = np.empty((size + size % 2, n_chains), np.uint32)
-    delta = np.empty(n_chains, J.dtype)
+    row_length = (order.size + 1) // 2
     for start in range(0, order.size, size):
         block = order[start : start + size]
-        f = fields[: block.size]
-        if panel.shape[0]:
-            rows = panel[: block.size]
-            _gather(J, block, rows)
-            np.dot(rows, S, f)
+        f, rows = fields[: block.size], panel[: block.size]
+        if in_a_row:
+            rows = J[block[0] : block[0] + block.size]
         else:
-            np.dot(J[block[0] : block[0] + block.size], S, f)
+            np.take(J, block, axis=0, out=rows, mode="clip")
+        np.dot(rows, S, out=f)
         if rule == HEAT_BATH:
-            _words(words, (order.size + 1) // 2, start // 2, draw)
-        for k in range(block.size):
-            i = block[k]
-            _turn(law, rule, i, f[k], S[i], words[k], delta)
-            if free.size:
-                _hold(free[i], delta)
-            if _apply(delta, S[i], moved):
-                for later in range(k + 1, block.size):
-                    _push(J[block[later], i], delta, f[later])
+            _words(words, row_length, start // 2, draw)
+        _visit(J, law, rule, S, block, free, (f, words, delta), moved)
 
 
 @jit
-def _in_a_row(order):
+def _visit(J, law, rule, S, block, free, buffers, moved):
+    """Visit the units of one block, whose fields at the beginning are given; `buffers` are (fields, words, delta)."""
+    f, words, delta = buffers
+    for k in range(block.size):
+        i = block[k]
+        _turn(law, rule, i, f[k], S[i], words[k], delta)
+        if free.size:
+            _hold(free[i], delta)
+        if _apply(delta, S[i], moved):
+            for later in range(k + 1, block.size):
+                _push(J[block[later], i], delta, f[later])
+
+
+@jit
+def is_a_run(order):
     """Whether every unit is followed by the next one: then no rows of J need be gathered."""
     leaps = 0
     for k in range(1, order.size):
         leaps += order[k] != order[k - 1] + 1
     return leaps == 0
-
-
-@jit
-def _gather(J, block, rows):
-    for k in range(block.size):
-        source, target = J[block[k]], rows[k]
-        for j in range(source.size):
-            target[j] = source[j]
 
 
 @jit
