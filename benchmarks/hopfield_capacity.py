@@ -27,7 +27,8 @@ perceptron
 
         1 / alpha = integral from -kappa to infinity of (t + kappa)^2 exp(-t^2 / 2) / sqrt(2 pi) dt,
 
-    where alpha is K / (N - 1), the load of one unit's inputs.
+    where alpha is K / (N - 1), the load of one unit's inputs. Units that have a solution at all, beside their share by
+    the count of Cover (1965).
 """
 
 import argparse
@@ -91,6 +92,11 @@ def largest_stability(load: float) -> float:
     return float(brentq(lambda kappa: inverse_load(kappa) - 1 / load, -10.0, 20.0))
 
 
+def separable(n_patterns: int, n_inputs: int) -> float:
+    """The chance that couplings of `n_inputs` exist which give all patterns the right sign."""
+    return float(binom.cdf(n_inputs - 1, n_patterns - 1, 0.5))
+
+
 # Measurements
 
 
@@ -151,8 +157,10 @@ def measure_recall(n_sets: int) -> None:
             shares.append(np.mean(m > NEAR))
             if (m > NEAR).any():
                 near_means.append(m[m > NEAR].mean())
+        m = overlap_in_theory(load)
+        theory = "  none" if np.isnan(m) else f"{m:.4f}"
         print(
-            f"{n_units:5d} {n_patterns:4d}  {load:5.3f}  {overlap_in_theory(load):6.4f}  {mean_and_error(means)}   "
+            f"{n_units:5d} {n_patterns:4d}  {load:5.3f}  {theory}  {mean_and_error(means)}   "
             f"{mean_and_error(near_means)}   {mean_and_error(shares)}",
             flush=True,
         )
@@ -246,25 +254,32 @@ def measure_perceptron(n_sets: int) -> None:
     """Patterns that are fixed points, and the units' stabilities."""
     n_units = 200
     print(
-        "Perceptron rule, share of patterns that are fixed points; mean over units of the least stability"
+        "Perceptron rule, shares of units that are stable in all patterns and of patterns that are"
     )
-    print("    N    K   load   couplings    fixed points        stability           theory")
+    print("fixed points; mean over units of the least stability")
+    print(
+        "    N    K   load   couplings   units               Cover   fixed points        stability           Gardner"
+    )
     for symmetric, loads in ((False, (0.5, 1.0, 1.5, 1.8)), (True, (1.0, 1.25))):
         for load in loads:
             n_patterns = round(load * n_units)
-            fixed, stabilities = [], []
+            units, fixed, stabilities = [], [], []
             for seed in range(max(3, n_sets // 2)):
                 patterns = random_patterns(n_patterns, n_units, 5, n_patterns, seed)
                 # Close to 2 N, learning takes more passes than the default allows.
                 rule = Perceptron(symmetric=symmetric, max_iter=20_000)
                 J, bias = rule.parameters(rule.store(rule.empty(n_units), patterns))
                 fields = aligned_fields(PairwiseParameters(J, bias), patterns)
+                least = (fields / np.linalg.norm(J, axis=1)).min(axis=0)
+                units.append(float(np.mean(least > 0)))
                 fixed.append(float(np.mean((fields > 0).all(axis=1))))
-                stabilities.append(float((fields / np.linalg.norm(J, axis=1)).min(axis=0).mean()))
-            theory = "" if symmetric else f"{largest_stability(n_patterns / (n_units - 1)):.4f}"
+                stabilities.append(float(least.mean()))
+            kind = "symmetric" if symmetric else "separate "
+            gardner = "" if symmetric else f"{largest_stability(n_patterns / (n_units - 1)):.4f}"
+            cover = "      " if symmetric else f"{separable(n_patterns, n_units - 1):.4f}"
             print(
-                f"{n_units:5d} {n_patterns:4d}   {load:4.2f}   {'symmetric' if symmetric else 'separate':9s}    "
-                f"{mean_and_error(fixed)}   {mean_and_error(stabilities)}   {theory}",
+                f"{n_units:5d} {n_patterns:4d}   {load:4.2f}   {kind}   {mean_and_error(units)}   {cover}  "
+                f"{mean_and_error(fixed)}   {mean_and_error(stabilities)}   {gardner}",
                 flush=True,
             )
 

@@ -21,7 +21,6 @@ from ebm._checks import Array
 from ebm._kernels.storage import storkey
 from ebm.storage.base import Memory, StorageRule
 
-
 # Each time is a pass over the couplings: more are taken for a mistake of scale.
 MOST_TIMES = 10_000
 
