@@ -66,8 +66,12 @@ class NormalizedMomentum(Optimizer):
     ) -> bool:
         """Move `theta`; nothing moves, and False, when the velocity would not be finite."""
         factor, limit, l1, l2, n_weights = hold
-        g = np.clip(factor * gradient, -limit, limit)
-        g[:n_weights] -= l1 * np.sign(theta[:n_weights]) + l2 * theta[:n_weights]
+        g = gradient
+        if factor != 1 or limit < np.inf:  # most often there is nothing to hold back
+            g = np.clip(factor * g, -limit, limit)
+        if l1 or l2:
+            g = g.copy()
+            g[:n_weights] -= l1 * np.sign(theta[:n_weights]) + l2 * theta[:n_weights]
         velocity = memory[0]
         new = velocity * velocity.dtype.type(self.momentum)
         new += g
