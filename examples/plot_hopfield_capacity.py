@@ -8,6 +8,8 @@ a stored pattern ends near it, with a few wrong bits; beyond, it ends anywhere. 
 the whole curve in 1987, with the replica method of spin glasses, and it fits the machine without a parameter.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from scipy.optimize import brentq
@@ -52,6 +54,7 @@ def overlap(alpha):
 
 N = 1000
 rng = np.random.default_rng(0)
+warnings.filterwarnings("ignore", "[0-9]+ patterns are more than")  # here they are meant to be
 loads = np.array([0.05, 0.08, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.2])
 means, errors = [], []
 for alpha in loads:
