@@ -10,7 +10,6 @@ BIN := $(VENV)/bin
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.NOTPARALLEL:  # the checks share two caches, and their output is to be read
 .PHONY: help setup demo test lint types imports suite test-nojit test-bounds docs bench clean
 
 help:  ## this list
@@ -51,6 +50,7 @@ bench: $(VENV)/installed-bench  ## speed beside the peers and the floor, ratios 
 
 # --- is it right? ---------------------------------------------------------------------------------
 
+# With `make -j2 --output-sync test` the two short runs go beside the whole suite.
 test: lint types imports suite test-nojit test-bounds  ## every check there is
 
 lint: $(VENV)/installed-test  ## ruff and codespell
@@ -69,12 +69,12 @@ suite: $(VENV)/installed-test  ## pytest: all tests and doctests
 
 # Plain Python shows the branches inside the kernels; compiled code hides them from coverage.
 test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, branches counted
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/core -m "not needs_jit" --cov --cov-report=term
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/core -m "not needs_jit" --cov --cov-report=term
 
 # tests/conftest.py gives this run a compiler cache of its own: Numba would otherwise take the
 # unchecked code of the run before.
 test-bounds: $(VENV)/installed-test  ## pytest: the core with every array index checked
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q tests/core
+	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/core
 
 clean:  ## remove .venv, caches and everything that was built
 	rm -rf $(VENV) build dist htmlcov .coverage* .numba_cache .mypy_cache .ruff_cache .pytest_cache
