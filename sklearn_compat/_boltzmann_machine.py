@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import _fit_context
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._batches import Rows
@@ -17,7 +17,8 @@ from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradien
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
-from ebm.sklearn_compat._trained import COURSE, RECORD
+from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._trained import COURSE
 from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
 from ebm.units import TwoState
 
@@ -159,7 +160,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         "n_hidden": [Interval(Integral, 0, None, closed="left")],
         "unit": [StrOptions(set(TWO_STATE)), RECORD],
         "mask": ["array-like", None],
-        "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), HasMethods(["get_params", "set_params"])],
+        "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), RECORD],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
         **Learning._resolvers,

@@ -20,7 +20,8 @@ from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
 from ebm.sklearn_compat._ranges import range_of, to_signed
-from ebm.sklearn_compat._trained import RECORD, Trained
+from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, unharmed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}

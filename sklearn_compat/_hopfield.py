@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm._checks import check_integer, check_real
 from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
 from ebm.sklearn_compat._hopfield_recall import HopfieldRecall
-from ebm.sklearn_compat._settings import NestedSettings
+from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._two_states import (
     check_complete,
     check_two_states,
@@ -154,7 +154,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "rule": [StrOptions(set(RULES)), HasMethods(["get_params", "set_params"])],
+        "rule": [StrOptions(set(RULES)), RECORD],
         "states": [StrOptions({"auto", "binary", "spin"})],
         "update": [StrOptions(set(UPDATES))],
         "temperature": [Interval(Real, 0, None, closed="left")],

@@ -14,7 +14,8 @@ from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
-from ebm.sklearn_compat._trained import RECORD, Trained
+from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import (
     check_repetitions,
     check_rows,

@@ -4,11 +4,12 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import HasMethods, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ebm._checks import resolve
 from ebm.energies.bipartite import Bipartite
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._settings import RECORD
 from ebm.units import UNITS, Unit
 
 
@@ -138,8 +139,8 @@ class RBM(BaseRBM):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseRBM._parameter_constraints,
-        "visible": [StrOptions(set(UNITS)), HasMethods(["get_params", "set_params"])],
-        "hidden": [StrOptions(set(UNITS)), HasMethods(["get_params", "set_params"])],
+        "visible": [StrOptions(set(UNITS)), RECORD],
+        "hidden": [StrOptions(set(UNITS)), RECORD],
     }
 
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {

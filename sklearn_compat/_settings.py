@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Any, ClassVar
 
+from sklearn.utils._param_validation import HasMethods
+
+# What a parameter must be that holds a record of settings.
+RECORD = HasMethods(["get_params", "set_params"])
+
 
 class NestedSettings:
     """Names in place of records, resolved where a setting of theirs is set (abstract; in front of BaseEstimator)."""

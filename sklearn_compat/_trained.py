@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm import training
 from ebm._batches import Rows, dense
@@ -16,10 +16,9 @@ from ebm.gradients import ChainState
 from ebm.monitors import ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
-from ebm.sklearn_compat._settings import NestedSettings
+from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._validation import draw_seed, warn_user
 
-RECORD = HasMethods(["get_params", "set_params"])
 # Attributes that say how learning by batches goes on, beside parameters and chains.
 COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
