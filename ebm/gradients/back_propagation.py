@@ -120,4 +120,3 @@ def mean_cost(
         return value + 0.5 * alpha / total * float(theta[decayed] @ theta[decayed]), slopes
 
     return cost
-

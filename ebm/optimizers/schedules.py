@@ -2,10 +2,10 @@
 
 With t the epochs gone by (a fraction within an epoch counts) and T the epochs to go in all,
 
-    Constant      1
-    Linear        1 - (1 - final) t / T
-    Exponential   rate^t
-    Inverse       1 / (1 + rate t)
+    Constant        1
+    Linear          1 - (1 - final) t / T
+    Exponential     rate^t
+    Inverse         1 / (1 + rate t)
     InverseScaling  1 / (1 + n_rows floor(t))^power
 """
 
