@@ -38,9 +38,12 @@ class Loss(Record, abc.ABC):
     ----------
     shown_per_output : bool
         Whether scikit-learn divides the value that it shows, but not the derivatives, by the number of outputs.
+    out_activation : str
+        Name of the function from the linear outputs to the prediction.
     """
 
     shown_per_output: ClassVar[bool] = False
+    out_activation: ClassVar[str] = "identity"
 
     def evaluate(
         self, z: Array, targets: Array, weights: Array | None = None
@@ -72,6 +75,9 @@ class Loss(Record, abc.ABC):
     @abc.abstractmethod
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         """The weighted sum of the rows' losses; minus its derivative by z in the place of z."""
+
+    def check_targets(self, targets: Array) -> None:
+        """Refuse targets that this loss is not for; ValueError."""
 
     @abc.abstractmethod
     def output(self, z: Array) -> Array:
@@ -112,6 +118,8 @@ class CrossEntropy(Loss):
     A row whose targets are all zero has no loss.
     """
 
+    out_activation: ClassVar[str] = "softmax"
+
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.cross_entropy(z, targets, weights)  # type: ignore[no-any-return]
 
@@ -129,6 +137,8 @@ class CrossEntropy(Loss):
 @dataclass(frozen=True, repr=False)
 class BinaryCrossEntropy(Loss):
     """-log p of several independent labels, each 0 or 1 (or a probability), p = 1 / (1 + exp(-z))."""
+
+    out_activation: ClassVar[str] = "logistic"
 
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.binary_cross_entropy(z, targets, weights)  # type: ignore[no-any-return]
@@ -194,6 +204,8 @@ class Huber(Loss):
 class Poisson(Loss):
     """Half the deviance of counts t >= 0 with the means exp(z); infinite where exp would overflow."""
 
+    out_activation: ClassVar[str] = "exp"
+
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         limit = kernels.LIMIT_SINGLE if z.dtype == np.float32 else kernels.LIMIT_DOUBLE
         return kernels.poisson(z, targets, weights, limit)  # type: ignore[no-any-return]
@@ -202,6 +214,13 @@ class Poisson(Loss):
         """The means."""
         with np.errstate(over="ignore"):
             return np.exp(z, out=z)
+
+    def check_targets(self, targets: Array) -> None:
+        """Counts are not negative."""
+        if (targets < 0).any():
+            raise ValueError(
+                f"loss='poisson' is for targets y >= 0. Got {targets.min():g}. Use another loss."
+            )
 
     def _bend(self, z: Array, targets: Array) -> Array:
         return self.output(z)
