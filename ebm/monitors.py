@@ -41,6 +41,8 @@ class Report:
         Numbers recorded for this epoch so far.
     checkpoints : list of path
         Files to which training is to be written when all callbacks have been called.
+    slowdowns : list of float
+        Factors by which the learning rate of all later epochs is multiplied.
     """
 
     epoch: int
@@ -53,6 +55,7 @@ class Report:
     kept: dict[str, Array] = field(default_factory=dict)
     monitored: dict[str, float] = field(default_factory=dict)
     checkpoints: list[Path] = field(default_factory=list)
+    slowdowns: list[float] = field(default_factory=list)
 
 
 Callback = Callable[[Report], Any]

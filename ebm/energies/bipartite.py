@@ -66,6 +66,14 @@ class Bipartite:
         """(n_visible, n_hidden)."""
         return params.W.shape[0], params.W.shape[1]
 
+    def n_weights(self, params: BipartiteParameters) -> int:
+        """How many numbers, the first of the flat vector, are weights: penalties are for them."""
+        return params.W.size
+
+    def columns(self, params: BipartiteParameters) -> tuple[Array, ...]:
+        """Matrices whose columns are the weights into one unit each."""
+        return (params.W,)
+
     def chain_width(self, params: BipartiteParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the hidden states."""
         return self.shape(params)[1]
