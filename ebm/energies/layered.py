@@ -24,15 +24,16 @@ Rows of data then are (x_0, extra), which is what the model is a law of.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold, uniform
+from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.states import MAX_ENUMERATED, state_blocks
-from ebm.units import Bounds, Unit
+from ebm.energies.extra_units import extra_log_weights, extra_states, sample_extra
+from ebm.units import Bounds, Unit, confined
 
 
 class Directed(NamedTuple):
@@ -116,7 +117,7 @@ class BeliefNetwork:
 
     def unpack(self, vector: Array, *sizes: int) -> BeliefParameters:
         """Views of one flat vector of all parameters of layers of the `sizes` (n_0, ..., n_L): all weights first."""
-        pairs = [*zip(sizes[:-2], sizes[1:-1], strict=True)]
+        pairs = [*pairwise(sizes[:-1])]
         n_below, n_top = sizes[-2] + self.n_extra, sizes[-1]
         take = _Reader(vector)
         down_W = [take.matrix(*pair) for pair in pairs]
@@ -154,30 +155,23 @@ class BeliefNetwork:
         return int(params.top.W.shape[1])
 
     def visible_at_rest(self, params: BeliefParameters) -> Array:
-        """Means of the data's units without input, zero for extra ones: (n_0 + n_extra,)."""
-        rest = np.zeros(self.shape(params)[0] + self.n_extra, params.top.W.dtype)
-        n_data = len(rest) - self.n_extra
+        """Means of the data's units without input: (n_0,)."""
         own = params.down[0].own if params.down else params.top.visible
         unit = self.visible if params.down else self.top_model.visible
-        rest[:n_data] = unit.mean(own, np.zeros((1, len(own.bias)), rest.dtype))[0, :n_data]
+        nothing = np.zeros((1, len(own.bias)), params.top.W.dtype)
+        rest: Array = unit.mean(own, nothing)[0, : self.shape(params)[0]]
         return rest
 
     def translated(self, params: BeliefParameters, shift: Array) -> BeliefParameters:
-        """The law of x_0 + `shift` (n_0 + n_extra,), for units whose states can be shifted; the W are shared.
-
-        ValueError where extra units would be shifted.
-        """
-        n_data = self.shape(params)[0]
-        if np.any(shift[n_data:]):
-            raise ValueError("shift must be zero for extra units: their states are what they are.")
+        """The law of x_0 + `shift` (n_0,), for units whose states can be shifted; the arrays of W are shared."""
         if not params.down:
+            shift = np.append(shift, np.zeros(self.n_extra, shift.dtype))
             return params._replace(top=self.top_model.translated(params.top, shift))
-        (first, *down), (lowest, *up), shift = params.down, params.up, shift[:n_data]
+        (first, *down), (lowest, *up) = params.down, params.up
         moved = first.own._replace(bias=first.own.bias + shift)
-        bias = lowest.own.bias - shift @ lowest.W
+        pulled = lowest.own._replace(bias=lowest.own.bias - shift @ lowest.W)
         return params._replace(
-            down=(first._replace(own=moved), *down),
-            up=(lowest._replace(own=lowest.own._replace(bias=bias)), *up),
+            down=(first._replace(own=moved), *down), up=(lowest._replace(own=pulled), *up)
         )
 
     def layers(self, params: BeliefParameters) -> dict[str, tuple[Unit, Any]]:
@@ -199,13 +193,7 @@ class BeliefNetwork:
 
         It has where it passes an upper bound (:meth:`ebm.units.Unit.bounds`).
         """
-        inside, layers = True, self.layers(params)
-        for layer, named in bounds.items():
-            for name, (low, high) in named.items():
-                values = getattr(layers[layer][1], name)
-                inside = inside and bool((values <= high).all())
-                np.clip(values, low, high, out=values)
-        return inside
+        return confined(self.layers(params), bounds)
 
     # Passes up and down ---------------------------------------------------------------------
 
@@ -269,8 +257,8 @@ class BeliefNetwork:
     ) -> list[Array]:
         """One draw of the layers 0, ..., `layer` - 1 (in this order) given states `x` of the `layer`.
 
-        Without `layer`, `x` are states of layer L - 1; with L they are the topmost one's. With `mean` the data are their
-        mean given layer 1 instead of a draw. Layer k draws from ``fold(key, k)``, row r the numbers of row
+        Without `layer`, `x` are states of layer L - 1; with L they are the topmost one's. With `mean` the data are
+        their mean given layer 1 instead of a draw. Layer k draws from ``fold(key, k)``, row r the numbers of row
         ``first_row + r``.
         """
         layer = self.n_directed if layer is None else layer
@@ -334,64 +322,34 @@ class BeliefNetwork:
     ) -> Array:
         """Log p(x_0, ..., x_{L-1}, extra) + log Z per row of the `states` of these layers; see :meth:`log_top`."""
         total = self.log_top(params, states[-1], extra)
-        for k, (x, above) in enumerate(zip(states, states[1:], strict=False)):
+        for k, (x, above) in enumerate(pairwise(states)):
             total += self.log_down(params, k, x, above)
         return total
 
     def log_recognition(self, params: BeliefParameters, states: Sequence[Array]) -> Array:
         """Log Q(x_1, ..., x_{L-1} | x_0) per row of the `states` of layers 0, ..., L - 1."""
         total = np.zeros(len(states[0]))
-        for k, (below, x) in enumerate(zip(states, states[1:], strict=False)):
+        for k, (below, x) in enumerate(pairwise(states)):
             total += self.log_up(params, k, below, x)
         return total
 
-    def extra_states(self, dtype: Any = np.float64) -> Array:
-        """All states of the extra units: (states, n_extra).
-
-        The type of the top's visible layer may know them, with a method ``extra_states(n_extra)``; else they are all
-        combinations of two states a unit.
-        """
-        known = getattr(self.joined, "extra_states", None)
-        if known is not None:
-            return np.asarray(known(self.n_extra), dtype)
-        states = self.top_model.visible.states
-        if states is None or self.n_extra > MAX_ENUMERATED:
-            raise ValueError(
-                f"{self.n_extra} extra units of the type {self.top_model.visible!r} cannot be summed out: give their "
-                "states."
-            )
-        return np.vstack([*state_blocks(states, self.n_extra)]).astype(dtype)
+    def extra_states(self) -> Array:
+        """All states of the extra units: (states, n_extra); see :func:`ebm.energies.extra_units.extra_states`."""
+        return extra_states(self.top_model.visible, self.n_extra)
 
     def extra_log_weights(self, params: BeliefParameters, x: Array, beta: float = 1.0) -> Array:
-        """Log of the weight of each state of the extra units beside the states `x` of layer L - 1: (rows, states).
+        """Log of the weight of each of the :meth:`extra_states` beside states `x` of layer L - 1: (rows, states).
 
-        In the order of :meth:`extra_states`; exp of it is proportional to p(extra | x).
+        exp of it is proportional to p(extra | x).
         """
-        top, n = self.top_model, x.shape[1]
-        states = self.extra_states(x.dtype)
-        rows = self.top_rows(x, None)
-        shared = top.hidden_input(params.top, rows)
-        weights = np.empty((len(x), len(states)))
-        for column, state in enumerate(states):
-            rows[:, n:] = state
-            only = np.zeros((1, rows.shape[1]), x.dtype)
-            only[:, n:] = state
-            own = top.visible.energy(params.top.visible, rows)
-            inputs = shared + top.hidden_input(params.top, only)
-            summed = top.hidden.log_normaliser(params.top.hidden, inputs, beta)
-            weights[:, column] = summed - beta * own
-        return weights
+        return extra_log_weights(self.top_model, params.top, x, self.extra_states(), beta)
 
     def sample_extra(
         self, params: BeliefParameters, x: Array, key: Key, beta: float = 1.0
     ) -> Array:
         """One draw of the extra units given each row `x` of layer L - 1."""
         log_weights = self.extra_log_weights(params, x, beta)
-        p = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
-        places = uniform(key, len(x)) * p.sum(axis=1)
-        chosen = (np.cumsum(p, axis=1) < places[:, np.newaxis]).sum(axis=1)
-        drawn: Array = self.extra_states(x.dtype)[np.minimum(chosen, p.shape[1] - 1)]
-        return drawn
+        return sample_extra(self.extra_states(), log_weights, key).astype(x.dtype)
 
 
 class _Reader:
@@ -423,8 +381,8 @@ def from_rbms(
 ) -> tuple[BeliefNetwork, BeliefParameters]:
     """The deep belief network of machines that were trained one on top of the other, data first.
 
-    Every machine but the last gives its visible layer's law for the way down and its hidden layer's for the way up, with
-    weights that are copies of its own: *tied*, until training parts them. The last one becomes the top.
+    Every machine but the last gives its visible layer's law for the way down and its hidden layer's for the way up,
+    with weights that are copies of its own: *tied*, until training parts them. The last one becomes the top.
 
     Parameters
     ----------
@@ -465,29 +423,26 @@ def from_rbms(
     """
     if not rbms:
         raise ValueError("rbms must hold at least one machine. Got none.")
-    for number, ((lower, below), (upper, above)) in enumerate(zip(rbms, rbms[1:], strict=False)):
+    for number, ((lower, below), (upper, above)) in enumerate(pairwise(rbms)):
         last = number == len(rbms) - 2
         wanted, width = below.W.shape[1] + (n_extra if last else 0), above.W.shape[0]
         unit = lower.hidden if last and joined is not None else upper.visible
         if wanted != width or type(unit) is not type(lower.hidden):
             raise ValueError(
                 f"rbms: machine {number} has {below.W.shape[1]} hidden units of the type {lower.hidden!r}, but machine "
-                f"{number + 1} is of {width} visible units of the type {upper.visible!r}. Train each on the hidden units "
-                "of the one below."
+                f"{number + 1} is of {width} visible units of the type {upper.visible!r}. Train each on the hidden "
+                "units of the one below."
             )
-    *lower_ones, (top, top_params) = rbms
-    hidden = [model.hidden for model, _ in rbms]
-    data = rbms[0][0].visible
-    units = (data, *hidden)
-    model = BeliefNetwork(units, n_extra, joined)
+    *lower_ones, (_, top) = rbms
+    model = BeliefNetwork(
+        (rbms[0][0].visible, *(machine.hidden for machine, _ in rbms)), n_extra, joined
+    )
     down, up = [], []
-    for machine, params in lower_ones:
-        W, visible, own = params
-        down.append(Directed(machine.hidden.statistic(own, W), visible))
-        up.append(Directed(machine.visible.statistic(visible, W.T).T, own))
-    packed = model.pack(BeliefParameters(top_params, tuple(down), tuple(up)))
-    sizes = [*(len(params.W) for _, params in lower_ones), len(top_params.W) - n_extra]
-    return model, model.unpack(packed, *sizes, top_params.W.shape[1])
+    for machine, (W, visible, hidden) in lower_ones:
+        down.append(Directed(machine.hidden.statistic(hidden, W), visible))
+        up.append(Directed(machine.visible.statistic(visible, W.T).T, hidden))
+    params = BeliefParameters(top, tuple(down), tuple(up))
+    return model, model.unpack(model.pack(params), *model.shape(params))
 
 
 def in_double(model: BeliefNetwork, params: BeliefParameters) -> BeliefParameters:
