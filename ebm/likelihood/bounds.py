@@ -6,8 +6,8 @@ inequality gives
     log p(v) = log E_Q[w],        w = p(v, h) / Q(h | v),
              >= E_Q[log w] = E_Q[sum_k log p(x_k | x_{k+1}) - F(x_{L-1}) - log Q(h | v)] - log Z,
 
-the *variational bound*. It falls short of log p(v) by KL(Q || p(h | v)), and by nothing where recognition is right: in a
-tied stack whose upper machine is the lower one turned upside down, the law of both together is that of the lower one.
+the *variational bound*. It falls short of log p(v) by KL(Q || p(h | v)), and by nothing where recognition is right: in
+a tied stack whose upper machine is the lower one turned upside down, which is a model of the same law as the lower one.
 log Z is that of the top alone (:func:`ebm.likelihood.partition.log_partition`), and its error is shared by all rows.
 
 The average of `n_samples` draws of h estimates the bound without bias. The logarithm of the average of their w
@@ -162,8 +162,9 @@ def _explanations(
     model: BeliefNetwork, params: BeliefParameters, x: Array, extra: Array | None
 ) -> Iterator[tuple[int, list[Array], Array | None]]:
     """For each row, by its number, all states of the layers 1, ..., L - 1 in blocks, beside copies of the row."""
-    sizes, kinds = model.shape(params)[1:-1], [unit.states for unit in model.units[1:-1]]
-    if sum(sizes) > MAX_ENUMERATED or any(states is None or len(states) != 2 for states in kinds):
+    sizes = model.shape(params)[1:-1]
+    kinds = [unit.states for unit in model.units[1:-1] if unit.states is not None]
+    if sum(sizes) > MAX_ENUMERATED or len(kinds) < len(sizes) or any(len(s) != 2 for s in kinds):
         raise ValueError(
             f"Hidden layers of {sizes} units below the topmost one: only {MAX_ENUMERATED} units of two states can be "
             "enumerated. Use method='elbo'."
@@ -173,9 +174,8 @@ def _explanations(
         bits = np.split(block.astype(x.dtype), ends, axis=1) if sizes else []
         hidden = [low + (high - low) * b for b, (low, high) in zip(bits, kinds, strict=True)]
         for row in range(len(x)):
-            rows = [np.repeat(part[row : row + 1], len(block), axis=0) for part in (x,)]
-            beside = None if extra is None else np.repeat(extra[row : row + 1], len(block), axis=0)
-            yield row, [*rows, *hidden], beside
+            same = np.full(len(block), row)
+            yield row, [x[same], *hidden], None if extra is None else extra[same]
 
 
 def _parts(model: BeliefNetwork, params: BeliefParameters, v: Array) -> tuple[Array, Array | None]:

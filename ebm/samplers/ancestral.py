@@ -1,8 +1,8 @@
 """Samples of a deep belief network: freely from the top down, and of what is unknown given what is known.
 
 **Freely** (Hinton, Osindero & Teh 2006, section 5): Gibbs sampling in the top, the only part that has to be walked
-in; then one pass down, every layer from its law given the one above. Extra units of the top may be clamped, which leaves
-all of it exact: a draw of the data given a label is a free one.
+in; then one pass down, every layer from its law given the one above. Extra units of the top may be clamped, which
+leaves all of it exact: a draw of the data given a label is a free one.
 
 **Given some of the data**, the hidden layers explain them together, and no layer's law given its neighbours factorises.
 The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Within a step, for every hidden layer k and every one of
@@ -12,9 +12,9 @@ x'_k is accepted with the probability
     min(1, w(x'_k) / w(x_k)),        w(x_k) = p(x_{k-1} | x_k) p(x_k | x_{k+1}) / q(x_k | x_{k-1}),
 
 where exp(-F(x_k, extra)) of the top stands for p(x_k | x_{k+1}) at k = L - 1. Then unknown extra units are renewed by
-way of the topmost layer, and unknown data from p(x_0 | x_1). Each of these moves leaves the law of all layers given what
-is known unchanged, however bad the recognition is: it decides how fast the chain moves, not where to. Small blocks are
-accepted more often, and cost more products with the weights.
+way of the topmost layer, and unknown data from p(x_0 | x_1). Each of these moves leaves the law of all layers given
+what is known unchanged, however bad the recognition is: it decides how fast the chain moves, not where to. Small blocks
+are accepted more often, and cost more products with the weights.
 
 An inverse temperature beta is that of the top; the rest are laws without an energy.
 """
