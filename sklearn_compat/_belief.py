@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from ebm._batches import row_fingerprints
 from ebm._checks import Array, check_integer
 from ebm._random import Key, fold, stream
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
@@ -208,7 +209,9 @@ class Belief(Stack, Samples):
             self._seed = draw_seed(self.random_state)
         seed = self._seed if random_state is None else draw_seed(random_state)
         key = fold(stream(seed, "evaluation"), BOUND)
-        values, errors = variational_bound(self._model(), params, rows, z.value, key, n_samples)
+        values, errors = variational_bound(
+            self._model(), params, rows, z.value, key, n_samples, identities=row_fingerprints(rows)
+        )
         return (values, np.hypot(errors, z.standard_error)) if return_std else values
 
     def score_samples(self, X: Any) -> Array:

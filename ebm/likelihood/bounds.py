@@ -15,7 +15,7 @@ The average of `n_samples` draws of h estimates the bound without bias. The loga
 number of draws, from below; but an estimate of it may, by luck, exceed log p(v), as an estimate of the other may.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -40,6 +40,7 @@ def variational_bound(
     key: Key,
     n_samples: int = 10,
     method: str = "elbo",
+    identities: Array | None = None,
 ) -> tuple[Array, Array]:
     """A lower bound of log p(v) for each row, and the standard error of its estimate.
 
@@ -51,12 +52,15 @@ def variational_bound(
     log_z : float
         Log Z of the top, of its extra units as well.
     key : Key
-        Draw number s of row r depends on these two numbers alone.
+        Draw number s of row r depends on these two numbers alone, or on s and the row's identity.
     n_samples : int
         Draws of the hidden layers per row.
     method : {"elbo", "importance", "exact"}
         "elbo": the variational bound, E_Q[log w], by averaging draws. "importance": the logarithm of the mean w, in
         expectation no lower. "exact": the variational bound by visiting all states of the layers 1, ..., L - 1.
+    identities : ndarray of shape (rows,), optional
+        64-bit numbers that stand for the rows, :func:`~ebm._batches.row_fingerprints` for example: estimates for a row
+        then do not depend on where it stands, nor on which rows there are besides.
 
     Returns
     -------
@@ -103,10 +107,15 @@ def variational_bound(
     if method == "exact":
         return _exact_bound(model, params, x, extra) - log_z, np.zeros(len(x))
     values, errors = np.empty(len(x)), np.empty(len(x))
-    for first in range(0, len(x), BLOCK_ROWS):
-        rows = slice(first, first + BLOCK_ROWS)
+    step = BLOCK_ROWS if identities is None else max(1, BLOCK_ROWS // n_samples)
+    for first in range(0, len(x), step):
+        rows = slice(first, first + step)
         part = None if extra is None else extra[rows]
-        log_w = log_weights(model, params, x[rows], key, n_samples, extra=part, first_row=first)
+        if identities is None:
+            log_w = log_weights(model, params, x[rows], key, n_samples, extra=part, first_row=first)
+        else:
+            keys = [fold(key, int(number)) for number in identities[rows]]
+            log_w = log_weights_by_row(model, params, x[rows], keys, n_samples, extra=part)
         values[rows], errors[rows] = _summary(log_w, method)
     return values - log_z, errors if params.down else np.zeros(len(x))
 
@@ -131,6 +140,28 @@ def log_weights(
         log_w[:, s] = model.log_joint(params, states, extra)
         log_w[:, s] -= model.log_recognition(params, states)
     return log_w
+
+
+def log_weights_by_row(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    x: Array,
+    keys: Sequence[Key],
+    n_samples: int,
+    *,
+    extra: Array | None = None,
+) -> Array:
+    """:func:`log_weights` where each row has a key of its own, of which draw s takes the numbers of row s."""
+    states = [np.repeat(x, n_samples, axis=0)]
+    for k, (layer, unit) in enumerate(zip(params.up, model.units[1:], strict=False)):
+        inputs = states[-1] @ layer.W
+        for r, key in enumerate(keys):
+            mine = slice(r * n_samples, (r + 1) * n_samples)
+            inputs[mine] = unit.sample(layer.own, inputs[mine], fold(key, k))
+        states.append(inputs)
+    extra = None if extra is None else np.repeat(extra, n_samples, axis=0)
+    log_w: Array = model.log_joint(params, states, extra) - model.log_recognition(params, states)
+    return log_w.reshape(len(x), n_samples)
 
 
 def exact_log_likelihood(
