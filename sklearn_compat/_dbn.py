@@ -32,7 +32,8 @@ class DBN(FineTuned, Belief):
         hidden units of a layer must be of the type of the visible units of the next.
 
     propagate : {"mean", "sample"}, default="mean"
-        What a layer learns from: the means of the hidden units below given the data, or states drawn from their law once.
+        What a layer learns from: the means of the hidden units below given the data, or states drawn from their law, once
+        and the same for equal rows.
 
     features : {"top", "all"} or int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of the

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm._batches import blocks
 from ebm._checks import Array
-from ebm._random import Key, fold, stream
+from ebm._random import fold, stream
 from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._layers import NestedLayers, layer_name, naming, same_units
@@ -120,18 +120,13 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
     def _climb(self, step: Step, X: Any, seed: int, k: int) -> Array:
         """What layer `k` makes of rows of the layer below: their means, or states drawn once."""
-        key = fold(stream(seed, "positive"), PROPAGATION + k)
-        dtype = step[1].W.dtype
-        parts = [
-            self._climb_block(step, np.ascontiguousarray(block, dtype), key, first)
-            for first, block in blocks(X)
-        ]
+        key, dtype = fold(stream(seed, "positive"), PROPAGATION + k), step[1].W.dtype
+        parts = []
+        for _, block in blocks(X):
+            rows = np.ascontiguousarray(block, dtype)
+            mean = self.propagate == "mean"
+            parts.append(means_up([step], rows)[0] if mean else states_up(step, rows, key))
         return np.concatenate(parts)
-
-    def _climb_block(self, step: Step, rows: Array, key: Key, first_row: int) -> Array:
-        if self.propagate == "mean":
-            return means_up([step], rows)[0]
-        return states_up(step, rows, key, first_row)
 
     # One update of every layer
 

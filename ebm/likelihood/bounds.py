@@ -15,7 +15,7 @@ The average of `n_samples` draws of h estimates the bound without bias. The loga
 number of draws, from below; but an estimate of it may, by luck, exceed log p(v), as an estimate of the other may.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,6 +24,7 @@ from ebm._random import Key, fold
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
 from ebm.energies.states import state_blocks
 from ebm.likelihood.ais import log_mean
+from ebm.samplers.by_content import sample_by_content
 
 METHODS = ("elbo", "importance", "exact")
 # Rows at a time: the draws of a row do not depend on it.
@@ -114,8 +115,8 @@ def variational_bound(
         if identities is None:
             log_w = log_weights(model, params, x[rows], key, n_samples, extra=part, first_row=first)
         else:
-            keys = [fold(key, int(number)) for number in identities[rows]]
-            log_w = log_weights_by_row(model, params, x[rows], keys, n_samples, extra=part)
+            same = identities[rows]
+            log_w = log_weights_by_content(model, params, x[rows], key, n_samples, same, extra=part)
         values[rows], errors[rows] = _summary(log_w, method)
     return values - log_z, errors if params.down else np.zeros(len(x))
 
@@ -142,23 +143,22 @@ def log_weights(
     return log_w
 
 
-def log_weights_by_row(
+def log_weights_by_content(
     model: BeliefNetwork,
     params: BeliefParameters,
     x: Array,
-    keys: Sequence[Key],
+    key: Key,
     n_samples: int,
+    identities: Array,
     *,
     extra: Array | None = None,
 ) -> Array:
-    """:func:`log_weights` where each row has a key of its own, of which draw s takes the numbers of row s."""
+    """:func:`log_weights` of draws that depend on the rows' identities (:func:`~ebm.samplers.sample_by_content`)."""
     states = [np.repeat(x, n_samples, axis=0)]
     for k, (layer, unit) in enumerate(zip(params.up, model.units[1:], strict=False)):
         inputs = states[-1] @ layer.W
-        for r, key in enumerate(keys):
-            mine = slice(r * n_samples, (r + 1) * n_samples)
-            inputs[mine] = unit.sample(layer.own, inputs[mine], fold(key, k))
-        states.append(inputs)
+        once = fold(key, k)
+        states.append(sample_by_content(unit, layer.own, inputs, identities, once, n_samples))
     extra = None if extra is None else np.repeat(extra, n_samples, axis=0)
     log_w: Array = model.log_joint(params, states, extra) - model.log_recognition(params, states)
     return log_w.reshape(len(x), n_samples)
