@@ -16,11 +16,13 @@ from ebm._batches import Rows, dense
 from ebm._checks import Array, resolve
 from ebm.gradients import ChainState
 from ebm.gradients.wake_sleep import UpDown
-from ebm.monitors import ProgressLine
+from ebm.likelihood import reconstruction_error
+from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._greedy import Greedy
 from ebm.sklearn_compat._layers import layer_seed, naming
+from ebm.sklearn_compat._learning import SHOWN_ROWS
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._trained import Trained
 
@@ -193,6 +195,7 @@ class FineTuned(Greedy):
             with naming("fine_tuning"):
                 settings = fine_tuning_record(self.fine_tuning)
                 settings._plan(0)
+                settings._own_callbacks()
             return settings
         if go_on and self._is_tuned and len(self.layers) <= len(self.rbms_):
             raise ValueError(
@@ -203,16 +206,21 @@ class FineTuned(Greedy):
 
     def _forget_tuning(self) -> None:
         for name in ("_tuning", "history_"):
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _tune(self, settings: FineTuning, X: Any, weights: Array | None, seed: int) -> list[str]:
         """Train the whole stack, from where it is."""
         rows, plan = Rows(X, weights), settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
-            own, line = settings._own_callbacks(), ProgressLine(f"{type(self).__name__} fine_tuning")
+            callbacks, line = (
+                settings._own_callbacks(),
+                ProgressLine(f"{type(self).__name__} fine_tuning"),
+            )
+            if self.verbose:
+                callbacks = [*shown(state.model, X), *callbacks, line]
             try:
-                callbacks = [*own, line] if self.verbose else own
                 stopped = training.train(state, rows, plan, settings.n_iter, callbacks)
             finally:
                 line.close()
@@ -233,20 +241,18 @@ class FineTuned(Greedy):
         """The state of training, in new arrays; what the last fine-tuning left of it goes on."""
         model, params = self._network()
         last, of = getattr(self, "_tuning", (None, ("", "")))
-        same, choices = said_of(model, plan)[0] == of[0], said_of(model, plan) == of
-        chains, mean = None, rows.mean()
-        if choices:
+        said = said_of(model, plan)
+        if last is None or said[0] != of[0]:
+            return training.resume(model, params, plan, mean=rows.mean())
+        chains = None
+        if said == of:
             h, mu, lam, own = last.chains
             chains = ChainState(h.copy(), mu.copy(), lam.copy(), own)
-        if same and last.origin is not None:
-            mean = last.origin
+        mean = rows.mean() if last.origin is None else last.origin
         state = training.resume(model, params, plan, chains=chains, mean=mean)
-        if last is not None:
-            state.n_steps = last.n_steps
-            state.history = {name: list(x) for name, x in last.history.items()}
-        if same:
-            state.bounds = last.bounds
-        if choices:
+        state.n_steps, state.bounds = last.n_steps, last.bounds
+        state.history = {name: list(x) for name, x in last.history.items()}
+        if said == of:
             state.memory = tuple(np.array(x) for x in last.memory)
         return state
 
@@ -257,6 +263,13 @@ class FineTuned(Greedy):
         self._directed = (down, up)
         self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
         self._tuning = (replace(state, theta=np.empty(0)), said_of(state.model, plan))
+
+
+def shown(model: Any, X: Any) -> list[Scorer]:
+    """What a verbose fit shows: the reconstruction error of some rows."""
+    step = -(-X.shape[0] // SHOWN_ROWS)
+    rows = dense(X[::step])
+    return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
 
 
 def said_of(model: Any, plan: training.Plan) -> tuple[str, str]:

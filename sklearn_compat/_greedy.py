@@ -72,7 +72,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         """Train the layers and keep them; what did not come to its end is returned, to be told.
 
         Layers that there are already stay as they are if more have been added on top of them, else each goes on. After
-        an interrupt the stack ends with the layer in which it happened.
+        an interrupt the layers above the one in which it happened are those that there were, if any.
         """
         check_repetitions(weights)
         machines = self._machines(seed)
@@ -97,7 +97,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             if not rbms:
                 raise
             stopped.append(f"{layer_name(len(rbms))}: {INTERRUPTED}")
-        self.rbms_ = rbms
+        self.rbms_ = rbms + known[len(rbms) :]
         self._directed = self._directed if kept else TIED
         return stopped
 
@@ -135,8 +135,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         machines = self._machines(seed)
         if not first and len(machines) != len(self.rbms_):
             raise ValueError(
-                f"layers holds {len(machines)} layers, but the model to go on from has {len(self.rbms_)}. Call fit, with "
-                "warm_start=True to keep what there is."
+                f"layers holds {len(machines)} layers, but the model to go on from has {len(self.rbms_)}. Call fit, "
+                "with warm_start=True to keep what there is."
             )
         machines = machines if first else self._known(machines)
         stopped = []
