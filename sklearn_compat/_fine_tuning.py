@@ -40,7 +40,7 @@ class FineTuning(NestedSettings, BaseEstimator):
     method : {"up_down"} or UpDown, default="up_down"
         The up-down algorithm [1]_, by name or with its own settings: ``UpDown(n_steps=3)``.
 
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.05
         Step size of the updates, at the start of `schedule`.
 
     batch_size : int, default=100
@@ -113,7 +113,7 @@ class FineTuning(NestedSettings, BaseEstimator):
         self,
         method: Any = "up_down",
         *,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.05,
         batch_size: int = 100,
         n_iter: int = 10,
         optimizer: Any = "sgd",
@@ -211,6 +211,7 @@ class FineTuned(Greedy):
 
     def _tune(self, settings: FineTuning, X: Any, weights: Array | None, seed: int) -> list[str]:
         """Train the whole stack, from where it is."""
+        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
         rows, plan = Rows(X, weights), settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
@@ -231,6 +232,7 @@ class FineTuned(Greedy):
         self, settings: FineTuning, X: Any, weights: Array | None, seed: int
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
+        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
         stopped = training.single_update(state, dense(X), weights, plan)
@@ -241,14 +243,14 @@ class FineTuned(Greedy):
         """The state of training, in new arrays; what the last fine-tuning left of it goes on."""
         model, params = self._network()
         last, of = getattr(self, "_tuning", (None, ("", "")))
-        said = said_of(model, plan)
+        said, mean = said_of(model, plan), rows.mean().astype(rows.dtype)
         if last is None or said[0] != of[0]:
-            return training.resume(model, params, plan, mean=rows.mean())
+            return training.resume(model, params, plan, mean=mean)
         chains = None
         if said == of:
             h, mu, lam, own = last.chains
             chains = ChainState(h.copy(), mu.copy(), lam.copy(), own)
-        mean = rows.mean() if last.origin is None else last.origin
+        mean = mean if last.origin is None else last.origin
         state = training.resume(model, params, plan, chains=chains, mean=mean)
         state.n_steps, state.bounds = last.n_steps, last.bounds
         state.history = {name: list(x) for name, x in last.history.items()}
