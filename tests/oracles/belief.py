@@ -119,9 +119,9 @@ def energy(model, x, y):
     return own_energy(model.visible, x) + own_energy(model.hidden, y) - coupled
 
 
-def log_top(model, x):
-    """log sum_y exp(-E(x, y)), every state of the topmost layer visited."""
-    return log_sum_exp(-energy(model, x, y) for y in layer_states(model.hidden))
+def log_top(model, x, beta=1.0):
+    """log sum_y exp(-beta E(x, y)), every state of the topmost layer visited."""
+    return log_sum_exp(-beta * energy(model, x, y) for y in layer_states(model.hidden))
 
 
 def log_partition(model):
@@ -144,9 +144,9 @@ def explanations(model):
     return list(itertools.product(*(layer_states(arrow.layer) for arrow in model.up)))
 
 
-def log_joint(model, states, extra=()):
-    """log p(x_0, ..., x_{L-1}, extra) + log Z."""
-    total = log_top(model, np.concatenate([states[-1], extra]))
+def log_joint(model, states, extra=(), beta=1.0):
+    """log p(x_0, ..., x_{L-1}, extra) + log Z, the top at the inverse temperature beta."""
+    total = log_top(model, np.concatenate([states[-1], extra]), beta)
     for k in range(len(model.down)):
         total += log_down(model, k, states[k], states[k + 1])
     return total
@@ -187,16 +187,20 @@ def log_weight_moments(model, v):
     return mean, variance, sum(q * math.exp(x - log_z) for q, x in terms)
 
 
-def posterior(model, known):
+def agrees(known, x):
+    """Whether x has the entries of ``known`` that are not NaN."""
+    return all(math.isnan(a) or a == b for a, b in zip(known, x, strict=True))
+
+
+def posterior(model, known, beta=1.0):
     """The law of (x_0, ..., x_{L-1}, extra) given the known entries of (x_0, extra), not NaN.
 
     A table over `complete_states`, for data with two states.
     """
     logs = []
     for states, extra in complete_states(model):
-        row = np.concatenate([states[0], extra])
-        agrees = all(math.isnan(a) or a == b for a, b in zip(known, row, strict=True))
-        logs.append(log_joint(model, states, extra) if agrees else -math.inf)
+        fits = agrees(known, np.concatenate([states[0], extra]))
+        logs.append(log_joint(model, states, extra, beta) if fits else -math.inf)
     log_all = log_sum_exp(logs)
     return np.array([math.exp(x - log_all) for x in logs])
 
@@ -253,3 +257,100 @@ def recognised(model, rows):
         for h in explanations(model):
             law[place[tuple(h[-1])]] += math.exp(log_recognition(model, [v, *h])) / len(rows)
     return law
+
+
+# Clamped sampling -----------------------------------------------------------------------------------
+
+
+def renewed(model, states, extra, k, blocks, beta=1.0):
+    """The law of x_k, state -> probability, after each of the ``blocks`` of its units was proposed.
+
+    Metropolis-Hastings with the target p(all layers, extra) as a function of x_k, and proposals of a
+    block from q(x_k | x_{k-1}), the other units staying.
+    """
+    layer, arrow = model.up[k - 1].layer, model.up[k - 1]
+    inputs = states[k - 1] @ arrow.W
+
+    def target(x):
+        return math.exp(log_joint(model, [*states[:k], x, *states[k + 1 :]], extra, beta))
+
+    def proposal(x, block):
+        total = 0.0
+        for i in block:
+            total += log_unit(layer.kind, layer.bias[i] + inputs[i], None, x[i])
+        return math.exp(total)
+
+    law = {tuple(states[k]): 1.0}
+    for block in blocks:
+        after = {}
+        for state, p in law.items():
+            x = np.array(state)
+            for new_states in itertools.product(STATES[layer.kind], repeat=len(block)):
+                new = x.copy()
+                new[block] = new_states
+                q = proposal(new, block)
+                ratio = target(new) * proposal(x, block) / (target(x) * q)
+                accepted = min(1.0, ratio)
+                after[tuple(new)] = after.get(tuple(new), 0.0) + p * q * accepted
+                after[state] = after.get(state, 0.0) + p * q * (1 - accepted)
+        law = after
+    return law
+
+
+def extra_row(model, x, extra, known, beta=1.0):
+    """The law of the extra units, state -> probability, by way of the topmost layer and clamped."""
+    beside, law = np.concatenate([x, extra]), {}
+    log_all = log_top(model, beside, beta)
+    for y in layer_states(model.hidden):
+        p_y = math.exp(-beta * energy(model, beside, y) - log_all)
+        logs = {
+            tuple(e): -beta * energy(model, np.concatenate([x, e]), y) for e in extra_states(model)
+        }
+        log_sum = log_sum_exp(logs.values())
+        for e, log_p in logs.items():
+            kept = tuple(
+                a if math.isnan(b) else b
+                for a, b in zip(e, known[len(known) - len(e) :], strict=True)
+            )
+            law[kept] = law.get(kept, 0.0) + p_y * math.exp(log_p - log_sum)
+    return law
+
+
+def data_row(model, above, known):
+    """The law of x_0, state -> probability, given x_1, the known entries clamped."""
+    layer, law = model.down[0].layer, {}
+    for v in layer_states(layer):
+        kept = tuple(a if math.isnan(b) else b for a, b in zip(v, known, strict=False))
+        p = math.exp(log_layer(layer, model.down[0].W @ above, v))
+        law[kept] = law.get(kept, 0.0) + p
+    return law
+
+
+def clamped_row(model, states, extra, known, blocks, beta=1.0):
+    """One row of the transition matrix of clamped sampling, over `complete_states`.
+
+    Layers 1, ..., L - 1 in turn, with ``blocks[k - 1]`` the blocks of layer k; then the extra units;
+    then the data.
+    """
+    law = {(tuple(map(tuple, states)), tuple(extra)): 1.0}
+    for k in range(1, len(states)):
+        after = {}
+        for (layers, e), p in law.items():
+            rows = [np.array(x) for x in layers]
+            for x, q in renewed(model, rows, np.array(e), k, blocks[k - 1], beta).items():
+                key = (*layers[:k], x, *layers[k + 1 :]), e
+                after[key] = after.get(key, 0.0) + p * q
+        law = after
+    final = {}
+    for (layers, e), p in law.items():
+        extras = extra_row(model, np.array(layers[-1]), np.array(e), known, beta)
+        data = data_row(model, np.array(layers[1]), known)
+        for (new_e, q), (v, r) in itertools.product(extras.items(), data.items()):
+            key = (v, *layers[1:]), new_e
+            final[key] = final.get(key, 0.0) + p * q * r
+    return np.array(
+        [
+            final.get((tuple(map(tuple, layers)), tuple(e)), 0.0)
+            for layers, e in complete_states(model)
+        ]
+    )
