@@ -15,6 +15,7 @@ from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._samples import Samples
 from ebm.sklearn_compat._stack import Stack
 from ebm.sklearn_compat._validation import draw_seed
+from ebm.units import Unit
 
 # Draws of the stream "evaluation" count up from 0; the bound, which does not advance, uses a number beyond them.
 BOUND = 1 << 43
@@ -37,6 +38,12 @@ class Belief(Stack, Samples):
 
     def _base(self, params: BeliefParameters) -> None:
         return None
+
+    def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The units of each hidden layer, and the weights and biases that make their inputs of the layer below."""
+        model, params = self._network()
+        lower = [(u, (x.W, x.own.bias)) for u, x in zip(model.units[1:], params.up, strict=False)]
+        return [*lower, (model.top_model.hidden, model.top_model.recognition(params.top))]
 
     def _start(self, params: BeliefParameters, n_rows: int, key: Key) -> Array:
         """What comes down from the state in which the topmost machine starts its own chains."""
