@@ -34,6 +34,7 @@ _HOMES = {
     "RatioMatching": "ebm.gradients",
     "FastPersistentContrastiveDivergence": "ebm.gradients",
     "ParallelTempering": "ebm.gradients",
+    "UpDown": "ebm.gradients",
     "MaximumLikelihood": "ebm.gradients",
     "MaximumPseudoLikelihood": "ebm.gradients",
     "MeanFieldInversion": "ebm.gradients",
