@@ -21,7 +21,6 @@ _HOMES = {
     "BoltzmannMachine": "ebm.sklearn_compat",
     "DBN": "ebm.sklearn_compat",
     "FineTuning": "ebm.sklearn_compat",
-    "UpDown": "ebm.gradients",
     "Bernoulli": "ebm.units",
     "Spin": "ebm.units",
     "lattice": "ebm.energies.lattices",
