@@ -18,7 +18,7 @@ from ebm._checks import Array
 from ebm._kernels.flips import LOG_LARGEST, flip_scores, flip_tables
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.likelihood.exact import gaussian_precision
-from ebm.units import Bernoulli, Gaussian
+from ebm.units import Bernoulli, Gaussian, OneHot
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -45,6 +45,13 @@ def _(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
         if isinstance(model.hidden, Gaussian):
             return _gaussian_pair(params, v)
         return _gaussian_visible(model, params, v)
+    if isinstance(model.visible, OneHot):
+        return _grouped_visible(model, params, v)
+    return _flipped_visible(model, params, v)
+
+
+def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
+    """Two-state units: each is compared with itself flipped."""
     largest = np.abs(params.W).max()
     out = np.empty(len(v))
     # The fast way multiplies exponentials, which has bounds; all that is outside takes the general one.
