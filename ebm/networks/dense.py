@@ -1,6 +1,6 @@
 """The dense layer: every output is a weighted sum of all inputs.
 
-    y = x W + b,        dL/dW = x' delta,   dL/db = sum over rows of delta,   dL/dx = delta W'.
+y = x W + b,        dL/dW = x' delta,   dL/db = sum over rows of delta,   dL/dx = delta W'.
 """
 
 from dataclasses import dataclass

@@ -79,7 +79,9 @@ class Network:
 
     def pack(self, params: Parameters) -> Array:
         """A new flat vector with the values of `params`."""
-        return np.concatenate([getattr(params[k], name).ravel() for (k, name), _ in self._extents()])
+        return np.concatenate(
+            [getattr(params[k], name).ravel() for (k, name), _ in self._extents()]
+        )
 
     def shape(self, params: Parameters) -> tuple[int, ...]:
         """(inputs, outputs)."""
