@@ -286,6 +286,15 @@ class OneHot(Linear):
         """The biases are learned."""
         return field == "bias"
 
+    def extra_states(self, n_extra: int) -> Array:
+        """All states (states, n_extra) of the last `n_extra` units, which must be those of the groups."""
+        if n_extra != self.n_grouped:
+            raise ValueError(
+                f"sizes={self.sizes} are {self.n_grouped} units. Got n_extra={n_extra}."
+            )
+        chosen = np.indices(self.sizes).reshape(len(self.sizes), -1)
+        return np.hstack([np.eye(n)[k] for n, k in zip(self.sizes, chosen, strict=True)])
+
     def initial(self, mean: Array, variance: Array, count: float) -> OneHotParameters:
         """Log-odds of the mean; in the groups, logarithms of frequencies, with half an observation of each added."""
         own = self.neutral(len(mean), mean.dtype)
@@ -315,9 +324,13 @@ class OneHot(Linear):
             total = x[:, group].sum(axis=1, dtype=np.float64)
             columns = f"columns {group.start} to {group.stop - 1}"
             if (np.abs(total - 1) > TOTAL_TOLERANCE).any():
-                return f"rows whose {columns} do not sum to one, but exactly one unit of a group is on"
+                return (
+                    f"rows whose {columns} do not sum to one, but exactly one unit of a group is on"
+                )
             if (np.isnan(total) & ~np.isnan(x[:, group]).all(axis=1)).any():
-                return f"NaN in some of the {columns}, but a group is known as a whole or not at all"
+                return (
+                    f"NaN in some of the {columns}, but a group is known as a whole or not at all"
+                )
         return ""
 
 

@@ -7,6 +7,7 @@ left over at the end of a row break the vectorised ones; what they make of the g
 drawn by one random word, of those of its own columns.
 """
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from ebm._jit import jit
 from ebm._kernels import bernoulli
 from ebm._kernels.bernoulli import BernoulliParameters
 from ebm._kernels.counter import threefry
-from ebm._kernels.elementary import SATURATION, exp, log
+from ebm._kernels.elementary import SATURATION, exp
 
 
 class OneHotParameters(NamedTuple):
@@ -157,7 +158,7 @@ def log_normaliser(own, x, beta, out):
                 f = beta * (x[r, c] + own.bias[c])
                 largest = f if f > largest else largest
                 total += e[r, c - first]
-            out[r] += np.float64(largest) + np.float64(log(total))
+            out[r] += np.float64(largest) + math.log(total)
             start = end
 
 

@@ -42,11 +42,24 @@ def extra_log_weights(
     """-beta F(x, e) for each row of `x` (rows, n) and each e of `states` (states, n_extra): (rows, states)."""
     n, n_extra = x.shape[1], states.shape[1]
     rows = np.hstack([x, np.zeros((len(x), n_extra), x.dtype)])
-    alone = np.hstack([np.zeros((len(states), n), x.dtype), states.astype(x.dtype)])
+    return log_weights_of(model, params, rows, slice(n, n + n_extra), states, beta)
+
+
+def log_weights_of(
+    model: Bipartite,
+    params: BipartiteParameters,
+    v: Array,
+    units: slice,
+    states: Array,
+    beta: float = 1.0,
+) -> Array:
+    """-beta F of each row of `v` (rows, n_visible) with each of `states` in the place of its `units`: (rows, states)."""
+    rows, alone = v.copy(), np.zeros((len(states), v.shape[1]), v.dtype)
+    rows[:, units], alone[:, units] = 0, states
     shared, added = (model.hidden_input(params, part) for part in (rows, alone))
-    weights = np.empty((len(x), len(states)))
+    weights = np.empty((len(v), len(states)))
     for column, state in enumerate(states):
-        rows[:, n:] = state
+        rows[:, units] = state
         summed = model.hidden.log_normaliser(params.hidden, shared + added[column], beta)
         weights[:, column] = summed - beta * model.visible.energy(params.visible, rows)
     return weights
