@@ -36,6 +36,7 @@ CHUNK_ROWS = 320
 DROPOUT = 1 << 48
 # What an update may add to or take from the logarithm of a variance.
 LARGEST_LOG_STEP = 0.1
+INTERRUPTED = "interrupted; the parameters of the last update are kept"
 
 __all__ = [
     "Learner",
@@ -261,7 +262,7 @@ def train(
             for path in report.checkpoints:
                 _save(path, state, plan, rows, n_epochs)
     except KeyboardInterrupt:
-        return "interrupted; the parameters of the last update are kept"
+        return INTERRUPTED
     finally:
         state.epoch, state.finished, state.slowdown = 0, False, 1.0  # the next fit is another
     return ""

@@ -70,5 +70,7 @@ def sample_extra(states: Array, log_weights: Array, key: Key) -> Array:
     weights = np.exp(log_weights - log_weights.max(axis=1, keepdims=True))
     cumulative = np.cumsum(weights, axis=1)
     places = uniform(key, len(weights)) * cumulative[:, -1]
-    chosen: Array = states[(cumulative <= places[:, np.newaxis]).sum(axis=1)]
+    # Rounded up, the largest place is the whole.
+    passed = np.minimum((cumulative <= places[:, np.newaxis]).sum(axis=1), len(states) - 1)
+    chosen: Array = states[passed]
     return chosen
