@@ -178,6 +178,15 @@ class Bipartite:
         """W s(h): what the visible units receive."""
         return self.hidden.statistic(params.hidden, h) @ params.W.T
 
+    def recognition(self, params: BipartiteParameters) -> tuple[Array, Array]:
+        """New arrays W (n_visible, n_hidden), c (n_hidden,) with v'W + c the hidden units' inputs, biases included.
+
+        W takes in what the statistic, which is linear in the states, makes of them.
+        """
+        ones = np.ones((1, len(params.W)), params.W.dtype)
+        factor = self.visible.statistic(params.visible, ones)[0]
+        return factor[:, np.newaxis] * params.W, params.hidden.bias.copy()
+
     def free_energy(self, params: BipartiteParameters, v: Array, beta: float = 1.0) -> Array:
         """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""
         summed_out = self.hidden.log_normaliser(params.hidden, self.hidden_input(params, v), beta)

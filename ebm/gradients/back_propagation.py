@@ -13,6 +13,10 @@ from ebm._checks import Array, check_real
 from ebm._random import Key
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.networks.network import Network, Parameters
+from ebm.optimizers.lbfgs import Cost
+
+# Numbers of the inputs that are passed through the network at a time where the gradient is that of all rows.
+BLOCK_NUMBERS = 1 << 20
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,3 +82,41 @@ class BoundBackPropagation(BoundGradient):
             squares = sum(float(np.vdot(w, w)) for w in model.weights(params))
             loss += 0.5 * self._alpha / len(v) * squares
         return self._gradient, chains, Info(not where, {"loss": loss}, where)
+
+
+def mean_cost(
+    model: Network,
+    X: Any,
+    targets: Array,
+    weights: Array | None = None,
+    alpha: float = 0.0,
+) -> Cost:
+    """The mean loss of all rows plus ``alpha / (2 rows) sum W^2``, and its gradient, as a function of the flat vector.
+
+    `X` (rows, n_in), dense or CSR, and `targets` (rows, outputs) are passed through block by block; with `weights`
+    (rows,) the loss is the weighted mean and the rows are the sum of the weights.
+    """
+    dtype = X.dtype
+    w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
+    total, step = w.sum(), max(1, BLOCK_NUMBERS // max(1, model.n_in))
+
+    def cost(theta: Array) -> tuple[float, Array]:
+        flat = theta.astype(dtype)
+        params, slopes = model.unpack(flat), np.zeros(len(theta))
+        part = np.zeros_like(flat)
+        gradient, value = model.unpack(part), 0.0
+        for first in range(0, len(w), step):
+            rows = slice(first, first + step)
+            x, share = X[rows], w[rows].sum()
+            if not share:
+                continue
+            x = x.toarray() if hasattr(x, "toarray") else x
+            own = (w[rows] / share).astype(dtype)
+            loss, _ = model.back_propagate(params, x, targets[rows], gradient, weights=own)
+            value += share / total * loss
+            slopes -= share / total * part
+        decayed = slice(0, model.n_weights(params))
+        slopes[decayed] += alpha / total * theta[decayed]
+        return value + 0.5 * alpha / total * float(theta[decayed] @ theta[decayed]), slopes
+
+    return cost

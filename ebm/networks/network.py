@@ -14,11 +14,12 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import log_softmax
 
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.networks.layer import Context, Layer
-from ebm.networks.losses import Loss
+from ebm.networks.losses import CrossEntropy, Loss
 
 Parameters = tuple[Any, ...]
 
@@ -128,6 +129,15 @@ class Network:
     def predict(self, params: Parameters, x: Array) -> Array:
         """Predictions, the loss's output function included: (rows, n_in) -> (rows, outputs)."""
         return self.loss.output(self.linear(params, x))
+
+    def log_probabilities(self, params: Parameters, x: Array) -> Array:
+        """Logarithms of the predictions of a network that classifies; a single output is the second of two classes."""
+        z = self.linear(params, x)
+        if z.shape[1] == 1:
+            z = np.hstack([-z, z])
+        elif isinstance(self.loss, CrossEntropy):
+            return log_softmax(z, axis=1)
+        return -np.logaddexp(0, -z)
 
     def mean_loss(
         self, params: Parameters, x: Array, targets: Array, weights: Array | None = None
