@@ -318,7 +318,7 @@ class OneHot(Linear):
     def invalid(self, x: Array) -> str:
         """Values outside [0, 1], groups that do not sum to one, or are known in part; between are probabilities."""
         reason = Bernoulli().invalid(x)
-        if reason:
+        if reason or x.ndim < 2:  # entries of a sparse matrix, of which no sums are known
             return reason
         for group in self.groups(x.shape[1]):
             total = x[:, group].sum(axis=1, dtype=np.float64)

@@ -1,6 +1,7 @@
 """How a stack of machines learns, layer by layer: each on what the layer below makes of the data."""
 
 import copy
+from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -23,6 +24,9 @@ from ebm.training import INTERRUPTED
 # Numbers of the stream "positive" from which the states that go up are drawn.
 PROPAGATION = 1 << 42
 
+# Rows and weights of the topmost layer, made of what it would see of X.
+ForTop = Callable[[Any, Array | None], tuple[Any, Array | None]]
+AS_THEY_ARE: ForTop = lambda X, weights: (X, weights)  # noqa: E731
 Ways = tuple[tuple[Directed, ...], tuple[Directed, ...]]
 TIED: Ways = ((), ())
 
@@ -68,8 +72,17 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
     # Layer by layer
 
-    def _learn_layers(self, X: Any, weights: Array | None, seed: int, go_on: bool) -> list[str]:
+    def _learn_layers(
+        self,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        go_on: bool,
+        for_top: ForTop = AS_THEY_ARE,
+    ) -> list[str]:
         """Train the layers and keep them; what did not come to its end is returned, to be told.
+
+        `for_top` makes of the rows that the topmost layer would see, and their weights, those that it sees.
 
         Layers that there are already stay as they are if more have been added on top of them, else each goes on. After
         an interrupt the stack ends with the layer in which it happened.
@@ -84,6 +97,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             for k, step in enumerate(steps):
                 X = self._climb(step, X, seed, k)
             for k in range(kept, len(machines)):
+                if k + 1 == len(machines):
+                    X, weights = for_top(X, weights)
                 rbm = known[k] if k < len(known) else machines[k]
                 with naming(layer_name(k)):
                     said = rbm._fit(X, weights, k < len(known))
@@ -135,7 +150,14 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
     # One update of every layer
 
-    def _update_layers(self, X: Any, weights: Array | None, seed: int, first: bool) -> list[str]:
+    def _update_layers(
+        self,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        first: bool,
+        for_top: ForTop = AS_THEY_ARE,
+    ) -> list[str]:
         """Make one update of every layer, from the lowest up, each seeing what the updated layer below makes of `X`."""
         machines = self._machines(seed)
         if not first and len(machines) != len(self.rbms_):
@@ -146,6 +168,10 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         machines = machines if first else self._known(machines)
         stopped = []
         for k, rbm in enumerate(machines):
+            if k + 1 == len(machines):
+                X, weights = for_top(X, weights)
+                if not X.shape[0] and not first:
+                    break
             with naming(layer_name(k)):
                 said = rbm._update(X, weights)
             stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []

@@ -11,6 +11,7 @@ from ebm._batches import blocks, dense
 from ebm._checks import Array, as_rows
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.extra_units import Beside
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._fitted import Fitted
@@ -19,7 +20,7 @@ from ebm.sklearn_compat._validation import FLOATS, check_rows
 from ebm.units import Bernoulli, Unit
 
 # One step up: a model whose hidden layer is the upper one.
-Step = tuple[Bipartite, BipartiteParameters]
+Step = tuple[Bipartite | Beside, BipartiteParameters]
 
 
 class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
@@ -38,11 +39,15 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
     def _network(self) -> tuple[BeliefNetwork, BeliefParameters]:
         """The belief network, in arrays of its own."""
         check_is_fitted(self, "rbms_")
-        model, params = from_rbms([(rbm._model(), rbm._params()) for rbm in self.rbms_])
+        model, params = from_rbms(*self._parts())
         down, up = self._directed
         return model, params._replace(
             down=down + params.down[len(down) :], up=up + params.up[len(up) :]
         )
+
+    def _parts(self) -> tuple[list[Step], int, Unit | None]:
+        """What :func:`from_rbms` takes: the machines; count and type of the top's units that nothing below knows of."""
+        return [(rbm._model(), rbm._params()) for rbm in self.rbms_], 0, None
 
     def _steps_up(self) -> list[Step]:
         """One model for every step up, by recognition; its parameters are no copies."""

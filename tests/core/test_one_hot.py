@@ -79,7 +79,7 @@ def test_states_are_numbered_and_each_is_possible():
     assert states.shape == (6, 5)
     assert len(np.unique(states, axis=0)) == 6 and UNIT.invalid(np.c_[np.zeros(6), states]) == ""
     np.testing.assert_array_equal(OneHot((3,)).extra_states(3), np.eye(3))
-    with pytest.raises(ValueError, match="5 units. Got n_extra=4"):
+    with pytest.raises(ValueError, match="5 units"):
         UNIT.extra_states(4)
 
 
@@ -369,7 +369,7 @@ def test_naive_mean_field_is_a_gradient_and_expansions_are_refused():
     estimate(TAP(order=1), rows(5))
     with pytest.raises(ValueError, match="these are OneHot and Bernoulli"):
         estimate(TAP(order=2), rows(5))
-    with pytest.raises(ValueError, match="which OneHot units cannot do. Use gradient='pcd'"):
+    with pytest.raises(ValueError, match="which OneHot units cannot do"):
         estimate(PseudoLikelihood(), rows(5))
 
 
