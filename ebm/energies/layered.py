@@ -219,8 +219,7 @@ class BeliefNetwork:
         """
         means = []
         for k in range(self.n_directed):
-            x = self.up_mean(params, k, x)
-            means.append(x)
+            means.append(x := self.up_mean(params, k, x))
         means.append(self.top_model.hidden_mean(params.top, self.top_rows(x, extra)))
         return means
 
@@ -239,10 +238,9 @@ class BeliefNetwork:
 
     def mean_down(self, params: BeliefParameters, x: Array, layer: int) -> Array:
         """Means of the data given states or means `x` of the `layer`, by way of the means of those between."""
-        if layer == self.n_directed + 1:
-            x, layer = self._below_top(self.top_model.visible_mean(params.top, x)), layer - 1
         for k in reversed(range(layer)):
-            x = self.down_mean(params, k, x)
+            unit, own, inputs = self._from_above(params, k, x)
+            x = self._without_extra(unit.mean(own, inputs), k)
         return x
 
     def sample_down(
@@ -261,24 +259,14 @@ class BeliefNetwork:
         their mean given layer 1 instead of a draw. Layer k draws from ``fold(key, k)``, row r the numbers of row
         ``first_row + r``.
         """
-        layer = self.n_directed if layer is None else layer
         states: list[Array] = []
-        if layer == self.n_directed + 1:
-            layer, inputs = layer - 1, self.top_model.visible_input(params.top, x)
-            unit, own = self.top_model.visible, params.top.visible
-            x = self._below_top(
-                unit.mean(own, inputs)
-                if mean and not layer
-                else unit.sample(own, inputs, fold(key, layer), first_row=first_row)
-            )
-            states.append(x)
-        for k in reversed(range(layer)):
+        for k in reversed(range(self.n_directed if layer is None else layer)):
+            unit, own, inputs = self._from_above(params, k, x)
             if mean and not k:
-                x = self.down_mean(params, k, x)
+                x = unit.mean(own, inputs)
             else:
-                inputs = x @ params.down[k].W.T
-                own = params.down[k].own
-                x = self.units[k].sample(own, inputs, fold(key, k), first_row=first_row)
+                x = unit.sample(own, inputs, fold(key, k), first_row=first_row)
+            x = self._without_extra(x, k)
             states.append(x)
         return states[::-1]
 
@@ -290,8 +278,15 @@ class BeliefNetwork:
         """Means of layer `k` given states `x` of layer k + 1."""
         return self.units[k].mean(params.down[k].own, x @ params.down[k].W.T)
 
-    def _below_top(self, rows: Array) -> Array:
-        return np.ascontiguousarray(self.split(rows)[0])
+    def _from_above(self, params: BeliefParameters, k: int, x: Array) -> tuple[Unit, Any, Array]:
+        """Unit type, own parameters and inputs of layer `k`, or of the top's visible one, from layer k + 1."""
+        if k < self.n_directed:
+            return self.units[k], params.down[k].own, x @ params.down[k].W.T
+        top = self.top_model
+        return top.visible, params.top.visible, top.visible_input(params.top, x)
+
+    def _without_extra(self, x: Array, k: int) -> Array:
+        return x if k < self.n_directed else np.ascontiguousarray(self.split(x)[0])
 
     # Log-probabilities ----------------------------------------------------------------------
 
@@ -318,10 +313,14 @@ class BeliefNetwork:
         return -beta * self.top_model.free_energy(params.top, self.top_rows(x, extra), beta)
 
     def log_joint(
-        self, params: BeliefParameters, states: Sequence[Array], extra: Array | None = None
+        self,
+        params: BeliefParameters,
+        states: Sequence[Array],
+        extra: Array | None = None,
+        beta: float = 1.0,
     ) -> Array:
         """Log p(x_0, ..., x_{L-1}, extra) + log Z per row of the `states` of these layers; see :meth:`log_top`."""
-        total = self.log_top(params, states[-1], extra)
+        total = self.log_top(params, states[-1], extra, beta)
         for k, (x, above) in enumerate(pairwise(states)):
             total += self.log_down(params, k, x, above)
         return total

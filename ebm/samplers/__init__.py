@@ -1,6 +1,7 @@
 """HOW WE WALK: Markov kernels that leave p(x) = exp(-beta E(x)) / Z unchanged, one a file."""
 
 from ebm._checks import resolve
+from ebm.samplers.ancestral import sample_rows
 from ebm.samplers.annealing import Particles, anneal, anneal_back
 from ebm.samplers.base import Draws, Sampler, Target, conditional_mean, walk
 from ebm.samplers.block_gibbs import Chains, block_gibbs
@@ -25,6 +26,7 @@ __all__ = [
     "block_gibbs",
     "conditional_mean",
     "gibbs",
+    "sample_rows",
     "sampler_record",
     "temper",
     "walk",
