@@ -14,6 +14,8 @@ from ebm.sklearn_compat._dense_memory import DenseAssociativeMemory
 from ebm.sklearn_compat._fine_tuning import FineTuning
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat._hopfield import HopfieldNetwork
+from ebm.sklearn_compat._mlp_classifier import MLPClassifier
+from ebm.sklearn_compat._mlp_regressor import MLPRegressor
 from ebm.sklearn_compat._modern_hopfield import ModernHopfieldNetwork
 from ebm.sklearn_compat._rbm import RBM
 
@@ -27,5 +29,7 @@ __all__ = [
     "FineTuning",
     "GaussianRBM",
     "HopfieldNetwork",
+    "MLPClassifier",
+    "MLPRegressor",
     "ModernHopfieldNetwork",
 ]

@@ -54,7 +54,9 @@ def labelled_rows(y: Array, pretraining: bool) -> Array:
     ValueError
         If none has.
     """
-    unlabelled = np.asarray(y == UNLABELLED).reshape(len(y), -1).all(axis=1)
+    unlabelled: Array = np.all(np.reshape(y == UNLABELLED, (len(y), -1)), axis=1, keepdims=True)[
+        :, 0
+    ]
     if not unlabelled.any():
         return ~unlabelled
     others = np.unique(y[~unlabelled]) if y.ndim == 1 else np.arange(2)
@@ -88,11 +90,11 @@ def known_rows(y: Array) -> Array:
         If none has, or if a row has some of its targets and others not.
     """
     missing = np.isnan(y.reshape(len(y), -1))
+    known: Array = ~missing[:, 0]
     if missing.all():
         raise ValueError("y is NaN throughout: no row has a target.")
-    if (missing.any(axis=1) & ~missing.all(axis=1)).any():
+    if (missing != missing[:, :1]).any():
         raise ValueError(
             "y has rows of which some targets are NaN and others not. Leave out all or none."
         )
-    known: Array = ~missing.all(axis=1)
     return known

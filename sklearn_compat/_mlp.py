@@ -15,7 +15,6 @@ from ebm._random import stream
 from ebm.gradients.back_propagation import BackPropagation, mean_cost
 from ebm.monitors import Plateau, Scorer
 from ebm.networks import feed_forward
-from ebm.networks.activations import ACTIVATIONS
 from ebm.networks.initializations import INITIALIZATIONS, initialization_record
 from ebm.networks.losses import Loss
 from ebm.optimizers import (
@@ -68,7 +67,7 @@ class BaseMLP(BaseNetwork):
             Interval(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
-        "activation": [StrOptions({"auto", *ACTIVATIONS}), RECORD, list, tuple],
+        "activation": [StrOptions({"auto", *feed_forward.FUNCTIONS}), RECORD, list, tuple],
         "pretraining": [HasMethods(["fit", "get_params"]), None],
         "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), RECORD],
         "alpha": [Interval(Real, 0, None, closed="left")],

@@ -39,8 +39,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Units of each hidden layer. "auto": those of the pre-training, or (100,). With pre-training the given sizes
         begin with its layers; what follows starts at random.
 
-    activation : {"auto", "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "softplus", "elu"}, record or \
-            list of these, default="auto"
+    activation : {"auto", "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "softplus", "elu", \
+            "maxout"}, record or list of these, default="auto"
         Of all hidden layers, or of each; records have settings, as in ``Maxout(n_pieces=3)``. "auto": the means of
         the units of the pre-training, or "relu".
 

@@ -1,5 +1,7 @@
 """Multi-layer perceptrons that predict numbers."""
 
+from collections.abc import Callable
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,11 +11,17 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._checks import Array, resolve
-from ebm.networks.losses import REGRESSION_LOSSES, Loss
+from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
 from ebm.sklearn_compat._labels import check_numbers, known_rows
 from ebm.sklearn_compat._mlp import BaseMLP, by_batches
 from ebm.sklearn_compat._settings import RECORD
 from ebm.sklearn_compat._validation import unharmed
+
+LOSSES: dict[str, type[Loss]] = {
+    "squared_error": SquaredError,
+    "huber": Huber,
+    "poisson": Poisson,
+}
 
 
 class MLPRegressor(RegressorMixin, BaseMLP):
@@ -33,8 +41,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         Units of each hidden layer. "auto": those of the pre-training, or (100,). With pre-training the given sizes
         begin with its layers; what follows starts at random.
 
-    activation : {"auto", "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "softplus", "elu"}, record or \
-            list of these, default="auto"
+    activation : {"auto", "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "softplus", "elu", \
+            "maxout"}, record or list of these, default="auto"
         Of all hidden layers, or of each; records have settings, as in ``Maxout(n_pieces=3)``. "auto": the means of
         the units of the pre-training, or "relu".
 
@@ -208,7 +216,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseMLP._parameter_constraints,
-        "loss": [StrOptions(set(REGRESSION_LOSSES)), RECORD],
+        "loss": [StrOptions(set(LOSSES)), RECORD],
+    }
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **BaseMLP._resolvers,
+        "loss": partial(resolve, known=LOSSES, base=Loss, argument="loss"),  # type: ignore[type-abstract]
     }
 
     def __init__(
@@ -342,7 +354,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         return self
 
     def _loss(self) -> Loss:
-        return resolve(self.loss, REGRESSION_LOSSES, Loss, "loss")  # type: ignore[type-abstract]
+        return self._resolvers["loss"](self.loss)
 
     def _targets(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
         """Targets of the rows that have them, and which rows these are."""
@@ -355,7 +367,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
                 f"y has {targets.shape[1]} columns, but before there were {self.n_outputs_}. Fit anew "
                 "(warm_start=False) to change them."
             )
-        self._is_flat = y.ndim == 1 if first else self._is_flat
         return targets, known
 
     def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:

@@ -27,8 +27,7 @@ class BaseNetwork(Trained):
     network_: Network
 
     @property
-    def n_iter(self) -> int:
-        """Epochs of a fit."""
+    def _n_epochs(self) -> int:
         return self.max_iter
 
     def _model(self) -> Network:

@@ -97,7 +97,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
         model = self._model() if go_on else self._model_for(rows, plan)
         shape = (X.shape[1], self._n_hidden)
-        state = training.load(checkpoint, model, shape, plan, rows, self.n_iter)
+        state = training.load(checkpoint, model, shape, plan, rows, self._n_epochs)
         stopped = self._train(state, rows, plan, X)
         self._n_draws = -1
         return stopped
@@ -113,7 +113,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
         """Run the loop and keep what it leaves."""
-        stopped = self._run(state, rows, plan, X, self.n_iter)
+        stopped = self._run(state, rows, plan, X, self._n_epochs)
         self._keep(state, plan)
         return stopped
 
@@ -143,6 +143,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return ([*self._scores(X, model), *own, line] if self.verbose else own), line
 
     # The state of training
+
+    @property
+    def _n_epochs(self) -> int:
+        return self.n_iter
 
     @property
     def _n_hidden(self) -> int:

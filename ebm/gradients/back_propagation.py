@@ -78,6 +78,8 @@ class BoundBackPropagation(BoundGradient):
         loss, where = model.back_propagate(
             params, x, targets, self._gradient, weights=batch.weights, key=key
         )
+        if model.loss.shown_per_output:
+            loss /= model.widths[-1]
         if self._alpha:
             squares = sum(float(np.vdot(w, w)) for w in model.weights(params))
             loss += 0.5 * self._alpha / len(v) * squares

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._checks import Array, resolve
 from ebm._random import Key, fold
-from ebm.networks.activations import activation_layer
+from ebm.networks.activations import ACTIVATIONS, Activation
 from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.dropout import Dropout
@@ -25,8 +25,10 @@ from ebm.networks.maxout import Maxout
 from ebm.networks.network import Network, Parameters
 from ebm.units import Bernoulli, Gaussian, Spin, Unit
 
+# Functions of a hidden layer by their names.
+FUNCTIONS: dict[str, type[Layer]] = {**ACTIVATIONS, "maxout": Maxout}
 # Activation of a hidden unit's mean, by its type.
-ACTIVATIONS: dict[type[Unit], str] = {Bernoulli: "logistic", Spin: "tanh", Gaussian: "identity"}
+MEANS: dict[type[Unit], str] = {Bernoulli: "logistic", Spin: "tanh", Gaussian: "identity"}
 
 
 @dataclass(frozen=True)
@@ -58,13 +60,19 @@ def perceptron(n_in: int, hidden: Architecture, n_out: int, loss: Loss) -> Netwo
     """The network; `n_out` linear outputs, of which the loss makes predictions."""
     layers: list[Layer] = [Dropout(hidden.dropout[0])] if hidden.dropout[0] else []
     for size, name, drop in zip(hidden.sizes, hidden.activations, hidden.dropout[1:], strict=True):
-        activation = activation_layer(name)
-        pieces = activation.n_pieces if isinstance(activation, Maxout) else 1
-        layers.append(Dense(size * pieces, hidden.init))
+        function = function_record(name)
+        pieces = function.n_pieces if isinstance(function, Maxout) else 1
+        gain = function.gain if isinstance(function, Activation) else 1.0
+        layers.append(Dense(size * pieces, hidden.init, gain))
         layers += [BatchNorm()] if hidden.batch_norm else []
-        layers.append(activation)
+        layers.append(function)
         layers += [Dropout(drop)] if drop else []
     return Network(n_in, (*layers, Dense(n_out, hidden.init)), loss)
+
+
+def function_record(value: object) -> Layer:
+    """The function of a hidden layer that a name or a record stands for."""
+    return resolve(value, FUNCTIONS, Layer, "activation")  # type: ignore[type-abstract]
 
 
 def activation_of(unit: Unit) -> str:
@@ -75,10 +83,10 @@ def activation_of(unit: Unit) -> str:
     ValueError
         If there is none.
     """
-    if type(unit) not in ACTIVATIONS:
-        known = [kind.__name__ for kind in ACTIVATIONS]
+    if type(unit) not in MEANS:
+        known = [kind.__name__ for kind in MEANS]
         raise ValueError(f"The mean of {unit!r} is no activation; those of {known} units are.")
-    return ACTIVATIONS[type(unit)]
+    return MEANS[type(unit)]
 
 
 def with_layers(
