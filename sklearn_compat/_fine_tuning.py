@@ -19,10 +19,12 @@ from ebm.gradients.wake_sleep import UpDown
 from ebm.monitors import ProgressLine
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._greedy import Greedy
 from ebm.sklearn_compat._layers import layer_seed, naming
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._trained import Trained
+from ebm.training import INTERRUPTED
 
 METHODS = {"up_down": UpDown}
 method_record = partial(resolve, known=METHODS, base=UpDown, argument="method")
@@ -205,9 +207,56 @@ class FineTuned(Greedy):
         for name in ("_tuning", "history_"):
             vars(self).pop(name, None)
 
-    def _tune(self, settings: FineTuning, X: Any, weights: Array | None, seed: int) -> list[str]:
+    def _fit_stages(
+        self,
+        settings: FineTuning | None,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        go_on: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
+        """Train the layers one after the other, and then the whole; what did not come to its end."""
+        tuned = go_on and self._is_tuned
+        if not tuned:
+            self._forget_tuning()
+        stopped = []
+        if not tuned or len(self.layers) > len(self.rbms_):
+            stopped = self._learn_layers(X, weights, seed, go_on, extra)
+        if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
+            stopped += self._tune(settings, X, weights, seed, extra)
+        self._seed, self._n_draws = seed, -1
+        return stopped
+
+    def _update_stages(
+        self,
+        settings: FineTuning | None,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        first: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
+        """One update of every layer, or of the whole once that has begun."""
+        if settings is not None and not first and self._is_tuned:
+            stopped = self._tune_once(settings, X, weights, seed, extra)
+        else:
+            stopped = self._update_layers(X, weights, seed, first, extra)
+        if first:
+            self._seed, self._n_draws = seed, -1
+        return stopped
+
+    def _tune(
+        self,
+        settings: FineTuning,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        extra: Extra | None,
+    ) -> list[str]:
         """Train the whole stack, from where it is."""
-        rows, plan = Rows(X, weights), settings._plan(layer_seed(seed, STAGE))
+        rows = Rows(X, weights, None if extra is None else extra.columns)
+        plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
             own, line = settings._own_callbacks(), ProgressLine(f"{type(self).__name__} fine_tuning")
@@ -220,12 +269,18 @@ class FineTuned(Greedy):
         return [f"fine_tuning: {stopped}"] if stopped else []
 
     def _tune_once(
-        self, settings: FineTuning, X: Any, weights: Array | None, seed: int
+        self,
+        settings: FineTuning,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        extra: Extra | None,
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
-        stopped = training.single_update(state, dense(X), weights, plan)
+        rows = dense(X) if extra is None else extra.below(dense(X))
+        stopped = training.single_update(state, rows, weights, plan)
         self._keep_tuned(state, plan)
         return [f"fine_tuning: {stopped}"] if stopped else []
 

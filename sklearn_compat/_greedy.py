@@ -1,7 +1,6 @@
 """How a stack of machines learns, layer by layer: each on what the layer below makes of the data."""
 
 import copy
-from collections.abc import Callable
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -15,6 +14,7 @@ from ebm._checks import Array
 from ebm._random import Key, fold, stream
 from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._layers import NestedLayers, layer_name, naming, same_units
 from ebm.sklearn_compat._settings import NestedSettings
 from ebm.sklearn_compat._stack import Stack, Step, chosen_layers, means_up, states_up
@@ -24,9 +24,6 @@ from ebm.training import INTERRUPTED
 # Numbers of the stream "positive" from which the states that go up are drawn.
 PROPAGATION = 1 << 42
 
-# Rows and weights of the topmost layer, made of what it would see of X.
-ForTop = Callable[[Any, Array | None], tuple[Any, Array | None]]
-AS_THEY_ARE: ForTop = lambda X, weights: (X, weights)  # noqa: E731
 Ways = tuple[tuple[Directed, ...], tuple[Directed, ...]]
 TIED: Ways = ((), ())
 
@@ -78,11 +75,11 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         weights: Array | None,
         seed: int,
         go_on: bool,
-        for_top: ForTop = AS_THEY_ARE,
+        extra: Extra | None = None,
     ) -> list[str]:
         """Train the layers and keep them; what did not come to its end is returned, to be told.
 
-        `for_top` makes of the rows that the topmost layer would see, and their weights, those that it sees.
+        The topmost layer sees the columns of `extra` beside what the others make of `X`.
 
         Layers that there are already stay as they are if more have been added on top of them, else each goes on. After
         an interrupt the stack ends with the layer in which it happened.
@@ -97,8 +94,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             for k, step in enumerate(steps):
                 X = self._climb(step, X, seed, k)
             for k in range(kept, len(machines)):
-                if k + 1 == len(machines):
-                    X, weights = for_top(X, weights)
+                if extra is not None and k + 1 == len(machines):
+                    X, weights = extra.beside(X, weights)
                 rbm = known[k] if k < len(known) else machines[k]
                 with naming(layer_name(k)):
                     said = rbm._fit(X, weights, k < len(known))
@@ -156,7 +153,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         weights: Array | None,
         seed: int,
         first: bool,
-        for_top: ForTop = AS_THEY_ARE,
+        extra: Extra | None = None,
     ) -> list[str]:
         """Make one update of every layer, from the lowest up, each seeing what the updated layer below makes of `X`."""
         machines = self._machines(seed)
@@ -168,8 +165,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         machines = machines if first else self._known(machines)
         stopped = []
         for k, rbm in enumerate(machines):
-            if k + 1 == len(machines):
-                X, weights = for_top(X, weights)
+            if extra is not None and k + 1 == len(machines):
+                X, weights = extra.beside(X, weights)
                 if not X.shape[0] and not first:
                     break
             with naming(layer_name(k)):
