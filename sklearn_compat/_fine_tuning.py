@@ -259,7 +259,10 @@ class FineTuned(Greedy):
         plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
-            own, line = settings._own_callbacks(), ProgressLine(f"{type(self).__name__} fine_tuning")
+            own, line = (
+                settings._own_callbacks(),
+                ProgressLine(f"{type(self).__name__} fine_tuning"),
+            )
             try:
                 callbacks = [*own, line] if self.verbose else own
                 stopped = training.train(state, rows, plan, settings.n_iter, callbacks)

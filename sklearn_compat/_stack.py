@@ -19,6 +19,7 @@ from ebm.sklearn_compat._layers import is_size
 from ebm.sklearn_compat._validation import FLOATS, check_rows
 from ebm.units import Bernoulli, Unit
 
+Machine = tuple[Bipartite, BipartiteParameters]
 # One step up: a model whose hidden layer is the upper one.
 Step = tuple[Bipartite | Beside, BipartiteParameters]
 
@@ -45,7 +46,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
             down=down + params.down[len(down) :], up=up + params.up[len(up) :]
         )
 
-    def _parts(self) -> tuple[list[Step], int, Unit | None]:
+    def _parts(self) -> tuple[list[Machine], int, Unit | None]:
         """What :func:`from_rbms` takes: the machines; count and type of the top's units that nothing below knows of."""
         return [(rbm._model(), rbm._params()) for rbm in self.rbms_], 0, None
 
