@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from ebm._batches import row_fingerprints
-from ebm._checks import Array, check_integer
+from ebm._checks import Array, check_integer, check_real
 from ebm._random import Key, fold, stream
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
 from ebm.likelihood import LogPartition, diagnose
@@ -15,6 +15,7 @@ from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._samples import Samples
 from ebm.sklearn_compat._stack import Stack
 from ebm.sklearn_compat._validation import draw_seed
+from ebm.units import Unit
 
 # Draws of the stream "evaluation" count up from 0; the bound, which does not advance, uses a number beyond them.
 BOUND = 1 << 43
@@ -38,6 +39,12 @@ class Belief(Stack, Samples):
     def _base(self, params: BeliefParameters) -> None:
         return None
 
+    def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The units of each hidden layer, and the weights and biases that make their inputs of the layer below."""
+        model, params = self._network()
+        lower = [(u, (x.W, x.own.bias)) for u, x in zip(model.units[1:], params.up, strict=False)]
+        return [*lower, (model.top_model.hidden, model.top_model.recognition(params.top))]
+
     def _start(self, params: BeliefParameters, n_rows: int, key: Key) -> Array:
         """What comes down from the state in which the topmost machine starts its own chains."""
         x = self.rbms_[-1]._start(params.top, n_rows, fold(key, 0))
@@ -52,6 +59,7 @@ class Belief(Stack, Samples):
         n_steps: int = 1000,
         given: Any = None,
         start: Any = None,
+        beta: float = 1.0,
         sampler: Any = "gibbs",
         return_diagnostics: bool = False,
         random_state: Any = None,
@@ -70,9 +78,11 @@ class Belief(Stack, Samples):
             unchanged.
         start : array-like of shape (n_features,) or (n_samples, n_features), default=None
             Data from which the chains go on, by way of recognition. If None, they start from independent units.
+        beta : float, default=1.0
+            Inverse temperature of the two topmost layers; those below follow their laws given them.
         sampler : {"gibbs", "tempering"} or record, default="gibbs"
-            How the topmost layers are walked in: Gibbs sampling, or parallel tempering, ``Tempering(n_temperatures=20)``
-            for example. With `given` there is only "gibbs".
+            How the topmost layers are walked in: Gibbs sampling, or parallel tempering, for example
+            ``Tempering(n_temperatures=20)``. With `given` there is only "gibbs".
         return_diagnostics : bool, default=False
             Whether to return what the energies along the chains say of their convergence as well.
         random_state : int, RandomState instance or None, default=None
@@ -89,11 +99,13 @@ class Belief(Stack, Samples):
         Raises
         ------
         ValueError
-            If a count is not a positive integer, `given` or `start` of the wrong shape or with values that the data's
-            units cannot have, or `given` is to be walked in by another sampler than Gibbs sampling.
+            If a count is not a positive integer, `beta` not a positive number, `given` or `start` of the wrong shape or
+            with values that the data's units cannot have, or `given` is to be walked in by another sampler than Gibbs
+            sampling.
         """
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
+        check_real(beta, "beta", open_low=True)
         walker = sampler_record(sampler)
         params = self._params()
         model, clamped = self._model(), self._given(given, n_samples, params)
@@ -102,7 +114,7 @@ class Belief(Stack, Samples):
         if clamped is not None:
             check_gibbs(sampler)
             x = self._start(params, n_samples, fold(key, START)) if begun is None else begun
-            draws = walker.draw(Target(model, params, 1.0, clamped), x, fold(key, WALK), n_steps)
+            draws = walker.draw(Target(model, params, beta, clamped), x, fold(key, WALK), n_steps)
             v = draws.v
         else:
             top = self.rbms_[-1]
@@ -110,7 +122,7 @@ class Belief(Stack, Samples):
                 x = top._start(params.top, n_samples, fold(key, START))
             else:
                 x = [begun, *model.sample_up(params, begun, fold(key, UP))][-1]
-            target = Target(model.top_model, params.top, 1.0, None, top._base(params.top))
+            target = Target(model.top_model, params.top, beta, None, top._base(params.top))
             draws = walker.draw(target, x, fold(key, WALK), n_steps)
             v = [*model.sample_down(params, draws.v, fold(key, DOWN)), draws.v][0]
         if not return_diagnostics:
@@ -184,7 +196,8 @@ class Belief(Stack, Samples):
         method : {"auto", "exact", "ais"} or AIS, default="auto"
             How log Z is found, see :meth:`log_partition`.
         n_samples : int, default=10
-            Draws of the hidden states per row. Where their layers are small enough they are enumerated instead.
+            Draws of the hidden states per row. Where the layers below the topmost one have 8 two-state units at most,
+            all states are visited instead.
         return_std : bool, default=False
             Whether to return standard errors as well.
         n_jobs : int, default=None
@@ -198,8 +211,8 @@ class Belief(Stack, Samples):
         bound : ndarray of shape (n_samples,)
             In nats; of densities for real-valued data.
         standard_error : ndarray of shape (n_samples,)
-            Only with `return_std`: of the draws, and of log Z, which is shared by all rows, so that their mean has it as
-            well.
+            Only with `return_std`: of the draws (NaN for one), and of log Z, which is shared by all rows, so that their
+            mean has it as well.
         """
         check_integer(n_samples, "n_samples")
         params = self._params()
@@ -210,7 +223,14 @@ class Belief(Stack, Samples):
         seed = self._seed if random_state is None else draw_seed(random_state)
         key = fold(stream(seed, "evaluation"), BOUND)
         values, errors = variational_bound(
-            self._model(), params, rows, z.value, key, n_samples, identities=row_fingerprints(rows)
+            self._model(),
+            params,
+            rows,
+            z.value,
+            key,
+            n_samples,
+            method="auto",
+            identities=row_fingerprints(rows),
         )
         return (values, np.hypot(errors, z.standard_error)) if return_std else values
 

@@ -16,9 +16,9 @@ class DBN(FineTuned, Belief):
 
         p(v, h_1, ..., h_L) = p(v | h_1) p(h_1 | h_2) ... p(h_{L-2} | h_{L-1}) p(h_{L-1}, h_L),
 
-    where the two topmost layers are a restricted Boltzmann machine, and each layer below is predicted from the one above
-    it. Layers are learned greedily [1]_: the lowest machine learns the data, the next one what the first makes of them, and
-    so on; the whole may then be fine-tuned.
+    where the two topmost layers are a restricted Boltzmann machine, and each layer below is predicted from the one
+    above it. Layers are learned greedily [1]_: the lowest machine learns the data, the next one what the first makes of
+    them, and so on; the whole may then be fine-tuned.
 
     Read more in the :ref:`User Guide <dbn>`.
 
@@ -26,21 +26,22 @@ class DBN(FineTuned, Belief):
     ----------
     layers : list or tuple of RBM estimators or int, default=(256, 64)
         The machines, from the data up; they are cloned and stay as they are. An integer n stands for
-        ``BernoulliRBM(n)``. Parameters of layers are reached as in a Pipeline, by the names ``layer1``, ``layer2``, ...:
-        ``set_params(layer2=BernoulliRBM(32), layer1__learning_rate=0.01)``, where an integer becomes its machine. The
-        hidden units of a layer must be of the type of the visible units of the next.
+        ``BernoulliRBM(n)``. Parameters of layers are reached as in a Pipeline, by the names ``layer1``, ``layer2`` and
+        so on: ``set_params(layer2=BernoulliRBM(32), layer1__learning_rate=0.01)``, where an integer becomes its
+        machine. The hidden units of a layer must be of the type of the visible units of the next.
 
     propagate : {"mean", "sample"}, default="mean"
-        What a layer learns from: the means of the hidden units below given the data, or states drawn from their law once.
+        What a layer learns from: the means of the hidden units below given the data, or states drawn from their law,
+        once and the same for equal rows.
 
     features : {"top", "all"} or int or list of int, default="top"
-        Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of the
-        given numbers, from 1.
+        Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
+        the given numbers, from 1.
 
     fine_tuning : {"up_down"} or FineTuning or UpDown or None, default=None
         Training of all layers together after the last one has learned, by the up-down algorithm [1]_; with settings,
-        ``FineTuning(n_iter=50, learning_rate=0.01)``, which are reached by ``fine_tuning__n_iter`` and so on. It unties the
-        way up (recognition) from the way down (generation).
+        ``FineTuning(n_iter=50, learning_rate=0.01)``, which are reached by ``fine_tuning__n_iter`` and so on. It unties
+        the way up (recognition) from the way down (generation).
 
     verbose : int, default=0
         Whether to show the progress of every layer, as an RBM does; layers may also have their own `verbose`.
@@ -93,8 +94,8 @@ class DBN(FineTuned, Belief):
 
     Notes
     -----
-    `score` is a lower bound on the mean log-likelihood [2]_, estimated without bias up to the error of log Z of the topmost
-    machine, so that networks can be compared by it, also with other densities.
+    `score` is a lower bound on the mean log-likelihood [2]_, estimated without bias up to the error of log Z of the
+    topmost machine, so that networks can be compared by it, also with other densities.
 
     References
     ----------

@@ -16,12 +16,14 @@ from ebm._batches import Rows, dense
 from ebm._checks import Array, resolve
 from ebm.gradients import ChainState
 from ebm.gradients.wake_sleep import UpDown
-from ebm.monitors import ProgressLine
+from ebm.likelihood import reconstruction_error
+from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._greedy import Greedy
 from ebm.sklearn_compat._layers import layer_seed, naming
+from ebm.sklearn_compat._learning import SHOWN_ROWS
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._trained import Trained
 from ebm.training import INTERRUPTED
@@ -40,7 +42,7 @@ class FineTuning(NestedSettings, BaseEstimator):
     method : {"up_down"} or UpDown, default="up_down"
         The up-down algorithm [1]_, by name or with its own settings: ``UpDown(n_steps=3)``.
 
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.05
         Step size of the updates, at the start of `schedule`.
 
     batch_size : int, default=100
@@ -113,7 +115,7 @@ class FineTuning(NestedSettings, BaseEstimator):
         self,
         method: Any = "up_down",
         *,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.05,
         batch_size: int = 100,
         n_iter: int = 10,
         optimizer: Any = "sgd",
@@ -195,6 +197,7 @@ class FineTuned(Greedy):
             with naming("fine_tuning"):
                 settings = fine_tuning_record(self.fine_tuning)
                 settings._plan(0)
+                settings._own_callbacks()
             return settings
         if go_on and self._is_tuned and len(self.layers) <= len(self.rbms_):
             raise ValueError(
@@ -205,7 +208,8 @@ class FineTuned(Greedy):
 
     def _forget_tuning(self) -> None:
         for name in ("_tuning", "history_"):
-            vars(self).pop(name, None)
+            if hasattr(self, name):
+                delattr(self, name)
 
     def _fit_stages(
         self,
@@ -255,16 +259,18 @@ class FineTuned(Greedy):
         extra: Extra | None,
     ) -> list[str]:
         """Train the whole stack, from where it is."""
-        rows = Rows(X, weights, None if extra is None else extra.columns)
+        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
+        rows = Rows(X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False))
         plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
-            own, line = (
+            callbacks, line = (
                 settings._own_callbacks(),
                 ProgressLine(f"{type(self).__name__} fine_tuning"),
             )
+            if self.verbose:
+                callbacks = [*shown(state.model, X), *callbacks, line]
             try:
-                callbacks = [*own, line] if self.verbose else own
                 stopped = training.train(state, rows, plan, settings.n_iter, callbacks)
             finally:
                 line.close()
@@ -280,6 +286,7 @@ class FineTuned(Greedy):
         extra: Extra | None,
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
+        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
         rows = dense(X) if extra is None else extra.below(dense(X))
@@ -291,20 +298,18 @@ class FineTuned(Greedy):
         """The state of training, in new arrays; what the last fine-tuning left of it goes on."""
         model, params = self._network()
         last, of = getattr(self, "_tuning", (None, ("", "")))
-        same, choices = said_of(model, plan)[0] == of[0], said_of(model, plan) == of
-        chains, mean = None, rows.mean()
-        if choices:
+        said, mean = said_of(model, plan), rows.mean().astype(rows.dtype)
+        if last is None or said[0] != of[0]:
+            return training.resume(model, params, plan, mean=mean)
+        chains = None
+        if said == of:
             h, mu, lam, own = last.chains
             chains = ChainState(h.copy(), mu.copy(), lam.copy(), own)
-        if same and last.origin is not None:
-            mean = last.origin
+        mean = mean if last.origin is None else last.origin
         state = training.resume(model, params, plan, chains=chains, mean=mean)
-        if last is not None:
-            state.n_steps = last.n_steps
-            state.history = {name: list(x) for name, x in last.history.items()}
-        if same:
-            state.bounds = last.bounds
-        if choices:
+        state.n_steps, state.bounds = last.n_steps, last.bounds
+        state.history = {name: list(x) for name, x in last.history.items()}
+        if said == of:
             state.memory = tuple(np.array(x) for x in last.memory)
         return state
 
@@ -315,6 +320,13 @@ class FineTuned(Greedy):
         self._directed = (down, up)
         self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
         self._tuning = (replace(state, theta=np.empty(0)), said_of(state.model, plan))
+
+
+def shown(model: Any, X: Any) -> list[Scorer]:
+    """What a verbose fit shows: the reconstruction error of some rows."""
+    step = -(-X.shape[0] // SHOWN_ROWS)
+    rows = dense(X[::step])
+    return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
 
 
 def said_of(model: Any, plan: training.Plan) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm._batches import blocks
 from ebm._checks import Array
-from ebm._random import Key, fold, stream
+from ebm._random import fold, stream
 from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
@@ -82,7 +82,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         The topmost layer sees the columns of `extra` beside what the others make of `X`.
 
         Layers that there are already stay as they are if more have been added on top of them, else each goes on. After
-        an interrupt the stack ends with the layer in which it happened.
+        an interrupt the layers above the one in which it happened are those that there were, if any.
         """
         check_repetitions(weights)
         machines = self._machines(seed)
@@ -109,7 +109,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             if not rbms:
                 raise
             stopped.append(f"{layer_name(len(rbms))}: {INTERRUPTED}")
-        self.rbms_ = rbms
+        self.rbms_ = rbms + known[len(rbms) :]
         self._directed = self._directed if kept else TIED
         return stopped
 
@@ -120,7 +120,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             before, after = fitted._model(), fresh._model()
             if type(fitted) is not type(fresh) or not same_units(before, after):
                 raise ValueError(
-                    f"{layer_name(k)} is {fresh!r}, but the layer to go on from is {fitted!r}. Fit anew "
+                    f"{layer_name(k)} is {type(fresh).__name__} of {after.visible!r} and {after.hidden!r}, but the layer "
+                    f"to go on from is {type(fitted).__name__} of {before.visible!r} and {before.hidden!r}. Fit anew "
                     "(warm_start=False) to change it."
                 )
             machine = copy.copy(fitted).set_params(**fresh.get_params(deep=False))
@@ -132,18 +133,13 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
     def _climb(self, step: Step, X: Any, seed: int, k: int) -> Array:
         """What layer `k` makes of rows of the layer below: their means, or states drawn once."""
-        key = fold(stream(seed, "positive"), PROPAGATION + k)
-        dtype = step[1].W.dtype
-        parts = [
-            self._climb_block(step, np.ascontiguousarray(block, dtype), key, first)
-            for first, block in blocks(X)
-        ]
+        key, dtype = fold(stream(seed, "positive"), PROPAGATION + k), step[1].W.dtype
+        parts = []
+        for _, block in blocks(X):
+            rows = np.ascontiguousarray(block, dtype)
+            mean = self.propagate == "mean"
+            parts.append(means_up([step], rows)[0] if mean else states_up(step, rows, key))
         return np.concatenate(parts)
-
-    def _climb_block(self, step: Step, rows: Array, key: Key, first_row: int) -> Array:
-        if self.propagate == "mean":
-            return means_up([step], rows)[0]
-        return states_up(step, rows, key, first_row)
 
     # One update of every layer
 
@@ -159,8 +155,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         machines = self._machines(seed)
         if not first and len(machines) != len(self.rbms_):
             raise ValueError(
-                f"layers holds {len(machines)} layers, but the model to go on from has {len(self.rbms_)}. Call fit, with "
-                "warm_start=True to keep what there is."
+                f"layers holds {len(machines)} layers, but the model to go on from has {len(self.rbms_)}. Call fit, "
+                "with warm_start=True to keep what there is."
             )
         machines = machines if first else self._known(machines)
         stopped = []

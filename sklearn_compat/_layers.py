@@ -1,5 +1,8 @@
 """A stack of machines as one parameter: nested names for its layers, and what may stand on what."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
 from numbers import Integral
 from typing import Any
 
@@ -19,8 +22,8 @@ LAYER_SEEDS = 1 << 42
 class NestedLayers:
     """The parameter `layers`, a list of machines or sizes, with the names ``layer1``, ``layer2``, ... for its entries.
 
-    As in a Pipeline, ``layer2=RBM(32)`` replaces an entry and ``layer2__learning_rate=0.01`` reaches into it, which turns
-    a size into its machine (abstract; in front of BaseEstimator).
+    As in a Pipeline, ``layer2=RBM(32)`` replaces an entry and ``layer2__learning_rate=0.01`` reaches into it, which
+    turns a size into its machine (abstract; in front of BaseEstimator).
     """
 
     layers: Any
@@ -80,7 +83,9 @@ class NestedLayers:
 
     def _sk_visual_block_(self) -> Any:
         """What the HTML representation shows: one layer after the other, as in a Pipeline."""
-        names, layers = zip(*self._named_layers(), strict=True) if self._named_layers() else ((), ())
+        names, layers = (
+            zip(*self._named_layers(), strict=True) if self._named_layers() else ((), ())
+        )
         machines = [BernoulliRBM(int(x)) if is_size(x) else x for x in layers]
         details = [f"{name}: {type(x).__name__}" for name, x in zip(names, machines, strict=True)]
         return _VisualBlock(
@@ -132,7 +137,9 @@ def as_machine(layer: Any, name: str) -> BaseRBM:
         machine: BaseRBM = clone(layer)
         return machine
     if is_size(layer):
-        raise ValueError(f"layers must hold positive numbers of hidden units. Got {layer} as {name}.")
+        raise ValueError(
+            f"layers must hold positive numbers of hidden units. Got {layer} as {name}."
+        )
     hint = ""
     if isinstance(layer, type) and issubclass(layer, BaseRBM):
         hint = f" Write {layer.__name__}()."
@@ -146,30 +153,25 @@ def as_machine(layer: Any, name: str) -> BaseRBM:
 
 def check_joints(machines: list[BaseRBM]) -> None:
     """ValueError where the hidden units of one machine are not what the visible ones of the next are."""
-    for k, (lower, upper) in enumerate(zip(machines, machines[1:], strict=False)):
+    for k, (lower, upper) in enumerate(pairwise(machines)):
         hidden, visible = lower._model().hidden, upper._model().visible
         if type(hidden) is not type(visible):
             below, above = layer_name(k), layer_name(k + 1)
             kind = type(hidden).__name__.lower()
             raise ValueError(
                 f"layers: the hidden units of {below}, {type(lower).__name__}, are {hidden!r}, but {above}, "
-                f"{type(upper).__name__}, has the visible units {visible!r}. They are the same units: give {above} that "
-                f"type, RBM(..., visible={kind!r}), or {below} hidden units of the other."
+                f"{type(upper).__name__}, has the visible units {visible!r}. They are the same units: give {above} "
+                f"that type, RBM(..., visible={kind!r}), or {below} hidden units of the other."
             )
 
 
-class naming:
-    """Context in which a ValueError is raised again with the layer's name in front."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: Any, error: Any, trace: Any) -> None:
-        if isinstance(error, ValueError):
-            raise ValueError(f"{self._name}: {error}") from error
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Raise a ValueError again with the name of the layer or stage in front."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
 
 
 def same_units(one: Bipartite, other: Bipartite) -> bool:

@@ -54,21 +54,23 @@ class BaseNetwork(Trained):
         self.layer_params_ = list(params)
         self.coefs_, self.intercepts_ = [x.W for x in dense], [x.bias for x in dense]
 
-    def _dtype(self) -> Any:
+    def _dtype(self, params: Any = None) -> Any:
         return self.coefs_[0].dtype
 
     def _state(self, plan: training.Plan) -> training.State:
         """A training state at the parameters that the fitted attributes hold."""
         return training.begin(self._model(), self._params(), plan, no_chains(self._dtype()))
 
-    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
-        """`function` of the parameters and dense rows, applied to `X` block by block."""
+    def _outputs(self, X: Any, kind: str = "predict") -> Array:
+        """Those of the method `kind` of the network."""
         params = self._params()
-        return self._of_blocks(params, check_rows(self, X, reset=False), function)
+        return self._of_blocks(
+            params, check_rows(self, X, reset=False), getattr(self._model(), kind)
+        )
 
     def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Array], Array]) -> Array:
         """The same of rows that have been checked."""
-        dtype = params[0][0].dtype if len(params[0]) else self._dtype()
+        dtype = self._dtype()
         return np.concatenate(
             [function(params, np.ascontiguousarray(block, dtype)) for _, block in blocks(X)]
         )

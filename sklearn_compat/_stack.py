@@ -7,12 +7,13 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._batches import blocks, dense
+from ebm._batches import blocks, dense, row_fingerprints
 from ebm._checks import Array, as_rows
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.extra_units import Beside
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
+from ebm.samplers import sample_by_content
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._layers import is_size
@@ -204,11 +205,11 @@ def means_up(steps: list[Step], x: Array) -> list[Array]:
     return means
 
 
-def states_up(step: Step, x: Array, key: Key, first_row: int) -> Array:
-    """Draws of one layer given rows `x` of the one below, of which the first has the number `first_row`."""
+def states_up(step: Step, x: Array, key: Key) -> Array:
+    """Draws of one layer given rows `x` of the one below, the same for equal rows."""
     model, params = step
     inputs = model.hidden_input(params, x)
-    return model.hidden.sample(params.hidden, inputs, key, first_row=first_row)
+    return sample_by_content(model.hidden, params.hidden, inputs, row_fingerprints(x), key)
 
 
 def as_step(layer: Directed, unit: Unit) -> Step:

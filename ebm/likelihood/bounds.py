@@ -15,7 +15,7 @@ The average of `n_samples` draws of h estimates the bound without bias. The loga
 number of draws, from below; but an estimate of it may, by luck, exceed log p(v), as an estimate of the other may.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -24,12 +24,14 @@ from ebm._random import Key, fold
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
 from ebm.energies.states import state_blocks
 from ebm.likelihood.ais import log_mean
+from ebm.samplers.by_content import sample_by_content
 
-METHODS = ("elbo", "importance", "exact")
+METHODS = ("elbo", "importance", "exact", "auto")
 # Rows at a time: the draws of a row do not depend on it.
 BLOCK_ROWS = 1000
 # Hidden units below the topmost layer of which all states are visited.
 MAX_ENUMERATED = 20
+MAX_UNASKED = 8  # as many where nobody asked for it
 
 
 def variational_bound(
@@ -55,9 +57,10 @@ def variational_bound(
         Draw number s of row r depends on these two numbers alone, or on s and the row's identity.
     n_samples : int
         Draws of the hidden layers per row.
-    method : {"elbo", "importance", "exact"}
+    method : {"elbo", "importance", "exact", "auto"}
         "elbo": the variational bound, E_Q[log w], by averaging draws. "importance": the logarithm of the mean w, in
         expectation no lower. "exact": the variational bound by visiting all states of the layers 1, ..., L - 1.
+        "auto": that where these have 8 units of two states at most, else "elbo".
     identities : ndarray of shape (rows,), optional
         64-bit numbers that stand for the rows, :func:`~ebm._batches.row_fingerprints` for example: estimates for a row
         then do not depend on where it stands, nor on which rows there are besides.
@@ -104,7 +107,7 @@ def variational_bound(
         raise ValueError(f"method must be one of {METHODS}. Got {method!r} instead.")
     check_integer(n_samples, "n_samples")
     x, extra = _parts(model, params, v)
-    if method == "exact":
+    if method == "exact" or (method == "auto" and _can_be_exact(model, params)):
         return _exact_bound(model, params, x, extra) - log_z, np.zeros(len(x))
     values, errors = np.empty(len(x)), np.empty(len(x))
     step = BLOCK_ROWS if identities is None else max(1, BLOCK_ROWS // n_samples)
@@ -114,8 +117,8 @@ def variational_bound(
         if identities is None:
             log_w = log_weights(model, params, x[rows], key, n_samples, extra=part, first_row=first)
         else:
-            keys = [fold(key, int(number)) for number in identities[rows]]
-            log_w = log_weights_by_row(model, params, x[rows], keys, n_samples, extra=part)
+            same = identities[rows]
+            log_w = log_weights_by_content(model, params, x[rows], key, n_samples, same, extra=part)
         values[rows], errors[rows] = _summary(log_w, method)
     return values - log_z, errors if params.down else np.zeros(len(x))
 
@@ -142,23 +145,22 @@ def log_weights(
     return log_w
 
 
-def log_weights_by_row(
+def log_weights_by_content(
     model: BeliefNetwork,
     params: BeliefParameters,
     x: Array,
-    keys: Sequence[Key],
+    key: Key,
     n_samples: int,
+    identities: Array,
     *,
     extra: Array | None = None,
 ) -> Array:
-    """:func:`log_weights` where each row has a key of its own, of which draw s takes the numbers of row s."""
+    """:func:`log_weights` of draws that depend on the rows' identities (:func:`~ebm.samplers.sample_by_content`)."""
     states = [np.repeat(x, n_samples, axis=0)]
     for k, (layer, unit) in enumerate(zip(params.up, model.units[1:], strict=False)):
         inputs = states[-1] @ layer.W
-        for r, key in enumerate(keys):
-            mine = slice(r * n_samples, (r + 1) * n_samples)
-            inputs[mine] = unit.sample(layer.own, inputs[mine], fold(key, k))
-        states.append(inputs)
+        once = fold(key, k)
+        states.append(sample_by_content(unit, layer.own, inputs, identities, once, n_samples))
     extra = None if extra is None else np.repeat(extra, n_samples, axis=0)
     log_w: Array = model.log_joint(params, states, extra) - model.log_recognition(params, states)
     return log_w.reshape(len(x), n_samples)
@@ -195,7 +197,7 @@ def _explanations(
     """For each row, by its number, all states of the layers 1, ..., L - 1 in blocks, beside copies of the row."""
     sizes = model.shape(params)[1:-1]
     kinds = [unit.states for unit in model.units[1:-1] if unit.states is not None]
-    if sum(sizes) > MAX_ENUMERATED or len(kinds) < len(sizes) or any(len(s) != 2 for s in kinds):
+    if not _can_be_exact(model, params, MAX_ENUMERATED):
         raise ValueError(
             f"Hidden layers of {sizes} units below the topmost one: only {MAX_ENUMERATED} units of two states can be "
             "enumerated. Use method='elbo'."
@@ -207,6 +209,14 @@ def _explanations(
         for row in range(len(x)):
             same = np.full(len(block), row)
             yield row, [x[same], *hidden], None if extra is None else extra[same]
+
+
+def _can_be_exact(model: BeliefNetwork, params: BeliefParameters, most: int = MAX_UNASKED) -> bool:
+    """Whether the layers 1, ..., L - 1 have at most so many units, all of two states."""
+    kinds = [unit.states for unit in model.units[1:-1]]
+    return sum(model.shape(params)[1:-1]) <= most and all(
+        states is not None and len(states) == 2 for states in kinds
+    )
 
 
 def _parts(model: BeliefNetwork, params: BeliefParameters, v: Array) -> tuple[Array, Array | None]:

@@ -122,22 +122,29 @@ class Network:
         """What the last layer hands to the loss: (rows, n_in) -> (rows, outputs)."""
         free = False
         for layer, own in zip(self.layers, params, strict=True):
-            x, _ = layer.forward(own, x, Context(free=free))
-            free = True  # nobody comes back
-        return x
+            y, _ = layer.forward(own, x, Context(free=free))
+            free = free or y is not x  # nobody comes back; but the first input is the caller's
+            x = y
+        return x if free else x.copy()
 
     def predict(self, params: Parameters, x: Array) -> Array:
         """Predictions, the loss's output function included: (rows, n_in) -> (rows, outputs)."""
         return self.loss.output(self.linear(params, x))
 
+    def probabilities(self, params: Parameters, x: Array) -> Array:
+        """Predictions of a network that classifies; a single output is that of the second of two classes."""
+        return self.loss.output(self._of_classes(params, x))
+
     def log_probabilities(self, params: Parameters, x: Array) -> Array:
-        """Logarithms of the predictions of a network that classifies; a single output is the second of two classes."""
-        z = self.linear(params, x)
-        if z.shape[1] == 1:
-            z = np.hstack([-z, z])
-        elif isinstance(self.loss, CrossEntropy):
+        """Their logarithms, also where they are too small to be told from zero."""
+        z = self._of_classes(params, x)
+        if isinstance(self.loss, CrossEntropy):
             return log_softmax(z, axis=1)
         return -np.logaddexp(0, -z)
+
+    def _of_classes(self, params: Parameters, x: Array) -> Array:
+        z = self.linear(params, x)
+        return np.hstack([-z, z]) if z.shape[1] == 1 else z
 
     def mean_loss(
         self, params: Parameters, x: Array, targets: Array, weights: Array | None = None
@@ -181,7 +188,7 @@ class Network:
             last, kept = layer.forward(own, last, Context(key is not None, own_key, 0, free))
             saved.append(kept)
             free = not layer.keeps_output
-        value, delta = self.loss.evaluate(last, targets, weights)
+        value, delta = self.loss.evaluate(last if free else last.copy(), targets, weights)
         if not np.isfinite(value):
             return Step(value, self._infinite_output(params, x))
         del last
