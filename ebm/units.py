@@ -40,9 +40,8 @@ from ebm._kernels.one_hot import OneHotParameters
 from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
 
-# How far the probabilities of a group may be from summing to one: what single precision leaves of a thousand.
+# How far the probabilities of a group may be from summing to one.
 TOTAL_TOLERANCE = 1e-3
-
 # Lower and upper bounds (units,) by layer and name of the parameter.
 Bounds = dict[str, dict[str, tuple[Array, Array]]]
 
@@ -274,7 +273,7 @@ class OneHot(Linear):
 
     @property
     def n_grouped(self) -> int:
-        """How many units belong to groups."""
+        """How many units are in groups."""
         return sum(self.sizes)
 
     def groups(self, n_units: int) -> list[slice]:
@@ -289,9 +288,7 @@ class OneHot(Linear):
     def extra_states(self, n_extra: int) -> Array:
         """All states (states, n_extra) of the last `n_extra` units, which must be those of the groups."""
         if n_extra != self.n_grouped:
-            raise ValueError(
-                f"sizes={self.sizes} are {self.n_grouped} units. Got n_extra={n_extra}."
-            )
+            raise ValueError(f"sizes={self.sizes} are {self.n_grouped} units. Got {n_extra}.")
         chosen = np.indices(self.sizes).reshape(len(self.sizes), -1)
         return np.hstack([np.eye(n)[k] for n, k in zip(self.sizes, chosen, strict=True)])
 
@@ -307,9 +304,7 @@ class OneHot(Linear):
     def neutral(self, n_units: int, dtype: Any) -> OneHotParameters:
         """Zero biases, and the groups' numbers."""
         if n_units < self.n_grouped:
-            raise ValueError(
-                f"sizes={self.sizes} are {self.n_grouped} units, but the layer has {n_units}."
-            )
+            raise ValueError(f"sizes={self.sizes} are more units than the {n_units} of the layer.")
         number = np.zeros(n_units, dtype)
         for k, group in enumerate(self.groups(n_units)):
             number[group] = k + 1
@@ -321,15 +316,13 @@ class OneHot(Linear):
         if reason or x.ndim < 2:  # entries of a sparse matrix, of which no sums are known
             return reason
         for group in self.groups(x.shape[1]):
-            total = x[:, group].sum(axis=1, dtype=np.float64)
+            total, unknown = x[:, group].sum(axis=1, dtype=np.float64), np.isnan(x[:, group])
             columns = f"columns {group.start} to {group.stop - 1}"
             if (np.abs(total - 1) > TOTAL_TOLERANCE).any():
+                return f"rows whose {columns} do not sum to one, as those of a group have to"
+            if (unknown.any(axis=1) & ~unknown.all(axis=1)).any():
                 return (
-                    f"rows whose {columns} do not sum to one, but exactly one unit of a group is on"
-                )
-            if (np.isnan(total) & ~np.isnan(x[:, group]).all(axis=1)).any():
-                return (
-                    f"NaN in some of the {columns}, but a group is known as a whole or not at all"
+                    f"NaN in some of the {columns}, a group that is known as a whole or not at all"
                 )
         return ""
 

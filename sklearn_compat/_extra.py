@@ -34,5 +34,6 @@ class Extra(NamedTuple):
     def _joined(self, X: Any, columns: Array) -> Any:
         columns = columns.astype(X.dtype, copy=False)
         if sparse.issparse(X):
-            return sparse.hstack([X, sparse.csr_matrix(columns)], format="csr")
+            parts: Any = [X, sparse.csr_matrix(columns)]
+            return sparse.hstack(parts, format="csr")
         return np.hstack([X, columns])

@@ -260,7 +260,9 @@ class FineTuned(Greedy):
     ) -> list[str]:
         """Train the whole stack, from where it is."""
         X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
-        rows = Rows(X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False))
+        rows = Rows(
+            X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False)
+        )
         plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
@@ -269,7 +271,8 @@ class FineTuned(Greedy):
                 ProgressLine(f"{type(self).__name__} fine_tuning"),
             )
             if self.verbose:
-                callbacks = [*shown(state.model, X), *callbacks, line]
+                seen = X if extra is None else extra.beside(X, None)[0]
+                callbacks = [*shown(state.model, seen), *callbacks, line]
             try:
                 stopped = training.train(state, rows, plan, settings.n_iter, callbacks)
             finally:

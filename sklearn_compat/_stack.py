@@ -11,7 +11,6 @@ from ebm._batches import blocks, dense, row_fingerprints
 from ebm._checks import Array, as_rows
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.extra_units import Beside
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.samplers import sample_by_content
 from ebm.sklearn_compat._base import BaseRBM
@@ -21,8 +20,8 @@ from ebm.sklearn_compat._validation import FLOATS, check_rows
 from ebm.units import Bernoulli, Unit
 
 Machine = tuple[Bipartite, BipartiteParameters]
-# One step up: a model whose hidden layer is the upper one.
-Step = tuple[Bipartite | Beside, BipartiteParameters]
+# One step up: a model, or what is Beside it, whose hidden layer is the upper one.
+Step = tuple[Any, BipartiteParameters]
 
 
 class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
@@ -54,7 +53,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
     def _steps_up(self) -> list[Step]:
         """One model for every step up, by recognition; its parameters are no copies."""
         check_is_fitted(self, "rbms_")
-        steps = [(rbm._model(), rbm._params()) for rbm in self.rbms_]
+        steps: list[Step] = [(rbm._model(), rbm._params()) for rbm in self.rbms_]
         for k, layer in enumerate(self._directed[1]):
             steps[k] = as_step(layer, steps[k][0].hidden)
         return steps

@@ -129,7 +129,7 @@ def test_impossible_sizes_are_refused(sizes):
 
 
 def test_layers_with_too_few_units_are_refused():
-    with pytest.raises(ValueError, match="5 units, but the layer has 4"):
+    with pytest.raises(ValueError, match="more units than the 4 of the layer"):
         UNIT.neutral(4, np.float64)
 
 
