@@ -120,9 +120,9 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             before, after = fitted._model(), fresh._model()
             if type(fitted) is not type(fresh) or not same_units(before, after):
                 raise ValueError(
-                    f"{layer_name(k)} is {type(fresh).__name__} of {after.visible!r} and {after.hidden!r}, but the layer "
-                    f"to go on from is {type(fitted).__name__} of {before.visible!r} and {before.hidden!r}. Fit anew "
-                    "(warm_start=False) to change it."
+                    f"{layer_name(k)} is {type(fresh).__name__} of {after.visible!r} and {after.hidden!r}, but the "
+                    f"layer to go on from is {type(fitted).__name__} of {before.visible!r} and {before.hidden!r}. Fit "
+                    "anew (warm_start=False) to change it."
                 )
             machine = copy.copy(fitted).set_params(**fresh.get_params(deep=False))
             machine._title = fresh._title

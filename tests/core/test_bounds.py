@@ -212,7 +212,7 @@ def test_what_cannot_be_bounded_is_refused():
         variational_bound(model, params, v[:, :4], 0.0, KEY)
 
 
-@pytest.mark.parametrize("unit, n", [(Gaussian(), 2), (Bernoulli(), 21)])
+@pytest.mark.parametrize(("unit", "n"), [(Gaussian(), 2), (Bernoulli(), 21)])
 def test_layers_without_a_list_of_states_are_not_enumerated(unit, n):
     lower, upper = Bipartite(Bernoulli(), unit), Bipartite(unit, Bernoulli())
     below = lower.unpack(np.zeros(2 * n + 2 + n * len(unit.fields)), 2, n)

@@ -205,7 +205,7 @@ def test_warm_start_takes_changed_settings_but_no_other_size():
     with pytest.raises(ValueError, match="layer2: n_components is 5"):
         dbn.set_params(layer2__n_components=5).fit(X)
     assert same_stack(dbn, pickle.loads(fitted))
-    with pytest.raises(ValueError, match="layer1 is GaussianRBM .* to go on from is BernoulliRBM"):
+    with pytest.raises(ValueError, match=r"layer1 is GaussianRBM .* to go on from is BernoulliRBM"):
         dbn.set_params(layer1=GaussianRBM()).fit(X)
 
 
@@ -397,7 +397,7 @@ def test_layers_that_are_none(layers, said):
 
 @pytest.mark.parametrize("features", [0, 3, [], [1, 3], [1.5], ["top"], [True], "bottom"])
 def test_features_that_there_are_not(features):
-    with pytest.raises(ValueError, match="features|'features' parameter"):
+    with pytest.raises(ValueError, match=r"features|'features' parameter"):
         DBN([3, 2], features=features).fit(X)
 
 
