@@ -20,11 +20,13 @@ from ebm.likelihood import reconstruction_error
 from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._greedy import Greedy
 from ebm.sklearn_compat._layers import layer_seed, naming
 from ebm.sklearn_compat._learning import SHOWN_ROWS
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._trained import Trained
+from ebm.training import INTERRUPTED
 
 METHODS = {"up_down": UpDown}
 method_record = partial(resolve, known=METHODS, base=UpDown, argument="method")
@@ -209,10 +211,59 @@ class FineTuned(Greedy):
             if hasattr(self, name):
                 delattr(self, name)
 
-    def _tune(self, settings: FineTuning, X: Any, weights: Array | None, seed: int) -> list[str]:
+    def _fit_stages(
+        self,
+        settings: FineTuning | None,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        go_on: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
+        """Train the layers one after the other, and then the whole; what did not come to its end."""
+        tuned = go_on and self._is_tuned
+        if not tuned:
+            self._forget_tuning()
+        stopped = []
+        if not tuned or len(self.layers) > len(self.rbms_):
+            stopped = self._learn_layers(X, weights, seed, go_on, extra)
+        if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
+            stopped += self._tune(settings, X, weights, seed, extra)
+        self._seed, self._n_draws = seed, -1
+        return stopped
+
+    def _update_stages(
+        self,
+        settings: FineTuning | None,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        first: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
+        """One update of every layer, or of the whole once that has begun."""
+        if settings is not None and not first and self._is_tuned:
+            stopped = self._tune_once(settings, X, weights, seed, extra)
+        else:
+            stopped = self._update_layers(X, weights, seed, first, extra)
+        if first:
+            self._seed, self._n_draws = seed, -1
+        return stopped
+
+    def _tune(
+        self,
+        settings: FineTuning,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        extra: Extra | None,
+    ) -> list[str]:
         """Train the whole stack, from where it is."""
         X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
-        rows, plan = Rows(X, weights), settings._plan(layer_seed(seed, STAGE))
+        rows = Rows(
+            X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False)
+        )
+        plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
             callbacks, line = (
@@ -220,7 +271,8 @@ class FineTuned(Greedy):
                 ProgressLine(f"{type(self).__name__} fine_tuning"),
             )
             if self.verbose:
-                callbacks = [*shown(state.model, X), *callbacks, line]
+                seen = X if extra is None else extra.beside(X, None)[0]
+                callbacks = [*shown(state.model, seen), *callbacks, line]
             try:
                 stopped = training.train(state, rows, plan, settings.n_iter, callbacks)
             finally:
@@ -229,13 +281,19 @@ class FineTuned(Greedy):
         return [f"fine_tuning: {stopped}"] if stopped else []
 
     def _tune_once(
-        self, settings: FineTuning, X: Any, weights: Array | None, seed: int
+        self,
+        settings: FineTuning,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        extra: Extra | None,
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
         X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
-        stopped = training.single_update(state, dense(X), weights, plan)
+        rows = dense(X) if extra is None else extra.below(dense(X))
+        stopped = training.single_update(state, rows, weights, plan)
         self._keep_tuned(state, plan)
         return [f"fine_tuning: {stopped}"] if stopped else []
 

@@ -8,6 +8,7 @@ from ebm import (
     RBM,
     BernoulliRBM,
     BoltzmannMachine,
+    DBNClassifier,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
     FineTuning,
@@ -50,6 +51,9 @@ ESTIMATORS = [
     HopfieldNetwork(temperature=0.1, max_sweeps=3),
     DBN((4, 3)),
     DBN([GaussianRBM(5, variance="unit"), 4, BernoulliRBM(3)], features="all", propagate="sample"),
+    DBNClassifier(),
+    DBNClassifier([16], fine_tuning="up_down"),
+    DBNClassifier([24, BernoulliRBM(16, gradient="cd")], features="all", propagate="sample"),
     DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
 ]
 
