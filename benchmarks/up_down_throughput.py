@@ -3,8 +3,8 @@
     python benchmarks/up_down_throughput.py [--batch 100] [--repeats 60]
 
 A contrastive step (k = 1) is sixteen products: three for each directed layer awake (recognition, prediction, gradient),
-three asleep, and four of the top, whose gradient is one product of the stacked phases. Ours and the floor take turns; the
-figure is the ratio of the medians, in single precision, with one BLAS thread and with all.
+three asleep, and four of the top, whose gradient is one product of the stacked phases. Ours and the floor take turns;
+the figure is the ratio of the medians, in single precision, with one BLAS thread and with all.
 """
 
 import argparse
