@@ -13,6 +13,8 @@ _HOMES = {
     "GaussianRBM": "ebm.sklearn_compat",
     "HopfieldNetwork": "ebm.sklearn_compat",
     "RBM": "ebm.sklearn_compat",
+    "MLPClassifier": "ebm.sklearn_compat",
+    "MLPRegressor": "ebm.sklearn_compat",
     "DenseAssociativeMemory": "ebm.sklearn_compat",
     "DenseAssociativeClassifier": "ebm.sklearn_compat",
     "ModernHopfieldNetwork": "ebm.sklearn_compat",

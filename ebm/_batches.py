@@ -16,15 +16,27 @@ from ebm._checks import Array
 from ebm._kernels.fingerprints import fingerprints
 from ebm._random import Key, words
 
+# Odd multiplier that sets targets off from features.
+TARGETS = np.uint64(0xA54FF53A5F1D36F1)
 # Dense rows handled at a time where the whole of X must be passed over: about 2 MB of float64.
 BLOCK_NUMBERS = 1 << 18
 
 
 class Rows:
-    """Rows of `X` (dense or CSR, not copied, never written) with `weights` (rows,), or None for equal ones."""
+    """Rows of `X` (dense or CSR, not copied, never written) with `weights` (rows,), or None for equal ones.
 
-    def __init__(self, X: Any, weights: Array | None = None) -> None:
-        self._X = X
+    With `targets` (rows, n_targets), of the dtype of X, every row is that of X followed by its targets. With `shuffle`
+    false an epoch takes the rows in the order in which they are stored.
+    """
+
+    def __init__(
+        self,
+        X: Any,
+        weights: Array | None = None,
+        targets: Array | None = None,
+        shuffle: bool = True,
+    ) -> None:
+        self._X, self._targets, self._shuffle = X, targets, shuffle
         self._weights = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
         self._weighted = weights is not None and not np.array_equal(
             self._weights, np.floor(self._weights)
@@ -33,10 +45,11 @@ class Rows:
     @cached_property
     def _copies(self) -> tuple[Array, Array]:
         """Row index and 64-bit identity of each copy of each row, for those who walk them."""
-        content = self._fingerprints()
         counts = np.ceil(self._weights).astype(np.int64)
         index = np.repeat(np.arange(len(counts)), counts)
-        content = content[index]
+        content = self._fingerprints()[index]
+        if not self._shuffle:  # the order is part of what they are
+            return index, content * np.arange(1, 2 * len(index), 2, dtype=np.uint64)
         order = np.argsort(content, kind="stable")
         ranked = content[order]
         first = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
@@ -44,10 +57,9 @@ class Rows:
         return index[order], ranked + number.astype(np.uint64) * np.uint64(0xBB67AE8584CAA73B)
 
     def _fingerprints(self) -> Array:
-        content = np.empty(self._X.shape[0], np.uint64)
-        for start, block in blocks(self._X):
-            single = np.require(block, np.float32, ["C", "W"])
-            fingerprints(single.view(np.uint32), content[start : start + len(block)])
+        content = _fingerprints(self._X)
+        if self._targets is not None:
+            content += _fingerprints(self._targets) * TARGETS
         return content
 
     def __len__(self) -> int:
@@ -60,8 +72,9 @@ class Rows:
 
     @property
     def n_columns(self) -> int:
-        """Count of features."""
-        return int(self._X.shape[1])
+        """Count of features, and targets if there are any."""
+        own: int = self._X.shape[1]
+        return own if self._targets is None else own + self._targets.shape[1]
 
     @property
     def fingerprint(self) -> str:
@@ -73,7 +86,7 @@ class Rows:
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices of one epoch in random order, and their weights, or None when all are one."""
         index, identity = self._copies
-        order = index[np.argsort(words(key, identity))]
+        order = index[np.argsort(words(key, identity))] if self._shuffle else index
         if not self._weighted:
             return order, None
         # The last copy of a row carries the fraction; which of its places in the order that is does not matter.
@@ -100,10 +113,16 @@ class Rows:
 
     def gather(self, index: Array, out: Array) -> None:
         """Write the rows `index` to `out` (len(index), columns)."""
-        if hasattr(self._X, "toarray"):
+        n_own = self._X.shape[1]
+        if self._targets is not None:
+            np.take(self._targets, index, axis=0, out=out[:, n_own:], mode="clip")
+            out = out[:, :n_own]
+        if not hasattr(self._X, "toarray"):
+            np.take(self._X, index, axis=0, out=out, mode="clip")
+        elif out.flags.c_contiguous:
             self._X[index].toarray(out=out)
         else:
-            np.take(self._X, index, axis=0, out=out, mode="clip")
+            out[:] = self._X[index].toarray()
 
     @property
     def total_weight(self) -> float:
@@ -111,18 +130,26 @@ class Rows:
         return float(self._weights.sum())
 
     def mean(self) -> Array:
-        """Weighted mean of each column, in double precision."""
-        total = np.zeros(self.n_columns)
+        """Weighted mean of each feature, in double precision."""
+        total = np.zeros(self._X.shape[1])
         for start, block in blocks(self._X):
             total += self._weights[start : start + len(block)].astype(block.dtype) @ block
         return total / self.total_weight
 
     def variance(self, mean: Array) -> Array:
-        """Weighted variance of each column around its `mean`, in double precision."""
-        total = np.zeros(self.n_columns)
+        """Weighted variance of each feature around its `mean`, in double precision."""
+        total = np.zeros(self._X.shape[1])
         for start, block in blocks(self._X):
             total += self._weights[start : start + len(block)] @ (block - mean) ** 2
         return total / self.total_weight
+
+
+def _fingerprints(X: Any) -> Array:
+    content = np.empty(X.shape[0], np.uint64)
+    for start, block in blocks(X):
+        single = np.require(block, np.float32, ["C", "W"])
+        fingerprints(single.view(np.uint32), content[start : start + len(block)])
+    return content
 
 
 def blocks(X: Any) -> Iterator[tuple[int, Array]]:

@@ -3,7 +3,7 @@
 Also home of :class:`Record`, the small frozen settings that choose an algorithm.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
@@ -51,7 +51,7 @@ def _same(a: Any, b: Any) -> bool:
     return a is b or bool(np.array_equal(a, b))
 
 
-def resolve(value: Any, known: Mapping[str, type[R]], base: type[R], argument: str) -> R:
+def resolve(value: Any, known: Mapping[str, Callable[[], R]], base: type[R], argument: str) -> R:
     """The record that `value`, a name in `known` or a record of type `base`, stands for."""
     if isinstance(value, base):
         return value

@@ -47,8 +47,9 @@ class State:
 
     Attributes
     ----------
-    model : Bipartite or Pairwise or Completion
-    shape : tuple (n_visible, n_hidden)
+    model : Bipartite or Pairwise or Completion or Network
+    shape : tuple of int
+        With which the model unpacks `theta`: (n_visible, n_hidden) of two layers.
     theta : ndarray of shape (parameters,)
         All parameters of the law of v - `origin`, in one vector.
     memory : tuple of ndarray
@@ -68,12 +69,14 @@ class State:
         What monitors keep from epoch to epoch.
     first_step, epoch : int
         Updates before this fit began, and epochs of it that are done.
+    slowdown : float
+        Factor on the learning rate, besides that of the schedule, that monitors have set.
     finished : bool
         Whether a monitor has ended this fit.
     """
 
     model: Any
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     theta: Array
     memory: tuple[Array, ...]
     chains: ChainState
@@ -86,6 +89,7 @@ class State:
     first_step: int = 0
     epoch: int = 0
     finished: bool = False
+    slowdown: float = 1.0
 
     @property
     def local(self) -> Any:
@@ -137,25 +141,32 @@ def resume(
     if chains is None:
         key = fold(stream(plan.seed, "init"), 1)
         chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
-    _check_regularization(plan, model)
     if not plan.gradient.centered:
         chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
+    return begin(model, params, plan, chains, origin)
+
+
+def begin(
+    model: Any, params: Any, plan: Plan, chains: ChainState, origin: Array | None = None
+) -> State:
+    """A state at given parameters, those of the law of v - `origin`, and chains."""
+    _check_regularization(plan, model, params)
     theta = model.pack(params)
     memory = plan.optimizer.start(theta)
     return State(model, model.shape(params), theta, memory, chains, model.bounds(params), origin)
 
 
-def _check_regularization(plan: Plan, model: Any) -> None:
+def _check_regularization(plan: Plan, model: Any, params: Any) -> None:
     held, layered = plan.regularization, isinstance(model, Bipartite)
     if held.needs_binary_units and (not layered or model.hidden.states != (0.0, 1.0)):
         raise ValueError(
             "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
             f"Got {getattr(model, 'hidden', model)!r}."
         )
-    if held.max_norm is not None and not layered:
+    if held.max_norm is not None and not model.columns(params):
         raise ValueError(
-            "regularization: max_norm limits the weights into each hidden unit of two layers. Use weight_decay, l1 or "
-            f"clip_norm. Got {model!r}."
+            "regularization: max_norm limits the weights from one layer into each unit of another. Use weight_decay, "
+            f"l1 or clip_norm. Got {model!r}."
         )
 
 
@@ -169,7 +180,7 @@ def save(path: str | os.PathLike[str], state: State, plan: Plan, rows: Rows, n_e
 def load(
     path: str | os.PathLike[str],
     model: Any,
-    shape: tuple[int, int],
+    shape: tuple[int, ...],
     plan: Plan,
     rows: Rows,
     n_epochs: int,
@@ -218,6 +229,7 @@ def _progress(state: State) -> dict[str, Any]:
         "first_step": state.first_step,
         "epoch": state.epoch,
         "finished": state.finished,
+        "slowdown": state.slowdown,
     }
 
 
@@ -251,10 +263,9 @@ def _from_arrays(model: Any, header: dict[str, Any], arrays: dict[str, Array]) -
     for name, low in group("low").items():
         layer, field_name = name.split(".")
         bounds[layer][field_name] = (low, high[name])
-    n_visible, n_hidden = header["shape"]
     return State(
         model,
-        (n_visible, n_hidden),
+        tuple(header["shape"]),
         arrays["theta"],
         tuple(group("memory").values()),
         ChainState(arrays["h"], arrays["mu"], arrays["lam"], tuple(group("own").values())),
@@ -267,4 +278,5 @@ def _from_arrays(model: Any, header: dict[str, Any], arrays: dict[str, Array]) -
         header["first_step"],
         header["epoch"],
         header["finished"],
+        header["slowdown"],
     )

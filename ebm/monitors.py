@@ -41,6 +41,8 @@ class Report:
         Numbers recorded for this epoch so far.
     checkpoints : list of path
         Files to which training is to be written when all callbacks have been called.
+    slowdowns : list of float
+        Factors by which the learning rate of all later epochs is multiplied.
     """
 
     epoch: int
@@ -53,6 +55,7 @@ class Report:
     kept: dict[str, Array] = field(default_factory=dict)
     monitored: dict[str, float] = field(default_factory=dict)
     checkpoints: list[Path] = field(default_factory=list)
+    slowdowns: list[float] = field(default_factory=list)
 
 
 Callback = Callable[[Report], Any]
@@ -85,6 +88,55 @@ class Scorer:
     def __call__(self, report: Report) -> dict[str, float]:
         """The entry of this epoch."""
         return {self._name: float(self._score(report.params))}
+
+
+class Plateau:
+    """Callback that ends training, or slows it down, when a monitored number no longer improves.
+
+    An epoch counts as one without improvement when the number does not pass the best so far by more than `tol`;
+    training ends after more than `patience` of them in a row. With `slowdown` the learning rate is multiplied by it
+    instead, until that rate is below `smallest_rate`.
+
+    Parameters
+    ----------
+    monitor : str
+        Name of the number in ``report.monitored``, measured by the gradient or an earlier callback.
+    rises : bool
+        Whether it improves by rising. The parameters at the highest are then kept, in ``report.kept["best_theta"]``.
+    tol : float
+    patience : float
+        Infinite: never.
+    slowdown : float in (0, 1), optional
+    smallest_rate : float
+    """
+
+    def __init__(
+        self,
+        monitor: str,
+        *,
+        rises: bool = False,
+        tol: float = 1e-4,
+        patience: float = 10,
+        slowdown: float | None = None,
+        smallest_rate: float = 1e-6,
+    ) -> None:
+        self.monitor, self.sign = monitor, 1.0 if rises else -1.0
+        self.tol, self.patience = tol, patience
+        self.slowdown, self.smallest_rate = slowdown, smallest_rate
+
+    def __call__(self, report: Report) -> bool:
+        """Compare; whether to end training."""
+        value = self.sign * report.monitored[self.monitor]
+        best, misses = report.kept.get("plateau", np.array([-np.inf, 0.0]))
+        misses = 0 if value >= best + self.tol or best == -np.inf else misses + 1
+        if value > best and self.sign > 0:
+            report.kept["best_theta"] = report.theta.copy()
+        stuck = misses > self.patience
+        if stuck and self.slowdown is not None and report.learning_rate > self.smallest_rate:
+            report.slowdowns.append(self.slowdown)
+            stuck, misses = False, 0
+        report.kept["plateau"] = np.array([np.fmax(value, best), misses])
+        return bool(stuck)
 
 
 class EarlyStopping:

@@ -21,7 +21,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
-from ebm._state import Plan, State, load, resume, save, seed_of, start
+from ebm._state import Plan, State, begin, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
 from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
@@ -39,6 +39,7 @@ __all__ = [
     "Learner",
     "Plan",
     "State",
+    "begin",
     "load",
     "resume",
     "save",
@@ -61,7 +62,8 @@ class Learner:
         self._frozen = frozen(state.model, views)
         self._key = stream(plan.seed, "negative")
         self._plain = not scaled(state.model)
-        self._measured: dict[str, list[float]] = {}
+        self._measured: dict[str, list[tuple[float, int]]] = {}
+        self.where = ""
 
     @property
     def dtype(self) -> Any:
@@ -96,17 +98,18 @@ class Learner:
             self._gradient,
             settings,
             state.memory,
-            self._hold(),
+            self._hold(plan.batch_size),
             rates,
             state.n_steps,
         )
         batches = Batch(v, weights)
         return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
 
-    def _hold(self) -> Hold:
-        """What holds the ascent back."""
-        plan = self._plan
-        return plan.regularization.hold(self._gradient, plan.weight_decay, self._params[0].size)
+    def _hold(self, n_rows: int) -> Hold:
+        """What holds the ascent back in an update on so many rows."""
+        plan, n_weights = self._plan, self._state.model.n_weights(self._params)
+        decay = plan.gradient.decay(plan.weight_decay, n_rows)
+        return plan.regularization.hold(self._gradient, decay, n_weights)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
@@ -133,9 +136,12 @@ class Learner:
             bound(self._views, LARGEST_LOG_STEP / rate)
         for held in self._frozen:
             held[:] = 0
-        finite = plan.optimizer.step(state.theta, self._gradient, state.memory, rate, self._hold())
+        finite = plan.optimizer.step(
+            state.theta, self._gradient, state.memory, rate, self._hold(len(v))
+        )
         if plan.regularization.max_norm is not None:
-            limit_columns(self._params.W, plan.regularization.max_norm)
+            for W in state.model.columns(self._params):
+                limit_columns(W, plan.regularization.max_norm)
         inside = state.model.confine(self._params, state.bounds)
         if not (finite and inside):
             return self._refuse()
@@ -157,12 +163,16 @@ class Learner:
         if dropped is not None:
             leave_alone(self._views, dropped, state.chains.lam)
         for name, x in info.measured.items():
-            self._measured.setdefault(name, []).append(x)
+            self._measured.setdefault(name, []).append((x, len(batch.v)))
+        self.where = info.where
         return info.finite
 
     def measured(self) -> dict[str, float]:
-        """Means of what the estimates of the gradient measured on the way, since this was last asked."""
-        means = {name: float(np.mean(x)) for name, x in self._measured.items()}
+        """Means over the rows of what the estimates of the gradient measured, since this was last asked."""
+        means = {}
+        for name, pairs in self._measured.items():
+            values, counts = zip(*pairs, strict=True)
+            means[name] = float(np.average(values, weights=counts))
         self._measured.clear()
         return means
 
@@ -199,10 +209,11 @@ def frozen(model: Any, gradient: Any) -> list[Array]:
 def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v` as the batch; why it was not made, or ''."""
     batch, before = np.array(v, state.theta.dtype, order="C"), state.theta.copy()
-    if Learner(state, plan, len(v)).update(batch, weights, plan.learning_rate):
+    learner = Learner(state, plan, len(v))
+    if learner.update(batch, weights, plan.learning_rate):
         return ""
     _go_back(state, before)
-    return _diverged("this update", plan.learning_rate, plan.gradient)
+    return _diverged("this update", plan.learning_rate, plan.gradient, learner.where)
 
 
 def _go_back(state: State, theta: Array) -> None:
@@ -229,22 +240,24 @@ def train(
         while state.epoch < n_epochs and not state.finished:
             epoch, before = state.epoch, state.theta.copy()
             order, weights = rows.epoch(fold(shuffle, epoch))
-            rate = _run_epoch(learner, rows, order, weights, plan, (epoch, n_epochs))
+            slowed = plan._replace(learning_rate=plan.learning_rate * state.slowdown)
+            rate = _run_epoch(learner, rows, order, weights, slowed, (epoch, n_epochs))
             if rate is None:
-                rate = plan.learning_rate * plan.schedule.factor(epoch, n_epochs)
+                rate = slowed.learning_rate * plan.schedule.factor(epoch, n_epochs)
                 _go_back(state, before)
-                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient)
+                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, learner.where)
             state.epoch += 1
             elapsed = time.perf_counter() - begun
             report = _report(state, n_epochs, rate, elapsed)
             report.monitored.update(learner.measured())
             state.finished = notify(callbacks, report, state.history)
+            state.slowdown *= float(np.prod(report.slowdowns))
             for path in report.checkpoints:
                 _save(path, state, plan, rows, n_epochs)
     except KeyboardInterrupt:
         return "interrupted; the parameters of the last update are kept"
     finally:
-        state.epoch, state.finished = 0, False  # the next fit is another
+        state.epoch, state.finished, state.slowdown = 0, False, 1.0  # the next fit is another
     return ""
 
 
@@ -297,8 +310,9 @@ def _run_epoch(
     return last_rate
 
 
-def _diverged(when: str, rate: float, gradient: Gradient) -> str:
+def _diverged(when: str, rate: float, gradient: Gradient, where: str = "") -> str:
+    grew = f"{where} grew" if where else "numbers grew"
     return (
-        f"training diverged in {when} at learning rate {rate:g}: numbers grew beyond all bounds. The "
+        f"training diverged in {when} at learning rate {rate:g}: {grew} beyond all bounds. The "
         f"parameters from before it are kept. Use {gradient.remedy}"
     )

@@ -12,6 +12,8 @@ from ebm.sklearn_compat._dense_classifier import DenseAssociativeClassifier
 from ebm.sklearn_compat._dense_memory import DenseAssociativeMemory
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat._hopfield import HopfieldNetwork
+from ebm.sklearn_compat._mlp_classifier import MLPClassifier
+from ebm.sklearn_compat._mlp_regressor import MLPRegressor
 from ebm.sklearn_compat._modern_hopfield import ModernHopfieldNetwork
 from ebm.sklearn_compat._rbm import RBM
 
@@ -23,5 +25,7 @@ __all__ = [
     "DenseAssociativeMemory",
     "GaussianRBM",
     "HopfieldNetwork",
+    "MLPClassifier",
+    "MLPRegressor",
     "ModernHopfieldNetwork",
 ]

@@ -9,6 +9,7 @@ from ebm._checks import Array
 from ebm.energies.bipartite import BipartiteParameters
 from ebm.sklearn_compat._distribution import BipartiteDistribution
 from ebm.sklearn_compat._learning import Learning
+from ebm.units import Unit
 
 
 class BaseRBM(BipartiteDistribution, Learning):
@@ -29,6 +30,11 @@ class BaseRBM(BipartiteDistribution, Learning):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The hidden units, and the weights and biases that make their inputs of the visible states."""
+        model = self._model()
+        return [(model.hidden, model.recognition(self._params()))]
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "components_")

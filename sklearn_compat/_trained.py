@@ -97,7 +97,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
         model = self._model() if go_on else self._model_for(rows, plan)
         shape = (X.shape[1], self._n_hidden)
-        state = training.load(checkpoint, model, shape, plan, rows, self.n_iter)
+        state = training.load(checkpoint, model, shape, plan, rows, self._n_epochs)
         stopped = self._train(state, rows, plan, X)
         self._n_draws = -1
         return stopped
@@ -113,13 +113,19 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
         """Run the loop and keep what it leaves."""
-        callbacks, line = self._callbacks(X, state.model)
-        try:
-            stopped = training.train(state, rows, plan, self.n_iter, callbacks)
-        finally:
-            line.close()
+        stopped = self._run(state, rows, plan, X, self._n_epochs)
         self._keep(state, plan)
         return stopped
+
+    def _run(
+        self, state: training.State, rows: Rows, plan: training.Plan, X: Any, n_epochs: int
+    ) -> str:
+        """Run the loop, watched by callbacks."""
+        callbacks, line = self._callbacks(X, state.model)
+        try:
+            return training.train(state, rows, plan, n_epochs, callbacks)
+        finally:
+            line.close()
 
     def _tell(self, stopped: str) -> None:
         """Warn of learning that did not come to its end."""
@@ -139,6 +145,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
     # The state of training
 
     @property
+    def _n_epochs(self) -> int:
+        return self.n_iter
+
+    @property
     def _n_hidden(self) -> int:
         return int(getattr(self, self._hidden_name))
 
@@ -156,15 +166,8 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return training.start(self._model_for(rows, plan), rows, self._n_hidden, plan)
 
     def _resumed(self, plan: training.Plan) -> training.State:
-        """The training state that the fitted attributes stand for, in new arrays."""
-        model, params = self._model(), self._params()
-        state = training.resume(
-            model,
-            params,
-            plan,
-            chains=self._chains(model, params, plan) if self._chain_names else None,
-            mean=getattr(self, "_origin", None),
-        )
+        """The training state that the fitted attributes stand for, with what is remembered of learning so far."""
+        state = self._state(plan)
         state.n_steps = getattr(self, "_n_steps", 0)
         if hasattr(self, "_n_steps"):  # else it is not the history of learning by batches
             state.history = {name: list(x) for name, x in self.history_.items()}
@@ -176,6 +179,13 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         state.bounds = getattr(self, "_bounds", state.bounds)
         state.marginals = getattr(self, "_marginals", ())
         return state
+
+    def _state(self, plan: training.Plan) -> training.State:
+        """A training state at the parameters and chains that the fitted attributes hold, in new arrays."""
+        model, params = self._model(), self._params()
+        chains = self._chains(model, params, plan) if self._chain_names else None
+        mean = getattr(self, "_origin", None)
+        return training.resume(model, params, plan, chains=chains, mean=mean)
 
     def _chains(self, model: Any, params: Any, plan: training.Plan) -> ChainState | None:
         """The chains that the fitted attributes hold, or None if they do not fit."""

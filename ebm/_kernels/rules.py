@@ -120,11 +120,15 @@ def _adadelta(numbers, g, old):
 
 
 class AdamSettings(NamedTuple):
-    """Running means of gradients and of their squares, corrected for their start at zero."""
+    """Running means of gradients and of their squares, corrected for their start at zero.
+
+    With `epsilon_hat` epsilon is added before the correction of the root, not after it.
+    """
 
     beta1: float
     beta2: float
     epsilon: float
+    epsilon_hat: bool
 
 
 @jit(inline=True)
@@ -135,8 +139,9 @@ def _adam_numbers(settings, clock, rate):
     t = np.float64(clock[0])
     step = np.float64(rate) / (1 - beta1**t)
     shrink = 1 / np.sqrt(1 - beta2**t)
+    epsilon = T(settings.epsilon * (shrink if settings.epsilon_hat else 1.0))
     fresh = (T(1 - beta1), T(1 - beta2))
-    return T(beta1), fresh[0], T(beta2), fresh[1], T(step), T(0), T(shrink), T(settings.epsilon)
+    return T(beta1), fresh[0], T(beta2), fresh[1], T(step), T(0), T(shrink), epsilon
 
 
 class NadamSettings(NamedTuple):

@@ -66,6 +66,14 @@ class Bipartite:
         """(n_visible, n_hidden)."""
         return params.W.shape[0], params.W.shape[1]
 
+    def n_weights(self, params: BipartiteParameters) -> int:
+        """How many numbers, the first of the flat vector, are weights: penalties are for them."""
+        return params.W.size
+
+    def columns(self, params: BipartiteParameters) -> tuple[Array, ...]:
+        """Matrices whose columns are the weights into one unit each."""
+        return (params.W,)
+
     def chain_width(self, params: BipartiteParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the hidden states."""
         return self.shape(params)[1]
@@ -171,6 +179,15 @@ class Bipartite:
     def visible_input(self, params: BipartiteParameters, h: Array) -> Array:
         """W s(h): what the visible units receive."""
         return self.hidden.statistic(params.hidden, h) @ params.W.T
+
+    def recognition(self, params: BipartiteParameters) -> tuple[Array, Array]:
+        """New arrays W (n_visible, n_hidden), c (n_hidden,) with v'W + c the hidden units' inputs, biases included.
+
+        W takes in what the statistic, which is linear in the states, makes of them.
+        """
+        ones = np.ones((1, len(params.W)), params.W.dtype)
+        factor = self.visible.statistic(params.visible, ones)[0]
+        return factor[:, np.newaxis] * params.W, params.hidden.bias.copy()
 
     def free_energy(self, params: BipartiteParameters, v: Array, beta: float = 1.0) -> Array:
         """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""

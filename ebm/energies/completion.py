@@ -83,6 +83,14 @@ class Completion:
         n_memories, n_units = params.memories.shape
         return n_units, n_memories
 
+    def n_weights(self, params: DenseParameters) -> int:
+        """How many numbers, the first of the flat vector, are weights: all."""
+        return params.memories.size
+
+    def columns(self, params: DenseParameters) -> tuple[Array, ...]:
+        """None: memories have bounds of their own."""
+        return ()
+
     def chain_width(self, params: DenseParameters) -> int:
         """There are no chains."""
         return 0

@@ -76,6 +76,14 @@ class Pairwise:
         """(n_visible, n_hidden)."""
         return len(params.bias) - self.n_hidden, self.n_hidden
 
+    def n_weights(self, params: PairwiseParameters) -> int:
+        """How many numbers, the first of the flat vector, are weights: penalties are for them."""
+        return params.J.size
+
+    def columns(self, params: PairwiseParameters) -> tuple[Array, ...]:
+        """None: a coupling is not of one unit alone."""
+        return ()
+
     def chain_width(self, params: PairwiseParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the states of all units."""
         return len(params.bias)

@@ -59,11 +59,12 @@ class Info(NamedTuple):
     """What is known of one estimate.
 
     `finite`: whether every number in it is. `measured`: numbers that came up on the way and that users may want to
-    see, by name; the history has their means over an epoch.
+    see, by name; the history has their means over the rows of an epoch. `where`: what ceased to be finite, if known.
     """
 
     finite: bool
     measured: Mapping[str, float] = MappingProxyType({})
+    where: str = ""
 
 
 class Ascent(NamedTuple):
@@ -133,6 +134,10 @@ class Gradient(Record, abc.ABC):
 
         `n_chains` is the count of rows in the chain state that it will be called with.
         """
+
+    def decay(self, weight_decay: float, n_rows: int) -> float:
+        """Coefficient of half the squared weights in an update on `n_rows` rows, whose gradient is their mean."""
+        return weight_decay
 
     def attributes(self, chains: ChainState) -> dict[str, Array]:
         """What users may want to know of the chains, by name: becomes fitted attributes."""

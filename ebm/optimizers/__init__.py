@@ -5,7 +5,15 @@ from ebm.optimizers.adaptive import AdaDelta, AdaGrad, Adam, Nadam, RMSProp
 from ebm.optimizers.base import Hold, Optimizer
 from ebm.optimizers.normalized import NormalizedMomentum
 from ebm.optimizers.regularization import Regularization
-from ebm.optimizers.schedules import SCHEDULES, Constant, Exponential, Inverse, Linear, Schedule
+from ebm.optimizers.schedules import (
+    SCHEDULES,
+    Constant,
+    Exponential,
+    Inverse,
+    InverseScaling,
+    Linear,
+    Schedule,
+)
 from ebm.optimizers.sgd import SGD, Momentum, Nesterov
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
@@ -30,6 +38,7 @@ __all__ = [
     "Exponential",
     "Hold",
     "Inverse",
+    "InverseScaling",
     "Linear",
     "Momentum",
     "Nadam",

@@ -184,6 +184,9 @@ class Adam(Optimizer):
         Fraction b2 of the mean square that is kept at each step.
     epsilon : float > 0, default=1e-8
         What keeps the divisor from zero.
+    epsilon_hat : bool, default=False
+        Whether epsilon is added to sqrt(n) instead of to its corrected value, as at the end of section 2 of [1]_ and in
+        scikit-learn: it then is larger beside it, at first 1 / sqrt(1 - b2) times.
 
     Notes
     -----
@@ -204,6 +207,7 @@ class Adam(Optimizer):
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
+    epsilon_hat: bool = False
 
     def __post_init__(self) -> None:
         check_real(self.beta1, "beta1", 0.0, 1.0, open_high=True)
@@ -213,7 +217,9 @@ class Adam(Optimizer):
     @property
     def settings(self) -> AdamSettings:
         """In the kernels' form."""
-        return AdamSettings(float(self.beta1), float(self.beta2), float(self.epsilon))
+        return AdamSettings(
+            float(self.beta1), float(self.beta2), float(self.epsilon), bool(self.epsilon_hat)
+        )
 
 
 @dataclass(frozen=True, repr=False)

@@ -43,6 +43,7 @@ def lbfgs(
     *,
     l1: Array | None = None,
     max_iter: int = 500,
+    max_fun: int | None = None,
     tol: float = 1e-6,
     tell: Callable[[Progress], object] | None = None,
 ) -> Minimum:
@@ -57,6 +58,8 @@ def lbfgs(
     l1 : ndarray of shape (m,), optional
         Penalties on the absolute values of the first m entries.
     max_iter : int
+    max_fun : int, optional
+        Evaluations of the cost after which the search ends, 100 for each iteration if not given.
     tol : float
         The search ends where no slope exceeds it.
     tell : callable, optional
@@ -70,12 +73,12 @@ def lbfgs(
     options: Any = {
         "maxcor": min(max(MEMORY_NUMBERS // max(1, len(search.x)), MEMORY[0]), MEMORY[1]),
         "maxiter": max_iter,
-        "maxfun": 100 * max_iter,
+        "maxfun": 100 * max_iter if max_fun is None else max_fun,
         "gtol": tol,
         "ftol": 0,
     }
     try:
-        minimize(
+        found = minimize(
             search.cost,
             search.x,
             jac=True,
@@ -92,6 +95,10 @@ def lbfgs(
     if search.progress.n_iter >= max_iter:
         return search.ended(
             f"not converged in max_iter={max_iter} iterations: the largest slope is {slope:.3g}, above tol={tol:g}"
+        )
+    if max_fun is not None and found.nfev >= max_fun:
+        return search.ended(
+            f"not converged in max_fun={max_fun} evaluations: the largest slope is {slope:.3g}, above tol={tol:g}"
         )
     return search.ended(
         f"ended at a slope of {slope:.3g}, above tol={tol:g}: no lower cost was found in the precision of the numbers"

@@ -2,16 +2,19 @@
 
 With t the epochs gone by (a fraction within an epoch counts) and T the epochs to go in all,
 
-    Constant      1
-    Linear        1 - (1 - final) t / T
-    Exponential   rate^t
-    Inverse       1 / (1 + rate t)
+    Constant        1
+    Linear          1 - (1 - final) t / T
+    Exponential     rate^t
+    Inverse         1 / (1 + rate t)
+    InverseScaling  1 / (1 + n_rows floor(t))^power
 """
 
 import abc
 from dataclasses import dataclass
 
-from ebm._checks import Record, check_real
+import numpy as np
+
+from ebm._checks import Record, check_integer, check_real
 
 
 class Schedule(Record, abc.ABC):
@@ -89,6 +92,30 @@ class Inverse(Schedule):
     def factor(self, epochs_done: float, n_epochs: int) -> float:
         """1 / (1 + rate t)."""
         return 1.0 / (1.0 + self.rate * epochs_done)
+
+
+@dataclass(frozen=True, repr=False)
+class InverseScaling(Schedule):
+    """A power of the number of rows seen, changing after each epoch: the "invscaling" of scikit-learn.
+
+    Parameters
+    ----------
+    n_rows : int
+        Rows per epoch.
+    power : float, default=0.5
+        The power, with which the rate falls.
+    """
+
+    n_rows: int
+    power: float = 0.5
+
+    def __post_init__(self) -> None:
+        check_integer(self.n_rows, "n_rows")
+        check_real(self.power, "power", -np.inf)
+
+    def factor(self, epochs_done: float, n_epochs: int) -> float:
+        """1 / (1 + rows seen)^power."""
+        return float((1.0 + self.n_rows * np.floor(epochs_done)) ** -self.power)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {

@@ -1,0 +1,87 @@
+"""One layer of a feed-forward network: a function of its input and of its own parameters, and the way back through it.
+
+A layer is a choice (a frozen record), and its parameters are a NamedTuple of arrays; the gradient by them has the same
+type. Going forward a layer returns its output and what it needs to come back; going back it turns the derivative
+delta = dL/dy by its output into that by its input, dL/dx, and writes dL/d(parameters). All derivatives here point
+uphill of what is maximised, L = -loss, as everywhere in this library.
+
+To add a layer: a file beside :mod:`ebm.networks.dense` with a class derived from :class:`Layer`. Nothing else changes;
+what a network of such layers can be trained by, saved as and made into is the same.
+"""
+
+import abc
+from typing import Any, ClassVar, NamedTuple
+
+from ebm._checks import Array, Record
+from ebm._random import Key
+
+
+class Nothing(NamedTuple):
+    """The parameters of a layer that has none."""
+
+
+class Context(NamedTuple):
+    """How a layer is passed through.
+
+    Attributes
+    ----------
+    training : bool
+        Whether this is a step of training: what is random or follows the batch then is so.
+    key : Key or None
+        Of the layer's random numbers in this step.
+    first_row : int
+        Number of the batch's first row in the stream of random numbers.
+    free : bool
+        Whether the layer may overwrite its input.
+    """
+
+    training: bool = False
+    key: Key | None = None
+    first_row: int = 0
+    free: bool = False
+
+
+class Layer(Record, abc.ABC):
+    """One type of layer (abstract).
+
+    Attributes
+    ----------
+    parameters : type
+        NamedTuple of the parameter arrays.
+    weights : tuple of str
+        The parameters that penalties are for.
+    keeps_output : bool
+        Whether the way back needs the array that the way forward returned: then the next layer must leave it alone.
+    """
+
+    parameters: ClassVar[Any] = Nothing
+    weights: ClassVar[tuple[str, ...]] = ()
+    keeps_output: ClassVar[bool] = False
+
+    def width(self, n_in: int) -> int:
+        """Count of outputs for `n_in` inputs."""
+        return n_in
+
+    def shapes(self, n_in: int) -> tuple[tuple[int, ...], ...]:
+        """Shapes of the parameter arrays for `n_in` inputs."""
+        return ()
+
+    def initial(self, n_in: int, key: Key, dtype: Any) -> Any:
+        """Parameters, in new arrays, with which training begins."""
+        return self.parameters()
+
+    def columns(self, own: Any) -> tuple[Array, ...]:
+        """Matrices among the parameters whose columns are the weights into one unit each."""
+        return ()
+
+    @abc.abstractmethod
+    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, Any]:
+        """The output (rows, width) for the input `x` (rows, n_in), and what :meth:`backward` needs."""
+
+    @abc.abstractmethod
+    def backward(self, own: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
+        """dL/dx (rows, n_in), from `delta` = dL/dy (rows, width), which is consumed.
+
+        The gradient by the parameters is written to the arrays of `gradient`. Without `below`, dL/dx is not wanted and
+        what is returned has no meaning.
+        """

@@ -1,0 +1,76 @@
+"""What all estimators have that are feed-forward networks: parameters, rows, training, as the core wants them."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from ebm import training
+from ebm._batches import blocks
+from ebm._checks import Array
+from ebm.gradients.back_propagation import no_chains
+from ebm.networks.dense import Dense, DenseParameters
+from ebm.networks.network import Network, Parameters
+from ebm.sklearn_compat._trained import Trained
+from ebm.sklearn_compat._validation import check_rows
+
+
+class BaseNetwork(Trained):
+    """Feed-forward networks (abstract)."""
+
+    _hidden_name: ClassVar[str] = "hidden_layer_sizes"
+    max_iter: int
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    layer_params_: list[Any]
+    network_: Network
+
+    @property
+    def _n_epochs(self) -> int:
+        return self.max_iter
+
+    def _model(self) -> Network:
+        return self.network_
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "coefs_")
+
+    def _params(self) -> Parameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        check_is_fitted(self, "coefs_")
+        dense = iter(zip(self.coefs_, self.intercepts_, strict=True))
+        return tuple(
+            DenseParameters(*(np.ascontiguousarray(x) for x in next(dense)))
+            if isinstance(layer, Dense)
+            else own
+            for layer, own in zip(self.network_.layers, self.layer_params_, strict=True)
+        )
+
+    def _keep_params(self, params: Parameters) -> None:
+        """Turn parameters into fitted attributes."""
+        pairs = zip(self.network_.layers, params, strict=True)
+        dense = [own for layer, own in pairs if isinstance(layer, Dense)]
+        self.layer_params_ = list(params)
+        self.coefs_, self.intercepts_ = [x.W for x in dense], [x.bias for x in dense]
+
+    def _dtype(self) -> Any:
+        return self.coefs_[0].dtype
+
+    def _state(self, plan: training.Plan) -> training.State:
+        """A training state at the parameters that the fitted attributes hold."""
+        return training.begin(self._model(), self._params(), plan, no_chains(self._dtype()))
+
+    def _outputs(self, X: Any, kind: str = "predict") -> Array:
+        """Those of the method `kind` of the network."""
+        params = self._params()
+        return self._of_blocks(
+            params, check_rows(self, X, reset=False), getattr(self._model(), kind)
+        )
+
+    def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Array], Array]) -> Array:
+        """The same of rows that have been checked."""
+        dtype = params[0][0].dtype if len(params[0]) else self._dtype()
+        return np.concatenate(
+            [function(params, np.ascontiguousarray(block, dtype)) for _, block in blocks(X)]
+        )
