@@ -84,7 +84,7 @@ def network(
     """A network of logistic units from the fitted stack, or from a random start."""
     settings = {"max_iter": 200, "n_iter_no_change": np.inf, "random_state": 0}
     if stack is None:
-        return MLPClassifier(hidden, "logistic", **(settings | chosen))
+        return MLPClassifier(hidden, **({"activation": "logistic"} | settings | chosen))
     return MLPClassifier(pretraining=FrozenEstimator(stack), **(settings | chosen))
 
 
@@ -131,15 +131,39 @@ def full() -> None:
 N_CHOOSING = 10_000  # the last training rows, whose labels settings were chosen by
 # Accuracy on the test rows: pre-trained, random start (a machine with 1024 hidden units).
 PUBLISHED = {1_000: (93.65, 88.71), 100: (81.70, 76.02)}
-SPARSE = Regularization(sparsity_target=0.1, sparsity_cost=1.0)
+# Sparse features are worth more than anything else: without the penalty the frozen features of CD-1 serve a linear
+# classifier three points worse on 1 000 labels. Persistent chains come to the same as CD-1 here.
+SPARSE = Regularization(sparsity_target=0.1, sparsity_cost=3.0)
 STACKS: dict[str, list[BernoulliRBM]] = {
     "RBM 1024": [rbm(1024, gradient=ContrastiveDivergence(), regularization=SPARSE)],
 }
-STEPS: dict[int, dict[str, Any]] = {
-    1_000: {"solver": "sgd", "learning_rate_init": 0.1, "batch_size": 50, "max_iter": 50},
-    100: {"solver": "sgd", "learning_rate_init": 0.1, "batch_size": 10, "max_iter": 50},
+# Plain momentum: adaptive solvers move every weight by about as much, whatever its gradient, and by so much that what was
+# learned without labels is lost (two points).
+DESCENT: dict[str, Any] = {
+    "solver": "sgd",
+    "nesterovs_momentum": False,
+    "learning_rate": "linear",
+    "alpha": 0.0,
 }
-RANDOM_STEPS: dict[int, dict[str, Any]] = STEPS
+STEPS: dict[int, dict[str, Any]] = {
+    1_000: DESCENT
+    | {"learning_rate_init": 0.3, "batch_size": 50, "max_iter": 100, "dropout": (0.3, 0.5)},
+    100: DESCENT
+    | {"learning_rate_init": 0.1, "batch_size": 100, "max_iter": 300, "dropout": (0.4, 0.7)},
+}
+# What does best from a random start, chosen by the same rows.
+RANDOM_STEPS: dict[int, dict[str, Any]] = {
+    n: {
+        "activation": "relu",
+        "solver": "adam",
+        "learning_rate": "linear",
+        "alpha": 0.0,
+        "batch_size": batch_size,
+        "max_iter": 50,
+        "dropout": (0.2, 0.5),
+    }
+    for n, batch_size in ((1_000, 50), (100, 10))
+}
 
 
 def draws(y: np.ndarray, n_labels: int, n_draws: int = 5) -> list[np.ndarray]:
@@ -218,10 +242,10 @@ def joint() -> None:
 
 
 def binarized() -> dict[str, np.ndarray]:
-    """Binarised MNIST: "train", "valid" and "test" rows of 784 bits."""
+    """Binarised MNIST: 50 000 "train" and 10 000 "test" rows of 784 bits."""
     folder = Path(os.environ.get("EBM_DATA", ROOT.parent / "shared" / "data"))
     with np.load(folder / "binarized_mnist" / "binarized_mnist.npz") as packed:
-        return {x: np.unpackbits(packed[x], axis=1).astype(np.float32) for x in packed}
+        return {x: np.unpackbits(packed[x], axis=1).astype(np.float32) for x in ("train", "test")}
 
 
 def bound() -> None:
