@@ -137,8 +137,8 @@ SPARSE = Regularization(sparsity_target=0.1, sparsity_cost=3.0)
 STACKS: dict[str, list[BernoulliRBM]] = {
     "RBM 1024": [rbm(1024, gradient=ContrastiveDivergence(), regularization=SPARSE)],
 }
-# Plain momentum: adaptive solvers move every weight by about as much, whatever its gradient, and by so much that what was
-# learned without labels is lost (two points).
+# Plain momentum: adaptive solvers move every weight by about as much, whatever its gradient, and what was learned without
+# labels is lost (two points).
 DESCENT: dict[str, Any] = {
     "solver": "sgd",
     "nesterovs_momentum": False,
