@@ -107,7 +107,9 @@ class Network:
         return {}
 
     def confine(self, params: Parameters, bounds: dict[str, Any]) -> bool:
-        """Nothing has bounds."""
+        """Weights that there are not stay at zero."""
+        for layer, own in zip(self.layers, params, strict=True):
+            layer.confine(own)
         return True
 
     # Forward
