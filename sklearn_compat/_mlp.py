@@ -52,9 +52,9 @@ ADAPTIVE = 0.2
 def by_batches(estimator: Any) -> bool:
     """Whether there are updates that can be made one by one; else AttributeError."""
     if estimator.solver == "lbfgs":
-        raise AttributeError(
-            "partial_fit is for solvers that go batch by batch: solver='lbfgs' does not."
-        )
+        raise AttributeError("partial_fit goes batch by batch, which solver='lbfgs' does not.")
+    if estimator.early_stopping:
+        raise AttributeError("partial_fit has no rows to stop by: use early_stopping=False.")
     return True
 
 
@@ -155,8 +155,6 @@ class BaseMLP(BaseNetwork):
     ) -> str:
         """`fit`, or with `incremental` one more epoch; what went wrong, or ''."""
         first = not self._is_fitted() or not (incremental or self.warm_start)
-        if incremental and self.early_stopping:
-            raise ValueError("partial_fit does not support early_stopping=True.")
         X = check_rows(self, X, reset=first, order="C")
         if not first:
             X = X.astype(self._dtype(), copy=False)

@@ -416,7 +416,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_classes)
             Classes, or indicators of several labels.
         """
-        output = self._by_blocks(X, self.network_.predict)
+        output = self._outputs(X)
         return np.asarray(self._label_binarizer.inverse_transform(output))
 
     def predict_proba(self, X: Any) -> Array:
@@ -432,8 +432,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; of several labels, that of each.
         """
-        p = self._by_blocks(X, self.network_.predict)
-        return np.hstack([1 - p, p]) if p.shape[1] == 1 else p
+        return self._outputs(X, "probabilities")
 
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of the probabilities.
@@ -448,4 +447,4 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        return self._by_blocks(X, self.network_.log_probabilities)
+        return self._outputs(X, "log_probabilities")

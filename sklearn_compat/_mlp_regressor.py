@@ -388,5 +388,5 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             Numbers.
         """
-        output = self._by_blocks(X, self.network_.predict)
+        output = self._outputs(X)
         return output.reshape(-1) if output.shape[1] == 1 else output

@@ -61,10 +61,12 @@ class BaseNetwork(Trained):
         """A training state at the parameters that the fitted attributes hold."""
         return training.begin(self._model(), self._params(), plan, no_chains(self._dtype()))
 
-    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
-        """`function` of the parameters and dense rows, applied to `X` block by block."""
+    def _outputs(self, X: Any, kind: str = "predict") -> Array:
+        """Those of the method `kind` of the network."""
         params = self._params()
-        return self._of_blocks(params, check_rows(self, X, reset=False), function)
+        return self._of_blocks(
+            params, check_rows(self, X, reset=False), getattr(self._model(), kind)
+        )
 
     def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Array], Array]) -> Array:
         """The same of rows that have been checked."""

@@ -132,14 +132,20 @@ class Network:
         """Predictions, the loss's output function included: (rows, n_in) -> (rows, outputs)."""
         return self.loss.output(self.linear(params, x))
 
+    def probabilities(self, params: Parameters, x: Array) -> Array:
+        """Predictions of a network that classifies; a single output is that of the second of two classes."""
+        return self.loss.output(self._of_classes(params, x))
+
     def log_probabilities(self, params: Parameters, x: Array) -> Array:
-        """Logarithms of the predictions of a network that classifies; a single output is the second of two classes."""
-        z = self.linear(params, x)
-        if z.shape[1] == 1:
-            z = np.hstack([-z, z])
-        elif isinstance(self.loss, CrossEntropy):
+        """Their logarithms, also where they are too small to be told from zero."""
+        z = self._of_classes(params, x)
+        if isinstance(self.loss, CrossEntropy):
             return log_softmax(z, axis=1)
         return -np.logaddexp(0, -z)
+
+    def _of_classes(self, params: Parameters, x: Array) -> Array:
+        z = self.linear(params, x)
+        return np.hstack([-z, z]) if z.shape[1] == 1 else z
 
     def mean_loss(
         self, params: Parameters, x: Array, targets: Array, weights: Array | None = None
