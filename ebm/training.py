@@ -21,7 +21,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
-from ebm._state import Plan, State, begin, load, resume, save, seed_of, start
+from ebm._state import Plan, State, begin, continued, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
 from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
@@ -40,6 +40,7 @@ __all__ = [
     "Plan",
     "State",
     "begin",
+    "continued",
     "load",
     "resume",
     "save",

@@ -53,6 +53,8 @@ class Maxout(Layer):
         kernels.to_winners(delta, saved, out)
         return out
 
-    def curvature(self, own: Any, saved: Array, h: Array, delta: Array | None, second: Any) -> Array:
+    def curvature(
+        self, own: Any, saved: Array, h: Array, delta: Array | None, second: Any
+    ) -> Array:
         """As the derivatives: the piece that won is the output."""
         return self.backward(own, saved, h, second, True)
