@@ -132,4 +132,5 @@ class Dense(Layer):
         np.dot((saved * saved).T, h, out=second.W)
         self.confine(second)
         np.sum(h, axis=0, out=second.bias)
-        return h @ (own.W * own.W).T
+        below: Array = h @ (own.W * own.W).T
+        return below

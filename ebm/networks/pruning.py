@@ -146,9 +146,9 @@ def input_shares(saliency: list[Array]) -> Array:
 
     An input all of whose weights are without saliency, or for which it is negative, has none.
     """
-    sums = np.maximum(saliency[0].sum(axis=1, dtype=np.float64), 0.0)
-    total = sums.sum()
-    return sums / total if total else sums
+    sums: Array = np.maximum(saliency[0].sum(axis=1, dtype=np.float64), 0.0)
+    sums /= sums.sum() or 1.0
+    return sums
 
 
 def masks(network: Network, params: Parameters) -> list[Array]:

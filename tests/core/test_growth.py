@@ -80,7 +80,7 @@ def test_the_network_computes_what_it_did(layers, more, dtype):
 def test_old_parameters_keep_their_bits_and_share_no_memory(layers, more):
     network, params = some(layers)
     before = network.pack(params)
-    wider, own = grown(network, params, more, KEY)
+    _, own = grown(network, params, more, KEY)
     for new, old in zip(own, params, strict=True):
         for a, b in zip(new, old, strict=True):
             corner = a[tuple(map(slice, b.shape))]

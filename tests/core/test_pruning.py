@@ -453,6 +453,7 @@ def test_rounds_end_where_nothing_is_left_or_enough_was_done():
     )
 
 
+@pytest.mark.needs_jit
 def test_half_of_an_oversized_network_is_not_missed():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 6))
