@@ -13,7 +13,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import stream
 from ebm.gradients.back_propagation import BackPropagation, mean_cost
-from ebm.monitors import Plateau, Scorer
+from ebm.monitors import Callback, Plateau, Scorer
 from ebm.networks import feed_forward
 from ebm.networks.initializations import INITIALIZATIONS, initialization_record
 from ebm.networks.losses import Loss
@@ -217,11 +217,9 @@ class BaseMLP(BaseNetwork):
         if not incremental:  # optimisers of another fit begin anew
             state.memory = plan.optimizer.start(state.theta)
             state.kept.clear()
-        callbacks = [] if held_out is None else [self._scorer(*held_out)]
-        stopping = self._plateau()
-        self._course = [*callbacks, *([] if incremental else [stopping])]
-        stopped = self._run(state, rows, plan, X, 1 if incremental else self.max_iter)
-        del self._course
+        watching: list[Callback] = [] if held_out is None else [self._scorer(*held_out)]
+        watching += [] if incremental else [self._plateau()]
+        stopped = self._run(state, rows, plan, X, 1 if incremental else self.max_iter, watching)
         n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
         if self.early_stopping and "best_theta" in state.kept:
             state.theta[:] = state.kept["best_theta"]
@@ -238,10 +236,6 @@ class BaseMLP(BaseNetwork):
         ):
             return ""
         return f"not converged in max_iter={self.max_iter} epochs; with n_iter_no_change=np.inf that is as it should be"
-
-    def _callbacks(self, X: Any, model: Any) -> Any:
-        callbacks, line = super()._callbacks(X, model)
-        return [*self._course, *callbacks], line
 
     def _tell_course(self, n_done: int, n_rows: int) -> None:
         """Attributes that say how training went, by scikit-learn's names."""

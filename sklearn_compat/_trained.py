@@ -1,6 +1,6 @@
 """What the training loop makes of an estimator: settings, callbacks, and what becomes fitted attributes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -13,7 +13,7 @@ from ebm import training
 from ebm._batches import Rows, dense
 from ebm._checks import Array
 from ebm.gradients import ChainState
-from ebm.monitors import ProgressLine
+from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
@@ -118,12 +118,18 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return stopped
 
     def _run(
-        self, state: training.State, rows: Rows, plan: training.Plan, X: Any, n_epochs: int
+        self,
+        state: training.State,
+        rows: Rows,
+        plan: training.Plan,
+        X: Any,
+        n_epochs: int,
+        first: Sequence[Callback] = (),
     ) -> str:
-        """Run the loop, watched by callbacks."""
+        """Run the loop, watched by callbacks: the `first`, then the user's."""
         callbacks, line = self._callbacks(X, state.model)
         try:
-            return training.train(state, rows, plan, n_epochs, callbacks)
+            return training.train(state, rows, plan, n_epochs, [*first, *callbacks])
         finally:
             line.close()
 
@@ -139,7 +145,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         for callback in own:
             if not callable(callback):
                 raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
-        line = ProgressLine(type(self).__name__)
+        line = ProgressLine(getattr(self, "_title", type(self).__name__))
         return ([*self._scores(X, model), *own, line] if self.verbose else own), line
 
     # The state of training
