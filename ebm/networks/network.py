@@ -129,9 +129,10 @@ class Network:
         """What the last layer hands to the loss: (rows, n_in) -> (rows, outputs)."""
         free = False
         for layer, own in zip(self.layers, params, strict=True):
-            x, _ = layer.forward(own, x, Context(free=free))
-            free = True  # nobody comes back
-        return x
+            y, _ = layer.forward(own, x, Context(free=free))
+            free = free or y is not x  # nobody comes back; but the first input is the caller's
+            x = y
+        return x if free else x.copy()
 
     def predict(self, params: Parameters, x: Array) -> Array:
         """Predictions, the loss's output function included: (rows, n_in) -> (rows, outputs)."""
@@ -194,7 +195,7 @@ class Network:
             last, kept = layer.forward(own, last, Context(key is not None, own_key, 0, free))
             saved.append(kept)
             free = not layer.keeps_output
-        value, delta = self.loss.evaluate(last, targets, weights)
+        value, delta = self.loss.evaluate(last if free else last.copy(), targets, weights)
         if not np.isfinite(value):
             return Step(value, self._infinite_output(params, x))
         del last
