@@ -160,6 +160,11 @@ def masks(network: Network, params: Parameters) -> list[Array]:
     ]
 
 
+def count_weights(network: Network, params: Parameters) -> int:
+    """How many weights the network has."""
+    return sum(int(mask.sum()) for mask in masks(network, params))
+
+
 def pruned(
     network: Network,
     params: Parameters,
