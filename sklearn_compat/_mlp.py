@@ -170,13 +170,13 @@ class BaseMLP(Shaping):
     ) -> str:
         """`fit`, or with `incremental` one more epoch; what went wrong, or ''."""
         first = not self._is_fitted() or not (incremental or self.warm_start)
+        growth = None if incremental or self.growth is None else growth_record(self.growth)
         X, targets, labelled, weights = self._checked(X, y, sample_weight, first, classes)
         if first or not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
         if first:
             self._begin(X, weights, targets.shape[1])
         rows = _labelled(X, targets, labelled, weights)
-        growth = None if incremental or self.growth is None else growth_record(self.growth)
         return self._descend(rows, growth, first, incremental)
 
     def _checked(
@@ -345,11 +345,11 @@ class BaseMLP(Shaping):
 
         def learn(search: Search) -> Outcome:
             network = search.network
-            theta = network.pack(search.params)
+            theta, left = network.pack(search.params), self.max_iter - search.n_iter
             found = lbfgs(
                 mean_cost(network, *rows, self.alpha),
                 theta,
-                max_iter=self.max_iter - search.n_iter,
+                max_iter=left,
                 max_fun=self.max_fun,
                 tol=self.tol,
                 tell=self._tell_progress,
@@ -357,7 +357,8 @@ class BaseMLP(Shaping):
             search.params = network.unpack(found.theta.astype(theta.dtype))
             search.n_iter += found.progress.n_iter
             search.cost = found.progress.cost
-            return Outcome(search.cost, not found.message, found.message)
+            message = found.message.replace(f"max_iter={left} ", f"max_iter={self.max_iter} ")
+            return Outcome(search.cost, not message, message)
 
         def widen(search: Search) -> Search | None:
             if growth is None or search.n_iter >= self.max_iter:
