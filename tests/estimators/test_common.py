@@ -23,7 +23,8 @@ from ebm import (
 GROWING = {
     "hidden_layer_sizes": (2,),
     "growth": Growth(n_new=2, max_units=6, tol=0.0),
-    "max_iter": 40,
+    "learning_rate_init": 0.02,
+    "max_iter": 60,
     "tol": 0.01,
 }
 # Together these name every gradient, optimiser and schedule once or more.
