@@ -119,12 +119,13 @@ class Network:
             yield x
 
     def linear(self, params: Parameters, x: Array) -> Array:
-        """What the last layer hands to the loss: (rows, n_in) -> (rows, outputs)."""
+        """What the last layer hands to the loss, in a new array: (rows, n_in) -> (rows, outputs)."""
         free = False
         for layer, own in zip(self.layers, params, strict=True):
-            x, _ = layer.forward(own, x, Context(free=free))
-            free = True  # nobody comes back
-        return x
+            y, _ = layer.forward(own, x, Context(free=free))
+            free = free or y is not x  # nobody comes back; some layers hand on the very input
+            x = y
+        return x if free else x.copy()
 
     def predict(self, params: Parameters, x: Array) -> Array:
         """Predictions, the loss's output function included: (rows, n_in) -> (rows, outputs)."""
@@ -187,10 +188,11 @@ class Network:
             last, kept = layer.forward(own, last, Context(key is not None, own_key, 0, free))
             saved.append(kept)
             free = not layer.keeps_output
-        value, delta = self.loss.evaluate(last, targets, weights)
+        del kept  # or the last layer's were there to the end
+        value, delta = self.loss.evaluate(last if free else last.copy(), targets, weights)
+        del last
         if not np.isfinite(value):
             return Step(value, self._infinite_output(params, x))
-        del last
         for k in range(len(self.layers) - 1, -1, -1):
             delta = self.layers[k].backward(params[k], saved.pop(), delta, gradient[k], k > 0)
             if not all(np.isfinite(part).all() for part in _small(gradient[k])):
