@@ -144,6 +144,7 @@ class Learner:
                 limit_columns(W, plan.regularization.max_norm)
         inside = state.model.confine(self._params, state.bounds)
         if not (finite and inside):
+            self.where = self._estimate.infinite_part()
             return self._refuse()
         state.n_steps += 1
         return True

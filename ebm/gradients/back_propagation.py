@@ -85,6 +85,10 @@ class BoundBackPropagation(BoundGradient):
             loss += 0.5 * self._alpha / len(v) * squares
         return self._gradient, chains, Info(not where, {"loss": loss}, where)
 
+    def infinite_part(self) -> str:
+        """The layer by whose parameters a derivative is not finite."""
+        return self._model.infinite_derivatives(self._gradient)
+
 
 def mean_cost(
     model: Network,

@@ -336,13 +336,28 @@ def test_equal_layers_drop_different_units():
 @pytest.mark.parametrize(
     ("place", "value", "named"),
     [
-        (0, np.inf, "layer 1 (Dense 3-5)"),
+        (0, np.nan, "layer 1 (Dense 3-5)"),
         (1, np.nan, "layer 2 (Dense 5-4)"),
         (2, -np.inf, "layer 3 (Dense 4-2)"),
-        (1, np.inf, ""),  # which tanh brings back to one
     ],
 )
 def test_the_layer_whose_outputs_ceased_to_be_finite_is_named(place, value, named):
+    network, step, _ = stepped_with(place, value)
+    assert not np.isfinite(step.loss)
+    assert step.where == f"the outputs of {named}"
+
+
+def test_infinite_inputs_that_an_activation_has_brought_back_are_found_in_the_derivatives():
+    network, step, gradient = stepped_with(0, np.inf)
+    assert np.isfinite(step.loss) and not step.where
+    where = network.infinite_derivatives(gradient)
+    assert where == "the derivatives by the parameters of layer 2 (Dense 5-4)"
+    network, _, gradient = stepped_with(1, np.inf)  # tanh has no slope there
+    assert network.infinite_derivatives(gradient) == ""
+
+
+def stepped_with(place, value):
+    """The network, a step of it with one bias that is not finite, and the gradient."""
     layers = (Dense(5), activations.ReLU(), Dense(4), activations.Tanh(), Dense(2))
     network = Network(3, layers, SquaredError())
     params = network.unpack(theta_for(network))
@@ -350,8 +365,7 @@ def test_the_layer_whose_outputs_ceased_to_be_finite_is_named(place, value, name
     gradient = network.unpack(np.empty_like(theta_for(network)))
     with np.errstate(all="ignore"):
         step = network.back_propagate(params, np.ones((2, 3)), np.zeros((2, 2)), gradient, key=KEY)
-    assert step.where == (f"the outputs of {named}" if named else "")
-    assert np.isfinite(step.loss) == (not named)
+    return network, step, gradient
 
 
 def test_a_loss_beyond_all_bounds_of_finite_outputs_is_named():
