@@ -57,9 +57,9 @@ class Rows:
         return index[order], ranked + number.astype(np.uint64) * np.uint64(0xBB67AE8584CAA73B)
 
     def _fingerprints(self) -> Array:
-        content = _fingerprints(self._X)
+        content = row_fingerprints(self._X)
         if self._targets is not None:
-            content += _fingerprints(self._targets) * TARGETS
+            content += row_fingerprints(self._targets) * TARGETS
         return content
 
     def __len__(self) -> int:
@@ -144,7 +144,8 @@ class Rows:
         return total / self.total_weight
 
 
-def _fingerprints(X: Any) -> Array:
+def row_fingerprints(X: Any) -> Array:
+    """A 64-bit number for the content of each row of `X` (dense or CSR), in single precision: (rows,), uint64."""
     content = np.empty(X.shape[0], np.uint64)
     for start, block in blocks(X):
         single = np.require(block, np.float32, ["C", "W"])

@@ -258,11 +258,11 @@ def _from_arrays(model: Any, header: dict[str, Any], arrays: dict[str, Array]) -
         start = prefix + "."
         return {k.removeprefix(start): x for k, x in arrays.items() if k.startswith(start)}
 
-    bounds: Bounds = {"visible": {}, "hidden": {}}
+    bounds: Bounds = {}
     high = group("high")
     for name, low in group("low").items():
         layer, field_name = name.split(".")
-        bounds[layer][field_name] = (low, high[name])
+        bounds.setdefault(layer, {})[field_name] = (low, high[name])
     return State(
         model,
         tuple(header["shape"]),

@@ -22,11 +22,13 @@ from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
 from ebm._state import Plan, State, begin, load, resume, save, seed_of, start
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.bipartite import Bipartite
+from ebm.energies.layered import BeliefNetwork
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
 from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import Hold
+from ebm.units import Unit
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
@@ -34,6 +36,7 @@ CHUNK_ROWS = 320
 DROPOUT = 1 << 48
 # What an update may add to or take from the logarithm of a variance.
 LARGEST_LOG_STEP = 0.1
+INTERRUPTED = "interrupted; the parameters of the last update are kept"
 
 __all__ = [
     "Learner",
@@ -61,7 +64,7 @@ class Learner:
         self._estimate = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
         self._frozen = frozen(state.model, views)
         self._key = stream(plan.seed, "negative")
-        self._plain = not scaled(state.model)
+        self._plain = not scaled(state.model, views)
         self._measured: dict[str, list[tuple[float, int]]] = {}
         self.where = ""
 
@@ -126,14 +129,14 @@ class Learner:
     def _update(self, v: Array, weights: Array | None, rate: float) -> bool:
         state, plan = self._state, self._plan
         if state.origin is not None:
-            v -= state.origin
+            v[:, : len(state.origin)] -= state.origin
         key = fold(self._key, state.n_steps)
         batch = Batch(v, None if weights is None else weights / weights.sum())
         if not self._estimated(batch, key):
             return self._refuse()
         if not self._plain:
             rescale(state.model, self._params, self._views, state.chains)
-            bound(self._views, LARGEST_LOG_STEP / rate)
+            bound(state.model, self._views, LARGEST_LOG_STEP / rate)
         for held in self._frozen:
             held[:] = 0
         finite = plan.optimizer.step(
@@ -178,30 +181,34 @@ class Learner:
         return means
 
 
-def bound(gradient: BipartiteParameters, largest: float) -> None:
-    """Limit the gradient by log-scales (the parameters other than W and the biases) to `largest`, in place.
+def own_layers(model: Any, params: Any) -> list[tuple[Unit, Any]]:
+    """Unit types and own parameters of the layers that have any."""
+    if not isinstance(model, Bipartite | BeliefNetwork):
+        return []
+    return [*model.layers(params).values()]
+
+
+def bound(model: Any, gradient: Any, largest: float) -> None:
+    """Limit the gradient by log-scales (own parameters other than the biases) to `largest`, in place.
 
     It grows with the square of the largest deviation in the batch: one outlier would otherwise move a variance by
     orders of magnitude.
     """
-    for own in (gradient.visible, gradient.hidden):
+    for _, own in own_layers(model, gradient):
         for values in own[1:]:
             np.clip(values, -largest, largest, out=values)
 
 
-def scaled(model: Any) -> bool:
+def scaled(model: Any, params: Any) -> bool:
     """Whether some units of the model have a scale, in which the gradient is measured."""
-    return isinstance(model, Bipartite) and (model.visible.has_scale or model.hidden.has_scale)
+    return any(unit.has_scale for unit, _ in own_layers(model, params))
 
 
 def frozen(model: Any, gradient: Any) -> list[Array]:
     """The parts of `gradient` that belong to given, not learned, parameters."""
-    if not isinstance(model, Bipartite):
-        return []
-    layers = ((model.visible, gradient.visible), (model.hidden, gradient.hidden))
     return [
         values
-        for unit, own in layers
+        for unit, own in own_layers(model, gradient)
         for name, values in zip(unit.fields, own, strict=True)
         if not unit.is_free(name)
     ]
@@ -256,7 +263,7 @@ def train(
             for path in report.checkpoints:
                 _save(path, state, plan, rows, n_epochs)
     except KeyboardInterrupt:
-        return "interrupted; the parameters of the last update are kept"
+        return INTERRUPTED
     finally:
         state.epoch, state.finished, state.slowdown = 0, False, 1.0  # the next fit is another
     return ""

@@ -51,6 +51,17 @@ def extent(x: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
+    """Bring the own parameters of named `layers` back within `bounds`, in place; False if one passed an upper bound."""
+    inside = True
+    for layer, named in bounds.items():
+        for name, (low, high) in named.items():
+            values = getattr(layers[layer][1], name)
+            inside = inside and bool((values <= high).all())
+            np.clip(values, low, high, out=values)
+    return inside
+
+
 class Unit(Record, abc.ABC):
     """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
 

@@ -8,8 +8,10 @@ if __name__ == "sklearn_compat":
 
 from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat._boltzmann_machine import BoltzmannMachine
+from ebm.sklearn_compat._dbn import DBN
 from ebm.sklearn_compat._dense_classifier import DenseAssociativeClassifier
 from ebm.sklearn_compat._dense_memory import DenseAssociativeMemory
+from ebm.sklearn_compat._fine_tuning import FineTuning
 from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat._hopfield import HopfieldNetwork
 from ebm.sklearn_compat._mlp_classifier import MLPClassifier
@@ -18,11 +20,13 @@ from ebm.sklearn_compat._modern_hopfield import ModernHopfieldNetwork
 from ebm.sklearn_compat._rbm import RBM
 
 __all__ = [
+    "DBN",
     "RBM",
     "BernoulliRBM",
     "BoltzmannMachine",
     "DenseAssociativeClassifier",
     "DenseAssociativeMemory",
+    "FineTuning",
     "GaussianRBM",
     "HopfieldNetwork",
     "MLPClassifier",

@@ -27,18 +27,22 @@ class Fitted:
         """The parameters that the fitted attributes hold, whoever set them."""
         raise NotImplementedError
 
+    def _dtype(self, params: Any) -> Any:
+        """Of the parameters."""
+        return params[0].dtype
+
     def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
         """`function` of the parameters and dense rows, applied to `X` block by block."""
         params = self._params()
         X = check_rows(self, X, reset=False)
-        parts = [
-            function(params, np.ascontiguousarray(block, params[0].dtype)) for _, block in blocks(X)
-        ]
+        dtype = self._dtype(params)
+        parts = [function(params, np.ascontiguousarray(block, dtype)) for _, block in blocks(X)]
         return np.concatenate(parts)
 
     def _dense(self, X: Any, params: Any) -> Array:
         X = check_rows(self, X, reset=False)
-        return np.concatenate([block for _, block in blocks(X)]).astype(params[0].dtype, order="C")
+        rows = np.concatenate([block for _, block in blocks(X)])
+        return rows.astype(self._dtype(params), order="C")
 
     def _base(self, params: Any) -> Any:
         """The marginals of the training data, to anneal from, or None when they are unknown."""

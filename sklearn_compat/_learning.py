@@ -101,12 +101,11 @@ class Learning(Trained):
             last parameters, or in the second case those from before the epoch, and can be used.
         """
         with unharmed(self):
-            stopped = self._fit(X, sample_weight)
+            stopped = self._fit(X, sample_weight, self.warm_start and self._is_fitted())
         self._tell(stopped)
         return self
 
-    def _fit(self, X: Any, sample_weight: Any) -> str:
-        go_on = self.warm_start and self._is_fitted()
+    def _fit(self, X: Any, sample_weight: Any, go_on: bool) -> str:
         X = self._check_data(X, go_on)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)

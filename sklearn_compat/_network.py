@@ -54,7 +54,7 @@ class BaseNetwork(Trained):
         self.layer_params_ = list(params)
         self.coefs_, self.intercepts_ = [x.W for x in dense], [x.bias for x in dense]
 
-    def _dtype(self) -> Any:
+    def _dtype(self, params: Any = None) -> Any:
         return self.coefs_[0].dtype
 
     def _state(self, plan: training.Plan) -> training.State:
@@ -70,7 +70,7 @@ class BaseNetwork(Trained):
 
     def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Array], Array]) -> Array:
         """The same of rows that have been checked."""
-        dtype = params[0][0].dtype if len(params[0]) else self._dtype()
+        dtype = self._dtype()
         return np.concatenate(
             [function(params, np.ascontiguousarray(block, dtype)) for _, block in blocks(X)]
         )

@@ -122,7 +122,7 @@ class Samples(Fitted):
         check_integer(n_steps, "n_steps")
         params = self._params()
         X = check_rows(self, X, reset=False, allow_nan=True)
-        rows = np.concatenate([block for _, block in blocks(X)]).astype(params[0].dtype)
+        rows = np.concatenate([block for _, block in blocks(X)]).astype(self._dtype(params))
         clamped = self._all_units(rows, params)
         if not hasattr(self, "_seed"):
             self._seed = draw_seed(self.random_state)
@@ -142,7 +142,7 @@ class Samples(Fitted):
     ) -> Array:
         """One visible state per chain: (n_rows, n_features). NaN is allowed where the `remedy` speaks of it."""
         n_features = self._model().shape(params)[0]
-        rows = as_rows(x, n_features, argument).astype(params[0].dtype)
+        rows = as_rows(x, n_features, argument).astype(self._dtype(params))
         if len(rows) not in (1, n_rows):
             raise ValueError(
                 f"{argument} must have the shape ({n_features},) or ({n_rows}, {n_features}). Got {rows.shape}."

@@ -145,7 +145,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         for callback in own:
             if not callable(callback):
                 raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
-        line = ProgressLine(type(self).__name__)
+        line = ProgressLine(getattr(self, "_title", type(self).__name__))
         return ([*self._scores(X, model), *own, line] if self.verbose else own), line
 
     # The state of training

@@ -13,7 +13,7 @@ def drop(x, threshold, scale, key0, key1, first_row):
     An entry stays if its random word is below `threshold`, and row r has the words of row ``first_row + r``: the same
     entries stay, whenever it is called. A product, not a choice, so that NaN stays NaN.
     """
-    T = type(x[0, 0])
+    T = x.dtype.type
     threshold, scale = np.uint32(threshold), T(scale)
     n = x.shape[1]
     even = n + n % 2
@@ -67,7 +67,7 @@ def _largest(x, out, winners, n_pieces):
 @jit
 def to_winners(delta, winners, out):
     """Write the derivatives `delta` by each unit's output to its winning piece's column of `out`, zeros elsewhere."""
-    T = type(delta[0, 0])
+    T = delta.dtype.type
     n_pieces = out.shape[1] // delta.shape[1]
     for r in range(delta.shape[0]):
         for c in range(out.shape[1]):
@@ -112,7 +112,7 @@ def follow(running, batch, fresh):
 @jit
 def normalise(x, mean, scale, own, out):
     """Write gamma (x - mean) scale + beta to `out`, for `mean` and `scale` (units,) in double precision."""
-    T = type(x[0, 0])
+    T = x.dtype.type
     gamma, beta = own.gamma, own.beta
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
@@ -126,7 +126,7 @@ def normalise_back(x, mean, scale, own, delta, gradient, of_batch):
     `of_batch` tells whether mean and scale are of the batch itself, and so functions of x.
     """
     rows, n = x.shape
-    T = type(x[0, 0])
+    T = x.dtype.type
     plain, against = np.zeros(n), np.zeros(n)
     for r in range(rows):
         for c in range(n):

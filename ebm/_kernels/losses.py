@@ -40,7 +40,7 @@ def _shifted_exp(row):
 @jit
 def softmax(z):
     """exp(z_c) / sum exp(z), row by row, in place."""
-    T = type(z[0, 0])
+    T = z.dtype.type
     for r in range(z.shape[0]):
         row = z[r]
         _, total = _shifted_exp(row)
@@ -52,7 +52,7 @@ def softmax(z):
 @jit(reorder=True)
 def cross_entropy(z, targets, weights):
     """Sum over rows of w [t log sum exp(z) - sum t z], with t = sum of the row's targets."""
-    T = type(z[0, 0])
+    T = z.dtype.type
     value = 0.0
     for r in range(z.shape[0]):
         row, t, w = z[r], targets[r], weights[r]
@@ -71,7 +71,7 @@ def cross_entropy(z, targets, weights):
 @jit(reorder=True)
 def binary_cross_entropy(z, targets, weights):
     """Sum of w [log(1 + exp(z)) - t z]: logarithms are taken of products."""
-    T = type(z[0, 0])
+    T = z.dtype.type
     value = 0.0
     for r in range(z.shape[0]):
         w, loss = weights[r], 0.0
@@ -108,7 +108,7 @@ def squared_error(z, targets, weights):
 @jit(reorder=True)
 def huber(z, targets, weights, delta):
     """Sum of w c (d - c / 2), with d = t - z and c = d clipped to +-delta."""
-    delta = type(z[0, 0])(delta)
+    delta = z.dtype.type(delta)
     value = 0.0
     for r in range(z.shape[0]):
         row, t, w = z[r], targets[r], weights[r]
@@ -125,7 +125,7 @@ def huber(z, targets, weights, delta):
 @jit(reorder=True)
 def poisson(z, targets, weights, limit):
     """Sum of w [exp(z) - t - t z + t log t], infinite where z is beyond the `limit` of exp."""
-    T = type(z[0, 0])
+    T = z.dtype.type
     limit = T(limit)
     value = 0.0
     for r in range(z.shape[0]):

@@ -17,7 +17,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, normal
-from ebm.units import Bounds, Unit
+from ebm.units import Bounds, Unit, confined
 
 
 class BipartiteParameters(NamedTuple):
@@ -88,25 +88,23 @@ class Bipartite:
         """Whether learning starts at rows of the data: see :meth:`with_prototypes`."""
         return self.visible.has_scale and self.hidden.states == (0.0, 1.0)
 
+    def layers(self, params: BipartiteParameters) -> dict[str, tuple[Unit, Any]]:
+        """The unit type and the own parameters of each layer, by name."""
+        return {
+            "visible": (self.visible, params.visible),
+            "hidden": (self.hidden, params.hidden),
+        }
+
     def bounds(self, params: BipartiteParameters) -> Bounds:
         """Smallest and largest values of parameters that have them, by layer and name."""
-        return {
-            "visible": self.visible.bounds(params.visible),
-            "hidden": self.hidden.bounds(params.hidden),
-        }
+        return {name: unit.bounds(own) for name, (unit, own) in self.layers(params).items()}
 
     def confine(self, params: BipartiteParameters, bounds: Bounds) -> bool:
         """Bring what an update moved back within its `bounds`, in place; False if it has diverged.
 
         It has where it passes an upper bound (:meth:`ebm.units.Unit.bounds`).
         """
-        inside = True
-        for layer, named in bounds.items():
-            for name, (low, high) in named.items():
-                values = getattr(getattr(params, layer), name)
-                inside = inside and bool((values <= high).all())
-                np.clip(values, low, high, out=values)
-        return inside
+        return confined(self.layers(params), bounds)
 
     def pack(self, params: BipartiteParameters) -> Array:
         """A new flat vector with the values of `params`."""

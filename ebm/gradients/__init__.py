@@ -21,6 +21,7 @@ from ebm.gradients.moment_matching import MaximumLikelihood, match_moments
 from ebm.gradients.persistent import PersistentContrastiveDivergence
 from ebm.gradients.pseudo_likelihood import PseudoLikelihood, RatioMatching
 from ebm.gradients.tempered import ParallelTempering
+from ebm.gradients.wake_sleep import UpDown
 
 GRADIENTS: dict[str, type[Gradient]] = {
     "cd": ContrastiveDivergence,
@@ -64,6 +65,7 @@ __all__ = [
     "PseudoLikelihood",
     "RatioMatching",
     "Solution",
+    "UpDown",
     "gradient_record",
     "match_moments",
     "pairwise_gradient_record",

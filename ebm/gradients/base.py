@@ -202,13 +202,20 @@ def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dty
         ) from None
 
 
-def rescale(
+@singledispatch
+def rescale(model: Any, params: Any, gradient: Any, chains: ChainState) -> None:
+    """Measure the gradient by weights and biases in the units' own scales, in place."""
+    raise TypeError(f"There are no scales of {model!r}: an energy registers its own rescale.")
+
+
+@rescale.register
+def _(
     model: Bipartite,
     params: BipartiteParameters,
     gradient: BipartiteParameters,
     chains: ChainState,
 ) -> None:
-    """Measure the gradient by weights and biases in the units' own scales, in place.
+    """Diagonally.
 
     With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as far:
     a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is the metric

@@ -144,6 +144,14 @@ class BoundContrastive(BoundGradient):
         )
         return made
 
+    def fantasies(self, n_rows: int) -> Array:
+        """Statistics of the visible states in which the last negative phase ended, after a batch of `n_rows` rows.
+
+        (n_chains, n_visible), or as many rows as the batch where chains start at the data; valid until the next call.
+        """
+        n_chains = len(self._V) - self._batch_size - 2 if self._persistent else n_rows
+        return self._V[n_rows : n_rows + n_chains]
+
     def _check(self, n_rows: int, chains: ChainState) -> None:
         """Compiled code would write beyond its buffers."""
         n_chains = len(chains.h) if self._persistent else n_rows

@@ -2,6 +2,7 @@
 
 from ebm.likelihood.ais import AIS, RAISE
 from ebm.likelihood.base import LogPartition
+from ebm.likelihood.bounds import exact_log_likelihood, variational_bound
 from ebm.likelihood.diagnostics import (
     Diagnostics,
     autocorrelation_time,
@@ -29,6 +30,7 @@ __all__ = [
     "autocorrelation_time",
     "diagnose",
     "effective_sample_size",
+    "exact_log_likelihood",
     "exact_pairwise_log_likelihood",
     "exact_pairwise_log_partition",
     "free_energy",
@@ -39,4 +41,5 @@ __all__ = [
     "pseudo_log_likelihood",
     "reconstruction_error",
     "rhat",
+    "variational_bound",
 ]

@@ -19,6 +19,7 @@ from ebm.networks.activations import ACTIVATIONS, Activation
 from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.dropout import Dropout
+from ebm.networks.initializations import Glorot, initialization_record
 from ebm.networks.layer import Layer
 from ebm.networks.losses import Loss
 from ebm.networks.maxout import Maxout
@@ -59,15 +60,22 @@ class Architecture:
 def perceptron(n_in: int, hidden: Architecture, n_out: int, loss: Loss) -> Network:
     """The network; `n_out` linear outputs, of which the loss makes predictions."""
     layers: list[Layer] = [Dropout(hidden.dropout[0])] if hidden.dropout[0] else []
+    gain = 1.0
     for size, name, drop in zip(hidden.sizes, hidden.activations, hidden.dropout[1:], strict=True):
         function = function_record(name)
         pieces = function.n_pieces if isinstance(function, Maxout) else 1
-        gain = function.gain if isinstance(function, Activation) else 1.0
+        gain = _gain(function, hidden.init)
         layers.append(Dense(size * pieces, hidden.init, gain))
         layers += [BatchNorm()] if hidden.batch_norm else []
         layers.append(function)
         layers += [Dropout(drop)] if drop else []
-    return Network(n_in, (*layers, Dense(n_out, hidden.init)), loss)
+    return Network(n_in, (*layers, Dense(n_out, hidden.init, gain)), loss)
+
+
+def _gain(function: Layer, init: Any) -> float:
+    """Factor on the first weights: an activation's own is for Glorot's law, and scikit-learn's outputs have it, too."""
+    law = initialization_record(init)
+    return function.gain if isinstance(function, Activation) and isinstance(law, Glorot) else 1.0
 
 
 def function_record(value: object) -> Layer:

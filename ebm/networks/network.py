@@ -123,7 +123,7 @@ class Network:
         free = False
         for layer, own in zip(self.layers, params, strict=True):
             y, _ = layer.forward(own, x, Context(free=free))
-            free = free or y is not x  # nobody comes back; some layers hand on the very input
+            free = free or y is not x  # nobody comes back; but the first input is the caller's
             x = y
         return x if free else x.copy()
 

@@ -1,9 +1,11 @@
 """HOW WE WALK: Markov kernels that leave p(x) = exp(-beta E(x)) / Z unchanged, one a file."""
 
 from ebm._checks import resolve
+from ebm.samplers.ancestral import sample_rows
 from ebm.samplers.annealing import Particles, anneal, anneal_back
 from ebm.samplers.base import Draws, Sampler, Target, conditional_mean, walk
 from ebm.samplers.block_gibbs import Chains, block_gibbs
+from ebm.samplers.by_content import sample_by_content
 from ebm.samplers.chains import Gibbs
 from ebm.samplers.gibbs import gibbs
 from ebm.samplers.tempering import Replicas, Tempering, temper
@@ -25,6 +27,8 @@ __all__ = [
     "block_gibbs",
     "conditional_mean",
     "gibbs",
+    "sample_by_content",
+    "sample_rows",
     "sampler_record",
     "temper",
     "walk",

@@ -240,6 +240,22 @@ def test_exp_is_right_to_two_units_in_the_last_place(dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_expm1_is_right_to_two_units_in_the_last_place(dtype):
+    end = 87 if dtype == np.float32 else 700
+    small = 10.0 ** np.linspace(-30, 0, 61)
+    points = np.concatenate([np.linspace(-end, end, 501), np.linspace(-2, 2, 401), small, -small])
+    assert errors_in_ulp(elementary.expm1, np.expm1, points, dtype).max() <= 2
+    assert elementary.expm1(dtype(0)) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_tanh_is_right_to_three_units_in_the_last_place(dtype):
+    small = 10.0 ** np.linspace(-30, 0, 61)
+    points = np.concatenate([np.linspace(-40, 40, 501), np.linspace(-2, 2, 401), small, -small])
+    assert errors_in_ulp(elementary.tanh, np.tanh, points, dtype).max() <= 3
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_log_is_right_to_three_units_in_the_last_place(dtype):
     points = np.concatenate(
         [2.0 ** np.linspace(-100, 100, 401), np.linspace(0.5, 2, 301), [1.0, 1 - 1e-6, 1 + 1e-6]]
@@ -273,11 +289,13 @@ def test_cos_and_sin_lie_on_the_circle_at_twice_the_half_angle(dtype):
 @pytest.mark.parametrize("x", [-1e4, 1e4, -np.inf, np.inf])
 def test_nothing_overflows(x, dtype):
     p, s = elementary.sigmoid(dtype(x)), elementary.softplus(dtype(x))
+    assert elementary.tanh(dtype(x)) == np.sign(x)
     assert p == (1 if x > 0 else pytest.approx(0, abs=1e-26)) and p >= 0
     assert s == (dtype(x) if x > 0 else pytest.approx(0, abs=1e-26))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_nan_stays_nan(dtype):
-    for function in (elementary.exp, elementary.sigmoid, elementary.softplus):
+    functions = (elementary.exp, elementary.expm1, elementary.sigmoid, elementary.tanh)
+    for function in (*functions, elementary.softplus):
         assert np.isnan(function(dtype(np.nan))), function

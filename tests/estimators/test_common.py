@@ -4,11 +4,13 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ebm import (
+    DBN,
     RBM,
     BernoulliRBM,
     BoltzmannMachine,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
+    FineTuning,
     GaussianRBM,
     HopfieldNetwork,
     ModernHopfieldNetwork,
@@ -46,6 +48,9 @@ ESTIMATORS = [
     HopfieldNetwork(Perceptron(symmetric=True, max_iter=100)),
     HopfieldNetwork("covariance", update="glauber"),
     HopfieldNetwork(temperature=0.1, max_sweeps=3),
+    DBN((4, 3)),
+    DBN([GaussianRBM(5, variance="unit"), 4, BernoulliRBM(3)], features="all", propagate="sample"),
+    DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
 ]
 
 

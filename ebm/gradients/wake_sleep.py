@@ -1,0 +1,291 @@
+"""The up-down algorithm: contrastive wake-sleep for deep belief networks (Hinton, Osindero & Teh 2006, appendix B).
+
+    wake    x_0 the batch, upwards by recognition:    x_{k+1} ~ q(. | x_k)       for k < L - 1
+            generative weights learn to go back:      d log p(x_k | x_{k+1})
+    top     a contrastive step of the bipartite model from the x_{L-1} that came up (CD-k), or from where its chains
+            last stood (PCD-k)
+    sleep   from the x_{L-1} in which that ended, downwards:  x_k ~ p(. | x_{k+1})
+            recognition weights learn to go back:     d log q(x_{k+1} | x_k)
+
+Both are the *delta rule*: with the mean m of what is predicted from the state y of the neighbour,
+
+    d log p(x | y) / dW = (s(x) - s(m)) y',        d log p(x | y) / db = s(x) - s(m).
+
+The wake gradient is that of the variational bound (:mod:`ebm.likelihood.bounds`) by the generative parameters, but for
+the top's negative phase. The sleep gradient is not the bound's by the recognition parameters, which would be that of
+KL(Q || p); it lowers KL(p || Q) instead, over what the model dreams rather than over the data. So the bound need not
+rise in every step. That the dreams begin where the contrastive step ended, near the data, keeps the two alike: the
+reason for *contrastive* wake-sleep.
+
+Rows of data may end with states of the top's extra units (:mod:`ebm.energies.layered`); where these are NaN they are
+drawn from their law given x_{L-1}, which is the wake phase of a row without a label.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ebm._checks import Array, check_integer
+from ebm._kernels import units as kernels
+from ebm._random import Key, fold
+from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed
+from ebm.gradients.base import (
+    Batch,
+    BoundGradient,
+    ChainState,
+    Gradient,
+    Info,
+    rescale,
+    start_chains,
+)
+from ebm.gradients.contrastive import BoundContrastive
+from ebm.gradients.moments import batch_weights
+from ebm.units import Unit
+
+# Numbers of the keys of one step: the top's, those of the ways up and down, that of unknown extra units.
+TOP, UP, DOWN, EXTRA = range(4)
+
+
+@dataclass(frozen=True, repr=False)
+class UpDown(Gradient):
+    """The up-down algorithm for deep belief networks.
+
+    Parameters
+    ----------
+    n_steps : int, default=1
+        Gibbs steps of the top's negative phase.
+    persistent : bool, default=False
+        Whether the top's chains go on where they last stopped, instead of starting at the states that came up.
+    n_chains : int or None, default=None
+        Count of persistent chains; None: as many as the batch size.
+    centered : bool, default=True
+        Whether the top's gradient is centred.
+
+    Raises
+    ------
+    ValueError
+        If a count is not a positive integer, or `n_chains` is given without `persistent`.
+
+    References
+    ----------
+    .. [1] Hinton, G. E., Osindero, S. and Teh, Y. W. (2006). A fast learning algorithm for deep belief nets. Neural
+       Computation 18, 1527-1554, section 5 and appendix B.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm._batches import Rows
+    >>> from ebm._random import stream
+    >>> from ebm.energies.bipartite import Bipartite
+    >>> from ebm.energies.layered import from_rbms
+    >>> from ebm.gradients.wake_sleep import UpDown
+    >>> from ebm.optimizers import SGD, Constant
+    >>> from ebm.training import Plan, resume, train
+    >>> from ebm.units import Bernoulli
+    >>> X, rbm = np.eye(4), Bipartite(Bernoulli(), Bernoulli())
+    >>> first = rbm.initial(X.mean(axis=0), X.var(axis=0), 4, 3, stream(0, "init"))
+    >>> model, params = from_rbms([(rbm, first), (rbm, rbm.swapped(first)[1])])
+    >>> plan = Plan(UpDown(), SGD(), Constant(), 0.1, 0.0, batch_size=2, seed=0)
+    >>> state = resume(model, params, plan)
+    >>> train(state, Rows(X), plan, n_epochs=3)
+    ''
+    >>> state.n_steps
+    6
+    """
+
+    n_steps: int = 1
+    persistent: bool = False
+    n_chains: int | None = None
+    centered: bool = True
+
+    def __post_init__(self) -> None:
+        check_integer(self.n_steps, "n_steps")
+        if self.n_chains is not None:
+            check_integer(self.n_chains, "n_chains")
+            if not self.persistent:
+                raise ValueError(
+                    f"n_chains={self.n_chains} is a count of persistent chains. Set persistent=True, or leave it out."
+                )
+
+    def n_chains_for(self, batch_size: int) -> int:
+        """None without `persistent`; `n_chains`, or one per row of a batch."""
+        if not self.persistent:
+            return 0
+        return batch_size if self.n_chains is None else self.n_chains
+
+    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+        """The estimator with its buffers."""
+        if not isinstance(model, BeliefNetwork):
+            raise ValueError(f"UpDown is for deep belief networks. Got {model!r}.")
+        return BoundUpDown(self, model, gradient, batch_size, n_chains)
+
+
+class BoundUpDown(BoundGradient):
+    """The estimator with its buffers."""
+
+    def __init__(
+        self,
+        choice: UpDown,
+        model: BeliefNetwork,
+        gradient: BeliefParameters,
+        batch_size: int,
+        n_chains: int,
+    ) -> None:
+        self._model, self._gradient = model, gradient
+        kept = n_chains if choice.persistent else None
+        self._top = BoundContrastive(gradient.top, batch_size, kept, choice.n_steps, choice.slide)
+        sizes, dtype = model.shape(gradient)[:-1], gradient.top.W.dtype
+        self._V = np.zeros((batch_size, sizes[0] + model.n_extra), dtype)
+        most = max(batch_size, n_chains)
+        # States of layers 0, ..., L - 1, first awake and then asleep, and what is predicted of them.
+        self._states = [np.zeros((most, n), dtype) for n in sizes]
+        self._predicted = [np.zeros((most, n), dtype) for n in sizes]
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._V[:n_rows]
+
+    def __call__(
+        self, params: BeliefParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[BeliefParameters, ChainState, Info]:
+        """The gradient (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        weights = batch_weights(batch, params.top.W.dtype)
+        states = self._wake(params, batch.v, weights, key)
+        extra = self._extra(params, batch.v, states[-1], key)
+        rows = self._top.rows(len(batch.v))
+        n = states[-1].shape[1]
+        rows[:, :n] = states[-1]
+        if extra is not None:
+            rows[:, n:] = extra
+        _, chains, info = self._top(params.top, Batch(rows, batch.weights), chains, fold(key, TOP))
+        self._sleep(params, self._dreams(params, len(batch.v)), key)
+        where = self._not_finite(info.finite)
+        return self._gradient, chains, Info(not where, where=where)
+
+    def _wake(self, params: BeliefParameters, v: Array, weights: Array, key: Key) -> list[Array]:
+        """Go up from the rows `v`, and write the generative gradients; states of layers 0, ..., L - 1."""
+        x, key = self._model.split(v)[0], fold(key, UP)
+        states = [x]
+        for k, (layer, buffer) in enumerate(zip(params.up, self._states[1:], strict=True)):
+            above = np.dot(x, layer.W, out=buffer[: len(v)])
+            kernels.sample(layer.own, above, 1.0, *fold(key, k), 0)
+            states.append(x := above)
+        for k, layer in enumerate(params.down):
+            inputs = np.dot(states[k + 1], layer.W.T, out=self._predicted[k][: len(v)])
+            gradient = self._gradient.down[k]
+            misses = delta_rule(self._model.units[k], layer, inputs, states[k], weights, gradient)
+            np.dot(misses.T, states[k + 1], out=gradient.W)
+        return states
+
+    def _extra(self, params: BeliefParameters, v: Array, x: Array, key: Key) -> Array | None:
+        """Extra states of the rows, drawn beside the states `x` of layer L - 1 where they are unknown."""
+        extra = self._model.split(v)[1]
+        if extra is None:
+            return None
+        unknown: Array = np.isnan(extra.sum(axis=1))
+        if unknown.any():
+            drawn = self._model.sample_extra(params, x, fold(key, EXTRA))
+            extra = np.where(unknown[:, np.newaxis], drawn, extra)
+        return extra
+
+    def _dreams(self, params: BeliefParameters, n_rows: int) -> Array:
+        """States of layer L - 1 at the end of the top's negative phase."""
+        statistics, top = self._top.fantasies(n_rows), self._model.top_model
+        x = self._states[-1][: len(statistics)]
+        scale = top.visible.scale(params.top.visible)
+        x[:] = statistics[:, : x.shape[1]]
+        if scale is not None:
+            x *= scale[: x.shape[1]]
+        return x
+
+    def _sleep(self, params: BeliefParameters, x: Array, key: Key) -> None:
+        """Go down from the states `x` of layer L - 1, and write the recognition gradients."""
+        states, key = [buffer[: len(x)] for buffer in self._states], fold(key, DOWN)
+        weights = np.full(len(x), 1 / len(x), x.dtype)
+        for k in reversed(range(len(params.down))):
+            layer = params.down[k]
+            np.dot(states[k + 1], layer.W.T, out=states[k])
+            kernels.sample(layer.own, states[k], 1.0, *fold(key, k), 0)
+        for k, layer in enumerate(params.up):
+            inputs = np.dot(states[k], layer.W, out=self._predicted[k + 1][: len(x)])
+            gradient, unit = self._gradient.up[k], self._model.units[k + 1]
+            misses = delta_rule(unit, layer, inputs, states[k + 1], weights, gradient)
+            np.dot(states[k].T, misses, out=gradient.W)
+
+    def _not_finite(self, top_is_finite: bool) -> str:
+        """The name of the first part of the gradient that is not finite, or ''."""
+        for k, (down, up) in enumerate(zip(self._gradient.down, self._gradient.up, strict=True)):
+            for what, layer in (("generative", down), ("recognition", up)):
+                if not np.isfinite(sum(values.sum() for values in layer.own)):
+                    return f"the {what} weights between layers {k} and {k + 1}"
+        return "" if top_is_finite else "the weights of the two topmost layers"
+
+
+def delta_rule(
+    unit: Unit, layer: Directed, inputs: Array, x: Array, weights: Array, gradient: Directed
+) -> Array:
+    """Write the gradient of sum_r weights_r log p(x_r | input_r) by a layer's own parameters.
+
+    Returns ``weights_r (s(x_r) - s(m_r))``, the gradient by the inputs, in the place of the `inputs` (rows, units); the
+    product with the neighbour's states, in either order, is that by the weights.
+    """
+    own = layer.own
+    scales = unit.own_derivatives(own, x)  # of parameters other than the bias
+    if scales:
+        means, given = unit.mean_derivatives(own, inputs), inputs.copy()
+        for field, values in scales.items():
+            getattr(gradient.own, field)[:] = weights @ (values - means[field])
+    kernels.mean(own, inputs, 1.0)
+    np.subtract(x, inputs, out=inputs)
+    kernels.to_statistic(own, inputs)
+    np.multiply(inputs, weights[:, np.newaxis], out=inputs)
+    if scales:
+        kernels.couple(own, np.einsum("ij,ij->j", inputs, given), gradient.own)
+    inputs.sum(axis=0, out=gradient.own.bias)
+    return inputs
+
+
+@start_chains.register
+def _(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    mean: Array,
+    n_chains: int,
+    centered: bool,
+    key: Key,
+) -> ChainState:
+    """Those of the top, with offsets at what recognition makes of the data's `mean` (n_0,)."""
+    top, x = model.top_model, mean[np.newaxis].astype(params.top.W.dtype)
+    for k in range(model.n_directed):
+        x = model.up_mean(params, k, x)
+    below = top.visible.mean(params.top.visible, np.zeros((1, len(params.top.W)), x.dtype))[0]
+    below[: x.shape[1]] = x[0]
+    return start_chains(top, params.top, below, n_chains, centered, key)
+
+
+@rescale.register
+def _(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    gradient: BeliefParameters,
+    chains: ChainState,
+) -> None:
+    """Diagonally.
+
+    What multiplies a unit's state is measured in the inverse of its scale, what adds to its mean in the scale: with a_i
+    and c_j of two neighbouring layers, generative weights from j to i move a_i / c_j times as far, recognition weights
+    c_j / a_i times.
+    """
+    rescale(model.top_model, params.top, gradient.top, chains)
+    for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
+        a, c = model.units[k].scale(down.own), model.units[k + 1].scale(up.own)
+        to_down, to_up = gradient.down[k], gradient.up[k]
+        if a is not None:
+            to_down.W[:] *= a[:, np.newaxis]
+            to_down.own.bias[:] *= a
+            to_up.W[:] /= a[:, np.newaxis]
+        if c is not None:
+            to_down.W[:] /= c
+            to_up.W[:] *= c
+            to_up.own.bias[:] *= c

@@ -1,0 +1,324 @@
+"""Samples of a deep belief network: freely from the top down, and of what is unknown given what is known.
+
+**Freely** (Hinton, Osindero & Teh 2006, section 5): Gibbs sampling in the top, the only part that has to be walked
+in; then one pass down, every layer from its law given the one above. Extra units of the top may be clamped, which
+leaves all of it exact: a draw of the data given a label is a free one.
+
+**Given some of the data**, the hidden layers explain them together, and no layer's law given its neighbours factorises.
+The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Within a step, for every hidden layer k and every one of
+a few random blocks of its units, the block is drawn anew from the recognition law q(x_k | x_{k-1}), and the new state
+x'_k is accepted with the probability
+
+    min(1, w(x'_k) / w(x_k)),        w(x_k) = p(x_{k-1} | x_k) p(x_k | x_{k+1}) / q(x_k | x_{k-1}),
+
+where exp(-F(x_k, extra)) of the top stands for p(x_k | x_{k+1}) at k = L - 1. Then unknown extra units are renewed by
+way of the topmost layer, and unknown data from p(x_0 | x_1). Each of these moves leaves the law of all layers given
+what is known unchanged, however bad the recognition is: it decides how fast the chain moves, not where to. Small blocks
+are accepted more often, and cost more products with the weights.
+
+An inverse temperature beta is that of the top; the rest are laws without an energy.
+"""
+
+import abc
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold, permutation, uniform
+from ebm.energies.layered import BeliefNetwork, BeliefParameters, log_conditional
+from ebm.samplers.base import clamp, conditional_mean, walk
+from ebm.samplers.block_gibbs import Chains, block_gibbs
+
+# Blocks of a layer's units that are proposed one after the other.
+N_BLOCKS = 10
+# Numbers of the keys of one call: of the start, the walk, the end; of one step; and of one layer's moves.
+START, WALK, END = range(3)
+DATA, EXTRA, HIDDEN = range(3)
+ORDER, PROPOSAL, CHOICE = range(3)
+
+
+class Explanation(NamedTuple):
+    """States of layers 0, ..., L - 1, and of the extra units or None."""
+
+    states: tuple[Array, ...]
+    extra: Array | None
+
+
+def sample_rows(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    rows: Array,
+    key: Key,
+    n_steps: int,
+    *,
+    beta: float = 1.0,
+    given: Array | None = None,
+    mean: bool = False,
+    trace: Array | None = None,
+) -> Array:
+    """Rows (x_0, extra) after `n_steps` of independent chains.
+
+    Parameters
+    ----------
+    model, params : BeliefNetwork, BeliefParameters
+    rows : ndarray of shape (chains, n_0 + n_extra)
+        Where the chains start, by recognition; not modified.
+    key : Key
+    n_steps : int
+        Steps: of Gibbs sampling in the top for chains of which no data are given, of :func:`explain` for the others.
+    beta : float
+        Inverse temperature of the top.
+    given : ndarray of shape (chains, n_0 + n_extra), optional
+        NaN where a unit is free; other entries are clamped, bit for bit.
+    mean : bool
+        Whether unknown data are their mean given layer 1 instead of a draw.
+    trace : ndarray of shape (chains, n_steps), optional
+        Is filled after each step: with beta F of the top, or, where data are given, with -log p of all layers but the
+        topmost, up to a constant.
+
+    Returns
+    -------
+    ndarray of shape (chains, n_0 + n_extra)
+        What becomes of a chain does not depend on what others are given.
+    """
+    if not params.down and not mean:
+        top = model.top_model, params.top
+        return walk(*top, rows, key, n_steps, beta=beta, given=given, trace=trace)
+    out = clamp(np.array(rows), given)
+    for way, mine in _ways(model, params, beta, given, len(rows)):
+        state = way.start(out, fold(key, START))
+        for step in range(n_steps):
+            state = way.step(state, fold(fold(key, WALK), step))
+            if trace is not None:
+                trace[mine, step] = way.energy(state)[mine]
+        out[mine] = way.rows(state, fold(key, END), mean)[mine]
+    return clamp(out, given)
+
+
+@walk.register
+def _(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    x: Array,
+    key: Key,
+    n_steps: int,
+    *,
+    beta: float = 1.0,
+    given: Array | None = None,
+    trace: Array | None = None,
+) -> Array:
+    """:func:`sample_rows`."""
+    return sample_rows(model, params, x, key, n_steps, beta=beta, given=given, trace=trace)
+
+
+@conditional_mean.register
+def _(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    v: Array,
+    key: Key,
+    n_steps: int,
+    given: Array,
+    *,
+    beta: float = 1.0,
+) -> Array:
+    """E[x_0 | x_1] is averaged, and the extra units' mean given the topmost layer."""
+    if not params.down:
+        top = model.top_model, params.top
+        return conditional_mean(*top, v, key, n_steps, given, beta=beta)
+    out, burn_in = clamp(np.array(v), given), n_steps // 2
+    for way, mine in _ways(model, params, beta, given, len(v)):
+        state, total = way.start(out, fold(key, START)), np.zeros(v.shape)
+        for step in range(n_steps):
+            once = fold(fold(key, WALK), step)
+            state = way.step(state, fold(once, 0))
+            if step >= burn_in:
+                total += way.means(state, fold(once, 1))
+        out[mine] = (total / (n_steps - burn_in)).astype(v.dtype)[mine]
+    return clamp(out, given)
+
+
+class _Way(abc.ABC):
+    """How chains go on (abstract): their state is what `start` makes of rows."""
+
+    def __init__(
+        self, model: BeliefNetwork, params: BeliefParameters, beta: float, given: Array | None
+    ) -> None:
+        self._model, self._params, self._beta, self._given = model, params, beta, given
+
+    @abc.abstractmethod
+    def start(self, rows: Array, key: Key) -> Any:
+        """The state in which recognition of the `rows` ends."""
+
+    @abc.abstractmethod
+    def step(self, state: Any, key: Key) -> Any:
+        """The next state."""
+
+    @abc.abstractmethod
+    def energy(self, state: Any) -> Array:
+        """What the trace shows (chains,)."""
+
+    @abc.abstractmethod
+    def rows(self, state: Any, key: Key, mean: bool) -> Array:
+        """Rows (x_0, extra) in the state."""
+
+    @abc.abstractmethod
+    def means(self, state: Any, key: Key) -> Array:
+        """Their means given the layers above."""
+
+
+class _Freely(_Way):
+    """By Gibbs sampling in the top and one pass down."""
+
+    def start(self, rows: Array, key: Key) -> Chains:
+        x, extra = self._model.split(rows)
+        *_, last = x, *self._model.sample_up(self._params, x, key)
+        return Chains(self._model.top_rows(last, extra), rows[:0])
+
+    def step(self, state: Chains, key: Key) -> Chains:
+        given = None
+        if self._given is not None:
+            given = np.full(state.v.shape, np.nan, state.v.dtype)
+            n = self._model.n_extra
+            given[:, len(given.T) - n :] = self._given[:, len(self._given.T) - n :]
+        top = self._model.top_model, self._params.top
+        return block_gibbs(*top, state.v, key, 1, beta=self._beta, given=given)
+
+    def energy(self, state: Chains) -> Array:
+        x, extra = self._model.split(state.v)
+        return -self._model.log_top(self._params, x, extra, self._beta)
+
+    def rows(self, state: Chains, key: Key, mean: bool) -> Array:
+        x, extra = self._model.split(state.v)
+        states = self._model.sample_down(self._params, x, key, mean=mean)
+        return self._model.top_rows([*states, x][0], extra)
+
+    def means(self, state: Chains, key: Key) -> Array:
+        data = self._model.split(self.rows(state, key, mean=True))[0]
+        means = self._model.top_model.visible_mean(self._params.top, state.h, self._beta)
+        return self._model.top_rows(data, self._model.split(means)[1])
+
+
+class _Given(_Way):
+    """By renewing one layer after the other, given its neighbours and what is known."""
+
+    def start(self, rows: Array, key: Key) -> Explanation:
+        x, extra = self._model.split(rows)
+        return Explanation((x, *self._model.sample_up(self._params, x, key)), extra)
+
+    def step(self, state: Explanation, key: Key) -> Explanation:
+        return explain(self._model, self._params, state, self._given, key, beta=self._beta)
+
+    def energy(self, state: Explanation) -> Array:
+        return -self._model.log_joint(self._params, *state, beta=self._beta)
+
+    def rows(self, state: Explanation, key: Key, mean: bool) -> Array:
+        x, extra = state.states[0], state.extra
+        data = self._model.down_mean(self._params, 0, state.states[1]) if mean else x
+        return self._model.top_rows(data, extra)
+
+    def means(self, state: Explanation, key: Key) -> Array:
+        model, top, extra = self._model, self._params.top, state.extra
+        if extra is not None:
+            x = model.top_rows(state.states[-1], extra)
+            h = model.top_model.sample_hidden(top, x, key, self._beta)
+            extra = model.split(model.top_model.visible_mean(top, h, self._beta))[1]
+        return model.top_rows(model.down_mean(self._params, 0, state.states[1]), extra)
+
+
+def _ways(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    beta: float,
+    given: Array | None,
+    n_rows: int,
+) -> Iterator[tuple[_Way, Array]]:
+    """The ways that some of the rows go, with those rows."""
+    known: Array = np.zeros(n_rows, bool)
+    if given is not None:
+        known = np.logical_not(np.isnan(model.split(given)[0]).all(axis=1))
+    if not known.all():
+        yield _Freely(model, params, beta, given), ~known
+    if known.any():
+        yield _Given(model, params, beta, given), known
+
+
+def explain(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    now: Explanation,
+    given: Array | None,
+    key: Key,
+    *,
+    beta: float = 1.0,
+    n_blocks: int = N_BLOCKS,
+) -> Explanation:
+    """One step of the chain that leaves the law of all layers given what is known unchanged (see the module).
+
+    Parameters
+    ----------
+    model, params : BeliefNetwork, BeliefParameters
+        Of two hidden layers or more.
+    now : Explanation
+        Not modified; what is known stands in it already.
+    given : ndarray of shape (chains, n_0 + n_extra), optional
+        NaN where unknown.
+    key : Key
+    beta : float
+        Inverse temperature of the top.
+    n_blocks : int
+        Random blocks of every hidden layer's units that are proposed one after the other.
+
+    Returns
+    -------
+    Explanation
+    """
+    states, extra = [*now.states], now.extra
+    known, known_extra = (None, None) if given is None else model.split(given)
+    for k in range(1, len(states)):
+        current, once = Explanation(tuple(states), extra), fold(key, HIDDEN + k)
+        states[k] = _renewed(model, params, current, k, once, beta, n_blocks)
+    if extra is not None:
+        x = model.top_rows(states[-1], extra)
+        renewed = block_gibbs(model.top_model, params.top, x, fold(key, EXTRA), 1, beta=beta).v
+        extra = clamp(renewed[:, -model.n_extra :], known_extra)
+    inputs = states[1] @ params.down[0].W.T
+    drawn = model.visible.sample(params.down[0].own, inputs, fold(key, DATA))
+    return Explanation((clamp(drawn, known), *states[1:]), extra)
+
+
+def _renewed(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    now: Explanation,
+    k: int,
+    key: Key,
+    beta: float,
+    n_blocks: int,
+) -> Array:
+    """States of layer k after all its blocks were proposed."""
+    (states, extra), unit, own = now, model.units[k], params.up[k - 1].own
+    below, x = states[k - 1], states[k]
+    inputs = below @ params.up[k - 1].W
+    is_last = k == len(states) - 1
+    from_above = inputs if is_last else states[k + 1] @ params.down[k].W.T
+
+    def log_weight(x: Array) -> Array:
+        value = model.log_down(params, k - 1, below, x) - log_conditional(unit, own, inputs, x)
+        if is_last:
+            return value + model.log_top(params, x, extra, beta)
+        return value + log_conditional(unit, params.down[k].own, from_above, x)
+
+    order, weight = permutation(fold(key, ORDER), x.shape[1]), log_weight(x)
+    drawn = unit.sample(own, inputs, fold(key, PROPOSAL))
+    for number, block in enumerate(np.array_split(order, min(n_blocks, len(order)))):
+        proposed = x.copy()
+        proposed[:, block] = drawn[:, block]
+        new_weight = log_weight(proposed)
+        u = uniform(fold(fold(key, CHOICE), number), len(x))
+        accepted = np.log(u) < new_weight - weight
+        x = np.where(accepted[:, np.newaxis], proposed, x)
+        weight = np.where(accepted, new_weight, weight)
+    return x

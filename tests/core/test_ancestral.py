@@ -1,0 +1,206 @@
+"""ebm.samplers.ancestral: free samples, and the transition row and stationary law of clamped ones."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ebm._random import Key, fold, permutation
+from ebm.samplers import Gibbs, Target, conditional_mean, sample_rows, walk
+from ebm.samplers.ancestral import HIDDEN, ORDER, Explanation, explain
+from tests.belief_models import STACKS, data_for, random_stack, spelled
+from tests.oracles import belief
+from tests.statistics import assert_same_distribution, assert_same_mean
+
+KEY = Key(31, 32)
+N = 40_000
+
+# Two data units, two hidden layers, one extra unit: 128 states.
+SMALL = random_stack(("binary", "spin", "binary", "binary"), (2, 2, 2, 2), n_extra=0, seed=6)
+JOINED = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), n_extra=1, seed=8)
+KNOWN = {
+    "half": (SMALL, [1.0, np.nan]),
+    "all": (SMALL, [0.0, 1.0]),
+    "data": (JOINED, [np.nan, -1.0, np.nan]),
+    "both": (JOINED, [1.0, np.nan, 1.0]),
+}
+
+
+def table_of(oracle):
+    """All complete states, flattened: (states, units)."""
+    return np.array([np.concatenate([*x, e]) for x, e in belief.complete_states(oracle)])
+
+
+def counts_of(oracle, explanation):
+    """How often each complete state occurs."""
+    rows = np.hstack(
+        [*explanation.states, *(() if explanation.extra is None else [explanation.extra])]
+    )
+    table = table_of(oracle)
+    powers = 2 ** np.arange(table.shape[1])
+    high = table.max(axis=0)
+    index = {int(code): k for k, code in enumerate((table == high) @ powers)}
+    codes, counts = np.unique((rows == high) @ powers, return_counts=True)
+    out = np.zeros(len(table))
+    out[[index[int(code)] for code in codes]] = counts
+    return out
+
+
+def explanations_at(oracle, index):
+    """The library's spelling of complete states by their numbers."""
+    table, sizes = table_of(oracle)[index], [len(oracle.down[0].layer.bias)]
+    sizes += [len(arrow.layer.bias) for arrow in oracle.up]
+    *states, extra = np.split(table, np.cumsum(sizes), axis=1)
+    return Explanation(tuple(map(np.ascontiguousarray, states)), extra if oracle.n_extra else None)
+
+
+def one_step(oracle, now, known, beta, n_blocks):
+    model, params = spelled(oracle)
+    given = np.tile(known, (len(now.states[0]), 1))
+    return explain(model, params, now, given, KEY, beta=beta, n_blocks=n_blocks)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("n_blocks", [1, 2])
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+@pytest.mark.parametrize("name", KNOWN)
+def test_a_clamped_step_samples_the_transition_row(name, beta, n_blocks):
+    oracle, known = KNOWN[name]
+    p = belief.posterior(oracle, known)
+    start = np.flatnonzero(p > 0)[5]
+    states, extra = belief.complete_states(oracle)[start]
+    orders = [permutation(fold(fold(KEY, HIDDEN + k), ORDER), 2) for k in (1, 2)]
+    blocks = [np.array_split(order, n_blocks) for order in orders]
+    row = belief.clamped_row(oracle, states, extra, known, blocks, beta)
+    now = one_step(oracle, explanations_at(oracle, np.full(N, start)), known, beta, n_blocks)
+    assert_same_distribution(counts_of(oracle, now), row)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("n_blocks", [1, 2])
+@pytest.mark.parametrize("beta", [1.0, 0.5])
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_law_given_what_is_known_is_stationary(name, beta, n_blocks):
+    oracle, known = KNOWN[name]
+    p = belief.posterior(oracle, known, beta)
+    start = np.random.default_rng(5).choice(len(p), N, p=p)
+    now = one_step(oracle, explanations_at(oracle, start), known, beta, n_blocks)
+    assert_same_distribution(counts_of(oracle, now), p)
+
+
+def visible_law(oracle, known, beta=1.0):
+    """Rows (x_0, extra), each once, and their probabilities given the known ones."""
+    rows = np.array([np.concatenate([x[0], e]) for x, e in belief.complete_states(oracle)])
+    cells, which = np.unique(rows, axis=0, return_inverse=True)
+    return cells, np.bincount(which.ravel(), belief.posterior(oracle, known, beta))
+
+
+def assert_rows_follow(rows, cells, p):
+    assert_same_distribution([(rows == cell).all(axis=1).sum() for cell in cells], p)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("known", [[np.nan] * 3, [np.nan, np.nan, 1.0], [np.nan, -1.0, np.nan]])
+def test_chains_forget_their_start(known):
+    """Free, free given an extra unit, and clamped chains."""
+    oracle = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), 1, seed=8, scale=0.5)
+    model, params = spelled(oracle)
+    start, given = -np.ones((N // 2, 3)), np.tile(known, (N // 2, 1))
+    rows = sample_rows(model, params, start, KEY, 30, given=given)
+    assert_rows_follow(rows, *visible_law(oracle, known))
+
+
+@pytest.mark.needs_jit
+def test_the_temperature_is_that_of_the_top():
+    oracle = random_stack(("binary",) * 3, (2, 2, 2), seed=3)
+    model, params = spelled(oracle)
+    rows = sample_rows(model, params, np.zeros((N // 2, 2)), KEY, 20, beta=0.4)
+    assert_rows_follow(rows, *visible_law(oracle, [np.nan] * 2, 0.4))
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("known", [[np.nan] * 3, [1.0, np.nan, np.nan]])
+def test_conditional_means_converge(known):
+    oracle = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), 1, seed=8, scale=0.5)
+    model, params = spelled(oracle)
+    cells, p = visible_law(oracle, known)
+    start, given = -np.ones((2000, 3)), np.tile(known, (2000, 1))
+    means = conditional_mean(model, params, start, KEY, 60, given)
+    assert_same_mean(means, p @ cells)
+    again = conditional_mean(model, params, start, KEY, 60, given)
+    np.testing.assert_array_equal(means, again)
+
+
+# Rows ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", STACKS)
+def test_what_is_known_is_kept_bit_for_bit(name, dtype):
+    oracle = random_stack(*STACKS[name], n_extra=1)
+    model, params = spelled(oracle, dtype)
+    start = data_for(oracle, 6).astype(dtype)
+    given = np.where(np.arange(start.size).reshape(start.shape) % 4 == 1, start, np.nan)
+    given = given.astype(dtype)
+    known = ~np.isnan(given)
+    before = start.copy()
+    for rows in (
+        walk(model, params, -start, KEY, 3, given=given),
+        conditional_mean(model, params, -start, KEY, 3, given),
+        sample_rows(model, params, -start, KEY, 3, given=given, mean=True)
+        if params.down
+        else given,
+    ):
+        assert rows.dtype == dtype and rows.shape == start.shape
+        assert rows[known].tobytes() == given[known].tobytes()
+    np.testing.assert_array_equal(start, before)
+
+
+def test_a_chain_does_not_depend_on_what_others_are_given():
+    model, params = spelled(random_stack(n_extra=1))
+    start = data_for(random_stack(n_extra=1), 6)
+    given = np.full(start.shape, np.nan)
+    free = walk(model, params, start, KEY, 4)
+    np.testing.assert_array_equal(walk(model, params, start, KEY, 4, given=given), free)
+    given[1::2, 0] = 1.0
+    mixed = walk(model, params, start, KEY, 4, given=given)
+    np.testing.assert_array_equal(mixed[::2], free[::2])
+    given[::2, 1] = 0.0
+    all_known = walk(model, params, start, KEY, 4, given=given)
+    np.testing.assert_array_equal(all_known[1::2], mixed[1::2])
+
+
+def test_a_single_machine_walks_by_itself():
+    oracle = random_stack(*STACKS["single"], n_extra=1)
+    model, params = spelled(oracle)
+    start, given = data_for(oracle, 5), np.tile([np.nan, 1.0, np.nan, np.nan], (5, 1))
+    top = model.top_model, params.top
+    for known in (None, given):
+        expected = walk(*top, start, KEY, 3, given=known)
+        np.testing.assert_array_equal(walk(model, params, start, KEY, 3, given=known), expected)
+    expected = conditional_mean(*top, start, KEY, 3, given)
+    means = conditional_mean(model, params, start, KEY, 3, given)
+    np.testing.assert_array_equal(means, expected)
+
+
+def test_samples_can_end_in_means():
+    model, params = spelled(random_stack())
+    start = data_for(random_stack(), 5)
+    means = sample_rows(model, params, start, KEY, 3, mean=True)
+    assert ((means > 0) & (means < 1)).all()
+    draws = sample_rows(model, params, start, KEY, 3)
+    assert np.isin(draws, (0, 1)).all()
+
+
+def test_traces_are_energies_of_where_the_chains_are():
+    oracle = random_stack(n_extra=1)
+    model, params = spelled(oracle)
+    start, given = data_for(oracle, 4), np.full((4, 4), np.nan)
+    given[:2, 0] = 1.0
+    draws = Gibbs().draw(Target(model, params, 1.0, given), start, KEY, 6)
+    assert draws.trace.shape == (4, 3) and np.isfinite(draws.trace).all()
+    trace = np.empty((4, 1))
+    walk(model, params, start, KEY, 1, given=given, trace=trace)
+    one = np.empty((4, 2))
+    walk(model, params, start, KEY, 2, given=given, trace=one)
+    np.testing.assert_array_equal(one[:, :1], trace)
