@@ -57,6 +57,7 @@ _HOMES = {
     "Adam": "ebm.optimizers",
     "Nadam": "ebm.optimizers",
     "NormalizedMomentum": "ebm.optimizers",
+    "Growth": "ebm.networks.growth",
     "Constant": "ebm.optimizers",
     "Linear": "ebm.optimizers",
     "Exponential": "ebm.optimizers",

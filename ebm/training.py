@@ -21,7 +21,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
-from ebm._state import Plan, State, begin, load, resume, save, seed_of, start
+from ebm._state import Plan, State, begin, continued, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.layered import BeliefNetwork
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
@@ -43,6 +43,7 @@ __all__ = [
     "Plan",
     "State",
     "begin",
+    "continued",
     "load",
     "resume",
     "save",

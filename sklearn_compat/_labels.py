@@ -43,6 +43,24 @@ def _check_given(estimator: Any, y: Any) -> None:
         )
 
 
+def check_several(classes: Array, kind: str) -> None:
+    """Refuse a single class, unless of several labels at once."""
+    if len(classes) < 2 and not kind.startswith("multilabel"):
+        raise ValueError(
+            f"y has the one class {classes.tolist()}: there must be two at least to tell apart."
+        )
+
+
+def check_known(given: Array, classes: Array) -> None:
+    """Refuse classes that were not there before."""
+    unknown = np.setdiff1d(given, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has the classes {unknown.tolist()}, which are not among those of before, {classes.tolist()}. Fit anew "
+            "(warm_start=False) to change them."
+        )
+
+
 def labelled_rows(y: Array, pretraining: bool) -> Array:
     """Which rows have a label (rows,).
 

@@ -1,6 +1,7 @@
 """How multi-layer perceptrons learn: settings, pre-training, `fit` and `partial_fit`."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -15,8 +16,10 @@ from ebm._random import stream
 from ebm.gradients.back_propagation import BackPropagation, mean_cost
 from ebm.monitors import Callback, Plateau, Scorer
 from ebm.networks import feed_forward
+from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_record
 from ebm.networks.initializations import INITIALIZATIONS, initialization_record
 from ebm.networks.losses import Loss
+from ebm.networks.network import Network, Parameters
 from ebm.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
@@ -34,9 +37,9 @@ from ebm.optimizers import (
     schedule_record,
 )
 from ebm.optimizers.lbfgs import Progress, lbfgs
-from ebm.sklearn_compat._network import BaseNetwork
 from ebm.sklearn_compat._pretraining import Start, activations_after, pretrained, sizes_after
 from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._shaping import Labelled, Shaping, size_of
 from ebm.sklearn_compat._validation import (
     check_repetitions,
     check_rows,
@@ -58,10 +61,21 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
-class BaseMLP(BaseNetwork):
+@dataclass
+class Search:
+    """Where minimisation of all rows' loss stands."""
+
+    network: Network
+    params: Parameters
+    n_iter: int = 0
+    cost: float = np.inf
+
+
+class BaseMLP(Shaping):
     """Multi-layer perceptrons (abstract)."""
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Shaping._parameter_constraints,
         "hidden_layer_sizes": [
             "array-like",
             Interval(Integral, 1, None, closed="left"),
@@ -97,6 +111,7 @@ class BaseMLP(BaseNetwork):
         "callbacks": [list, tuple, callable, None],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **Shaping._resolvers,
         "solver": optimizer_record,
         "learning_rate": schedule_record,
         "regularization": regularization_record,
@@ -155,19 +170,29 @@ class BaseMLP(BaseNetwork):
     ) -> str:
         """`fit`, or with `incremental` one more epoch; what went wrong, or ''."""
         first = not self._is_fitted() or not (incremental or self.warm_start)
+        X, targets, labelled, weights = self._checked(X, y, sample_weight, first, classes)
+        if first or not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        if first:
+            self._begin(X, weights, targets.shape[1])
+        rows = _labelled(X, targets, labelled, weights)
+        growth = None if incremental or self.growth is None else growth_record(self.growth)
+        return self._descend(rows, growth, first, incremental)
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any, first: bool, classes: Any = None
+    ) -> tuple[Any, Array, Array, Array | None]:
+        """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
         X = check_rows(self, X, reset=first, order="C")
         if not first:
             X = X.astype(self._dtype(), copy=False)
         targets, labelled = self._targets(X, y, first, classes)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)
-        if first or not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-        if first:
-            self._begin(X, weights, targets.shape[1])
-        if not labelled.all():
-            X, weights = X[labelled], None if weights is None else weights[labelled]
-        return self._descend(X, targets.astype(X.dtype), weights, first, incremental)
+        return X, targets, labelled, weights
+
+    def _labelled(self, X: Any, y: Any, sample_weight: Any) -> Labelled:
+        return _labelled(*self._checked(X, y, sample_weight, False))
 
     def _begin(self, X: Any, weights: Array | None, n_outputs: int) -> None:
         """Lay out the network, and start it where the pre-training, on all rows, has come to."""
@@ -180,6 +205,7 @@ class BaseMLP(BaseNetwork):
         self._keep_params(params)
         self.n_layers_ = len(self.coefs_) + 1
         self.history_, self._n_steps, self._memory = {}, 0, ()
+        self.__dict__.pop("feature_importances_", None)
         self.t_ = 0
 
     def _network(self, start: Start, n_in: int, n_outputs: int) -> Any:
@@ -203,23 +229,37 @@ class BaseMLP(BaseNetwork):
         return shares
 
     def _descend(
-        self, X: Any, targets: Array, weights: Array | None, first: bool, incremental: bool
+        self,
+        labelled: Labelled,
+        growth: Growth | None,
+        first: bool = False,
+        incremental: bool = False,
     ) -> str:
         """Back-propagation, by batches or of all rows."""
         if self.solver == "lbfgs":
-            return self._descend_all(X, targets, weights)
+            return self._descend_all(labelled, growth)
         held_out = None
-        if self.early_stopping:
-            X, targets, weights, held_out = self._split(X, targets, weights)
+        if self.early_stopping and not incremental:
+            labelled, held_out = self._split(labelled)
+        X, targets, weights = labelled
         rows = Rows(X, weights, targets, self.shuffle)
         plan = self._plan(self._seed, len(rows))
         state = self._state(plan) if first else self._resumed(plan)
         if not incremental:  # optimisers of another fit begin anew
             state.memory = plan.optimizer.start(state.theta)
             state.kept.clear()
+        plateau = self._plateau()
         watching: list[Callback] = [] if held_out is None else [self._scorer(*held_out)]
-        watching += [] if incremental else [self._plateau()]
-        stopped = self._run(state, rows, plan, X, 1 if incremental else self.max_iter, watching)
+        watching += [] if incremental else [plateau]
+        watching += [] if growth is None else [size_of]
+
+        def run(state: training.State, n_epochs: int) -> str:
+            return self._run(state, rows, plan, X, n_epochs, watching)
+
+        if growth is None:
+            stopped = run(state, 1 if incremental else self.max_iter)
+        else:
+            state, stopped = self._grow(growth, state, plateau, run)
         n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
         if self.early_stopping and "best_theta" in state.kept:
             state.theta[:] = state.kept["best_theta"]
@@ -249,8 +289,9 @@ class BaseMLP(BaseNetwork):
         else:
             self.best_loss_ = min(losses, default=np.inf)
 
-    def _split(self, X: Any, targets: Array, weights: Array | None) -> tuple[Any, ...]:
+    def _split(self, rows: Labelled) -> tuple[Labelled, Labelled]:
         """Rows to train on, and rows to stop by."""
+        X, targets, weights = rows
         w = np.ones(len(targets)) if weights is None else weights
         X, X_val, t, t_val, w, w_val = train_test_split(
             X,
@@ -265,12 +306,9 @@ class BaseMLP(BaseNetwork):
                 f"validation_fraction={self.validation_fraction} leaves {len(t_val)} rows to stop by. Increase it, or "
                 "train on more rows."
             )
-        return (
-            X,
-            t,
-            None if weights is None else w,
-            (X_val, t_val, None if weights is None else w_val),
-        )
+        if weights is None:
+            return Labelled(X, t, None), Labelled(X_val, t_val, None)
+        return Labelled(X, t, w), Labelled(X_val, t_val, w_val)
 
     def _scorer(self, X: Any, targets: Array, weights: Array | None) -> Scorer:
         def score(params: Any) -> float:
@@ -288,33 +326,48 @@ class BaseMLP(BaseNetwork):
             slowdown=ADAPTIVE if self._is_plain and self.learning_rate == "adaptive" else None,
         )
 
-    def _descend_all(self, X: Any, targets: Array, weights: Array | None) -> str:
+    def _descend_all(self, rows: Labelled, growth: Growth | None) -> str:
         """L-BFGS on the mean loss of all rows."""
-        network = self.network_
         if any(self._dropouts(len(self.coefs_) - 1)) or self.batch_norm:
             raise ValueError(
                 "solver='lbfgs' minimises one function of all rows; dropout and batch_norm change it from batch to "
                 "batch. Use another solver."
             )
-        cost = mean_cost(network, X, targets, weights, self.alpha)
-        theta = network.pack(self._params())
-        found = lbfgs(
-            cost,
-            theta,
-            max_iter=self.max_iter,
-            max_fun=self.max_fun,
-            tol=self.tol,
-            tell=self._tell_progress,
-        )
-        theta = found.theta.astype(theta.dtype)
-        self._keep_params(network.unpack(theta))
-        self.n_iter_, self.loss_ = found.progress.n_iter, found.progress.cost
-        self.best_loss_, self.loss_curve_, self.t_ = (
-            self.loss_,
-            [self.loss_],
-            self.n_iter_ * len(targets),
-        )
-        return found.message
+        search, message = self._search(growth, rows, Search(self.network_, self._params()))
+        self._take(search.network, search.params)
+        self.n_iter_, self.loss_ = search.n_iter, search.cost
+        self.best_loss_, self.loss_curve_ = self.loss_, [self.loss_]
+        self.t_ = self.n_iter_ * len(rows.targets)
+        return message
+
+    def _search(self, growth: Growth | None, rows: Labelled, search: Search) -> tuple[Search, str]:
+        """L-BFGS, in stages if the network is to grow."""
+
+        def learn(search: Search) -> Outcome:
+            network = search.network
+            theta = network.pack(search.params)
+            found = lbfgs(
+                mean_cost(network, *rows, self.alpha),
+                theta,
+                max_iter=self.max_iter - search.n_iter,
+                max_fun=self.max_fun,
+                tol=self.tol,
+                tell=self._tell_progress,
+            )
+            search.params = network.unpack(found.theta.astype(theta.dtype))
+            search.n_iter += found.progress.n_iter
+            search.cost = found.progress.cost
+            return Outcome(search.cost, not found.message, found.message)
+
+        def widen(search: Search) -> Search | None:
+            if growth is None or search.n_iter >= self.max_iter:
+                return None
+            wider = self._wider(growth, search.network, search.params)
+            return None if wider is None else Search(*wider, search.n_iter)
+
+        if growth is not None:
+            growth.additions(search.network)  # refuses what cannot grow before it trains
+        return grow_while_it_helps(search, widen, learn, 0.0 if growth is None else growth.tol)
 
     def _tell_progress(self, progress: Progress) -> None:
         if self.verbose:
@@ -373,3 +426,10 @@ class BaseMLP(BaseNetwork):
                 UserWarning,
             )
         return min(int(self.batch_size), n_rows)
+
+
+def _labelled(X: Any, targets: Array, labelled: Array, weights: Array | None) -> Labelled:
+    """The rows that have targets, and these in the precision of the rows."""
+    if not labelled.all():
+        X, weights = X[labelled], None if weights is None else weights[labelled]
+    return Labelled(X, targets.astype(X.dtype), weights)

@@ -130,6 +130,10 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_norm : bool, default=False
         Whether the inputs of the hidden activations are normalised over the batch.
 
+    growth : Growth or None, default=None
+        Units to be added to hidden layers, ``Growth(n_new=10)``, whenever `fit` would end because the loss (or the
+        score of `early_stopping`) no longer improves; until that brings too little, which is undone. None: none.
+
     regularization : Regularization or None, default=None
         Absolute weights, norms of each unit's weights, clipped gradients: ``Regularization(l1=1e-5, max_norm=3.0)``.
 
@@ -150,6 +154,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     network_ : ebm.networks.network.Network
         The layers and the loss.
+
+    feature_importances_ : ndarray of shape (n_features,)
+        Saliencies of the inputs, which :meth:`prune` measures. They sum to one.
 
     pretraining_ : estimator or None
         The fitted pre-training.
@@ -254,6 +261,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         init: Any = "glorot",
         dropout: Any = 0.0,
         batch_norm: bool = False,
+        growth: Any = None,
         regularization: Any = None,
         callbacks: Any = None,
     ) -> None:
@@ -285,6 +293,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.init = init
         self.dropout = dropout
         self.batch_norm = batch_norm
+        self.growth = growth
         self.regularization = regularization
         self.callbacks = callbacks
 

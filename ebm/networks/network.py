@@ -78,6 +78,11 @@ class Network:
                     if (name in layer.weights) is penalised:
                         yield (k, name), extent
 
+    @property
+    def n_parameters(self) -> int:
+        """Length of the flat vector."""
+        return sum(prod(extent) for _, extent in self._extents())
+
     def pack(self, params: Parameters) -> Array:
         """A new flat vector with the values of `params`."""
         return np.concatenate(
@@ -107,7 +112,9 @@ class Network:
         return {}
 
     def confine(self, params: Parameters, bounds: dict[str, Any]) -> bool:
-        """Nothing has bounds."""
+        """Weights that there are not stay at zero."""
+        for layer, own in zip(self.layers, params, strict=True):
+            layer.confine(own)
         return True
 
     # Forward
