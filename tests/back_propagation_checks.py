@@ -1,6 +1,8 @@
-"""What holds for back-propagation and for an epoch of it; known-wrong ones fail it (tests/test_teeth_back_propagation.py)."""
+"""What holds for back-propagation, and for an epoch of it; tests/test_teeth_back_propagation.py has what fails it."""
 
 from __future__ import annotations
+
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,9 +40,7 @@ def assert_network_slopes(network, theta, x, targets, *, weights=None, key=None,
     gradient = np.full(len(theta), 7.0)  # all of it has to be written
     before = x.copy(), targets.copy()
     params = network.unpack(theta.copy())
-    network.back_propagate(
-        params, x, targets, network.unpack(gradient), weights=weights, key=key
-    )
+    network.back_propagate(params, x, targets, network.unpack(gradient), weights=weights, key=key)
     np.testing.assert_array_equal(x, before[0])
     np.testing.assert_array_equal(targets, before[1])
     expected = -slopes(loss, theta)
@@ -54,7 +54,7 @@ def small_problem(n_outputs=3):
     """Seven rows, in batches of three with one left over, and a 4-3-2-`n_outputs` network: far from all symmetry."""
     rng = np.random.default_rng(0)
     sizes = [4, 3, 2, n_outputs]
-    coefs = [rng.normal(size=pair) for pair in zip(sizes, sizes[1:], strict=False)]
+    coefs = [rng.normal(size=pair) for pair in pairwise(sizes)]
     intercepts = [0.5 * rng.normal(size=n) for n in sizes[1:]]
     labels = np.arange(7) % n_outputs
     return rng.normal(size=(7, 4)), np.eye(n_outputs)[labels], coefs, intercepts

@@ -121,7 +121,7 @@ class Search:
         self.bounds = None
         if l1 is not None:
             self.bounds = Bounds(np.where(np.arange(len(self.x)) < 2 * k, 0.0, -np.inf), np.inf)
-        self._n_iter = 0
+        self._n_iter, self._begun = 0, False
         self._latest = self._reached = self.x, np.nan, np.full(len(self.x), np.nan)
 
     def _whole(self, x: Array) -> Array:
@@ -135,14 +135,15 @@ class Search:
             value += float(l1 @ (x[:k] + x[k : 2 * k]))
             slopes = np.concatenate([l1 + slopes[:k], l1 - slopes[:k], slopes[k:]])
         self._latest = x.copy(), value, slopes
-        if np.isnan(self._reached[1]):
-            self._reached = self._latest
+        if not self._begun:
+            self._reached, self._begun = self._latest, True
         return value, slopes
 
     def step(self, intermediate_result: OptimizeResult) -> None:
-        """An iteration is over, and has gone to where the cost was evaluated last."""
+        """An iteration is over, and has gone to where the cost was evaluated last, unless that is not finite."""
         self._n_iter += 1
-        self._reached = self._latest
+        if np.isfinite(self._latest[1]):
+            self._reached = self._latest
         if self._tell is not None:
             self._tell(self.progress)
 

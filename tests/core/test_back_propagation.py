@@ -12,7 +12,7 @@ from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import ContrastiveDivergence
 from ebm.gradients import back_propagation as module
-from ebm.gradients.back_propagation import BackPropagation, mean_cost, no_chains
+from ebm.gradients.back_propagation import BackPropagation, MeanCost, no_chains
 from ebm.networks import activations
 from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.dense import Dense, DenseParameters
@@ -109,9 +109,7 @@ def test_an_update_follows_the_slopes_and_what_holds_them_back(held, weighted):
     def gain(vector):
         vector = vector.copy()
         unused = network.unpack(np.empty_like(vector))
-        step = network.back_propagate(
-            network.unpack(vector), X, T, unused, weights=share, key=key
-        )
+        step = network.back_propagate(network.unpack(vector), X, T, unused, weights=share, key=key)
         return -step.loss
 
     n_weights = network.n_weights(state.params)
@@ -182,9 +180,7 @@ def test_epochs_are_those_of_the_textbook(activation, loss):
     name = "cross_entropy" if isinstance(loss, CrossEntropy) else "squared_error"
     theirs = coefs, intercepts
     for _ in range(3):
-        *theirs, value = descent.epoch(
-            *theirs, X, T, activation=activation, loss=name, alpha=0.2
-        )
+        *theirs, value = descent.epoch(*theirs, X, T, activation=activation, loss=name, alpha=0.2)
         shown.append(value)
     for mine, right in zip([*ours[0], *ours[1]], [*theirs[0], *theirs[1]], strict=True):
         np.testing.assert_allclose(mine, right, atol=1e-12, rtol=0)
@@ -192,11 +188,13 @@ def test_epochs_are_those_of_the_textbook(activation, loss):
         np.testing.assert_allclose(losses, shown, rtol=1e-13)
 
 
-@pytest.mark.parametrize("optimizer", [Momentum(0.9), Nesterov(0.9)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "optimizer", [Momentum(0.9), Nesterov(0.9)], ids=lambda x: type(x).__name__
+)
 def test_momentum_goes_on_from_epoch_to_epoch(optimizer):
     network = textbook_network("logistic", CrossEntropy())
     p = plan(alpha=0.2, rate=0.3, optimizer=optimizer)
-    X, T, coefs, intercepts = small_problem()
+    _, _, coefs, intercepts = small_problem()
     state = state_of(network, params_of(network, coefs, intercepts), p)
 
     def epoch(coefs, intercepts, X, T):
@@ -272,7 +270,9 @@ def test_stored_order_is_part_of_what_the_rows_are():
     assert Rows(X[::-1], targets=T[::-1]).fingerprint == Rows(X, targets=T).fingerprint
 
 
-@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, sparse.csr_array, np.asfortranarray])
+@pytest.mark.parametrize(
+    "form", [np.asarray, sparse.csr_matrix, sparse.csr_array, np.asfortranarray]
+)
 @pytest.mark.parametrize("contiguous", [True, False])
 def test_rows_are_followed_by_their_targets(form, contiguous):
     X, T, *_ = small_problem()
@@ -304,7 +304,7 @@ def test_the_cost_of_all_rows_and_its_slopes(monkeypatch, form, weighted, n_bloc
     params = params_of(network, coefs, intercepts)
     weights = np.array([1.0, 2.5, 0, 1, 0, 0, 2]) if weighted else None
     total = 7 if weights is None else weights.sum()
-    cost = mean_cost(network, form(X), T, weights, alpha=0.4)
+    cost = MeanCost(network, form(X), T, weights, alpha=0.4)
     theta = network.pack(params)
     value, gradient = cost(theta)
     squares = sum((W**2).sum() for W in coefs)
@@ -319,9 +319,7 @@ def test_the_minimum_of_a_linear_network_is_that_of_the_normal_equations():
     """No hidden layers, squared error: X'(Xw + b - y) + alpha w = 0, sum (Xw + b - y) = 0."""
     X, T, *_ = small_problem()
     network, alpha = Network(4, (Dense(3),), SquaredError()), 0.8
-    found = lbfgs(
-        mean_cost(network, X, T, None, alpha), np.zeros(15), tol=1e-10, max_iter=1000
-    )
+    found = lbfgs(MeanCost(network, X, T, None, alpha), np.zeros(15), tol=1e-10, max_iter=1000)
     centred = X - X.mean(axis=0)
     W = np.linalg.solve(centred.T @ centred + alpha * np.eye(4), centred.T @ T)
     own = network.unpack(found.theta)[0]

@@ -1,7 +1,7 @@
-"""A perceptron and its training in plain NumPy, one line of the textbook after the other: nothing is in place or reused.
+"""A perceptron and its training in plain NumPy, as in the textbook: nothing is in place or reused.
 
-`coefs` and `intercepts` are lists with an entry for each layer. The loss of a batch is the mean of its rows' losses plus
-alpha / (2 rows) times the sum of all squared weights; the value that is shown for an epoch is the mean over its rows.
+`coefs` and `intercepts` are lists with an entry for each layer. The loss of a batch is the mean of its rows' losses
+plus alpha / (2 rows) times the sum of all squared weights; what is shown for an epoch is the mean over its rows.
 `slip` names a mistake to make (tests/test_teeth_back_propagation.py); without it there is none.
 """
 
@@ -67,9 +67,7 @@ def loss_and_slopes(coefs, intercepts, x, t, *, activation, loss, alpha=0.0, sli
     if slip == "penalty on the biases":
         by_biases = [g + alpha / n * b for g, b in zip(by_biases, intercepts, strict=True)]
     if slip == "penalty of all batches in each":
-        by_weights = [
-            g - alpha / n * W + alpha * W for g, W in zip(by_weights, coefs, strict=True)
-        ]
+        by_weights = [g - alpha / n * W + alpha * W for g, W in zip(by_weights, coefs, strict=True)]
     return value, by_weights, by_biases
 
 
@@ -99,13 +97,15 @@ class Descent:
         total, n_layers = 0.0, len(coefs)
         for first in range(0, len(X), self.batch_size):
             x, t = X[first : first + self.batch_size], T[first : first + self.batch_size]
-            value, *slopes = loss_and_slopes(
-                coefs, intercepts, x, t, slip=self.slip, **settings
-            )
+            value, *slopes = loss_and_slopes(coefs, intercepts, x, t, slip=self.slip, **settings)
             if self.slip == "ragged batch divided by the batch size":
                 slopes = [[g * len(x) / self.batch_size for g in part] for part in slopes]
             moved = self.move([*coefs, *intercepts], [*slopes[0], *slopes[1]])
             coefs, intercepts = moved[:n_layers], moved[n_layers:]
             total += value * (1 if self.slip == "mean over batches" else len(x))
         n_batches = -(-len(X) // self.batch_size)
-        return coefs, intercepts, total / (n_batches if self.slip == "mean over batches" else len(X))
+        return (
+            coefs,
+            intercepts,
+            total / (n_batches if self.slip == "mean over batches" else len(X)),
+        )
