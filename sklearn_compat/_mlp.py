@@ -308,6 +308,7 @@ class BaseMLP(MLPSettings):
                 max_fun=self.max_fun,
                 tol=self.tol,
                 tell=self._tell_progress,
+                kinks=True,  # those of rectifiers
             )
             search.params = network.unpack(found.theta.astype(theta.dtype))
             search.n_iter += found.progress.n_iter

@@ -46,6 +46,7 @@ def lbfgs(
     max_fun: int | None = None,
     tol: float = 1e-6,
     tell: Callable[[Progress], object] | None = None,
+    kinks: bool = False,
 ) -> Minimum:
     """Minimise ``cost(theta)[0] + sum_k l1_k |theta_k|``.
 
@@ -64,6 +65,9 @@ def lbfgs(
         The search ends where no slope exceeds it.
     tell : callable, optional
         Is called after every iteration. A KeyboardInterrupt, here or in `cost`, ends the search where it is.
+    kinks : bool
+        Whether the cost has kinks of its own. At one of these a slope remains, and that no lower cost is found is
+        not told.
 
     Returns
     -------
@@ -100,6 +104,8 @@ def lbfgs(
         return search.ended(
             f"not converged in max_fun={max_fun} evaluations: the largest slope is {slope:.3g}, above tol={tol:g}"
         )
+    if kinks:
+        return search.ended("")
     return search.ended(
         f"ended at a slope of {slope:.3g}, above tol={tol:g}: no lower cost was found in the precision of the numbers"
     )
