@@ -7,10 +7,7 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    check_classification_targets,
-    unique_labels,
-)
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ebm._checks import Array
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
@@ -134,10 +131,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     regularization : Regularization or None, default=None
         Absolute weights, norms of each unit's weights, clipped gradients: ``Regularization(l1=1e-5, max_norm=3.0)``.
+        With "lbfgs" only the first.
 
     callbacks : callable, list of callables or None, default=None
-        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
-        True to end training.
+        Called after each epoch (of which "lbfgs" has none) with a :class:`ebm.monitors.Report`; may return a dict of
+        numbers for `history_`, or True to end training.
 
     Attributes
     ----------
@@ -228,6 +226,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     >>> bool(mlp.score(X[100:], y[100:]) > 0.8)
     True
     """
+
+    classes_: Array
 
     def __init__(
         self,
@@ -340,7 +340,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> "MLPClassifier":
-        """Train for one epoch on these rows, batch by batch.
+        """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 
         Parameters
         ----------
@@ -375,7 +375,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _targets(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
         """Indicators of the classes of the labelled rows, and which rows these are."""
         y = check_labels(self, X, y)
-        labelled = labelled_rows(y, self.pretraining is not None)
+        known = classes if first else self.classes_
+        labelled = labelled_rows(y, self.pretraining is not None, known)
         y = y[labelled]
         check_classification_targets(y)
         if first:

@@ -136,10 +136,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     regularization : Regularization or None, default=None
         Absolute weights, norms of each unit's weights, clipped gradients: ``Regularization(l1=1e-5, max_norm=3.0)``.
+        With "lbfgs" only the first.
 
     callbacks : callable, list of callables or None, default=None
-        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
-        True to end training.
+        Called after each epoch (of which "lbfgs" has none) with a :class:`ebm.monitors.Report`; may return a dict of
+        numbers for `history_`, or True to end training.
 
     Attributes
     ----------
@@ -341,7 +342,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @available_if(by_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train for one epoch on these rows, batch by batch.
+        """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 
         Parameters
         ----------

@@ -221,7 +221,7 @@ class Shaping(BaseNetwork):
     ) -> tuple[training.State, str]:
         """Train in stages, `run` each for so many epochs at most; the state that is kept, and what there is to tell."""
         growth.additions(state.model)  # refuses what cannot grow before it trains
-        limit = len(state.history.get("loss", ())) + self.max_iter
+        limit = len(state.history.get("loss", ())) + self._n_epochs
 
         def left(stage: training.State) -> int:
             return limit - len(stage.history.get("loss", ()))
