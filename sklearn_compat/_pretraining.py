@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array, check_integer
+from ebm._checks import Array
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._validation import draw_seed
 from ebm.units import Unit
@@ -71,8 +72,8 @@ def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, str):
         return own or (100,)
     sizes = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
-    for n in sizes:
-        check_integer(n, "hidden_layer_sizes")
+    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in sizes):
+        raise ValueError(f"hidden_layer_sizes must be positive integers. Got {list(sizes)}.")
     sizes = tuple(int(n) for n in sizes)
     if sizes[: len(own)] != own:
         raise ValueError(
