@@ -36,6 +36,7 @@ dbn = DBN([layer] * 3, propagate="sample", random_state=0).fit(X)
 
 means = dbn.layer_means(X)
 fig, axes = plt.subplots(2, 3, figsize=(8.5, 5.8), layout="constrained")
+fig.get_layout_engine().set(wspace=0.06, hspace=0.04)
 combined = np.eye(X.shape[1])
 for number, (rbm, H) in enumerate(zip(dbn.rbms_, means, strict=True)):
     combined = rbm.components_ @ combined

@@ -125,7 +125,9 @@ for ax, (title, (data, counts)) in zip(axes, panels.items(), strict=True):
     results[title] = found = accuracies(data, counts)
     table(f"{title}, labels", counts, found)
     for name, scores in found.items():
-        ax.errorbar(counts, scores.mean(axis=0), scores.std(axis=0), fmt="o-", capsize=3, label=name)
+        ax.errorbar(
+            counts, scores.mean(axis=0), scores.std(axis=0), fmt="o-", capsize=3, label=name
+        )
     ax.set(xscale="log", xlabel="labels", title=title)
 axes[0].set(ylabel="held-out accuracy")
 axes[0].legend()

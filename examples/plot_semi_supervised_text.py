@@ -85,7 +85,9 @@ pipeline = Pipeline(
 def some_labels(count, seed=0):
     """The classes of the training texts, -1 for all but `count` of them, as many of each group."""
     rng = np.random.default_rng(seed)
-    known = np.concatenate([rng.permutation(np.flatnonzero(y_train == c))[: count // 4] for c in range(4)])
+    known = np.concatenate(
+        [rng.permutation(np.flatnonzero(y_train == c))[: count // 4] for c in range(4)]
+    )
     y = np.full(len(y_train), -1)
     y[known] = y_train[known]
     return y
@@ -162,4 +164,6 @@ ax.legend()
 plt.show()
 
 means = {name: found.mean(axis=0) for name, found in scores.items()}
-assert (means["pre-trained on all texts"][:3] > 0.1 + means["network, labelled texts only"][:3]).all()
+assert (
+    means["pre-trained on all texts"][:3] > 0.1 + means["network, labelled texts only"][:3]
+).all()

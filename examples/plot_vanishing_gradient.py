@@ -40,7 +40,12 @@ networks = {
     ),
     "relu, random start": MLPClassifier(sizes, "relu", init="he"),
 }
-settings = {"solver": "sgd", "learning_rate_init": 0.02, "batch_size": 20, "n_iter_no_change": np.inf}
+settings = {
+    "solver": "sgd",
+    "learning_rate_init": 0.02,
+    "batch_size": 20,
+    "n_iter_no_change": np.inf,
+}
 for mlp in networks.values():
     mlp.set_params(**settings, random_state=0)
 
@@ -73,7 +78,9 @@ for name, norms in at_start.items():
 # --------
 # The same for all: plain stochastic gradient descent with momentum.
 
-print("\nloss after epochs                        1         5        10        50   held-out accuracy")
+print(
+    "\nloss after epochs                        1         5        10        50   held-out accuracy"
+)
 curves, accuracy = {}, {}
 for name, mlp in networks.items():
     mlp.set_params(max_iter=50).fit(X_train, y_train)
