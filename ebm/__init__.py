@@ -22,7 +22,6 @@ _HOMES = {
     "BoltzmannMachine": "ebm.sklearn_compat",
     "DBN": "ebm.sklearn_compat",
     "FineTuning": "ebm.sklearn_compat",
-    "UpDown": "ebm.gradients",
     "Bernoulli": "ebm.units",
     "OneHot": "ebm.units",
     "Spin": "ebm.units",
