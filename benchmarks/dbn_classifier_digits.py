@@ -1,4 +1,4 @@
-"""How well joint machines of features and labels classify scikit-learn's digits (docs/dbn_classifier.rst).
+"""How well joint machines of features and labels classify scikit-learn's digits: figures of docs/dbn_classifier.rst.
 
 python benchmarks/dbn_classifier_digits.py
 """

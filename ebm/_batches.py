@@ -148,7 +148,8 @@ def row_fingerprints(X: Any) -> Array:
     """A 64-bit number for the content of each row of `X` (dense or CSR), in single precision: (rows,), uint64."""
     content = np.empty(X.shape[0], np.uint64)
     for start, block in blocks(X):
-        single = np.require(block, np.float32, ["C", "W"])
+        with np.errstate(over="ignore"):
+            single = np.require(block, np.float32, ["C", "W"])
         fingerprints(single.view(np.uint32), content[start : start + len(block)])
     return content
 

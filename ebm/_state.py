@@ -6,7 +6,7 @@ stop anywhere, be written to a file (:func:`save`), and go on as if it had not s
 
 import os
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -154,6 +154,20 @@ def begin(
     theta = model.pack(params)
     memory = plan.optimizer.start(theta)
     return State(model, model.shape(params), theta, memory, chains, model.bounds(params), origin)
+
+
+def continued(state: State, model: Any, params: Any, memory: tuple[Array, ...]) -> State:
+    """A new state in which training goes on from `state` with another model; monitors begin anew."""
+    return replace(
+        state,
+        model=model,
+        shape=model.shape(params),
+        theta=model.pack(params),
+        memory=memory,
+        bounds=model.bounds(params),
+        history={name: list(x) for name, x in state.history.items()},
+        kept={},
+    )
 
 
 def _check_regularization(plan: Plan, model: Any, params: Any) -> None:

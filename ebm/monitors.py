@@ -138,6 +138,14 @@ class Plateau:
         report.kept["plateau"] = np.array([np.fmax(value, best), misses])
         return bool(stuck)
 
+    def stuck(self, kept: dict[str, Array]) -> bool:
+        """Whether, by what it left in ``report.kept``, it has ended training."""
+        return bool(kept.get("plateau", np.zeros(2))[1] > self.patience)
+
+    def best(self, kept: dict[str, Array]) -> float:
+        """The best so far of what is to fall: the number, or minus one that is to rise. Infinite before the first."""
+        return -float(kept.get("plateau", np.array([-np.inf]))[0])
+
 
 class EarlyStopping:
     """Callback that ends training when held-out rows no longer profit, and restores the best parameters.

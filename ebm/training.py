@@ -6,7 +6,9 @@
 
 The loop owns none of the arithmetic. It ends when the epochs are done, when a callback asks for it, when the user
 interrupts it, or when the gradient is no longer finite: then the state is that before the epoch (or the single update)
-in which it happened, for what was left of the last finite update would be finite, and useless.
+in which it happened, for what was left of the last finite update would be finite, and useless. Where already the first
+gradient of an epoch is not finite, the parameters before it are what makes it so, and the epoch that led to them is
+undone, too.
 """
 
 import time
@@ -21,7 +23,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
-from ebm._state import Plan, State, begin, load, resume, save, seed_of, start
+from ebm._state import Plan, State, begin, continued, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.layered import BeliefNetwork
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
@@ -43,6 +45,7 @@ __all__ = [
     "Plan",
     "State",
     "begin",
+    "continued",
     "load",
     "resume",
     "save",
@@ -147,6 +150,7 @@ class Learner:
                 limit_columns(W, plan.regularization.max_norm)
         inside = state.model.confine(self._params, state.bounds)
         if not (finite and inside):
+            self.where = self._estimate.infinite_part()
             return self._refuse()
         state.n_steps += 1
         return True
@@ -243,16 +247,20 @@ def train(
     if not state.epoch:
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
+    before = state.theta.copy()
     try:
         while state.epoch < n_epochs and not state.finished:
-            epoch, before = state.epoch, state.theta.copy()
+            earlier, before = before, state.theta.copy()
+            epoch, steps = state.epoch, state.n_steps
             order, weights = rows.epoch(fold(shuffle, epoch))
             slowed = plan._replace(learning_rate=plan.learning_rate * state.slowdown)
             rate = _run_epoch(learner, rows, order, weights, slowed, (epoch, n_epochs))
             if rate is None:
                 rate = slowed.learning_rate * plan.schedule.factor(epoch, n_epochs)
-                _go_back(state, before)
-                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, learner.where)
+                at_once = epoch and state.n_steps == steps
+                _go_back(state, earlier if at_once else before)
+                kept = f"epoch {epoch}, which led there," if at_once else "it"
+                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, learner.where, kept)
             state.epoch += 1
             elapsed = time.perf_counter() - begun
             report = _report(state, n_epochs, rate, elapsed)
@@ -317,9 +325,9 @@ def _run_epoch(
     return last_rate
 
 
-def _diverged(when: str, rate: float, gradient: Gradient, where: str = "") -> str:
+def _diverged(when: str, rate: float, gradient: Gradient, where: str = "", kept: str = "it") -> str:
     grew = f"{where} grew" if where else "numbers grew"
     return (
         f"training diverged in {when} at learning rate {rate:g}: {grew} beyond all bounds. The "
-        f"parameters from before it are kept. Use {gradient.remedy}"
+        f"parameters from before {kept} are kept. Use {gradient.remedy}"
     )

@@ -43,20 +43,42 @@ def _check_given(estimator: Any, y: Any) -> None:
         )
 
 
-def labelled_rows(y: Array, pretraining: bool) -> Array:
+def check_several(classes: Array, kind: str) -> None:
+    """Refuse a single class, unless of several labels at once."""
+    if len(classes) < 2 and not kind.startswith("multilabel"):
+        raise ValueError(
+            f"y has the one class {classes.tolist()}: there must be two at least to tell apart."
+        )
+
+
+def check_known(given: Array, classes: Array) -> None:
+    """Refuse classes that were not there before."""
+    unknown = np.setdiff1d(given, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has the classes {unknown.tolist()}, which are not among those of before, {classes.tolist()}. Fit anew "
+            "(warm_start=False) to change them."
+        )
+
+
+def labelled_rows(y: Array, pretraining: bool, classes: Array | None = None) -> Array:
     """Which rows have a label (rows,).
 
-    -1 marks the others where there are at least two other classes: with fewer, it is a class itself, as in the labels
-    -1 and 1 of two classes. Of several labels at once, an unlabelled row is -1 throughout.
+    -1 marks the others if it is none of the `classes`; where these are not known, if there are at least two other
+    classes: with fewer, it is a class itself, as in the labels -1 and 1 of two classes. Of several labels at once, an
+    unlabelled row is -1 throughout.
 
     Raises
     ------
     ValueError
-        If none has.
+        If none has, or if a row has some of several labels and others not.
     """
+    if classes is not None and y.ndim == 1 and np.any(np.asarray(classes) == UNLABELLED):
+        return np.ones(len(y), bool)
     unlabelled: Array = np.all(np.reshape(y == UNLABELLED, (len(y), -1)), axis=1, keepdims=True)[
         :, 0
     ]
+    _check_indicators(y[~unlabelled])
     if not unlabelled.any():
         return ~unlabelled
     others = np.unique(y[~unlabelled]) if y.ndim == 1 else np.arange(2)
@@ -64,7 +86,7 @@ def labelled_rows(y: Array, pretraining: bool) -> Array:
         raise ValueError(
             "y is -1 throughout: no row is labelled. Label some rows of at least two classes."
         )
-    if len(others) < 2:
+    if len(others) < 2 and classes is None:
         if pretraining:
             warn_user(
                 f"y = -1 is taken for a class, beside {others.tolist()}: where it is to mark unlabelled rows there "
@@ -79,6 +101,15 @@ def labelled_rows(y: Array, pretraining: bool) -> Array:
             UserWarning,
         )
     return ~unlabelled
+
+
+def _check_indicators(y: Array) -> None:
+    """Refuse anything but 0 and 1 of several labels at once."""
+    if y.ndim > 1 and not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"Several labels at once are 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
+            f"{np.unique(y).tolist()}."
+        )
 
 
 def known_rows(y: Array) -> Array:

@@ -7,14 +7,11 @@ from sklearn.base import ClassifierMixin, _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import (
-    check_classification_targets,
-    unique_labels,
-)
+from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ebm._checks import Array
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from ebm.sklearn_compat._labels import check_labels, labelled_rows
+from ebm.sklearn_compat._labels import check_known, check_labels, check_several, labelled_rows
 from ebm.sklearn_compat._mlp import BaseMLP, by_batches
 from ebm.sklearn_compat._validation import unharmed
 
@@ -128,12 +125,17 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     batch_norm : bool, default=False
         Whether the inputs of the hidden activations are normalised over the batch.
 
+    growth : Growth or None, default=None
+        Units to be added to hidden layers, ``Growth(n_new=10)``, whenever `fit` would end because the loss (or the
+        score of `early_stopping`) no longer improves; until that brings too little, which is undone. None: none.
+
     regularization : Regularization or None, default=None
         Absolute weights, norms of each unit's weights, clipped gradients: ``Regularization(l1=1e-5, max_norm=3.0)``.
+        With "lbfgs" only the first.
 
     callbacks : callable, list of callables or None, default=None
-        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
-        True to end training.
+        Called after each epoch (of which "lbfgs" has none) with a :class:`ebm.monitors.Report`; may return a dict of
+        numbers for `history_`, or True to end training.
 
     Attributes
     ----------
@@ -151,6 +153,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     network_ : ebm.networks.network.Network
         The layers and the loss.
+
+    feature_importances_ : ndarray of shape (n_features,)
+        Saliencies of the inputs, which :meth:`prune` measures. They sum to one.
 
     pretraining_ : estimator or None
         The fitted pre-training.
@@ -222,6 +227,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    classes_: Array
+
     def __init__(
         self,
         hidden_layer_sizes: Any = "auto",
@@ -252,6 +259,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         init: Any = "glorot",
         dropout: Any = 0.0,
         batch_norm: bool = False,
+        growth: Any = None,
         regularization: Any = None,
         callbacks: Any = None,
     ) -> None:
@@ -282,6 +290,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         self.init = init
         self.dropout = dropout
         self.batch_norm = batch_norm
+        self.growth = growth
         self.regularization = regularization
         self.callbacks = callbacks
 
@@ -331,7 +340,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> "MLPClassifier":
-        """Train for one epoch on these rows, batch by batch.
+        """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 
         Parameters
         ----------
@@ -366,7 +375,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     def _targets(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
         """Indicators of the classes of the labelled rows, and which rows these are."""
         y = check_labels(self, X, y)
-        labelled = labelled_rows(y, self.pretraining is not None)
+        known = classes if first else self.classes_
+        labelled = labelled_rows(y, self.pretraining is not None, known)
         y = y[labelled]
         check_classification_targets(y)
         if first:
@@ -374,24 +384,11 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
                 y if classes is None or y.ndim == 2 else classes
             )
             self.classes_ = self._label_binarizer.classes_
-            self._check_classes()
+            check_several(self.classes_, self._label_binarizer.y_type_)
         else:
-            self._check_known(unique_labels(y) if classes is None else np.unique(classes))
+            given = unique_labels(y) if classes is None else np.unique(classes)
+            check_known(given, self.classes_)
         return np.asarray(self._label_binarizer.transform(y)), labelled
-
-    def _check_classes(self) -> None:
-        if len(self.classes_) < 2 and not self._label_binarizer.y_type_.startswith("multilabel"):
-            raise ValueError(
-                f"y has the one class {self.classes_.tolist()}: there must be two at least to tell apart."
-            )
-
-    def _check_known(self, classes: Array) -> None:
-        unknown = np.setdiff1d(classes, self.classes_)
-        if len(unknown):
-            raise ValueError(
-                f"y has the classes {unknown.tolist()}, which are not among those of before, "
-                f"{self.classes_.tolist()}. Fit anew (warm_start=False) to change them."
-            )
 
     def _stratify(self, targets: Array) -> Any:
         """The classes, unless there are several labels."""

@@ -130,12 +130,17 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     batch_norm : bool, default=False
         Whether the inputs of the hidden activations are normalised over the batch.
 
+    growth : Growth or None, default=None
+        Units to be added to hidden layers, ``Growth(n_new=10)``, whenever `fit` would end because the loss (or the
+        score of `early_stopping`) no longer improves; until that brings too little, which is undone. None: none.
+
     regularization : Regularization or None, default=None
         Absolute weights, norms of each unit's weights, clipped gradients: ``Regularization(l1=1e-5, max_norm=3.0)``.
+        With "lbfgs" only the first.
 
     callbacks : callable, list of callables or None, default=None
-        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
-        True to end training.
+        Called after each epoch (of which "lbfgs" has none) with a :class:`ebm.monitors.Report`; may return a dict of
+        numbers for `history_`, or True to end training.
 
     Attributes
     ----------
@@ -150,6 +155,9 @@ class MLPRegressor(RegressorMixin, BaseMLP):
 
     network_ : ebm.networks.network.Network
         The layers and the loss.
+
+    feature_importances_ : ndarray of shape (n_features,)
+        Saliencies of the inputs, which :meth:`prune` measures. They sum to one.
 
     pretraining_ : estimator or None
         The fitted pre-training.
@@ -254,6 +262,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         init: Any = "glorot",
         dropout: Any = 0.0,
         batch_norm: bool = False,
+        growth: Any = None,
         regularization: Any = None,
         callbacks: Any = None,
     ) -> None:
@@ -285,6 +294,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         self.init = init
         self.dropout = dropout
         self.batch_norm = batch_norm
+        self.growth = growth
         self.regularization = regularization
         self.callbacks = callbacks
 
@@ -332,7 +342,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     @available_if(by_batches)
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
-        """Train for one epoch on these rows, batch by batch.
+        """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 
         Parameters
         ----------

@@ -39,13 +39,23 @@ class BaseNetwork(Trained):
     def _params(self) -> Parameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, "coefs_")
-        dense = iter(zip(self.coefs_, self.intercepts_, strict=True))
-        return tuple(
-            DenseParameters(*(np.ascontiguousarray(x) for x in next(dense)))
-            if isinstance(layer, Dense)
-            else own
-            for layer, own in zip(self.network_.layers, self.layer_params_, strict=True)
-        )
+        dtype, params = self._dtype(), list(self.layer_params_)
+        dense = [k for k, layer in enumerate(self.network_.layers) if isinstance(layer, Dense)]
+        pairs = zip(self.coefs_, self.intercepts_, strict=True)
+        for k, pair in zip(dense, pairs, strict=True):
+            params[k] = DenseParameters(*pair)
+        params = [type(own)(*(np.ascontiguousarray(x, dtype) for x in own)) for own in params]
+        for k in dense:
+            self._check_shape(k, params[k])
+        return tuple(params)
+
+    def _check_shape(self, k: int, own: DenseParameters) -> None:
+        expected = self.network_.layers[k].shapes(self.network_.widths[k])
+        if (own.W.shape, own.bias.shape) != expected:
+            raise ValueError(
+                f"coefs_ and intercepts_ must have the shapes {expected[0]} and {expected[1]} in "
+                f"{self.network_.name_of(k)}. Got {own.W.shape} and {own.bias.shape}."
+            )
 
     def _keep_params(self, params: Parameters) -> None:
         """Turn parameters into fitted attributes."""
@@ -55,7 +65,8 @@ class BaseNetwork(Trained):
         self.coefs_, self.intercepts_ = [x.W for x in dense], [x.bias for x in dense]
 
     def _dtype(self, params: Any = None) -> Any:
-        return self.coefs_[0].dtype
+        dtype = np.asarray(self.coefs_[0]).dtype
+        return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
 
     def _state(self, plan: training.Plan) -> training.State:
         """A training state at the parameters that the fitted attributes hold."""

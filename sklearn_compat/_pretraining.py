@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
-from ebm.networks.feed_forward import activation_of
+from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._validation import draw_seed
 from ebm.units import Unit
 
@@ -71,7 +72,7 @@ def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, str):
         return own or (100,)
     sizes = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
-    if any(isinstance(n, bool) or n != int(n) or n < 1 for n in sizes):
+    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be positive integers. Got {list(sizes)}.")
     sizes = tuple(int(n) for n in sizes)
     if sizes[: len(own)] != own:
@@ -95,7 +96,7 @@ def activations_after(start: Start, activation: Any, n_layers: int) -> tuple[Any
     chosen = []
     for k, name in enumerate(given):
         own = known[k] if k < len(known) else rest
-        if k < len(known) and name not in ("auto", own):
+        if k < len(known) and name != "auto" and function_record(name) != function_record(own):
             raise ValueError(
                 f"activation={name!r} does not agree with the pretraining: layer {k + 1} was trained with "
                 f"{type(start.units[k]).__name__} units, whose mean is the activation {own!r}. Use activation='auto', "

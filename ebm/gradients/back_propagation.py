@@ -4,6 +4,7 @@ A loss that is -log p(targets | x) makes of a network a model of that conditiona
 does elsewhere: a step uphill of the log-likelihood of each batch. The gradient needs no chains.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,6 @@ from ebm._checks import Array, check_real
 from ebm._random import Key
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.networks.network import Network, Parameters
-from ebm.optimizers.lbfgs import Cost
 
 # Numbers of the inputs that are passed through the network at a time where the gradient is that of all rows.
 BLOCK_NUMBERS = 1 << 20
@@ -85,40 +85,70 @@ class BoundBackPropagation(BoundGradient):
             loss += 0.5 * self._alpha / len(v) * squares
         return self._gradient, chains, Info(not where, {"loss": loss}, where)
 
+    def infinite_part(self) -> str:
+        """The layer by whose parameters a derivative is not finite."""
+        return self._model.infinite_derivatives(self._gradient)
 
-def mean_cost(
-    model: Network,
-    X: Any,
-    targets: Array,
-    weights: Array | None = None,
-    alpha: float = 0.0,
-) -> Cost:
+
+class MeanCost:
     """The mean loss of all rows plus ``alpha / (2 rows) sum W^2``, and its gradient, as a function of the flat vector.
 
     `X` (rows, n_in), dense or CSR, and `targets` (rows, outputs) are passed through block by block; with `weights`
-    (rows,) the loss is the weighted mean and the rows are the sum of the weights.
+    (rows,) the loss is the weighted mean and the rows are the sum of the weights. Where the loss or its gradient is not
+    finite, both are NaN, and :attr:`where` says what ceased to be finite.
     """
-    dtype = X.dtype
-    w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
-    total, step = w.sum(), max(1, BLOCK_NUMBERS // max(1, model.n_in))
 
-    def cost(theta: Array) -> tuple[float, Array]:
-        flat = theta.astype(dtype)
-        params, slopes = model.unpack(flat), np.zeros(len(theta))
-        part = np.zeros_like(flat)
-        gradient, value = model.unpack(part), 0.0
-        for first in range(0, len(w), step):
-            rows = slice(first, first + step)
-            x, share = X[rows], w[rows].sum()
-            if not share:
-                continue
+    def __init__(
+        self,
+        model: Network,
+        X: Any,
+        targets: Array,
+        weights: Array | None = None,
+        alpha: float = 0.0,
+    ) -> None:
+        self._model, self._X, self._targets, self._alpha = model, X, targets, alpha
+        self._w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
+        self._total = self._w.sum()
+        self.where = ""
+
+    @property
+    def diverged(self) -> str:
+        """A sentence on what ceased to be finite."""
+        return f"{self.where} grew beyond all bounds. Use data on a common scale (StandardScaler)"
+
+    def __call__(self, theta: Array) -> tuple[float, Array]:
+        """The value, and the slopes (parameters,)."""
+        with np.errstate(all="ignore"):  # what is not finite is told by the result
+            value, slopes = self._of_rows(theta.astype(self._X.dtype))
+            decayed = slice(0, self._n_weights)
+            slopes[decayed] += self._alpha / self._total * theta[decayed]
+            value += 0.5 * self._alpha / self._total * float(theta[decayed] @ theta[decayed])
+        if self.where or not np.isfinite(value):
+            self.where = self.where or "the loss"
+            return np.nan, np.full(len(theta), np.nan)
+        return value, slopes
+
+    def _of_rows(self, flat: Array) -> tuple[float, Array]:
+        model, part = self._model, np.zeros_like(flat)
+        params, gradient = model.unpack(flat), model.unpack(part)
+        self._n_weights, self.where = model.n_weights(params), ""
+        value, slopes = 0.0, np.zeros(len(flat))
+        for rows, share, own in self._blocks():
+            x = self._X[rows]
             x = x.toarray() if hasattr(x, "toarray") else x
-            own = (w[rows] / share).astype(dtype)
-            loss, _ = model.back_propagate(params, x, targets[rows], gradient, weights=own)
-            value += share / total * loss
-            slopes -= share / total * part
-        decayed = slice(0, model.n_weights(params))
-        slopes[decayed] += alpha / total * theta[decayed]
-        return value + 0.5 * alpha / total * float(theta[decayed] @ theta[decayed]), slopes
+            loss, where = model.back_propagate(
+                params, x, self._targets[rows], gradient, weights=own.astype(flat.dtype)
+            )
+            self.where = self.where or where or model.infinite_derivatives(gradient)
+            value += share * loss
+            slopes -= share * part
+        return value, slopes
 
-    return cost
+    def _blocks(self) -> Iterator[tuple[slice, float, Array]]:
+        """Consecutive rows, their share of all weight, and the weights within that."""
+        step = max(1, BLOCK_NUMBERS // max(1, self._model.n_in))
+        for first in range(0, len(self._w), step):
+            rows = slice(first, first + step)
+            total = self._w[rows].sum()
+            if total:
+                yield rows, float(total / self._total), self._w[rows] / total

@@ -108,6 +108,10 @@ class BoundGradient(abc.ABC):
         that stand in :meth:`rows` are consumed.
         """
 
+    def infinite_part(self) -> str:
+        """What of the last gradient is not finite, in words, where that was too dear to ask in :meth:`__call__`; ''."""
+        return ""
+
 
 class Gradient(Record, abc.ABC):
     """A choice of estimator (abstract).

@@ -32,6 +32,14 @@ class Activation(Layer):
     def curvatures(self, own: Any, saved: Any) -> Array:
         """The curvatures f'' (rows, units), in a new array, from what :meth:`forward` left for the way back."""
 
+    def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
+        """By the inputs h f'^2 - delta f'': two ways back through the activation multiply by f'^2."""
+        for _ in range(2):
+            h = self.backward(own, saved, h, second, True)
+        if delta is not None:
+            h -= delta * self.curvatures(own, saved)
+        return h
+
 
 class Pointwise(Activation):
     """An activation without parameters, whose derivatives are functions of its output (abstract)."""
@@ -222,6 +230,21 @@ class PReLU(Activation):
     def curvatures(self, own: PReLUParameters, saved: Array) -> Array:
         """Zeros."""
         return np.zeros_like(saved)
+
+    def curvature(
+        self,
+        own: PReLUParameters,
+        saved: Array,
+        h: Array,
+        delta: Array | None,
+        second: PReLUParameters,
+    ) -> Array:
+        """By the inputs h f'^2; by the slopes the sums of h x^2 over the rows where x < 0."""
+        left = np.minimum(saved, 0)
+        by_slope = np.einsum("rc,rc,rc->c", h, left, left)
+        h = super().curvature(own, saved, h, delta, second)
+        second.slope[:] = by_slope
+        return h
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

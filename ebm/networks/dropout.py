@@ -51,6 +51,10 @@ class Dropout(Layer):
             self._drop(delta, *saved)
         return delta
 
+    def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
+        """The same: after training nothing is dropped."""
+        return h
+
     def _drop(self, x: Array, key: Key, first_row: int) -> None:
         threshold = min(round((1 - self.rate) * WORDS), WORDS - 1)
         threshold = max(threshold, 1)

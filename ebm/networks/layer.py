@@ -70,6 +70,25 @@ class Layer(Record, abc.ABC):
         """Parameters, in new arrays, with which training begins."""
         return self.parameters()
 
+    @property
+    def mask(self) -> Array | None:
+        """Which weights there are: bool, like the one array that :attr:`weights` names; None where all are."""
+        return None
+
+    def masked(self, mask: Array) -> "Layer":
+        """The layer with these weights only; the others are zero, and stay so in training."""
+        raise ValueError(f"{self!r} cannot do without some of its weights.")
+
+    def widened(self, more_in: int, more_out: int) -> "Layer":
+        """The layer for so many more inputs, and with more outputs of its own if it says how many it has.
+
+        The old ones are the first among the new: each parameter array is the leading corner of the larger one.
+        """
+        return self
+
+    def confine(self, own: Any) -> None:
+        """Set to zero the weights that there are not, in place."""
+
     def columns(self, own: Any) -> tuple[Array, ...]:
         """Matrices among the parameters whose columns are the weights into one unit each."""
         return ()
@@ -85,3 +104,14 @@ class Layer(Record, abc.ABC):
         The gradient by the parameters is written to the arrays of `gradient`. Without `below`, dL/dx is not wanted and
         what is returned has no meaning.
         """
+
+    def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
+        """d^2 loss / dx^2 (rows, n_in), from `h` = d^2 loss / dy^2 (rows, width), which is consumed.
+
+        As if the matrix of second derivatives by y were diagonal (see :mod:`ebm.networks.pruning`); those by the
+        parameters, on the diagonal, are written to the arrays of `second`. `delta` = dL/dy is left alone; without it
+        second derivatives of the layer's own function count as zero. The layer is in the state after training.
+        """
+        raise ValueError(
+            f"{self!r} has no way back for second derivatives, which pruning asks for: its method curvature."
+        )

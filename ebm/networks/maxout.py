@@ -52,3 +52,9 @@ class Maxout(Layer):
         out = np.empty((len(delta), delta.shape[1] * self.n_pieces), delta.dtype)
         kernels.to_winners(delta, saved, out)
         return out
+
+    def curvature(
+        self, own: Any, saved: Array, h: Array, delta: Array | None, second: Any
+    ) -> Array:
+        """As the derivatives: the piece that won is the output."""
+        return self.backward(own, saved, h, second, True)

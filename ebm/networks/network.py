@@ -8,7 +8,7 @@ is a choice of layers; its parameters are a tuple with those of each layer, all 
 first part are the weights, for which penalties are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import prod
 from typing import Any, NamedTuple
@@ -78,6 +78,11 @@ class Network:
                     if (name in layer.weights) is penalised:
                         yield (k, name), extent
 
+    @property
+    def n_parameters(self) -> int:
+        """Length of the flat vector."""
+        return sum(prod(extent) for _, extent in self._extents())
+
     def pack(self, params: Parameters) -> Array:
         """A new flat vector with the values of `params`."""
         return np.concatenate(
@@ -107,7 +112,9 @@ class Network:
         return {}
 
     def confine(self, params: Parameters, bounds: dict[str, Any]) -> bool:
-        """Nothing has bounds."""
+        """Weights that there are not stay at zero."""
+        for layer, own in zip(self.layers, params, strict=True):
+            layer.confine(own)
         return True
 
     # Forward
@@ -119,7 +126,7 @@ class Network:
             yield x
 
     def linear(self, params: Parameters, x: Array) -> Array:
-        """What the last layer hands to the loss: (rows, n_in) -> (rows, outputs)."""
+        """What the last layer hands to the loss, in a new array: (rows, n_in) -> (rows, outputs)."""
         free = False
         for layer, own in zip(self.layers, params, strict=True):
             y, _ = layer.forward(own, x, Context(free=free))
@@ -188,15 +195,30 @@ class Network:
             last, kept = layer.forward(own, last, Context(key is not None, own_key, 0, free))
             saved.append(kept)
             free = not layer.keeps_output
+        del kept  # or the last layer's were there to the end
         value, delta = self.loss.evaluate(last if free else last.copy(), targets, weights)
+        del last
         if not np.isfinite(value):
             return Step(value, self._infinite_output(params, x))
-        del last
         for k in range(len(self.layers) - 1, -1, -1):
             delta = self.layers[k].backward(params[k], saved.pop(), delta, gradient[k], k > 0)
-            if not all(np.isfinite(part).all() for part in _small(gradient[k])):
-                return Step(value, f"the derivatives by the parameters of {self.name_of(k)}")
+            if not _finite(_small(gradient[k])):
+                return Step(value, self._derivatives_by(k))
         return Step(value, "")
+
+    def infinite_derivatives(self, gradient: Parameters) -> str:
+        """The derivatives in `gradient` that are not finite, in words, or ''.
+
+        :meth:`back_propagate` looks at the vectors only. Where an activation has brought infinite inputs back to
+        finite outputs, matrices alone are affected.
+        """
+        for k in range(len(gradient) - 1, -1, -1):
+            if not _finite(gradient[k]):
+                return self._derivatives_by(k)
+        return ""
+
+    def _derivatives_by(self, k: int) -> str:
+        return f"the derivatives by the parameters of {self.name_of(k)}"
 
     def name_of(self, k: int) -> str:
         """Layer `k` in words: its number among those with weights, and its type."""
@@ -212,5 +234,9 @@ class Network:
 
 
 def _small(own: Any) -> list[Array]:
-    """The vectors among parameters: where a derivative is not finite, theirs is not either."""
+    """The vectors among parameters: where a derivative is not finite, theirs hardly ever is."""
     return [x for x in own if x.ndim == 1]
+
+
+def _finite(own: Iterable[Array]) -> bool:
+    return all(np.isfinite(x).all() for x in own)

@@ -46,6 +46,7 @@ def lbfgs(
     max_fun: int | None = None,
     tol: float = 1e-6,
     tell: Callable[[Progress], object] | None = None,
+    kinks: bool = False,
 ) -> Minimum:
     """Minimise ``cost(theta)[0] + sum_k l1_k |theta_k|``.
 
@@ -64,6 +65,9 @@ def lbfgs(
         The search ends where no slope exceeds it.
     tell : callable, optional
         Is called after every iteration. A KeyboardInterrupt, here or in `cost`, ends the search where it is.
+    kinks : bool
+        Whether the cost has kinks of its own. At one of these a slope remains, and that no lower cost is found is
+        not told.
 
     Returns
     -------
@@ -100,6 +104,8 @@ def lbfgs(
         return search.ended(
             f"not converged in max_fun={max_fun} evaluations: the largest slope is {slope:.3g}, above tol={tol:g}"
         )
+    if kinks:
+        return search.ended("")
     return search.ended(
         f"ended at a slope of {slope:.3g}, above tol={tol:g}: no lower cost was found in the precision of the numbers"
     )
@@ -121,7 +127,7 @@ class Search:
         self.bounds = None
         if l1 is not None:
             self.bounds = Bounds(np.where(np.arange(len(self.x)) < 2 * k, 0.0, -np.inf), np.inf)
-        self._n_iter = 0
+        self._n_iter, self._begun = 0, False
         self._latest = self._reached = self.x, np.nan, np.full(len(self.x), np.nan)
 
     def _whole(self, x: Array) -> Array:
@@ -135,14 +141,15 @@ class Search:
             value += float(l1 @ (x[:k] + x[k : 2 * k]))
             slopes = np.concatenate([l1 + slopes[:k], l1 - slopes[:k], slopes[k:]])
         self._latest = x.copy(), value, slopes
-        if np.isnan(self._reached[1]):
-            self._reached = self._latest
+        if not self._begun:
+            self._reached, self._begun = self._latest, True
         return value, slopes
 
     def step(self, intermediate_result: OptimizeResult) -> None:
-        """An iteration is over, and has gone to where the cost was evaluated last."""
+        """An iteration is over, and has gone to where the cost was evaluated last, unless that is not finite."""
         self._n_iter += 1
-        self._reached = self._latest
+        if np.isfinite(self._latest[1]):
+            self._reached = self._latest
         if self._tell is not None:
             self._tell(self.progress)
 

@@ -6,7 +6,7 @@ With t the epochs gone by (a fraction within an epoch counts) and T the epochs t
     Linear          1 - (1 - final) t / T
     Exponential     rate^t
     Inverse         1 / (1 + rate t)
-    InverseScaling  1 / (1 + n_rows floor(t))^power
+    InverseScaling  1 / (1 + seen + n_rows floor(t))^power
 """
 
 import abc
@@ -104,18 +104,22 @@ class InverseScaling(Schedule):
         Rows per epoch.
     power : float, default=0.5
         The power, with which the rate falls.
+    seen : int, default=0
+        Rows seen before this fit.
     """
 
     n_rows: int
     power: float = 0.5
+    seen: int = 0
 
     def __post_init__(self) -> None:
         check_integer(self.n_rows, "n_rows")
         check_real(self.power, "power", -np.inf)
+        check_integer(self.seen, "seen", 0)
 
     def factor(self, epochs_done: float, n_epochs: int) -> float:
         """1 / (1 + rows seen)^power."""
-        return float((1.0 + self.n_rows * np.floor(epochs_done)) ** -self.power)
+        return float((1.0 + self.seen + self.n_rows * np.floor(epochs_done)) ** -self.power)
 
 
 SCHEDULES: dict[str, type[Schedule]] = {
