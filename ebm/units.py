@@ -4,21 +4,22 @@ A layer of units x has the own energy U(x) and a *statistic* s(x), linear in x, 
 
     E(x, y) = U(x) + U(y) - s(x)' W s(y).
 
-Given its *input* f = W s(y), summed over all joined layers, each unit is independent of the others and follows an
-exponential-family law with log-normaliser A,
+Given its *input* f = W s(y), summed over all joined layers, each unit (or group of units) is independent of the others
+and follows an exponential-family law with log-normaliser A,
 
     p(x | f) = exp(-beta [U(x) - s(x)' f] - A(f)),      A(f) = log sum_x exp(-beta [U(x) - s(x)' f]).
 
 The units say nothing of how many layers there are; beta is the inverse temperature. A layer's own parameters are a
 NamedTuple of arrays (units,), with the field ``bias`` first; the gradient by them has the same type.
 
-=========  ===========================  ====================  ===========
+=========  ===========================  ====================  =============================================
 unit       own energy U(x)              statistic s(x)        states
-=========  ===========================  ====================  ===========
+=========  ===========================  ====================  =============================================
 Bernoulli  -b x                         x                     {0, 1}
 Spin       -b x                         x                     {-1, +1}
 Gaussian   (x - b)^2 / (2 sigma^2)      x / sigma^2           real line
-=========  ===========================  ====================  ===========
+OneHot     -b x                         x                     {0, 1}, exactly one unit of each group being 1
+=========  ===========================  ====================  =============================================
 
 A unit class is abstract (:class:`Unit`) or final. To add one: the compiled functions (``ebm/_kernels/NAME.py``, entered
 in ``ebm/_kernels/units.py``) and a class here, entered in :data:`UNITS`.
@@ -26,17 +27,21 @@ in ``ebm/_kernels/units.py``) and a class here, entered in :data:`UNITS`.
 
 import abc
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
-from ebm._checks import Array, Record, check_real
+from ebm._checks import Array, Record, check_integer, check_real
 from ebm._kernels import units as kernels
 from ebm._kernels.bernoulli import BernoulliParameters
 from ebm._kernels.gaussian import GaussianParameters
+from ebm._kernels.one_hot import OneHotParameters
 from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
 
+# How far the probabilities of a group may be from summing to one.
+TOTAL_TOLERANCE = 1e-3
 # Lower and upper bounds (units,) by layer and name of the parameter.
 Bounds = dict[str, dict[str, tuple[Array, Array]]]
 
@@ -172,8 +177,8 @@ class Unit(Record, abc.ABC):
         return out
 
 
-class TwoState(Unit):
-    """Units with two states and the own energy -b x (abstract); the weights multiply the states themselves."""
+class Linear(Unit):
+    """Units with the own energy -b x (abstract); the weights multiply the states themselves."""
 
     def energy(self, own: Any, x: Array) -> Array:
         """-b'x."""
@@ -182,16 +187,20 @@ class TwoState(Unit):
 
     def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
         """Beta b; the statistic has no parameter."""
-        return self.parameters(beta * own.bias), 1.0
+        return own._replace(bias=beta * own.bias), 1.0
 
     def between(self, first: Any, last: Any, t: float) -> tuple[Any, None, float]:
         """(1 - t) b_first + t b_last."""
-        return self.parameters((1 - t) * first.bias + t * last.bias), None, 0.0
+        return last._replace(bias=(1 - t) * first.bias + t * last.bias), None, 0.0
 
     def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
         """-(b_last - b_first)'x, without a copy of `x` in double precision."""
         difference: Array = (x @ (first.bias - last.bias)).astype(np.float64)
         return difference
+
+
+class TwoState(Linear):
+    """Units with two states (abstract)."""
 
     def log_odds(self, mean: Array, count: float) -> Array:
         """Of the higher state, with half an observation of either added (Jeffreys' prior): always finite."""
@@ -236,6 +245,85 @@ class Spin(TwoState):
         low, high = extent(x)
         if low < -1 or high > 1:
             return f"values between {low:g} and {high:g}, but Spin units take -1, +1, or means in between"
+        return ""
+
+
+@dataclass(frozen=True, repr=False)
+class OneHot(Linear):
+    """Bernoulli units, followed by groups of {0, 1} units of which exactly one each is on: labels, Potts variables.
+
+        p(x_k = 1 | f) = exp(beta (b_k + f_k)) / sum_l exp(beta (b_l + f_l))    over the units l of k's group.
+
+    Which unit belongs to which group is a parameter that is not learned: to all else the units of a layer are alike.
+
+    Parameters
+    ----------
+    sizes : tuple of int, default=(2,)
+        Units of each group, at least 2; the last ``sum(sizes)`` units of a layer are those of the groups, in order.
+    """
+
+    parameters: ClassVar[Any] = OneHotParameters
+    sizes: tuple[int, ...] = (2,)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.sizes, tuple) or not self.sizes:
+            raise ValueError(f"sizes must be a tuple of integers. Got {self.sizes!r} instead.")
+        for size in self.sizes:
+            check_integer(size, "sizes", 2)
+
+    @property
+    def n_grouped(self) -> int:
+        """How many units are in groups."""
+        return sum(self.sizes)
+
+    def groups(self, n_units: int) -> list[slice]:
+        """Where in a layer of `n_units` the units of each group are."""
+        ends = n_units - self.n_grouped + np.cumsum([0, *self.sizes])
+        return [slice(int(a), int(b)) for a, b in pairwise(ends)]
+
+    def is_free(self, field: str) -> bool:
+        """The biases are learned."""
+        return field == "bias"
+
+    def extra_states(self, n_extra: int) -> Array:
+        """All states (states, n_extra) of the last `n_extra` units, which must be those of the groups."""
+        if n_extra != self.n_grouped:
+            raise ValueError(f"sizes={self.sizes} are {self.n_grouped} units. Got {n_extra}.")
+        chosen = np.indices(self.sizes).reshape(len(self.sizes), -1)
+        return np.hstack([np.eye(n)[k] for n, k in zip(self.sizes, chosen, strict=True)])
+
+    def initial(self, mean: Array, variance: Array, count: float) -> OneHotParameters:
+        """Log-odds of the mean; in the groups, logarithms of frequencies, with half an observation of each added."""
+        own = self.neutral(len(mean), mean.dtype)
+        own.bias[:] = Bernoulli().log_odds(mean, count)
+        for group in self.groups(len(mean)):
+            counts = np.clip(mean[group], 0, 1) * count + 0.5
+            own.bias[group] = np.log(counts / counts.sum())
+        return own
+
+    def neutral(self, n_units: int, dtype: Any) -> OneHotParameters:
+        """Zero biases, and the groups' numbers."""
+        if n_units < self.n_grouped:
+            raise ValueError(f"sizes={self.sizes} are more units than the {n_units} of the layer.")
+        number = np.zeros(n_units, dtype)
+        for k, group in enumerate(self.groups(n_units)):
+            number[group] = k + 1
+        return OneHotParameters(np.zeros(n_units, dtype), number)
+
+    def invalid(self, x: Array) -> str:
+        """Values outside [0, 1], groups that do not sum to one, or are known in part; between are probabilities."""
+        reason = Bernoulli().invalid(x)
+        if reason or x.ndim < 2:  # entries of a sparse matrix, of which no sums are known
+            return reason
+        for group in self.groups(x.shape[1]):
+            total, unknown = x[:, group].sum(axis=1, dtype=np.float64), np.isnan(x[:, group])
+            columns = f"columns {group.start} to {group.stop - 1}"
+            if (np.abs(total - 1) > TOTAL_TOLERANCE).any():
+                return f"rows whose {columns} do not sum to one, as those of a group have to"
+            if (unknown.any(axis=1) & ~unknown.all(axis=1)).any():
+                return (
+                    f"NaN in some of the {columns}, a group that is known as a whole or not at all"
+                )
         return ""
 
 
@@ -352,4 +440,5 @@ class Gaussian(Unit):
         return "infinite values" if np.isinf(extent(x)).any() else ""
 
 
+# Named are the types of which a layer of any size is made; OneHot has a size of its own.
 UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "spin": Spin, "gaussian": Gaussian}

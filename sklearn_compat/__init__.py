@@ -9,6 +9,7 @@ if __name__ == "sklearn_compat":
 from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat._boltzmann_machine import BoltzmannMachine
 from ebm.sklearn_compat._dbn import DBN
+from ebm.sklearn_compat._dbn_classifier import DBNClassifier
 from ebm.sklearn_compat._dense_classifier import DenseAssociativeClassifier
 from ebm.sklearn_compat._dense_memory import DenseAssociativeMemory
 from ebm.sklearn_compat._fine_tuning import FineTuning
@@ -24,6 +25,7 @@ __all__ = [
     "RBM",
     "BernoulliRBM",
     "BoltzmannMachine",
+    "DBNClassifier",
     "DenseAssociativeClassifier",
     "DenseAssociativeMemory",
     "FineTuning",

@@ -99,8 +99,9 @@ class Belief(Stack, Samples):
         Raises
         ------
         ValueError
-            If a count is not a positive integer, `beta` not a positive number, `given` or `start` of the wrong shape or with values that the data's
-            units cannot have, or `given` is to be walked in by another sampler than Gibbs sampling.
+            If a count is not a positive integer, `beta` not a positive number, `given` or `start` of the wrong shape or
+            with values that the data's units cannot have, or `given` is to be walked in by another sampler than Gibbs
+            sampling.
         """
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")

@@ -7,7 +7,6 @@ from sklearn.base import _fit_context
 from ebm.sklearn_compat._belief import Belief
 from ebm.sklearn_compat._fine_tuning import FineTuned
 from ebm.sklearn_compat._validation import draw_seed, unharmed
-from ebm.training import INTERRUPTED
 
 
 class DBN(FineTuned, Belief):
@@ -178,16 +177,7 @@ class DBN(FineTuned, Belief):
         settings = self._settings_checked(go_on)
         seed = self._seed if go_on else draw_seed(self.random_state)
         X, weights = self._check_data(X, sample_weight, go_on)
-        tuned = go_on and self._is_tuned
-        if not tuned:
-            self._forget_tuning()
-        stopped = []
-        if not tuned or len(self.layers) > len(self.rbms_):
-            stopped = self._learn_layers(X, weights, seed, go_on)
-        if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
-            stopped += self._tune(settings, X, weights, seed)
-        self._seed, self._n_draws = seed, -1
-        return stopped
+        return self._fit_stages(settings, X, weights, seed, go_on)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DBN":
@@ -217,10 +207,4 @@ class DBN(FineTuned, Belief):
         settings = self._settings_checked(not first)
         seed = draw_seed(self.random_state) if first else self._seed
         X, weights = self._check_data(X, sample_weight, not first)
-        if settings is not None and not first and self._is_tuned:
-            stopped = self._tune_once(settings, X, weights, seed)
-        else:
-            stopped = self._update_layers(X, weights, seed, first)
-        if first:
-            self._seed, self._n_draws = seed, -1
-        return stopped
+        return self._update_stages(settings, X, weights, seed, first)

@@ -20,11 +20,13 @@ from ebm.likelihood import reconstruction_error
 from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._greedy import Greedy
 from ebm.sklearn_compat._layers import layer_seed, naming
 from ebm.sklearn_compat._learning import SHOWN_ROWS
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._trained import Trained
+from ebm.training import INTERRUPTED
 
 METHODS = {"up_down": UpDown}
 method_record = partial(resolve, known=METHODS, base=UpDown, argument="method")
@@ -40,7 +42,7 @@ class FineTuning(NestedSettings, BaseEstimator):
     method : {"up_down"} or UpDown, default="up_down"
         The up-down algorithm [1]_, by name or with its own settings: ``UpDown(n_steps=3)``.
 
-    learning_rate : float, default=0.01
+    learning_rate : float, default=0.05
         Step size of the updates, at the start of `schedule`.
 
     batch_size : int, default=100
@@ -113,7 +115,7 @@ class FineTuning(NestedSettings, BaseEstimator):
         self,
         method: Any = "up_down",
         *,
-        learning_rate: float = 0.01,
+        learning_rate: float = 0.05,
         batch_size: int = 100,
         n_iter: int = 10,
         optimizer: Any = "sgd",
@@ -209,9 +211,59 @@ class FineTuned(Greedy):
             if hasattr(self, name):
                 delattr(self, name)
 
-    def _tune(self, settings: FineTuning, X: Any, weights: Array | None, seed: int) -> list[str]:
+    def _fit_stages(
+        self,
+        settings: FineTuning | None,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        go_on: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
+        """Train the layers one after the other, and then the whole; what did not come to its end."""
+        tuned = go_on and self._is_tuned
+        if not tuned:
+            self._forget_tuning()
+        stopped = []
+        if not tuned or len(self.layers) > len(self.rbms_):
+            stopped = self._learn_layers(X, weights, seed, go_on, extra)
+        if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
+            stopped += self._tune(settings, X, weights, seed, extra)
+        self._seed, self._n_draws = seed, -1
+        return stopped
+
+    def _update_stages(
+        self,
+        settings: FineTuning | None,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        first: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
+        """One update of every layer, or of the whole once that has begun."""
+        if settings is not None and not first and self._is_tuned:
+            stopped = self._tune_once(settings, X, weights, seed, extra)
+        else:
+            stopped = self._update_layers(X, weights, seed, first, extra)
+        if first:
+            self._seed, self._n_draws = seed, -1
+        return stopped
+
+    def _tune(
+        self,
+        settings: FineTuning,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        extra: Extra | None,
+    ) -> list[str]:
         """Train the whole stack, from where it is."""
-        rows, plan = Rows(X, weights), settings._plan(layer_seed(seed, STAGE))
+        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
+        rows = Rows(
+            X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False)
+        )
+        plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
             callbacks, line = (
@@ -219,7 +271,8 @@ class FineTuned(Greedy):
                 ProgressLine(f"{type(self).__name__} fine_tuning"),
             )
             if self.verbose:
-                callbacks = [*shown(state.model, X), *callbacks, line]
+                seen = X if extra is None else extra.beside(X, None)[0]
+                callbacks = [*shown(state.model, seen), *callbacks, line]
             try:
                 stopped = training.train(state, rows, plan, settings.n_iter, callbacks)
             finally:
@@ -228,12 +281,19 @@ class FineTuned(Greedy):
         return [f"fine_tuning: {stopped}"] if stopped else []
 
     def _tune_once(
-        self, settings: FineTuning, X: Any, weights: Array | None, seed: int
+        self,
+        settings: FineTuning,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        extra: Extra | None,
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
+        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
-        stopped = training.single_update(state, dense(X), weights, plan)
+        rows = dense(X) if extra is None else extra.below(dense(X))
+        stopped = training.single_update(state, rows, weights, plan)
         self._keep_tuned(state, plan)
         return [f"fine_tuning: {stopped}"] if stopped else []
 
@@ -241,14 +301,14 @@ class FineTuned(Greedy):
         """The state of training, in new arrays; what the last fine-tuning left of it goes on."""
         model, params = self._network()
         last, of = getattr(self, "_tuning", (None, ("", "")))
-        said = said_of(model, plan)
+        said, mean = said_of(model, plan), rows.mean().astype(rows.dtype)
         if last is None or said[0] != of[0]:
-            return training.resume(model, params, plan, mean=rows.mean())
+            return training.resume(model, params, plan, mean=mean)
         chains = None
         if said == of:
             h, mu, lam, own = last.chains
             chains = ChainState(h.copy(), mu.copy(), lam.copy(), own)
-        mean = rows.mean() if last.origin is None else last.origin
+        mean = mean if last.origin is None else last.origin
         state = training.resume(model, params, plan, chains=chains, mean=mean)
         state.n_steps, state.bounds = last.n_steps, last.bounds
         state.history = {name: list(x) for name, x in last.history.items()}

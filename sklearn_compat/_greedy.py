@@ -14,6 +14,7 @@ from ebm._checks import Array
 from ebm._random import fold, stream
 from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._layers import NestedLayers, layer_name, naming, same_units
 from ebm.sklearn_compat._settings import NestedSettings
 from ebm.sklearn_compat._stack import Stack, Step, chosen_layers, means_up, states_up
@@ -68,8 +69,17 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
     # Layer by layer
 
-    def _learn_layers(self, X: Any, weights: Array | None, seed: int, go_on: bool) -> list[str]:
+    def _learn_layers(
+        self,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        go_on: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
         """Train the layers and keep them; what did not come to its end is returned, to be told.
+
+        The topmost layer sees the columns of `extra` beside what the others make of `X`.
 
         Layers that there are already stay as they are if more have been added on top of them, else each goes on. After
         an interrupt the layers above the one in which it happened are those that there were, if any.
@@ -84,6 +94,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             for k, step in enumerate(steps):
                 X = self._climb(step, X, seed, k)
             for k in range(kept, len(machines)):
+                if extra is not None and k + 1 == len(machines):
+                    X, weights = extra.beside(X, weights)
                 rbm = known[k] if k < len(known) else machines[k]
                 with naming(layer_name(k)):
                     said = rbm._fit(X, weights, k < len(known))
@@ -108,8 +120,9 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             before, after = fitted._model(), fresh._model()
             if type(fitted) is not type(fresh) or not same_units(before, after):
                 raise ValueError(
-                    f"{layer_name(k)} is {fresh!r}, but the layer to go on from is {fitted!r}. Fit anew "
-                    "(warm_start=False) to change it."
+                    f"{layer_name(k)} is {type(fresh).__name__} of {after.visible!r} and {after.hidden!r}, but the "
+                    f"layer to go on from is {type(fitted).__name__} of {before.visible!r} and {before.hidden!r}. Fit "
+                    "anew (warm_start=False) to change it."
                 )
             machine = copy.copy(fitted).set_params(**fresh.get_params(deep=False))
             machine._title = fresh._title
@@ -130,7 +143,14 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
     # One update of every layer
 
-    def _update_layers(self, X: Any, weights: Array | None, seed: int, first: bool) -> list[str]:
+    def _update_layers(
+        self,
+        X: Any,
+        weights: Array | None,
+        seed: int,
+        first: bool,
+        extra: Extra | None = None,
+    ) -> list[str]:
         """Make one update of every layer, from the lowest up, each seeing what the updated layer below makes of `X`."""
         machines = self._machines(seed)
         if not first and len(machines) != len(self.rbms_):
@@ -141,6 +161,10 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         machines = machines if first else self._known(machines)
         stopped = []
         for k, rbm in enumerate(machines):
+            if extra is not None and k + 1 == len(machines):
+                X, weights = extra.beside(X, weights)
+                if not X.shape[0] and not first:
+                    break
             with naming(layer_name(k)):
                 said = rbm._update(X, weights)
             stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []

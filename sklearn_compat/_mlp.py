@@ -129,15 +129,15 @@ class BaseMLP(MLPSettings):
         first = not (go_on and self._is_fitted())
         if not first:
             self._check_layout()
+        growth = None if incremental or self.growth is None else growth_record(self.growth)
+        if growth is not None and checkpoint is not None:
+            raise ValueError("A fit with growth cannot be resumed: its network changed on the way.")
         X, targets, labelled, weights = self._checked(X, y, sample_weight, first, classes)
         if first or not hasattr(self, "_seed"):
             self._seed = self._new_seed(checkpoint)
         if first:
             self._begin(X, weights, targets.shape[1])
         rows = _labelled(X, targets, labelled, weights)
-        growth = None if incremental or self.growth is None else growth_record(self.growth)
-        if growth is not None and checkpoint is not None:
-            raise ValueError("A fit with growth cannot be resumed: its network changed on the way.")
         return self._descend(rows, growth, first, incremental, checkpoint)
 
     def _new_seed(self, checkpoint: Any) -> int:
@@ -298,13 +298,14 @@ class BaseMLP(MLPSettings):
 
         def learn(search: Search) -> Outcome:
             network = search.network
-            theta, l1 = network.pack(search.params), self._regularization().l1
+            theta, left = network.pack(search.params), self.max_iter - search.n_iter
+            l1 = self._regularization().l1
             cost = MeanCost(network, *rows, self.alpha)
             found = lbfgs(
                 cost,
                 theta,
                 l1=np.full(network.n_weights(search.params), l1) if l1 else None,
-                max_iter=self.max_iter - search.n_iter,
+                max_iter=left,
                 max_fun=self.max_fun,
                 tol=self.tol,
                 tell=self._tell_progress,
@@ -314,6 +315,7 @@ class BaseMLP(MLPSettings):
             search.n_iter += found.progress.n_iter
             search.cost = found.progress.cost
             message = found.message if np.isfinite(search.cost) else cost.diverged
+            message = message.replace(f"max_iter={left} ", f"max_iter={self.max_iter} ")
             return Outcome(search.cost, not message, message)
 
         def widen(search: Search) -> Search | None:

@@ -227,6 +227,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     True
     """
 
+    classes_: Array
+
     def __init__(
         self,
         hidden_layer_sizes: Any = "auto",

@@ -1,9 +1,9 @@
 """What a network starts from: the layers of a restricted Boltzmann machine or of a stack of them."""
 
 from collections.abc import Sequence
-from numbers import Integral
 from typing import Any, NamedTuple
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
@@ -72,7 +72,7 @@ def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
     if isinstance(sizes, str):
         return own or (100,)
     sizes = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
-    if not all(isinstance(n, Integral) and not isinstance(n, bool) and n > 0 for n in sizes):
+    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be positive integers. Got {list(sizes)}.")
     sizes = tuple(int(n) for n in sizes)
     if sizes[: len(own)] != own:

@@ -19,8 +19,9 @@ from ebm.sklearn_compat._layers import is_size
 from ebm.sklearn_compat._validation import FLOATS, check_rows
 from ebm.units import Bernoulli, Unit
 
-# One step up: a model whose hidden layer is the upper one.
-Step = tuple[Bipartite, BipartiteParameters]
+Machine = tuple[Bipartite, BipartiteParameters]
+# One step up: a model, or what is Beside it, whose hidden layer is the upper one.
+Step = tuple[Any, BipartiteParameters]
 
 
 class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
@@ -39,16 +40,20 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
     def _network(self) -> tuple[BeliefNetwork, BeliefParameters]:
         """The belief network, in arrays of its own."""
         check_is_fitted(self, "rbms_")
-        model, params = from_rbms([(rbm._model(), rbm._params()) for rbm in self.rbms_])
+        model, params = from_rbms(*self._parts())
         down, up = self._directed
         return model, params._replace(
             down=down + params.down[len(down) :], up=up + params.up[len(up) :]
         )
 
+    def _parts(self) -> tuple[list[Machine], int, Unit | None]:
+        """What :func:`from_rbms` takes: the machines; count and type of the top's units that nothing below knows of."""
+        return [(rbm._model(), rbm._params()) for rbm in self.rbms_], 0, None
+
     def _steps_up(self) -> list[Step]:
         """One model for every step up, by recognition; its parameters are no copies."""
         check_is_fitted(self, "rbms_")
-        steps = [(rbm._model(), rbm._params()) for rbm in self.rbms_]
+        steps: list[Step] = [(rbm._model(), rbm._params()) for rbm in self.rbms_]
         for k, layer in enumerate(self._directed[1]):
             steps[k] = as_step(layer, steps[k][0].hidden)
         return steps

@@ -1,4 +1,4 @@
-"""What right up-down learning of deep belief networks does, as functions of the implementation."""
+"""What right learning and sampling of deep belief networks do, as functions of the implementation."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from ebm.energies.layered import from_rbms
 from ebm.gradients import Exact
 from ebm.likelihood import log_partition, variational_bound
 from ebm.optimizers import SGD, Constant
+from ebm.samplers.ancestral import Explanation
 from ebm.training import Plan, resume, start, train
 from ebm.units import Bernoulli
-from tests.belief_models import finite_differences, spelled
+from tests.belief_models import finite_differences, random_stack, spelled
 from tests.oracles import belief, rbm, rbm_gibbs, rbm_gradients
 from tests.oracles.data import bars_and_stripes
 from tests.oracles.rbm import OracleRBM
-from tests.statistics import assert_increasing, assert_same_mean
+from tests.statistics import assert_increasing, assert_same_distribution, assert_same_mean
 
 KEY = Key(3, 9)
 
@@ -103,3 +104,60 @@ def assert_bound_rises(gradient, seeds=range(4)):
     """That up-down training from tied stacks raises the exact bound in every part of the way."""
     for seed in seeds:
         assert_increasing(bounds_while_learning(gradient, seed))
+
+
+# Clamped sampling ---------------------------------------------------------------------------------
+# A step takes the layers of independent chains, as an Explanation, to new ones.
+
+# Of two data units and two hidden layers of two, one with an extra unit: 64 and 128 states.
+PLAIN = random_stack(("binary", "spin", "binary", "binary"), (2, 2, 2, 2), seed=6)
+JOINED = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), n_extra=1, seed=8)
+KNOWN = {
+    "half": (PLAIN, [1.0, np.nan]),
+    "all": (PLAIN, [0.0, 1.0]),
+    "data": (JOINED, [np.nan, -1.0, np.nan]),
+    "both": (JOINED, [1.0, np.nan, 1.0]),
+}
+
+
+def table_of(oracle):
+    """All complete states, flattened: (states, units)."""
+    return np.array([np.concatenate([*x, e]) for x, e in belief.complete_states(oracle)])
+
+
+def counts_of(oracle, explanation):
+    """How often each complete state occurs."""
+    rows = np.hstack(
+        [*explanation.states, *(() if explanation.extra is None else [explanation.extra])]
+    )
+    table = table_of(oracle)
+    powers = 2 ** np.arange(table.shape[1])
+    high = table.max(axis=0)
+    index = {int(code): k for k, code in enumerate((table == high) @ powers)}
+    codes, counts = np.unique((rows == high) @ powers, return_counts=True)
+    out = np.zeros(len(table))
+    out[[index[int(code)] for code in codes]] = counts
+    return out
+
+
+def chains_at(oracle, index):
+    """The library's spelling of complete states by their numbers."""
+    table, sizes = table_of(oracle)[index], [len(oracle.down[0].layer.bias)]
+    sizes += [len(arrow.layer.bias) for arrow in oracle.up]
+    *states, extra = np.split(table, np.cumsum(sizes), axis=1)
+    return Explanation(tuple(map(np.ascontiguousarray, states)), extra if oracle.n_extra else None)
+
+
+def assert_samples_the_clamped_row(step, oracle, known, blocks, beta=1.0, n=40_000):
+    """From one fixed state, all layers have the law of the enumerated row."""
+    start = np.flatnonzero(belief.posterior(oracle, known) > 0)[5]
+    states, extra = belief.complete_states(oracle)[start]
+    row = belief.clamped_row(oracle, states, extra, known, blocks, beta)
+    assert_same_distribution(counts_of(oracle, step(chains_at(oracle, np.full(n, start)))), row)
+
+
+def assert_leaves_the_posterior_unchanged(step, oracle, known, beta=1.0, n=40_000):
+    """From exact draws of all layers given what is known, they follow that law again."""
+    p = belief.posterior(oracle, known, beta)
+    start = np.random.default_rng(5).choice(len(p), n, p=p)
+    assert_same_distribution(counts_of(oracle, step(chains_at(oracle, start))), p)

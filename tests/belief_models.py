@@ -16,8 +16,8 @@ KINDS = {Bernoulli: "binary", Spin: "spin", Gaussian: "gaussian"}
 STACKS = {
     "binary": (("binary",) * 4, (3, 2, 2, 2)),
     "spin": (("spin", "binary", "spin"), (3, 3, 2)),
-    "gaussian": (("gaussian", "binary", "binary", "spin"), (2, 2, 3, 2)),
-    "single": (("binary", "spin"), (3, 2)),
+    "gaussian": (("gaussian", "spin", "binary", "binary"), (2, 2, 3, 2)),
+    "single": (("binary", "binary"), (3, 2)),
 }
 
 

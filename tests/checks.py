@@ -271,6 +271,29 @@ def assert_clips_what_the_data_say(step):
     np.testing.assert_allclose(moved, [2.12, -3.92, -0.2, 5.15], rtol=1e-14)
 
 
+# Networks ------------------------------------------------------------------------------------
+
+
+def assert_diagonal_of_the_hessian(diagonal):
+    """Of (v tanh(w x) - t)^2 / 2, summed over rows, by w and v: what ``diagonal(w, v, x, t)`` returns."""
+    x, t, at, step = np.array([0.3, -1.1, 2.0]), np.array([4.0, 1.0, -3.0]), (0.7, -1.3), 1e-4
+
+    def loss(w, v):
+        return 0.5 * ((v * np.tanh(w * x) - t) ** 2).sum()
+
+    for k, found in enumerate(diagonal(*at, x, t)):
+        ahead, behind = (np.add(at, s * step * np.eye(2)[k]) for s in (1, -1))
+        second = (loss(*ahead) - 2 * loss(*at) + loss(*behind)) / step**2
+        np.testing.assert_allclose(found, second, rtol=1e-5)
+
+
+def assert_stays_at_zero(trained, mask):
+    """Weights that were removed are zero after ``trained()``, and the others have moved."""
+    before, after = trained()
+    assert not after[~mask].any()
+    assert (after[mask] != before[mask]).all()
+
+
 # Energies and elementary functions -----------------------------------------------------------
 
 

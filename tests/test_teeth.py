@@ -10,12 +10,20 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold
+from ebm.networks.activations import Tanh
+from ebm.networks.dense import Dense, DenseParameters
+from ebm.networks.losses import SquaredError
+from ebm.networks.network import Network
+from ebm.networks.pruning import second_derivatives
+from ebm.optimizers import Momentum
+from ebm.optimizers.base import UNHELD
 from ebm.samplers import anneal, anneal_back, block_gibbs
 from ebm.samplers import tempering as swaps
 from ebm.units import Gaussian
 from tests.checks import (
     assert_clips_what_the_data_say,
     assert_correlations,
+    assert_diagonal_of_the_hessian,
     assert_energy,
     assert_exact_gradient,
     assert_expects_contrastive_divergence,
@@ -32,6 +40,7 @@ from tests.checks import (
     assert_softplus,
     assert_sparsity_slope,
     assert_stationary,
+    assert_stays_at_zero,
     assert_sweeps_have_the_row,
     assert_sweeps_leave_the_product_law,
     assert_weights_are_unbiased,
@@ -957,6 +966,76 @@ def test_moments_reject_sigma_for_variance():
     )
     assert_same_mean(right**2, second)
     rejects(assert_same_mean, wrong**2, second)
+
+
+# Networks --------------------------------------------------------------------------------------
+
+CHAIN = Network(1, (Dense(1), Tanh(), Dense(1)), SquaredError())
+
+
+def right_diagonal(w, v, x, t):
+    none = np.zeros(1)
+    params = (
+        DenseParameters(np.full((1, 1), w), none),
+        (),
+        DenseParameters(np.full((1, 1), v), none),
+    )
+    x, t = x[:, np.newaxis], t[:, np.newaxis]
+    found = second_derivatives(CHAIN, params, x, t, levenberg_marquardt=False)
+    return [len(x) * found[k].W[0, 0] for k in (0, 2)]
+
+
+def diagonal_by_hand(w, v, x, t, square=2, sign=1.0):
+    """With h = 1 at the output, slope g = z - t: h_v = y^2, h_w = x^2 (v^2 f'^2 + v g f'')."""
+    y = np.tanh(w * x)
+    g, slope, bend = v * y - t, 1 - y**2, -2 * y * (1 - y**2)
+    return (x**2 * (v**2 * slope**square + sign * v * g * bend)).sum(), (y**2).sum()
+
+
+def bend_dropped(*at):
+    return diagonal_by_hand(*at, sign=0.0)
+
+
+def bend_with_the_sign_of_ascent(*at):
+    return diagonal_by_hand(*at, sign=-1.0)
+
+
+def slope_not_squared(*at):
+    return diagonal_by_hand(*at, square=1)
+
+
+@pytest.mark.parametrize("right", [right_diagonal, diagonal_by_hand], ids=lambda f: f.__name__)
+def test_second_derivatives_are_accepted(right):
+    assert_diagonal_of_the_hessian(right)
+
+
+@pytest.mark.parametrize(
+    "mutant",
+    [bend_dropped, bend_with_the_sign_of_ascent, slope_not_squared],
+    ids=lambda f: f.__name__,
+)
+def test_second_derivatives_reject(mutant):
+    rejects(assert_diagonal_of_the_hessian, mutant)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_removed_weights_that_momentum_moves_are_rejected(masked):
+    """A masked gradient is not enough: what was remembered of a weight moves it."""
+    mask = np.array([[True, False], [False, True], [True, True]])
+
+    def trained():
+        W = np.where(mask, 1.0, 0.0)
+        theta, memory = W.copy().ravel(), Momentum(0.9).start(W.ravel())
+        memory[1][:] = 0.5
+        Momentum(0.9).step(theta, 0.1 * mask.ravel(), memory, 0.1, UNHELD)
+        after = DenseParameters(theta.reshape(W.shape), np.zeros(2))
+        Dense(2, mask=mask if masked else None).confine(after)
+        return W, after.W
+
+    if masked:
+        assert_stays_at_zero(trained, mask)
+    else:
+        rejects(assert_stays_at_zero, trained, mask)
 
 
 # Elementary functions --------------------------------------------------------------------------

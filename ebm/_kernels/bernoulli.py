@@ -18,6 +18,8 @@ class BernoulliParameters(NamedTuple):
     bias: np.ndarray
 
 
+# Whether the statistic has a parameter.
+COUPLES = False
 TWO_32 = 2.0**32
 # exp(-|f|) <= 1, so a product of this many factors 1 + exp(-|f|) is at most 2**64: no overflow in float32.
 RUN = 64

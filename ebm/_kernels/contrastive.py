@@ -156,7 +156,7 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     _copy(dv, -1, dv)  # the row that stands in the product
     np.dot(V[: total + 2].T, H[: total + 2], dW)
     _copy(dv, -1, dv)
-    if len(visible) > 1 or len(hidden) > 1:
+    if units.couples(visible) or units.couples(hidden):
         by_visible, by_hidden = np.empty_like(mu), np.empty_like(lam)
         _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden)
         units.couple(visible, by_visible, dvisible)

@@ -21,6 +21,10 @@ class GaussianParameters(NamedTuple):
     log_variance: np.ndarray
 
 
+# Whether the statistic has a parameter.
+COUPLES = True
+
+
 @jit
 def _fill_normals(out, words, key0, key1, first):
     T = type(out[0])

@@ -20,6 +20,10 @@ class SpinParameters(NamedTuple):
     bias: np.ndarray
 
 
+# Whether the statistic has a parameter.
+COUPLES = False
+
+
 @jit
 def _probabilities(bias, block, beta):
     twice = beta + beta

@@ -11,12 +11,13 @@ from typing import Any
 
 from numba.extending import overload
 
-from ebm._kernels import bernoulli, gaussian, spin
+from ebm._kernels import bernoulli, gaussian, one_hot, spin
 
 UNITS: dict[type, ModuleType] = {
     bernoulli.BernoulliParameters: bernoulli,
     spin.SpinParameters: spin,
     gaussian.GaussianParameters: gaussian,
+    one_hot.OneHotParameters: one_hot,
 }
 
 
@@ -53,6 +54,11 @@ def own_gradient(own, s, weights, gradient):
 def couple(own, coupling, gradient):
     """Add what the unit's statistic contributes to them: `coupling` (units,) is the sum of s_i (W s)_i."""
     UNITS[type(own)].couple(own, coupling, gradient)
+
+
+def couples(own):
+    """Whether the unit's statistic has a parameter: else :func:`couple` has nothing to do."""
+    return UNITS[type(own)].COUPLES
 
 
 # What the compiler makes of the same names: the function of the unit whose parameters it sees.
@@ -106,3 +112,9 @@ def _own_gradient(own, s, weights, gradient):
 def _couple(own, coupling, gradient):
     role = _role("couple", own)
     return lambda own, coupling, gradient: role(own, coupling, gradient)
+
+
+@overload(couples)
+def _couples(own):
+    answer = _role("COUPLES", own)
+    return lambda own: answer

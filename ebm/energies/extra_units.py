@@ -7,6 +7,8 @@ With the visible states (x, e), the law of e beside x is a table over the states
 of which every entry is exact (Larochelle & Bengio 2008 for labels).
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ebm._checks import Array
@@ -42,14 +44,80 @@ def extra_log_weights(
     """-beta F(x, e) for each row of `x` (rows, n) and each e of `states` (states, n_extra): (rows, states)."""
     n, n_extra = x.shape[1], states.shape[1]
     rows = np.hstack([x, np.zeros((len(x), n_extra), x.dtype)])
-    alone = np.hstack([np.zeros((len(states), n), x.dtype), states.astype(x.dtype)])
-    shared, added = (model.hidden_input(params, part) for part in (rows, alone))
-    weights = np.empty((len(x), len(states)))
+    return log_weights_of(model, params, rows, slice(n, n + n_extra), states, beta)
+
+
+def log_weights_of(
+    model: Bipartite,
+    params: BipartiteParameters,
+    v: Array,
+    units: slice,
+    states: Array,
+    beta: float = 1.0,
+) -> Array:
+    """-beta F of each row of `v` (rows, n_visible) with each of `states` in the place of `units`: (rows, states)."""
+    rows, weights = v.copy(), np.empty((len(v), len(states)))
+    shared, added = _hidden_inputs(model, params, v, units, states)
     for column, state in enumerate(states):
-        rows[:, n:] = state
+        rows[:, units] = state
         summed = model.hidden.log_normaliser(params.hidden, shared + added[column], beta)
         weights[:, column] = summed - beta * model.visible.energy(params.visible, rows)
     return weights
+
+
+def _hidden_inputs(
+    model: Bipartite, params: BipartiteParameters, v: Array, units: slice, states: Array
+) -> tuple[Array, Array]:
+    """What the hidden units receive from the rows of `v` without the `units`, and from each state of these alone."""
+    rows, alone = v.copy(), np.zeros((len(states), v.shape[1]), v.dtype)
+    rows[:, units], alone[:, units] = 0, states
+    return model.hidden_input(params, rows), model.hidden_input(params, alone)
+
+
+def extra_probabilities(
+    model: Bipartite, params: BipartiteParameters, x: Array, states: Array
+) -> tuple[Array, Array]:
+    """p(e | x) and its logarithm for each row of `x` (rows, n) and each e of `states`: both (rows, states)."""
+    logs = extra_log_weights(model, params, x, states)
+    logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
+    return np.exp(logs), logs
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A bipartite model as it is seen by those who know its visible units but the last: these are averaged over.
+
+    Parameters
+    ----------
+    model : Bipartite
+        The model of all units.
+    n_extra : int
+        How many of the visible ones are not known.
+    """
+
+    model: Bipartite
+    n_extra: int
+
+    @property
+    def visible(self) -> Unit:
+        """The type of the visible units."""
+        return self.model.visible
+
+    @property
+    def hidden(self) -> Unit:
+        """The type of the hidden units."""
+        return self.model.hidden
+
+    def hidden_mean(self, params: BipartiteParameters, x: Array) -> Array:
+        """E[h | x] = sum_e p(e | x) E[h | x, e]: (rows, n) -> (rows, n_hidden)."""
+        n, states = x.shape[1], extra_states(self.visible, self.n_extra)
+        p = extra_probabilities(self.model, params, x, states)[0].astype(x.dtype)
+        v = np.hstack([x, np.zeros((len(x), self.n_extra), x.dtype)])
+        shared, added = _hidden_inputs(self.model, params, v, slice(n, n + self.n_extra), states)
+        total = np.zeros_like(shared)
+        for share, input_ in zip(p.T, added, strict=True):
+            total += share[:, np.newaxis] * self.hidden.mean(params.hidden, shared + input_)
+        return total
 
 
 def sample_extra(states: Array, log_weights: Array, key: Key) -> Array:

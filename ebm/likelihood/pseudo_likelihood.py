@@ -17,8 +17,9 @@ import numpy as np
 from ebm._checks import Array
 from ebm._kernels.flips import LOG_LARGEST, flip_scores, flip_tables
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
-from ebm.units import Bernoulli, Gaussian
+from ebm.units import Bernoulli, Gaussian, OneHot
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -45,35 +46,51 @@ def _(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
         if isinstance(model.hidden, Gaussian):
             return _gaussian_pair(params, v)
         return _gaussian_visible(model, params, v)
-    largest = np.abs(params.W).max()
+    if isinstance(model.visible, OneHot):
+        return _grouped_visible(model, params, v)
+    return _flipped_visible(model, params, v, v.shape[1])
+
+
+def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Array, n: int) -> Array:
+    """The first `n` units, of two states: each is compared with itself flipped."""
+    W = params.W[:n]
+    largest = np.abs(W).max()
     out = np.empty(len(v))
     # The fast way multiplies exponentials, which has bounds; all that is outside takes the general one.
-    fast = np.abs(1 - 2 * v).max(axis=1) <= 1
-    binary = isinstance(model.visible, Bernoulli) and isinstance(model.hidden, Bernoulli)
+    fast = np.abs(1 - 2 * v[:, :n]).max(axis=1) <= 1
+    binary = isinstance(model.visible, Bernoulli | OneHot) and isinstance(model.hidden, Bernoulli)
     fast &= binary and largest < LOG_LARGEST
     if fast.any():
-        out[fast] = _bernoulli_pair(params, v[fast], largest)
-    out[~fast] = _two_state_visible(model, params, v[~fast])
+        growth, run = flip_tables(W, largest)
+        inputs = v[fast] @ params.W + params.hidden.bias
+        flipped, found = np.ascontiguousarray(v[fast, :n]), np.empty(len(inputs))
+        flip_scores(flipped, inputs, W, params.visible.bias[:n], growth, run, found)
+        out[fast] = found
+    out[~fast] = _two_state_visible(model, params, v[~fast], n)
     return out
 
 
-def _bernoulli_pair(params: BipartiteParameters, v: Array, largest: float) -> Array:
-    out = np.empty(len(v))
-    growth, run = flip_tables(params.W, largest)
-    inputs = v @ params.W + params.hidden.bias
-    flip_scores(v, inputs, params.W, params.visible.bias, growth, run, out)
-    return out
-
-
-def _two_state_visible(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
-    low, high = model.visible.states or ()
+def _two_state_visible(model: Bipartite, params: BipartiteParameters, v: Array, n: int) -> Array:
+    low, high = model.visible.states or Bernoulli.states or ()
     before = model.free_energy(params, v)
     out = np.zeros(len(v))
-    for i in range(v.shape[1]):
+    for i in range(n):
         flipped = v.copy()
         flipped[:, i] = low + high - v[:, i]
         out -= np.logaddexp(0, before - model.free_energy(params, flipped))
     return out
+
+
+def _grouped_visible(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
+    """Log p(group | all others), averaged where a group holds probabilities, and the flips of the Bernoulli units."""
+    assert isinstance(model.visible, OneHot)
+    n = v.shape[1] - model.visible.n_grouped
+    out: Array = np.zeros(len(v))
+    for group in model.visible.groups(v.shape[1]):
+        logs = log_weights_of(model, params, v, group, np.eye(group.stop - group.start))
+        logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
+        out += np.einsum("rk,rk->r", v[:, group], logs)
+    return out + _flipped_visible(model, params, v, n) if n else out
 
 
 def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:

@@ -210,7 +210,7 @@ def grow_while_it_helps(
     stage : object
         The last one that was worth it, with every bit as training left it.
     message : str
-        What has to be told of the last training.
+        What has to be told of the last training, be it of the stage that is kept or of one that was undone.
     """
     best = learn(stage)
     message = best.message
@@ -219,8 +219,8 @@ def grow_while_it_helps(
         if wider is None:
             break
         outcome = learn(wider)
-        message = outcome.message
         if not outcome.value < best.value - tol:
-            break
-        stage, best = wider, outcome
+            ended = outcome.message
+            return stage, f"the last growth was undone, after this: {ended}" if ended else ""
+        stage, best, message = wider, outcome, outcome.message
     return stage, message

@@ -7,7 +7,12 @@ import pytest
 
 from ebm._random import Key, fold, permutation
 from ebm.samplers import Gibbs, Target, conditional_mean, sample_rows, walk
-from ebm.samplers.ancestral import HIDDEN, ORDER, Explanation, explain
+from ebm.samplers.ancestral import HIDDEN, ORDER, explain
+from tests.belief_checks import (
+    KNOWN,
+    assert_leaves_the_posterior_unchanged,
+    assert_samples_the_clamped_row,
+)
 from tests.belief_models import STACKS, data_for, random_stack, spelled
 from tests.oracles import belief
 from tests.statistics import assert_same_distribution, assert_same_mean
@@ -15,49 +20,15 @@ from tests.statistics import assert_same_distribution, assert_same_mean
 KEY = Key(31, 32)
 N = 40_000
 
-# Two data units, two hidden layers, one extra unit: 128 states.
-SMALL = random_stack(("binary", "spin", "binary", "binary"), (2, 2, 2, 2), n_extra=0, seed=6)
-JOINED = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), n_extra=1, seed=8)
-KNOWN = {
-    "half": (SMALL, [1.0, np.nan]),
-    "all": (SMALL, [0.0, 1.0]),
-    "data": (JOINED, [np.nan, -1.0, np.nan]),
-    "both": (JOINED, [1.0, np.nan, 1.0]),
-}
 
-
-def table_of(oracle):
-    """All complete states, flattened: (states, units)."""
-    return np.array([np.concatenate([*x, e]) for x, e in belief.complete_states(oracle)])
-
-
-def counts_of(oracle, explanation):
-    """How often each complete state occurs."""
-    rows = np.hstack(
-        [*explanation.states, *(() if explanation.extra is None else [explanation.extra])]
-    )
-    table = table_of(oracle)
-    powers = 2 ** np.arange(table.shape[1])
-    high = table.max(axis=0)
-    index = {int(code): k for k, code in enumerate((table == high) @ powers)}
-    codes, counts = np.unique((rows == high) @ powers, return_counts=True)
-    out = np.zeros(len(table))
-    out[[index[int(code)] for code in codes]] = counts
-    return out
-
-
-def explanations_at(oracle, index):
-    """The library's spelling of complete states by their numbers."""
-    table, sizes = table_of(oracle)[index], [len(oracle.down[0].layer.bias)]
-    sizes += [len(arrow.layer.bias) for arrow in oracle.up]
-    *states, extra = np.split(table, np.cumsum(sizes), axis=1)
-    return Explanation(tuple(map(np.ascontiguousarray, states)), extra if oracle.n_extra else None)
-
-
-def one_step(oracle, now, known, beta, n_blocks):
+def stepper(oracle, known, beta, n_blocks):
     model, params = spelled(oracle)
-    given = np.tile(known, (len(now.states[0]), 1))
-    return explain(model, params, now, given, KEY, beta=beta, n_blocks=n_blocks)
+
+    def step(now):
+        given = np.tile(known, (len(now.states[0]), 1))
+        return explain(model, params, now, given, KEY, beta=beta, n_blocks=n_blocks)
+
+    return step
 
 
 @pytest.mark.needs_jit
@@ -66,14 +37,10 @@ def one_step(oracle, now, known, beta, n_blocks):
 @pytest.mark.parametrize("name", KNOWN)
 def test_a_clamped_step_samples_the_transition_row(name, beta, n_blocks):
     oracle, known = KNOWN[name]
-    p = belief.posterior(oracle, known)
-    start = np.flatnonzero(p > 0)[5]
-    states, extra = belief.complete_states(oracle)[start]
     orders = [permutation(fold(fold(KEY, HIDDEN + k), ORDER), 2) for k in (1, 2)]
     blocks = [np.array_split(order, n_blocks) for order in orders]
-    row = belief.clamped_row(oracle, states, extra, known, blocks, beta)
-    now = one_step(oracle, explanations_at(oracle, np.full(N, start)), known, beta, n_blocks)
-    assert_same_distribution(counts_of(oracle, now), row)
+    step = stepper(oracle, known, beta, n_blocks)
+    assert_samples_the_clamped_row(step, oracle, known, blocks, beta)
 
 
 @pytest.mark.needs_jit
@@ -82,10 +49,8 @@ def test_a_clamped_step_samples_the_transition_row(name, beta, n_blocks):
 @pytest.mark.parametrize("name", KNOWN)
 def test_the_law_given_what_is_known_is_stationary(name, beta, n_blocks):
     oracle, known = KNOWN[name]
-    p = belief.posterior(oracle, known, beta)
-    start = np.random.default_rng(5).choice(len(p), N, p=p)
-    now = one_step(oracle, explanations_at(oracle, start), known, beta, n_blocks)
-    assert_same_distribution(counts_of(oracle, now), p)
+    step = stepper(oracle, known, beta, n_blocks)
+    assert_leaves_the_posterior_unchanged(step, oracle, known, beta)
 
 
 def visible_law(oracle, known, beta=1.0):

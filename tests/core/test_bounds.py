@@ -61,8 +61,8 @@ def test_extra_units_stand_beside_the_data_or_are_summed_out(given):
 @pytest.mark.parametrize("name", ["binary", "spin", "gaussian"])
 def test_no_stack_has_a_bound_above_its_log_likelihood(name):
     """And of stacks whose recognition has nothing to do with them none comes near it."""
-    for seed in range(60):
-        oracle = random_stack(*STACKS[name], seed=seed, scale=0.3 + seed / 20)
+    for seed in range(40):
+        oracle = random_stack(*STACKS[name], seed=seed, scale=0.3 + seed / 15)
         bound, log_p = exactly(*spelled(oracle), data_for(oracle, 4, seed))
         assert (bound < log_p - 1e-4).all()
 
@@ -75,15 +75,10 @@ def test_of_a_machine_on_its_transposed_copy_the_bound_is_the_log_likelihood(pai
         machine, own = library_model(lower), library_params(lower)
         model, params = from_rbms([(machine, own), machine.swapped(own)])
         v = rows_for(lower, 6, seed=seed)
-        bound, log_p = exactly_with(model, params, v, log_partition(machine, own).value)
+        bound, log_p = exactly(model, params, v)
         expected = log_likelihood(machine, own, v, "exact")[0]
         np.testing.assert_allclose(bound, expected, rtol=0, atol=1e-10)
         np.testing.assert_allclose(log_p, expected, rtol=0, atol=1e-10)
-
-
-def exactly_with(model, params, v, log_z):
-    bound, _ = variational_bound(model, params, v, log_z, KEY, method="exact")
-    return bound, exact_log_likelihood(model, params, v, log_z)
 
 
 def test_a_third_turned_copy_keeps_the_equality():
@@ -212,7 +207,7 @@ def test_what_cannot_be_bounded_is_refused():
         variational_bound(model, params, v[:, :4], 0.0, KEY)
 
 
-@pytest.mark.parametrize("unit, n", [(Gaussian(), 2), (Bernoulli(), 21)])
+@pytest.mark.parametrize(("unit", "n"), [(Gaussian(), 2), (Bernoulli(), 21)])
 def test_layers_without_a_list_of_states_are_not_enumerated(unit, n):
     lower, upper = Bipartite(Bernoulli(), unit), Bipartite(unit, Bernoulli())
     below = lower.unpack(np.zeros(2 * n + 2 + n * len(unit.fields)), 2, n)

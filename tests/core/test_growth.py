@@ -284,7 +284,7 @@ def test_messages_end_it():
     assert kept is seen[1] and message == "interrupted"
     learn, widen, seen = stages([3.0, 4.0, 1.0], messages={1: "diverged"})
     kept, message = grow_while_it_helps([], widen, learn, 0.0)
-    assert kept is seen[0] and message == "diverged"
+    assert kept is seen[0] and message == "the last growth was undone, after this: diverged"
 
 
 # With the training loop -----------------------------------------------------------------------------------

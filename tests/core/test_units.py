@@ -7,19 +7,22 @@ import pytest
 from scipy import integrate, stats
 
 from ebm._random import Key
-from ebm.units import UNITS, Bernoulli, Gaussian, Spin
-from tests.oracles import rbm
+from ebm.units import UNITS, Bernoulli, Gaussian, OneHot, Spin
+from tests.oracles import one_hot, rbm
 from tests.statistics import assert_same_distribution, assert_same_mean, state_counts
 
 KEY = Key(1, 2)
 BETAS = [0.3, 1.0, 2.5]
 DTYPES = [np.float32, np.float64]
-ALL = [Bernoulli(), Spin(), Gaussian()]
+ALL = [Bernoulli(), Spin(), Gaussian(), OneHot((2,))]
 
 
 def layer(unit, n_units=3, dtype=np.float64, seed=0):
     rng = np.random.default_rng(seed)
-    return unit.parameters(*(rng.normal(size=n_units).astype(dtype) for _ in unit.fields))
+    free = [name for name in unit.fields if unit.is_free(name)]
+    return unit.neutral(n_units, dtype)._replace(
+        **{name: rng.normal(size=n_units).astype(dtype) for name in free}
+    )
 
 
 def inputs(n_rows=4, n_units=3, dtype=np.float64, seed=1):
@@ -56,18 +59,20 @@ def test_energy_and_statistic_are_the_tables(unit, dtype):
         )
 
 
-TWO_STATE = [Bernoulli(), Spin()]
+FINITE = [Bernoulli(), Spin(), OneHot((2,))]
 
 
 def states_of(unit):
     """All states of three units, in the order of rbm.all_states."""
+    if isinstance(unit, OneHot):
+        return one_hot.possible_states(3, unit.sizes)
     low, high = unit.states
     return low + (high - low) * rbm.all_states(3)
 
 
 @pytest.mark.parametrize("beta", BETAS)
-@pytest.mark.parametrize("unit", TWO_STATE, ids=repr)
-def test_normaliser_of_two_states_is_the_sum_over_states(unit, beta):
+@pytest.mark.parametrize("unit", FINITE, ids=repr)
+def test_normaliser_of_finite_states_is_the_sum_over_states(unit, beta):
     own, f = layer(unit), inputs()
     expected = [
         rbm.log_sum_exp([log_weight(unit, own, x, row, beta) for x in states_of(unit)]) for row in f
@@ -182,17 +187,19 @@ def test_memory_layout_of_the_inputs_does_not_matter(unit):
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize("unit", TWO_STATE, ids=repr)
+@pytest.mark.parametrize("unit", FINITE, ids=repr)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("beta", BETAS)
-def test_samples_of_two_states_have_the_joint_law(beta, dtype, unit):
+def test_samples_of_finite_states_have_the_joint_law(beta, dtype, unit):
     n = 40_000
     own, f = layer(unit, dtype=dtype), inputs(1, dtype=dtype)
     x = unit.sample(own, np.tile(f, (n, 1)), KEY, beta)
-    assert set(np.unique(x)) == set(unit.states)
-    logs = [log_weight(unit, own, state, f[0], beta) for state in states_of(unit)]
-    bits = (x - unit.states[0]) / (unit.states[1] - unit.states[0])
-    assert_same_distribution(state_counts(bits), np.exp(logs - rbm.log_sum_exp(logs)))
+    states = states_of(unit)
+    assert set(np.unique(x)) == set(np.unique(states))
+    logs = [log_weight(unit, own, state, f[0], beta) for state in states]
+    law = np.zeros(8)
+    law[rbm.state_index(states > 0)] = np.exp(logs - rbm.log_sum_exp(logs))
+    assert_same_distribution(state_counts(x > 0), law)
 
 
 @pytest.mark.needs_jit
@@ -294,8 +301,9 @@ def test_learned_variances_have_a_floor():
 def test_neutral_units_are_all_zero(unit):
     own = unit.neutral(3, np.dtype(np.float32))
     assert type(own) is unit.parameters
-    for values in own:
-        assert values.dtype == np.float32 and not values.any()
+    for name, values in zip(unit.fields, own, strict=True):
+        assert values.dtype == np.float32
+        assert not (values.any() and unit.is_free(name))
 
 
 def test_only_units_with_a_scale_have_one():

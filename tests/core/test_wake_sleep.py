@@ -179,7 +179,7 @@ def test_the_bound_of_tied_stacks_rises(choice):
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", STACKS)
+@pytest.mark.parametrize("name", ["binary", "gaussian", "single"])
 def test_training_moves_every_parameter_and_keeps_the_precision(name, dtype):
     oracle = random_stack(*STACKS[name])
     model, params = spelled(oracle, dtype)

@@ -8,15 +8,26 @@ from ebm import (
     RBM,
     BernoulliRBM,
     BoltzmannMachine,
+    DBNClassifier,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
     FineTuning,
     GaussianRBM,
+    Growth,
     HopfieldNetwork,
+    MLPClassifier,
+    MLPRegressor,
     ModernHopfieldNetwork,
     Perceptron,
 )
 
+GROWING = {
+    "hidden_layer_sizes": (2,),
+    "growth": Growth(n_new=2, max_units=6, tol=0.0),
+    "learning_rate_init": 0.02,
+    "max_iter": 60,
+    "tol": 0.01,
+}
 # Together these name every gradient, optimiser and schedule once or more.
 ESTIMATORS = [
     BernoulliRBM(),
@@ -50,7 +61,12 @@ ESTIMATORS = [
     HopfieldNetwork(temperature=0.1, max_sweeps=3),
     DBN((4, 3)),
     DBN([GaussianRBM(5, variance="unit"), 4, BernoulliRBM(3)], features="all", propagate="sample"),
+    DBNClassifier(),
+    DBNClassifier([16], fine_tuning="up_down"),
+    DBNClassifier([24, BernoulliRBM(16, gradient="cd")], features="all", propagate="sample"),
     DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
+    MLPClassifier(**GROWING),
+    MLPRegressor(**GROWING),
 ]
 
 
@@ -65,6 +81,8 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:The patterns resemble each other:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ probes:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Perceptron found no:sklearn.exceptions.ConvergenceWarning")
+# Rows of few and random data: what of training does not come to its end, does not matter here.
+@pytest.mark.filterwarnings("ignore:MLP.* not converged:sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)

@@ -1,0 +1,498 @@
+"""Units in groups of which exactly one is on, in machines: every law against the restricted Bernoulli machine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ebm import training
+from ebm._batches import Rows
+from ebm._random import Key, fold, stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.extra_units import (
+    Beside,
+    extra_log_weights,
+    extra_probabilities,
+    sample_extra,
+)
+from ebm.energies.layered import from_rbms
+from ebm.energies.path import BipartitePath, data_base
+from ebm.gradients import (
+    TAP,
+    Batch,
+    ChainState,
+    ContrastiveDivergence,
+    Exact,
+    FastPersistentContrastiveDivergence,
+    ParallelTempering,
+    PersistentContrastiveDivergence,
+    PseudoLikelihood,
+)
+from ebm.gradients.wake_sleep import UpDown
+from ebm.inference.mean_field import mean_field, mean_field_free_energy
+from ebm.likelihood import log_partition, pseudo_log_likelihood
+from ebm.likelihood.bounds import exact_log_likelihood
+from ebm.optimizers import Constant, optimizer_record
+from ebm.samplers import anneal, block_gibbs
+from ebm.units import Bernoulli, OneHot, Spin
+from tests import models
+from tests.checks_one_hot import MODEL, SIZES, assert_group_means, assert_group_samples
+from tests.models import oracle_model
+from tests.oracles import draws, one_hot, rbm, rbm_gradients
+from tests.oracles.data import sample_states
+from tests.statistics import assert_same_distribution, assert_same_mean, joint_counts, state_counts
+
+KEY = Key(21, 22)
+BETAS = [0.3, 1.0, 2.5]
+UNIT = OneHot(SIZES)
+LIBRARY = Bipartite(UNIT, Bernoulli())
+STATES = one_hot.possible_states(6, SIZES)
+
+
+def library_params(model=MODEL, dtype=np.float64, unit=UNIT):
+    own = unit.neutral(len(model.b), dtype)
+    own.bias[:] = model.b
+    hidden = Bernoulli().parameters(model.c.astype(dtype))
+    return BipartiteParameters(model.W.astype(dtype), own, hidden)
+
+
+PARAMS = library_params()
+
+
+def own(n_units=6, dtype=np.float64, bias=0.0, unit=UNIT):
+    neutral = unit.neutral(n_units, dtype)
+    return neutral._replace(bias=(neutral.bias + bias).astype(dtype))
+
+
+def rows(n_rows=6, seed=0):
+    return STATES[np.random.default_rng(seed).integers(len(STATES), size=n_rows)]
+
+
+def hidden_rows(n_rows=6, seed=1):
+    return np.random.default_rng(seed).integers(0, 2, size=(n_rows, 3)).astype(float)
+
+
+# The layer -----------------------------------------------------------------------------------
+
+
+def test_means_are_those_of_the_restricted_law():
+    assert_group_means(lambda fields: UNIT.mean(own(), fields))
+
+
+@pytest.mark.needs_jit
+def test_samples_have_the_joint_law():
+    assert_group_samples(lambda fields: UNIT.sample(own(), fields, KEY))
+
+
+def test_states_are_numbered_and_each_is_possible():
+    states = UNIT.extra_states(5)
+    assert states.shape == (6, 5)
+    assert len(np.unique(states, axis=0)) == 6 and UNIT.invalid(np.c_[np.zeros(6), states]) == ""
+    np.testing.assert_array_equal(OneHot((3,)).extra_states(3), np.eye(3))
+    with pytest.raises(ValueError, match="5 units"):
+        UNIT.extra_states(4)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_groups_do_not_overflow_and_nan_stays_in_its_group(dtype):
+    f = np.array([[0, 1e30, 0, -1e30, 3e4, 0]], dtype)
+    np.testing.assert_allclose(UNIT.mean(own(dtype=dtype), f), [[0.5, 1, 0, 0, 1, 0]], atol=1e-20)
+    assert UNIT.log_normaliser(own(dtype=dtype), f)[0] == pytest.approx(1e30, rel=1e-6)
+    f = np.array([[0, np.nan, 0, 0, 0, 0], [0, 0, 0, np.nan, 0, 0], [0, 0, 0, 0, 0, 0]], dtype)
+    nan = np.isnan(UNIT.mean(own(dtype=dtype), f))
+    np.testing.assert_array_equal(nan, [[0, 1, 1, 1, 0, 0]] * 2 + [[0] * 6])
+    assert np.isnan(UNIT.log_normaliser(own(dtype=dtype), f)).tolist() == [True, True, False]
+
+
+def test_a_group_of_two_is_one_binary_unit():
+    """On with the difference of the two fields."""
+    unit, f = OneHot((2,)), np.random.default_rng(3).normal(size=(5, 2))
+    p = Bernoulli().mean(Bernoulli().parameters(np.zeros(1)), f[:, 1:] - f[:, :1])
+    np.testing.assert_allclose(unit.mean(own(2, unit=unit), f), np.c_[1 - p, p], rtol=1e-13)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_layers_start_at_the_datas_means_and_finite(dtype):
+    mean = np.array([0.3, 0.5, 0.5, 0.0, 0.25, 0.75], dtype)
+    start = UNIT.initial(mean, mean, 1000.0)
+    assert start.bias.dtype == start.group.dtype == dtype and np.isfinite(start.bias).all()
+    rest = UNIT.mean(start, np.zeros((1, 6), dtype))[0]
+    np.testing.assert_allclose(rest, mean, atol=1e-3)
+    np.testing.assert_array_equal(start.group, [0, 1, 1, 1, 2, 2])
+
+
+def test_layers_say_what_they_cannot_be():
+    assert UNIT.invalid(STATES) == ""
+    assert UNIT.invalid(np.array([[0.5, 0.2, 0.3, 0.5, np.nan, np.nan]])) == ""
+    assert "between 0 and 2" in UNIT.invalid(np.array([[2.0, 1, 0, 0, 1, 0]]))
+    assert "columns 1 to 3 do not sum to one" in UNIT.invalid(np.array([[0.0, 1, 1, 0, 1, 0]]))
+    assert "columns 4 to 5 do not sum to one" in UNIT.invalid(np.array([[0.0, 1, 0, 0, 0, 0]]))
+    assert "NaN in some of the columns 4 to 5" in UNIT.invalid(
+        np.array([[0.0, 1, 0, 0, 1, np.nan]])
+    )
+
+
+@pytest.mark.parametrize("sizes", [(), (1,), [3], (2, 0), (2.0,), 3])
+def test_impossible_sizes_are_refused(sizes):
+    with pytest.raises(ValueError, match="sizes must be"):
+        OneHot(sizes)
+
+
+def test_layers_with_too_few_units_are_refused():
+    with pytest.raises(ValueError, match="more units than the 4 of the layer"):
+        UNIT.neutral(4, np.float64)
+
+
+# The machine ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("beta", BETAS)
+def test_energies_and_conditionals_are_those_of_the_restricted_machine(beta):
+    v, h = rows(), hidden_rows()
+    energies = [rbm.energy(MODEL, *pair) for pair in zip(v, h, strict=True)]
+    np.testing.assert_allclose(LIBRARY.energy(PARAMS, v, h), energies, rtol=1e-12)
+    free = [rbm.free_energy(MODEL, row, beta) for row in v]
+    np.testing.assert_allclose(LIBRARY.free_energy(PARAMS, v, beta), free, rtol=1e-12)
+    down = [one_hot.visible_mean(MODEL, SIZES, row, beta) for row in h]
+    np.testing.assert_allclose(LIBRARY.visible_mean(PARAMS, h, beta), down, rtol=1e-12)
+    other, swapped = LIBRARY.swapped(PARAMS)
+    sums = [one_hot.log_layer_sum(row @ MODEL.W.T, MODEL.b, SIZES, beta) for row in h]
+    expected = -np.array(sums) / beta - h @ MODEL.c
+    np.testing.assert_allclose(other.free_energy(swapped, h, beta), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("sizes", [(3, 2), (2, 3), (4,), (3, 3), (2, 2, 2)])
+def test_draws_are_the_oracles_on_the_same_random_numbers(sizes):
+    """Groups that begin in odd and in even columns, with units before them and without."""
+    unit, h = OneHot(sizes), hidden_rows(20)
+    model = Bipartite(unit, Bernoulli())
+    v = model.sample_visible(library_params(unit=unit), h, KEY, 0.7)
+    np.testing.assert_array_equal(v, one_hot.draw_visible(MODEL, sizes, h, KEY, 0.7))
+    inputs = model.visible_input(library_params(unit=unit), h)
+    part = unit.sample(library_params(unit=unit).visible, inputs[8:], KEY, 0.7, first_row=8)
+    np.testing.assert_array_equal(part, v[8:])
+
+
+def test_log_partition_sums_over_possible_states():
+    expected = one_hot.log_partition(MODEL, SIZES)
+    assert log_partition(LIBRARY, PARAMS, "exact").value == pytest.approx(expected, rel=1e-13)
+    assert log_partition(LIBRARY, PARAMS).method == "exact"
+    hot = log_partition(LIBRARY, PARAMS, beta=2.5).value
+    assert hot == pytest.approx(one_hot.log_partition(MODEL, SIZES, 2.5), rel=1e-13)
+    tempered = LIBRARY.tempered(PARAMS, 2.5)
+    assert log_partition(LIBRARY, tempered).value == pytest.approx(hot, rel=1e-13)
+
+
+def test_the_path_mixes_energies():
+    """E_t = (1 - t) E_0 + t E_1, summed over h, up to the constants of the base."""
+    mean = np.array([0.4, 0.2, 0.5, 0.3, 0.1, 0.9])
+    base = data_base(LIBRARY, PARAMS, mean, mean, 50.0)
+    path = BipartitePath(LIBRARY, PARAMS, base)
+    first = rbm.OracleRBM(0 * MODEL.W, base[0].bias, base[1].bias)
+    assert path.log_z == pytest.approx(one_hot.log_partition(first, SIZES), rel=1e-12)
+    t = 0.3
+    mixed = rbm.OracleRBM(
+        t * MODEL.W, (1 - t) * first.b + t * MODEL.b, (1 - t) * first.c + t * MODEL.c
+    )
+    gain = path.gain(STATES, path.inputs(STATES), path.stage(0.0), path.stage(t))
+    expected = [rbm.free_energy(first, v) - rbm.free_energy(mixed, v) for v in STATES]
+    np.testing.assert_allclose(gain, expected, rtol=1e-12)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("n_steps", [1, 3])
+def test_annealing_weights_are_unbiased(n_steps):
+    mean = np.array([0.4, 0.2, 0.5, 0.3, 0.1, 0.9])
+    path = BipartitePath(LIBRARY, PARAMS, data_base(LIBRARY, PARAMS, mean, mean, 50.0))
+    ends = anneal(path, np.linspace(0, 1, n_steps + 1), 100_000, KEY)
+    weights = np.exp(ends.log_weights + path.log_z - one_hot.log_partition(MODEL, SIZES))
+    assert_same_mean(weights, 1.0)
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("given", [None, [np.nan, 0, 1, 0, np.nan, np.nan]])
+def test_gibbs_steps_have_the_row_and_leave_the_law_unchanged(given):
+    n, clamped = 40_000, None if given is None else np.array(given)
+    law = one_hot.joint_probabilities(MODEL, SIZES, given=clamped)
+    start = np.array([1.0, 0, 1, 0, 1, 0])
+    v, h = block_gibbs(LIBRARY, PARAMS, np.tile(start, (n, 1)), KEY, 1, given=clamped)
+    row = []
+    for p, state in zip(rbm.hidden_given_visible(MODEL, start), rbm.all_states(3), strict=True):
+        table = one_hot.visible_given_hidden(MODEL, SIZES, state)
+        if clamped is not None:
+            table = table * (law.sum(axis=1) > 0)
+        row.append(p * table / table.sum())
+    assert_same_distribution(joint_counts(v, h), np.transpose(row))
+    exact = sample_states(law.sum(axis=1), n, np.random.default_rng(5))
+    v, h = block_gibbs(LIBRARY, PARAMS, exact, fold(KEY, 1), 1, given=clamped)
+    assert_same_distribution(joint_counts(v, h), law)
+
+
+def test_extra_units_have_the_labels_posterior():
+    """One group as extra units; of two groups their joint law."""
+    sizes, unit = (5,), OneHot((5,))
+    params = library_params(unit=unit)
+    x = np.array([[0.0], [1.0]])
+    model = Bipartite(unit, Bernoulli())
+    logs = extra_log_weights(model, params, x, unit.extra_states(5))
+    p = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
+    expected = [one_hot.posterior(MODEL, sizes, np.r_[row, np.zeros(5)], 0) for row in x]
+    np.testing.assert_allclose(p, expected, rtol=1e-12)
+    logs = extra_log_weights(LIBRARY, PARAMS, x, UNIT.extra_states(5))
+    table = one_hot.visible_probabilities(MODEL, SIZES)
+    for row, found in zip(x, np.exp(logs), strict=True):
+        states = np.c_[np.tile(row, (6, 1)), UNIT.extra_states(5)]
+        wanted = table[rbm.state_index(states)]
+        np.testing.assert_allclose(found / found.sum(), wanted / wanted.sum(), rtol=1e-12)
+    drawn = sample_extra(UNIT.extra_states(5), logs, KEY)
+    assert UNIT.invalid(np.c_[x, drawn]) == ""
+
+
+@pytest.mark.parametrize("hidden", [Bernoulli(), Spin()], ids=repr)
+def test_pseudo_likelihood_takes_a_group_as_one(hidden):
+    params = library_params()
+    if isinstance(hidden, Bernoulli):
+        model, params = LIBRARY, params
+    else:  # h = (1 + s) / 2
+        model = Bipartite(UNIT, hidden)
+        visible = params.visible._replace(bias=params.visible.bias + params.W.sum(axis=1) / 2)
+        own_h = hidden.parameters(params.hidden.bias / 2)
+        params = BipartiteParameters(params.W / 2, visible, own_h)
+    expected = one_hot.pseudo_log_likelihood(MODEL, SIZES, STATES)
+    np.testing.assert_allclose(pseudo_log_likelihood(model, params, STATES), expected, rtol=1e-10)
+    if isinstance(hidden, Bernoulli):  # a machine of nothing but groups
+        unit, sizes = OneHot((3, 3)), (3, 3)
+        states = one_hot.possible_states(6, sizes)
+        expected = one_hot.pseudo_log_likelihood(MODEL, sizes, states)
+        found = pseudo_log_likelihood(Bipartite(unit, hidden), library_params(unit=unit), states)
+        np.testing.assert_allclose(found, expected, rtol=1e-10)
+
+
+def test_pseudo_likelihood_is_averaged_over_probable_labels():
+    sure = rows(1)
+    other = sure.copy()
+    other[:, 1:4] = np.roll(other[:, 1:4], 1, axis=1)
+    unit = OneHot((3,))
+    model, params = Bipartite(unit, Bernoulli()), library_params(unit=unit)
+    # Of the last group alone: the Bernoulli units see the probabilities as inputs.
+    columns = slice(3, 6)
+    v = np.array([[1.0, 0, 1, 0, 0, 0]])
+    scores = []
+    for k in range(3):
+        v[:, columns] = np.eye(3)[k]
+        scores.append(np.log(one_hot.posterior(MODEL, (3,), v[0], 0)[k]))
+    mixed = v.copy()
+    mixed[:, columns] = [0.2, 0.3, 0.5]
+    found = pseudo_log_likelihood(model, params, mixed)[0]
+    flips = sum(
+        -np.logaddexp(0, rbm.free_energy(MODEL, mixed[0]) - rbm.free_energy(MODEL, flipped))
+        for flipped in (np.abs(mixed[0] - np.eye(6)[i]) for i in range(3))
+    )
+    assert found == pytest.approx(np.dot([0.2, 0.3, 0.5], scores) + flips, rel=1e-10)
+
+
+def test_naive_mean_field_bounds_log_z():
+    h = np.random.default_rng(2).random((8, 3))
+    point = mean_field(LIBRARY, PARAMS, LIBRARY.visible_mean(PARAMS, h), h)
+    assert point.converged.all() and UNIT.invalid(point.v) == ""
+    gamma = mean_field_free_energy(LIBRARY, PARAMS, point)
+    gap = gamma + one_hot.log_partition(MODEL, SIZES)
+    assert (gap >= 0).all() and gap.min() < 1
+
+
+# Gradients -----------------------------------------------------------------------------------
+
+
+def no_chains():
+    return ChainState(np.zeros((0, 3)), np.zeros(6), np.zeros(3))
+
+
+def estimate(record, X, *, chains=None, params=PARAMS, model=LIBRARY, key=KEY):
+    gradient = model.unpack(0 * model.pack(params), *params.W.shape)
+    chains = no_chains() if chains is None else chains
+    bound = record.bind(model, gradient, len(X), len(chains.h))
+    gradient, chains, info = bound(params, Batch(X.copy(), None), chains, key)
+    assert info.finite and not gradient.visible.group.any()
+    return gradient, chains
+
+
+def assert_gradient(gradient, expected, atol=1e-12):
+    for found, wanted in zip(
+        (gradient.W, gradient.visible.bias, gradient.hidden.bias),
+        (expected.W, expected.b, expected.c),
+        strict=True,
+    ):
+        np.testing.assert_allclose(found, wanted, rtol=0, atol=atol)
+
+
+@pytest.mark.parametrize("centered", [False, True])
+def test_exact_gradient_is_the_slope_of_the_log_likelihood(centered):
+    X = rows(5)
+    gradient, _ = estimate(Exact(centered=False), X)
+    slope = rbm_gradients.finite_differences(
+        lambda nudged: one_hot.mean_log_likelihood(nudged, SIZES, X), MODEL
+    )
+    assert_gradient(gradient, slope, 1e-9)
+    if centered:  # the same arrow, along other coordinates
+        mu, lam = np.full(6, 0.3), np.full(3, 0.6)
+        slid = ChainState(np.zeros((0, 3)), mu, lam)
+        moved, after = estimate(Exact(), X, chains=slid)
+        W = gradient.W - np.outer(after.mu, gradient.hidden.bias)
+        W -= np.outer(gradient.visible.bias, after.lam)
+        np.testing.assert_allclose(moved.W, W, atol=1e-12)
+
+
+@pytest.mark.parametrize("n_steps", [1, 2])
+@pytest.mark.parametrize("persistent", [False, True])
+def test_contrastive_gradients_are_the_oracles_on_the_same_random_numbers(persistent, n_steps):
+    X, h = rows(5), hidden_rows(4)
+    record = PersistentContrastiveDivergence if persistent else ContrastiveDivergence
+    chains = ChainState(h.copy() if persistent else h[:0], np.zeros(6), np.zeros(3))
+    gradient, chains = estimate(record(n_steps=n_steps, centered=False), X, chains=chains)
+    state = h if persistent else draws.hidden(MODEL, X, draws.fold(KEY, 0))
+    for step in range(n_steps):
+        v = one_hot.draw_visible(MODEL, SIZES, state, draws.fold(KEY, 2 * step + 1))
+        state = draws.hidden(MODEL, v, draws.fold(KEY, 2 * step + 2))
+    terms = [rbm_gradients.statistics_given_visible(MODEL, row) for row in [*X, *v]]
+    weights = [1 / len(X)] * len(X) + [-1 / len(v)] * len(v)
+    assert_gradient(gradient, rbm_gradients.weighted_sum(weights, terms))
+    if persistent:
+        np.testing.assert_array_equal(chains.h, state)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        FastPersistentContrastiveDivergence(n_chains=4),
+        pytest.param(ParallelTempering(n_chains=4), marks=pytest.mark.needs_jit),
+    ],
+    ids=repr,
+)
+def test_chains_of_their_own_keep_the_groups(record):
+    chains = record.start(LIBRARY, PARAMS, rows(9).mean(axis=0), 5, KEY)
+    for step in range(3):
+        gradient, chains = estimate(record, rows(5, seed=step), chains=chains)
+        assert np.isfinite(gradient.W).all()
+    if isinstance(record, ParallelTempering):
+        replicas = chains.own[0]
+        assert UNIT.invalid(replicas.reshape(-1, 6)) == "" and set(np.unique(replicas)) == {0, 1}
+
+
+def test_naive_mean_field_is_a_gradient_and_expansions_are_refused():
+    estimate(TAP(order=1), rows(5))
+    with pytest.raises(ValueError, match="these are OneHot and Bernoulli"):
+        estimate(TAP(order=2), rows(5))
+    with pytest.raises(ValueError, match="which OneHot units cannot do"):
+        estimate(PseudoLikelihood(), rows(5))
+
+
+# Training ------------------------------------------------------------------------------------
+
+
+def plan(gradient, optimizer="sgd", **settings):
+    choices = {"learning_rate": 0.1, "weight_decay": 1e-3, "batch_size": 8, "seed": 3, **settings}
+    return training.Plan(gradient, optimizer_record(optimizer), Constant(), **choices)
+
+
+@pytest.mark.parametrize("optimizer", ["momentum", "adam"])
+def test_training_leaves_the_groups_alone(optimizer):
+    X = rows(20)
+    way = plan(PersistentContrastiveDivergence(), optimizer)
+    state = training.start(LIBRARY, Rows(X), 3, way)
+    before = state.theta.copy()
+    assert training.train(state, Rows(X), way, 3) == ""
+    np.testing.assert_array_equal(state.params.visible.group, [0, 1, 1, 1, 2, 2])
+    assert np.abs(state.theta - before)[: LIBRARY.n_weights(state.params)].min() > 0
+
+
+@pytest.mark.needs_jit
+def test_exact_learning_finds_a_law_of_labels():
+    """The label is the exclusive or of two bits: pairs of units are independent, triples are not."""
+    bits = np.array([[a, b, a == b, a != b] for a in (0, 1) for b in (0, 1)], float)
+    unit = OneHot((2,))
+    model, way = Bipartite(unit, Bernoulli()), plan(Exact(), "nesterov", weight_decay=0.0)
+    state = training.start(model, Rows(bits), 4, way)
+    training.train(state, Rows(bits), way, 3000)
+    log_z = log_partition(model, state.params).value
+    log_p = -model.free_energy(state.params, bits) - log_z
+    assert log_p.mean() > -np.log(4) - 0.02
+    logs = extra_log_weights(model, state.params, bits[:, :2], unit.extra_states(2))
+    assert (logs.argmax(axis=1) == bits[:, 3]).all()
+
+
+def test_a_stream_of_samples_repeats():
+    h = hidden_rows(3)
+    first, second = (LIBRARY.sample_visible(PARAMS, h, stream(seed, "negative")) for seed in (0, 0))
+    np.testing.assert_array_equal(first, second)
+    assert state_counts(first).sum() == 3
+
+
+# As extra units of a deep belief network ------------------------------------------------------
+
+
+def network(seed=8):
+    """Four bits, three bits beside a label of three classes, three hidden units."""
+    lower = oracle_model(shape=(4, 3), seed=seed)
+    below = Bipartite(Bernoulli(), Bernoulli())
+    top = library_params(unit=OneHot((3,)))
+    machines = [(below, models.library_params(lower)), (below, top)]
+    return lower, *from_rbms(machines, 3, OneHot((3,)))
+
+
+def test_labels_are_summed_out_of_a_deep_belief_network():
+    lower, model, params = network()
+    v, log_z = rbm.all_states(4), one_hot.log_partition(MODEL, (3,))
+    table = one_hot.visible_probabilities(MODEL, (3,)).reshape(8, 8)
+    down = np.array([rbm.visible_given_hidden(lower, x) for x in rbm.all_states(3)])
+    found = exact_log_likelihood(model, params, v, log_z)
+    np.testing.assert_allclose(found, np.log(table.sum(axis=1) @ down), rtol=1e-10)
+    label = np.array([0.0, 1.0, 0.0])
+    rows = np.hstack([v, np.tile(label, (16, 1))])
+    beside = table[:, rbm.state_index(label)]
+    found = exact_log_likelihood(model, params, rows, log_z)
+    np.testing.assert_allclose(found, np.log(beside @ down), rtol=1e-10)
+
+
+def test_what_goes_up_beside_unknown_labels_is_averaged_over_them():
+    model = Bipartite(OneHot((3,)), Bernoulli())
+    params, x = library_params(unit=OneHot((3,))), rbm.all_states(3)
+    table = one_hot.joint_probabilities(MODEL, (3,)).reshape(8, 8, 8).sum(axis=1)
+    expected = (table / table.sum(axis=1, keepdims=True)) @ rbm.all_states(3)
+    np.testing.assert_allclose(Beside(model, 3).hidden_mean(params, x), expected, rtol=1e-12)
+    p, logs = extra_probabilities(model, params, x, np.eye(3))
+    np.testing.assert_allclose(np.exp(logs), p, rtol=1e-12)
+    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
+
+
+def test_up_down_of_a_joint_machine_alone_is_contrastive_divergence():
+    machine = Bipartite(Bernoulli(), Bernoulli())
+    params = library_params(unit=OneHot((3,)))
+    model, alone = from_rbms([(machine, params)], 3, OneHot((3,)))
+    X = one_hot.possible_states(6, (3,))[::4]
+    gradient = model.unpack(0 * model.pack(alone), *model.shape(alone))
+    bound = UpDown(centered=False).bind(model, gradient, len(X), 0)
+    found, _, info = bound(alone, Batch(X, None), no_chains(), KEY)
+    joint = Bipartite(OneHot((3,)), Bernoulli())
+    expected, _ = estimate(
+        ContrastiveDivergence(centered=False), X, params=params, model=joint, key=fold(KEY, 0)
+    )
+    assert info.finite
+    for a, b in zip(model.pack(found), joint.pack(expected), strict=True):
+        assert a == pytest.approx(b, abs=1e-13)
+
+
+@pytest.mark.needs_jit
+def test_the_wake_phase_draws_unknown_labels_from_their_law():
+    """Beside states of the layer below the top, which come up by recognition."""
+    lower, model, params = network()
+    n, x = 40_000, np.array([1.0, 0.0, 1.0, 1.0])
+    rows = np.hstack([np.tile(x, (n, 1)), np.full((n, 3), np.nan)])
+    bound = UpDown().bind(model, model.unpack(0 * model.pack(params), *model.shape(params)), n, 0)
+    states = bound._wake(params, rows, np.full(n, 1 / n), KEY)
+    drawn = bound._extra(params, rows, states[-1], KEY)
+    q = rbm.hidden_given_visible(lower, x)
+    law = np.zeros((8, 8))
+    for k, state in enumerate(rbm.all_states(3)):
+        posterior = one_hot.posterior(MODEL, (3,), np.r_[state, np.zeros(3)], 0)
+        law[k, rbm.state_index(np.eye(3, dtype=int))] = q[k] * posterior
+    assert_same_distribution(joint_counts(states[-1], drawn), law)
