@@ -1,6 +1,6 @@
 """Two of the tasks of Larochelle et al. (2007), drawn anew: wide and tall rectangles, digits on a noisy background.
 
-    python benchmarks/variations.py         shows images as text, and how hard the tasks are for a support-vector machine
+    python benchmarks/variations.py     shows images as text, and how hard the tasks are for a support-vector machine
 
 The published files are samples from a description; here the description is followed and the seed is fixed:
 
