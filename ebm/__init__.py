@@ -35,6 +35,7 @@ _HOMES = {
     "RatioMatching": "ebm.gradients",
     "FastPersistentContrastiveDivergence": "ebm.gradients",
     "ParallelTempering": "ebm.gradients",
+    "UpDown": "ebm.gradients",
     "MaximumLikelihood": "ebm.gradients",
     "MaximumPseudoLikelihood": "ebm.gradients",
     "MeanFieldInversion": "ebm.gradients",
