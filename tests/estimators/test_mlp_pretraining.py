@@ -60,19 +60,24 @@ def hidden(mlp, X, n_layers=1):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_the_first_hidden_layer_is_the_mean_of_the_hidden_units(name, dtype):
     machine, X, activation = MACHINES[name]
-    X = X.astype(dtype)
-    mlp = started(machine, X)
+    X, rng = X.astype(dtype), np.random.default_rng(1)
+    fitted = clone(machine).set_params(n_iter=0).fit(X)  # then parameters far from where they begin
+    fitted.components_ = rng.normal(size=(4, X.shape[1])).astype(dtype)
+    fitted.intercept_hidden_ = rng.normal(size=4).astype(dtype)
+    if hasattr(fitted, "log_variance_visible_"):
+        fitted.log_variance_visible_ = rng.normal(size=X.shape[1]).astype(dtype)
+    mlp = started(FrozenEstimator(fitted), X)
     assert type(mlp.network_.layers[1]).__name__.lower() == activation
     assert mlp.coefs_[0].dtype == dtype
-    means = mlp.pretraining_.transform(X)
-    if name == "to reals":  # features of Gaussian units are their means
-        means = mlp.pretraining_._model().hidden_mean(mlp.pretraining_._params(), X)
-    tolerance = 1e-5 if dtype == np.float32 else 1e-12
+    means = fitted._model().hidden_mean(fitted._params(), X)
+    tolerance = 1e-4 if dtype == np.float32 else 1e-12
     np.testing.assert_allclose(hidden(mlp, X), means, atol=tolerance)
-    assert np.ptp(means, axis=0).min() > 1e-3, "means that differ between rows"
+    assert np.ptp(means, axis=0).min() > 0.01, "means that differ between rows"
+    if name != "to reals":
+        np.testing.assert_allclose(hidden(mlp, X), fitted.transform(X), atol=tolerance)
 
 
-@every_machine
+@pytest.mark.parametrize("name", ["binary", "gaussian"])
 def test_a_machine_is_cloned_and_never_modified(name):
     machine, X, _ = MACHINES[name]
     machine = clone(machine)
@@ -82,8 +87,7 @@ def test_a_machine_is_cloned_and_never_modified(name):
     alone = clone(machine).fit(X)
     np.testing.assert_array_equal(mlp.pretraining_.components_, alone.components_)
     # Fine-tuning is not the machine's.
-    expected = alone._recognition()[0][1][0]
-    assert (mlp.coefs_[0] != expected).any()
+    assert (mlp.coefs_[0] != alone._recognition()[0][1][0]).any()
     np.testing.assert_array_equal(mlp.pretraining_.transform(X), alone.transform(X))
 
 
@@ -295,16 +299,17 @@ def test_what_the_machine_has_to_tell_is_told():
 
 @pytest.mark.needs_jit
 def test_few_labels_profit_from_all_rows():
-    """Eight prototypes of 40 bits, blurred; ten labelled rows: the features are there without the labels."""
-    rng = np.random.default_rng(3)
+    """Eight prototypes of 40 bits, blurred, two to a class; two labelled rows of each."""
+    rng = np.random.default_rng(5)
     prototypes = rng.random((8, 40)) < 0.5
-    kind = rng.integers(0, 8, 1500)
+    kind = rng.permutation(np.arange(1500) % 8)
+    kind[:16] = np.arange(16) % 8
     X = (prototypes[kind] ^ (rng.random((1500, 40)) < 0.2)).astype(float)
     y = kind % 4
     labelled = y.copy()
-    labelled[24:] = -1
+    labelled[16:] = -1
     rbm = BernoulliRBM(20, n_iter=15, learning_rate=0.05, random_state=0)
     settings = {"learning_rate_init": 0.01, "max_iter": 200, "random_state": 0, **ENDLESS}
-    with_all = MLPClassifier(pretraining=rbm, **settings).fit(X, labelled).score(X[24:], y[24:])
-    with_few = MLPClassifier(20, "logistic", **settings).fit(X[:24], y[:24]).score(X[24:], y[24:])
+    with_all = MLPClassifier(pretraining=rbm, **settings).fit(X, labelled).score(X[16:], y[16:])
+    with_few = MLPClassifier(20, "logistic", **settings).fit(X[:16], y[:16]).score(X[16:], y[16:])
     assert with_all > with_few + 0.04
