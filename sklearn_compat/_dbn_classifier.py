@@ -115,12 +115,14 @@ class DBNClassifier(ClassifierMixin, FineTuned):
     Examples
     --------
     >>> from sklearn.datasets import load_digits
-    >>> from ebm import BernoulliRBM, DBNClassifier
+    >>> from ebm import BernoulliRBM, DBNClassifier, PersistentContrastiveDivergence
     >>> X, y = load_digits(return_X_y=True)
     >>> X = X / 16
-    >>> joint = BernoulliRBM(200, learning_rate=0.05, n_iter=20)
-    >>> dbn = DBNClassifier([BernoulliRBM(100, n_iter=5), joint], random_state=0)
-    >>> dbn.fit(X[:1200], y[:1200]).score(X[1200:], y[1200:]) > 0.8
+    >>> several = PersistentContrastiveDivergence(n_steps=5)
+    >>> settings = {"batch_size": 50, "n_iter": 30, "optimizer": "momentum", "schedule": "linear"}
+    >>> joint = BernoulliRBM(100, gradient=several, **settings)
+    >>> dbn = DBNClassifier([joint], random_state=0).fit(X[:1200], y[:1200])
+    >>> dbn.score(X[1200:], y[1200:]) > 0.85
     True
     >>> dbn.sample(5, label=3, n_steps=100).shape
     (5, 64)

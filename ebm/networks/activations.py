@@ -127,12 +127,17 @@ class ReLU(Pointwise):
 
 @dataclass(frozen=True, repr=False)
 class LeakyReLU(Pointwise):
-    """y = x where x > 0, else slope x.
+    """The leaky rectifier, y = x where x > 0, else slope x.
 
     Parameters
     ----------
     slope : float in [0, 1], default=0.01
         Slope on the left.
+
+    Examples
+    --------
+    >>> from ebm import LeakyReLU, MLPClassifier
+    >>> mlp = MLPClassifier(activation=LeakyReLU(slope=0.1))
     """
 
     slope: float = 0.01
@@ -164,6 +169,11 @@ class ELU(Pointwise):
     ----------
     alpha : float >= 0, default=1.0
         The output goes down to -alpha.
+
+    Examples
+    --------
+    >>> from ebm import ELU, MLPClassifier
+    >>> mlp = MLPClassifier(activation=ELU(alpha=0.5))
     """
 
     alpha: float = 1.0
@@ -185,7 +195,7 @@ class PReLUParameters(NamedTuple):
 
 @dataclass(frozen=True, repr=False)
 class PReLU(Activation):
-    """y = x where x > 0, else a x, with a slope a for each unit that is learned (He et al. 2015, equation 1).
+    """The parametric rectifier, y = x where x > 0, else a x with a learned slope a of each unit (He et al. 2015).
 
     No penalty is for the slopes: it would draw them to the plain rectifier.
 
@@ -193,6 +203,11 @@ class PReLU(Activation):
     ----------
     slope : float, default=0.25
         The slopes with which training begins.
+
+    Examples
+    --------
+    >>> from ebm import MLPClassifier, PReLU
+    >>> mlp = MLPClassifier(hidden_layer_sizes=(50, 20), activation=[PReLU(slope=0.1), "tanh"])
     """
 
     parameters: ClassVar[Any] = PReLUParameters

@@ -180,6 +180,11 @@ class Huber(Loss):
     ----------
     delta : float > 0, default=1.0
         Where the parabola goes over into straight lines.
+
+    Examples
+    --------
+    >>> from ebm import Huber, MLPRegressor
+    >>> mlp = MLPRegressor(loss=Huber(delta=0.5))
     """
 
     shown_per_output: ClassVar[bool] = True

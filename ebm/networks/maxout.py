@@ -22,6 +22,12 @@ class Maxout(Layer):
     Parameters
     ----------
     n_pieces : int, default=2
+        Inputs of each output.
+
+    Examples
+    --------
+    >>> from ebm import MLPClassifier, Maxout
+    >>> mlp = MLPClassifier(hidden_layer_sizes=(50,), activation=Maxout(n_pieces=3))
     """
 
     n_pieces: int = 2

@@ -106,6 +106,11 @@ class InverseScaling(Schedule):
         The power, with which the rate falls.
     seen : int, default=0
         Rows seen before this fit.
+
+    Examples
+    --------
+    >>> from ebm import InverseScaling, MLPClassifier
+    >>> mlp = MLPClassifier(learning_rate=InverseScaling(n_rows=1000, power=0.3))
     """
 
     n_rows: int

@@ -65,8 +65,19 @@ ESTIMATORS = [
     DBNClassifier([16], fine_tuning="up_down"),
     DBNClassifier([24, BernoulliRBM(16, gradient="cd")], features="all", propagate="sample"),
     DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
-    MLPClassifier(**GROWING),
+    MLPClassifier(),
     MLPRegressor(**GROWING),
+    MLPClassifier(**GROWING),
+    MLPClassifier(
+        activation="prelu", batch_norm=True, dropout=0.1, learning_rate_init=0.03, max_iter=60
+    ),
+    MLPClassifier(
+        pretraining=GaussianRBM(16, n_iter=2), learning_rate_init=0.1, alpha=0.01, max_iter=60
+    ),
+    MLPRegressor(
+        "huber", pretraining=GaussianRBM(16, n_iter=2), learning_rate_init=0.1, max_iter=60
+    ),
+    MLPRegressor(hidden_layer_sizes=(8, 4), activation=["maxout", "elu"], solver="lbfgs"),
 ]
 
 

@@ -164,7 +164,7 @@ def test_networks_of_any_depth_are_those_of_scikit_learn(target, sizes):
     [
         {"tol": 1e-3, "n_iter_no_change": 1},
         {"tol": 1e-2, "n_iter_no_change": 3},
-        {"tol": 0.0, "n_iter_no_change": 2, "batch_size": 2},
+        {"tol": 0.0, "n_iter_no_change": 2, "batch_size": 2, "learning_rate_init": 0.05},
         {"tol": 1e-2, "n_iter_no_change": 1, "learning_rate": "adaptive"},
         {"tol": 1e-3, "n_iter_no_change": 2, "early_stopping": True},
         {"tol": 1e-2, "n_iter_no_change": 1, "early_stopping": True, "learning_rate": "adaptive"},
