@@ -295,6 +295,8 @@ def test_the_rate_of_inverse_scaling_falls_after_each_epoch():
     schedule = InverseScaling(7, 0.5)
     factors = [schedule.factor(t, 5) for t in (0, 0.4, 0.99, 1, 1.5, 2)]
     np.testing.assert_allclose(factors, [1, 1, 1, 8**-0.5, 8**-0.5, 15**-0.5], rtol=1e-15)
+    later = InverseScaling(7, 0.5, seen=21)
+    np.testing.assert_allclose([later.factor(t, 5) for t in (0, 1)], [22**-0.5, 29**-0.5])
 
 
 # All rows at once ----------------------------------------------------------------------------
@@ -359,6 +361,46 @@ def test_a_diverged_epoch_takes_running_moments_back_too():
     state = state_of(network, network.unpack(theta), p)
     assert "diverged" in training.train(state, Rows(X, targets=T), p, 2)
     np.testing.assert_array_equal(state.theta, theta)
+
+
+def test_the_epoch_that_led_to_parameters_of_no_use_is_undone():
+    """One batch is an epoch: the first update is finite, and what it leads to is not."""
+    X, T, coefs, intercepts = small_problem()
+    network = textbook_network("identity", SquaredError())
+    p = plan(rate=1e150, batch=7)
+    state = state_of(network, params_of(network, coefs, intercepts), p)
+    before = state.theta.copy()
+    reason = training.train(state, Rows(X, targets=T), p, 5)
+    assert "diverged in epoch 2" in reason
+    assert "The parameters from before epoch 1, which led there, are kept" in reason
+    np.testing.assert_array_equal(state.theta, before)
+
+
+def test_an_update_that_only_matrices_of_derivatives_make_infinite_is_named():
+    """Where tanh brings back what is infinite, its slope is zero and its input is not finite: zero times infinity."""
+    layers = (Dense(1), activations.ReLU(), Dense(1), activations.Tanh(), Dense(1))
+    network = Network(1, layers, SquaredError())
+    theta = network.pack(network.initial(KEY, np.float64))
+    params = network.unpack(theta)
+    params[0].W[:] = 1e200
+    params[2].W[:] = 1.0
+    p = plan(batch=1)
+    state = state_of(network, params, p)
+    reason = training.train(state, Rows(np.full((1, 1), 1e200), targets=np.ones((1, 1))), p, 1)
+    assert "derivatives by the parameters of layer 2 (Dense 1-1) grew beyond all" in reason
+    np.testing.assert_array_equal(state.theta, theta)
+
+
+def test_what_is_not_finite_is_no_cost():
+    network = Network(1, (Dense(1),), SquaredError())
+    cost = MeanCost(network, np.full((2, 1), 1e200), np.ones((2, 1)))
+    value, gradient = cost(np.array([1e200, 0.0]))
+    assert np.isnan(value) and np.isnan(gradient).all()
+    assert cost.where == "the outputs of layer 1 (Dense 1-1)"
+    assert np.isfinite(cost(np.array([1e-200, 0.0]))[0]) and cost.where == ""
+    found = lbfgs(cost, np.array([1e200, 0.0]))
+    np.testing.assert_array_equal(found.theta, [1e200, 0.0])
+    assert np.isnan(found.progress.cost) and found.message
 
 
 def test_penalties_have_to_be_finite_and_not_negative():
