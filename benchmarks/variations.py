@@ -1,6 +1,6 @@
 """Two of the tasks of Larochelle et al. (2007), drawn anew: wide and tall rectangles, digits on a noisy background.
 
-    python benchmarks/variations.py         prints the tasks as text, and checks them against the published difficulty
+    python benchmarks/variations.py     shows images as text, and how hard the tasks are for a support-vector machine
 
 The published files are samples from a description; here the description is followed and the seed is fixed:
 
@@ -88,9 +88,13 @@ def picture(image: np.ndarray) -> str:
 
 
 def published_difficulty() -> None:
-    """A support-vector machine beside its published error: 2.15 % of 1 200 rectangles' worth, 14.58 % of digits."""
+    """A support-vector machine beside the published one, trained on 1 000 rectangles and on 10 000 digits.
+
+    Ours: 5.4 % and 16.1 %. The digits are about as hard as the published ones, the rectangles harder; their description
+    does not say why.
+    """
     settings: dict[str, tuple[int, float, dict[str, Any]]] = {
-        "rectangles": (1_000, 2.15, {"C": 100.0, "gamma": 0.01}),
+        "rectangles": (1_000, 2.15, {"C": 10.0, "gamma": 0.03}),
         "noisy digits": (10_000, 14.58, {"C": 10.0, "gamma": 0.01}),
     }
     for name, (n_train, published, chosen) in settings.items():

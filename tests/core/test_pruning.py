@@ -11,7 +11,7 @@ from scipy import sparse
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key
-from ebm.gradients.back_propagation import BackPropagation, mean_cost, no_chains
+from ebm.gradients.back_propagation import BackPropagation, MeanCost, no_chains
 from ebm.networks import pruning
 from ebm.networks.activations import ELU, Identity, LeakyReLU, Logistic, PReLU, ReLU, Softplus, Tanh
 from ebm.networks.batch_norm import BatchNorm
@@ -416,7 +416,7 @@ def test_lbfgs_leaves_them_at_zero():
     network, params, saliency = two_layers()
     fewer, own = pruned(network, params, saliency, 0.5)
     X, t, _ = data(3, 2)
-    found = lbfgs(mean_cost(fewer, X, t, alpha=0.1), fewer.pack(own), max_iter=20)
+    found = lbfgs(MeanCost(fewer, X, t, alpha=0.1), fewer.pack(own), max_iter=20)
     for mask, w in zip(masks(fewer, own), fewer.weights(fewer.unpack(found.theta)), strict=True):
         assert not w[~mask].any() and w[mask].all()
 
@@ -462,7 +462,7 @@ def test_half_of_an_oversized_network_is_not_missed():
 
     def learn(stage):
         one, own = stage
-        found = lbfgs(mean_cost(one, X, t, alpha=1e-3), one.pack(own), max_iter=200)
+        found = lbfgs(MeanCost(one, X, t, alpha=1e-3), one.pack(own), max_iter=200)
         return one, one.unpack(found.theta)
 
     def remove(stage):
