@@ -19,8 +19,8 @@ X, y = load_digits(return_X_y=True)
 X = X / 16
 
 # %%
-# Three layers of a hundred units, each trained on states that are drawn from the one below. Without centring the gradient
-# units come to be off most of the time.
+# Three layers of a hundred units, each trained on states that are drawn from the one below. Without centring the
+# gradient units come to be off most of the time.
 
 sparse = PersistentContrastiveDivergence(centered=False)
 layer = BernoulliRBM(100, learning_rate=0.05, n_iter=50, schedule="linear", gradient=sparse)
@@ -29,10 +29,10 @@ dbn = DBN([layer] * 3, propagate="sample", random_state=0).fit(X)
 # %%
 # Two views
 # ---------
-# *Combined weights*: weights of the layers multiplied with each other show what a unit would add up in the pixels if the
-# layers between were linear, which they are not: the higher the layer, the rougher the picture. *Favourites*: the mean of
-# the twenty images on which a unit is the most active, which is what it has seen of the data, whatever lies between.
-# Shown are the units of each layer whose activity varies the most.
+# *Combined weights*: weights of the layers multiplied with each other show what a unit would add up in the pixels if
+# the layers between were linear, which they are not: the higher the layer, the rougher the picture. *Favourites*: the
+# mean of the twenty images on which a unit is the most active, which is what it has seen of the data, whatever lies
+# between. Shown are the units of each layer whose activity varies the most.
 
 means = dbn.layer_means(X)
 fig, axes = plt.subplots(2, 3, figsize=(8.5, 5.8), layout="constrained")

@@ -28,8 +28,9 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 
 # %%
-# A layer of a hundred units, and on top of it the joint machine of 300, which also has the ten label units. The labels are
-# few units among many: with one step per update they would hardly move while chains of features do, so there are five.
+# A layer of a hundred units, and on top of it the joint machine of 200, which also has the ten label units. The labels
+# are few units among many: with one step per update they would hardly move while chains of features do, so there are
+# five.
 
 layer = BernoulliRBM(
     learning_rate=0.1,
@@ -39,8 +40,8 @@ layer = BernoulliRBM(
     gradient=PersistentContrastiveDivergence(n_steps=5),
 )
 dbn = DBNClassifier([layer, layer], random_state=0)
-dbn.set_params(layer1__n_components=100, layer1__n_iter=200)
-dbn.set_params(layer2__n_components=300, layer2__n_iter=300)
+dbn.set_params(layer1__n_components=100, layer1__n_iter=100)
+dbn.set_params(layer2__n_components=200, layer2__n_iter=200)
 dbn.fit(X_train, y_train)
 print(f"held-out digits read right by the joint density: {dbn.score(X_test, y_test):.1%}")
 
@@ -50,7 +51,7 @@ print(f"held-out digits read right by the joint density: {dbn.score(X_test, y_te
 
 asked = np.repeat(np.arange(10), 50)
 drawn = dbn.sample(len(asked), label=asked, n_steps=200, random_state=0)
-free, chosen = dbn.sample(len(asked), n_steps=1000, return_labels=True, random_state=1)
+free, chosen = dbn.sample(len(asked), n_steps=500, return_labels=True, random_state=1)
 
 reader = MLPClassifier(100, max_iter=40, n_iter_no_change=np.inf, random_state=0)
 reader.fit(X_train, y_train)

@@ -6,9 +6,9 @@ What pre-training is worth when labels are few
 A stack of restricted Boltzmann machines needs no labels to learn what digits look like. A classifier that starts from
 it, and is trained on with the few labels there are, gets more of the digits right than a network that starts at random:
 many more while labels are few, and hardly any more when there are plenty. How many more depends on what there is to be
-learned from rows without a label. Here every tenth pixel is wrong, and which pixels go together tells the digit from the
-noise. On the clean images pre-training helps with the very fewest labels, and no longer with two hundred: that is the
-second panel.
+learned from rows without a label. Here every tenth pixel is wrong, and which pixels go together tells the digit from
+the noise. On the clean images pre-training helps with the very fewest labels, little with a hundred, and not with five
+hundred: that is the second panel.
 
 These are scikit-learn's small digits and a thousand labels at most. The script ``benchmarks/deep_quality.py`` does the
 same for MNIST.
@@ -50,8 +50,8 @@ clean = [X_train, y_train, X_test, y_test]
 # The networks
 # ------------
 # Two hidden layers of 200 logistic units, once from a random start and once from the stack; and from a random start one
-# layer of rectifiers, which is what one would otherwise take. Rates of learning, the number of epochs and of layers were
-# chosen on a part of the training rows, for each network its own; the test rows are for the figure only.
+# layer of rectifiers, which is what one would otherwise take. Rates of learning, the number of epochs and of layers
+# were chosen on a part of the training rows, for each network its own; the test rows are for the figure only.
 #
 # The stack is fitted once, on all training rows, and frozen: each draw of labels then takes it as it is. Given to the
 # network as it stands, and with ``y = -1`` for the rows without a label, it would be fitted together with it.

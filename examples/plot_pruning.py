@@ -5,8 +5,8 @@ A tenth of the weights does almost as well
 
 Which weights of a trained network can be taken away? *Optimal brain damage* asks how much the loss would rise, by the
 second derivatives, and removes those for which that is the least. The obvious rule is to remove the smallest; it knows
-nothing of how large the inputs are, or of whether anything depends on the output. Here both take away a quarter of what is
-left, again and again, and train on for ten epochs in between.
+nothing of how large the inputs are, or of whether anything depends on the output. Here both take away a quarter of what
+is left, again and again, and train on for ten epochs in between.
 """
 
 import copy

@@ -21,108 +21,42 @@ from ebm import BernoulliRBM, MLPClassifier
 # %%
 # The texts
 # ---------
-# Short messages to four groups, generated, so that nothing has to be fetched: twelve words that everybody uses, and a few
-# of the group's own, a fifth of which come from any group.
+# Short messages to four groups, generated, so that nothing has to be fetched: twelve words that everybody uses, and a
+# few of the group's own, a fifth of which come from any group.
 
 GROUPS = {
-    "space": "orbit launch rocket satellite shuttle moon lunar mars planet telescope astronaut probe gravity crew mission "
-    "payload comet solar station thruster capsule galaxy crater booster",
-    "medicine": "doctor patient disease symptom treatment drug dose vaccine infection clinical surgery diagnosis therapy "
-    "blood virus hospital nurse tumour allergy fever insulin pulse antibody lesion",
-    "hockey": "puck goalie ice skate rink penalty playoff coach team season league score defenceman winger overtime stick "
-    "referee period assist draft shutout faceoff arena captain",
-    "cars": "engine clutch brake gear tyre wheel dealer mileage fuel piston bumper exhaust gearbox driver torque sedan oil "
-    "ignition axle diesel radiator steering odometer chassis",
+    "space": """
+        orbit launch rocket satellite shuttle moon lunar mars planet telescope astronaut probe gravity crew
+        mission payload comet solar station thruster capsule galaxy crater booster
+    """,
+    "medicine": """
+        doctor patient disease symptom treatment drug dose vaccine infection clinical surgery diagnosis
+        therapy blood virus hospital nurse tumour allergy fever insulin pulse antibody lesion
+    """,
+    "hockey": """
+        puck goalie ice skate rink penalty playoff coach team season league score defenceman winger overtime
+        stick referee period assist draft shutout faceoff arena captain
+    """,
+    "cars": """
+        engine clutch brake gear tyre wheel dealer mileage fuel piston bumper exhaust gearbox driver torque
+        sedan oil ignition axle diesel radiator steering odometer chassis
+    """,
 }
-EVERYBODY = [
-    "the",
-    "of",
-    "and",
-    "to",
-    "in",
-    "that",
-    "it",
-    "is",
-    "was",
-    "for",
-    "on",
-    "with",
-    "as",
-    "they",
-    "at",
-    "be",
-    "this",
-    "from",
-    "have",
-    "or",
-    "by",
-    "one",
-    "had",
-    "not",
-    "but",
-    "what",
-    "all",
-    "were",
-    "when",
-    "we",
-    "there",
-    "can",
-    "an",
-    "your",
-    "which",
-    "their",
-    "said",
-    "if",
-    "do",
-    "will",
-    "each",
-    "about",
-    "how",
-    "up",
-    "out",
-    "them",
-    "then",
-    "she",
-    "many",
-    "some",
-    "so",
-    "these",
-    "would",
-    "other",
-    "into",
-    "has",
-    "more",
-    "her",
-    "two",
-    "him",
-    "see",
-    "time",
-    "could",
-    "no",
-    "make",
-    "than",
-    "first",
-    "been",
-    "its",
-    "who",
-    "now",
-    "people",
-    "my",
-    "made",
-    "over",
-    "did",
-    "down",
-    "only",
-    "way",
-]
+EVERYBODY = """
+    the of and to in that it is was for on with as they at be this from have or by one had not but what all were
+    when we there can an your which their said if do will each about how up out them then she many some so these
+    would other into has more her two him see time could no make than first been its who now people my made over
+    did down only way
+"""
 names = list(GROUPS)
 vocabulary = [words.split() for words in GROUPS.values()]
+everybody = EVERYBODY.split()
 rng = np.random.default_rng(0)
 
 
 def message(group):
     """One text."""
-    words = list(rng.choice(EVERYBODY, 12))
+    words = list(rng.choice(everybody, 12))
     for _ in range(1 + rng.poisson(4)):
         source = group if rng.random() < 0.8 else rng.integers(len(names))
         words.append(rng.choice(vocabulary[source]))
@@ -170,8 +104,8 @@ def some_labels(count, seed=0):
 
 
 # %%
-# A grid search over the size of the machine must not be scored by texts without a label: -1 is no class to be predicted.
-# So the folds are those of the labelled texts, and the others are in the training part of each.
+# A grid search over the size of the machine must not be scored by texts without a label: -1 is no class to be
+# predicted. So the folds are those of the labelled texts, and the others are in the training part of each.
 
 y = some_labels(40)
 labelled, others = np.flatnonzero(y != -1), np.flatnonzero(y == -1)

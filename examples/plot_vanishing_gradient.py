@@ -53,8 +53,8 @@ for mlp in networks.values():
 # %%
 # The gradient at the start
 # -------------------------
-# ``max_iter=0`` leaves a network as it starts. Its layers, loss and parameters are there to be worked with: here for the
-# norm of the gradient by the weights of each layer, of the mean loss of all training rows.
+# ``max_iter=0`` leaves a network as it starts. Its layers, loss and parameters are there to be worked with: here for
+# the norm of the gradient by the weights of each layer, of the mean loss of all training rows.
 
 
 def gradient_norms(mlp):
@@ -102,8 +102,8 @@ plt.show()
 
 # %%
 # The random network's gradient loses a factor of eight or so at each layer. After fifty epochs its loss is still that
-# of guessing, log 10: what the first layers could tell apart never reaches the outputs. The pre-trained one, of the same
-# units and with the same steps, has learned.
+# of guessing, log 10: what the first layers could tell apart never reaches the outputs. The pre-trained one, of the
+# same units and with the same steps, has learned.
 
 random, started = at_start["logistic, random start"], at_start["logistic, pre-trained"]
 assert random[0] < 1e-4 * random[-1] and started[0] > 100 * random[0]
