@@ -1,6 +1,7 @@
 """Sphinx settings. Everything is built from this checkout; nothing is fetched."""
 
 import os
+import re
 
 import ebm
 
@@ -46,3 +47,14 @@ html_theme = "pydata_sphinx_theme"
 html_title = "scikit-ebm"
 html_show_sourcelink = False
 html_theme_options = {"show_prev_next": False, "secondary_sidebar_items": ["page-toc"]}
+
+
+def without_foreign_references(app, what, name, obj, options, lines):
+    """What scikit-learn's docstrings, as of inherited methods, point to in its own user guide is left as text."""
+    if str(getattr(obj, "__module__", "")).startswith("sklearn."):
+        lines[:] = [re.sub(r":ref:`([^<`]*?)\s*<[^>`]*>`", r"\1", line) for line in lines]
+
+
+def setup(app):
+    """Called by Sphinx."""
+    app.connect("autodoc-process-docstring", without_foreign_references)

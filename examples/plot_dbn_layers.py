@@ -1,7 +1,7 @@
 """
-==========================
+=========================
 What each layer looks for
-==========================
+=========================
 
 A deep belief network is a stack of restricted Boltzmann machines, each of which learns what the hidden units of the one
 below do. The first layer adds up pixels, so its weights are images: strokes, and places where no ink should be. A unit

@@ -1,7 +1,7 @@
 """
-=====================================================
+=======================================================
 Twenty labelled texts, and two thousand without a label
-=====================================================
+=======================================================
 
 Most of what there is to know about a text classification problem is in texts that nobody has labelled: which words go
 together. A restricted Boltzmann machine learns that from all of them, and a classifier that starts from it recognises

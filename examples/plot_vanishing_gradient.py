@@ -1,7 +1,7 @@
 """
-==================================================
+=====================================================
 A deep logistic network that starts where it can move
-==================================================
+=====================================================
 
 The slope of the logistic function is a quarter at most, so that a derivative shrinks at every layer on its way back. In
 a network of five hidden layers with random weights next to nothing of it arrives at the first: such a network does not

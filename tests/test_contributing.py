@@ -8,8 +8,13 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 
-from ebm import BernoulliRBM
+from ebm import BernoulliRBM, MLPClassifier
+from ebm._random import stream
 from ebm.gradients import Gradient
+from ebm.networks.dense import Dense
+from ebm.networks.layer import Layer
+from ebm.networks.losses import CrossEntropy
+from ebm.networks.network import Network
 from ebm.optimizers import Optimizer
 from ebm.samplers import Sampler
 
@@ -42,7 +47,7 @@ def gain(**choice):
     return after.fit(X).log_likelihood(X).mean() - before.fit(X).log_likelihood(X).mean()
 
 
-@pytest.mark.parametrize("role", [Gradient, Sampler, Optimizer])
+@pytest.mark.parametrize("role", [Gradient, Sampler, Optimizer, Layer])
 def test_the_skeleton_is_a_record(role):
     record = skeleton(role)
     assert repr(clone(record)) == repr(record) == f"{type(record).__name__}()"
@@ -71,3 +76,29 @@ def test_the_sampler_follows_the_law():
     assert (abs(draws.mean(axis=0) - mean) < 5 * np.sqrt(mean * (1 - mean) / n)).all()
     given = rbm.sample(n, n_steps=20, sampler=skeleton(Sampler), given=[1, np.nan, 0, np.nan])
     assert (given[:, 0] == 1).all() and (given[:, 2] == 0).all()
+
+
+def test_the_layer_has_its_derivatives():
+    network = Network(4, (Dense(3), skeleton(Layer), Dense(2)), CrossEntropy())
+    theta = network.pack(network.initial(stream(0, "init"), np.float64))
+    theta += 0.3 * np.random.default_rng(0).normal(size=len(theta))
+    targets = np.eye(2)[[0, 1, 0, 1, 1]]
+    gradient = network.unpack(np.zeros_like(theta))
+    network.back_propagate(network.unpack(theta), X, targets, gradient)
+
+    def rises(k, step=1e-5):
+        up, down = (theta + side * step * np.eye(len(theta))[k] for side in (1, -1))
+        loss = [network.mean_loss(network.unpack(t), X, targets) for t in (down, up)]
+        return (loss[0] - loss[1]) / (2 * step)
+
+    expected = [rises(k) for k in range(len(theta))]
+    np.testing.assert_allclose(network.pack(gradient), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_the_layer_learns():
+    rows = np.array(list(product([0.0, 1.0], repeat=2)))
+    odd = rows.sum(axis=1) % 2
+    swish = MLPClassifier(8, skeleton(Layer), learning_rate_init=0.05, random_state=0)
+    swish.set_params(max_iter=300, n_iter_no_change=np.inf).fit(rows, odd)
+    assert swish.score(rows, odd) == 1
+    assert abs(swish.layer_params_[1].slope - 1).max() > 0.1

@@ -8,8 +8,8 @@ record                loss of a row                               prediction a(z
 CrossEntropy          -sum_c t_c log a_c                          softmax z           t - a (sum_c t_c = 1)
 BinaryCrossEntropy    -sum_c [t_c log a_c + (1-t_c) log(1-a_c)]   1 / (1 + exp(-z))   t - a
 SquaredError          sum_c (z_c - t_c)^2 / 2                     z                   t - a
-Huber                 the same up to |z - t| = delta, then        z                   t - a, clipped to +-delta
-                      delta (|z_c - t_c| - delta / 2)
+Huber                 the same up to abs(z - t) = delta, then     z                   t - a, clipped to +-delta
+                      delta (abs(z_c - t_c) - delta / 2)
 Poisson               sum_c [a_c - t_c + t_c log(t_c / a_c)]      exp z               t - a
 ====================  ==========================================  ==================  ======================
 
