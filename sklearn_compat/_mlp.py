@@ -285,7 +285,9 @@ class BaseMLP(MLPSettings):
                 f"{held!r}. Use another solver."
             )
         check_some(rows.weights)
-        search, message = self._search(growth, rows, Search(self.network_, self._params()))
+        search, message = Search(self.network_, self._params()), ""
+        if self.max_iter:
+            search, message = self._search(growth, rows, search)
         self._take(search.network, search.params)
         self.n_iter_, self.loss_ = search.n_iter, search.cost
         self.best_loss_, self.loss_curve_ = self.loss_, [self.loss_]

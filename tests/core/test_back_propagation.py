@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -26,7 +28,6 @@ from ebm.training import Plan
 from ebm.units import Bernoulli
 from tests.back_propagation_checks import (
     assert_epochs_of_momentum,
-    assert_network_slopes,
     slopes,
     small_problem,
 )
@@ -35,11 +36,11 @@ from tests.oracles import perceptron as oracle
 KEY = Key(5, 6)
 RICH = (
     Dropout(0.2),
-    Dense(6),
+    Dense(4),
     BatchNorm(),
     activations.PReLU(),
     Dropout(0.4),
-    Dense(4),
+    Dense(3),
     activations.ELU(),
     Dense(3),
 )
@@ -83,6 +84,9 @@ HELD = {
 }
 
 
+WEIGHTS = np.array([1.0, 2, 0, 1, 3, 1, 2])
+
+
 def norm_of_columns(W):
     return np.sqrt((W**2).sum(axis=0))
 
@@ -95,43 +99,45 @@ def held_back(g, theta, n_weights, n_rows, alpha=0.0, l1=0.0, clip_value=np.inf,
     return g - penalised * (alpha / n_rows * theta + l1 * np.sign(theta))
 
 
+@cache
+def uphill(weighted):
+    """Slopes of minus the loss in the first update, and by how much the running moments follow its rows."""
+    network, theta, X, T = rich_problem()
+    share = WEIGHTS / WEIGHTS.sum() if weighted else None
+    key = fold(stream(0, "negative"), 0)
+
+    def looked(vector):
+        vector = vector.copy()
+        unused = network.unpack(np.empty_like(vector))
+        step = network.back_propagate(network.unpack(vector), X, T, unused, weights=share, key=key)
+        return -step.loss, vector
+
+    g = slopes(lambda vector: looked(vector)[0], theta)
+    for own in network.unpack(g):  # running moments go their own way
+        for moment in set(own._fields) & {"mean", "variance"}:
+            getattr(own, moment)[:] = 0
+    return g, looked(theta)[1] - theta
+
+
 @pytest.mark.parametrize("weighted", [False, True])
 @pytest.mark.parametrize("held", HELD)
 def test_an_update_follows_the_slopes_and_what_holds_them_back(held, weighted):
     network, theta, X, T = rich_problem()
     settings, rate = dict(HELD[held]), 0.5
     p = plan(rate=rate, **settings)
-    weights = np.array([1.0, 2, 0, 1, 3, 1, 2]) if weighted else None
-    share = None if weights is None else weights / weights.sum()
+    weights = WEIGHTS if weighted else None
     state = state_of(network, network.unpack(theta), p)
-    key = fold(stream(p.seed, "negative"), 0)  # of the first update
-
-    def gain(vector):
-        vector = vector.copy()
-        unused = network.unpack(np.empty_like(vector))
-        step = network.back_propagate(network.unpack(vector), X, T, unused, weights=share, key=key)
-        return -step.loss
-
     n_weights = network.n_weights(state.params)
-    g = slopes(gain, theta)
-    for own in network.unpack(g):  # running moments go their own way
-        for moment in set(own._fields) & {"mean", "variance"}:
-            getattr(own, moment)[:] = 0
+    g, followed = uphill(weighted)
     limit = settings.pop("max_norm", np.inf)
-    expected = theta + rate * held_back(g, theta, n_weights, len(X), **settings)
-    # in training the running moments follow the batch, whatever the gradient
-    looked = theta.copy()
-    network.back_propagate(
-        network.unpack(looked), X, T, network.unpack(np.empty_like(theta)), key=key
-    )
-    expected += looked - theta
+    expected = theta + rate * held_back(g, theta, n_weights, len(X), **settings) + followed
     for W in network.columns(network.unpack(expected)):
         W *= np.minimum(1, limit / norm_of_columns(W))
     assert training.single_update(state, np.hstack([X, T]), weights, p) == ""
     np.testing.assert_allclose(state.theta, expected, atol=1e-6)
     if held == "nothing":
         return
-    without = theta + rate * g + (looked - theta)
+    without = theta + rate * g + followed
     assert np.abs(without - expected).max() > 1e-2, "the case must not be one in which it is idle"
 
 
@@ -289,6 +295,8 @@ def test_the_rate_of_inverse_scaling_falls_after_each_epoch():
     schedule = InverseScaling(7, 0.5)
     factors = [schedule.factor(t, 5) for t in (0, 0.4, 0.99, 1, 1.5, 2)]
     np.testing.assert_allclose(factors, [1, 1, 1, 8**-0.5, 8**-0.5, 15**-0.5], rtol=1e-15)
+    later = InverseScaling(7, 0.5, seen=21)
+    np.testing.assert_allclose([later.factor(t, 5) for t in (0, 1)], [22**-0.5, 29**-0.5])
 
 
 # All rows at once ----------------------------------------------------------------------------
@@ -355,6 +363,46 @@ def test_a_diverged_epoch_takes_running_moments_back_too():
     np.testing.assert_array_equal(state.theta, theta)
 
 
+def test_the_epoch_that_led_to_parameters_of_no_use_is_undone():
+    """One batch is an epoch: the first update is finite, and what it leads to is not."""
+    X, T, coefs, intercepts = small_problem()
+    network = textbook_network("identity", SquaredError())
+    p = plan(rate=1e150, batch=7)
+    state = state_of(network, params_of(network, coefs, intercepts), p)
+    before = state.theta.copy()
+    reason = training.train(state, Rows(X, targets=T), p, 5)
+    assert "diverged in epoch 2" in reason
+    assert "The parameters from before epoch 1, which led there, are kept" in reason
+    np.testing.assert_array_equal(state.theta, before)
+
+
+def test_an_update_that_only_matrices_of_derivatives_make_infinite_is_named():
+    """Where tanh brings back what is infinite, its slope is zero and its input is not finite: zero times infinity."""
+    layers = (Dense(1), activations.ReLU(), Dense(1), activations.Tanh(), Dense(1))
+    network = Network(1, layers, SquaredError())
+    theta = network.pack(network.initial(KEY, np.float64))
+    params = network.unpack(theta)
+    params[0].W[:] = 1e200
+    params[2].W[:] = 1.0
+    p = plan(batch=1)
+    state = state_of(network, params, p)
+    reason = training.train(state, Rows(np.full((1, 1), 1e200), targets=np.ones((1, 1))), p, 1)
+    assert "derivatives by the parameters of layer 2 (Dense 1-1) grew beyond all" in reason
+    np.testing.assert_array_equal(state.theta, theta)
+
+
+def test_what_is_not_finite_is_no_cost():
+    network = Network(1, (Dense(1),), SquaredError())
+    cost = MeanCost(network, np.full((2, 1), 1e200), np.ones((2, 1)))
+    value, gradient = cost(np.array([1e200, 0.0]))
+    assert np.isnan(value) and np.isnan(gradient).all()
+    assert cost.where == "the outputs of layer 1 (Dense 1-1)"
+    assert np.isfinite(cost(np.array([1e-200, 0.0]))[0]) and cost.where == ""
+    found = lbfgs(cost, np.array([1e200, 0.0]))
+    np.testing.assert_array_equal(found.theta, [1e200, 0.0])
+    assert np.isnan(found.progress.cost) and found.message
+
+
 def test_penalties_have_to_be_finite_and_not_negative():
     for alpha in (-1.0, np.nan, np.inf, "1"):
         with pytest.raises(ValueError, match="alpha must be a number"):
@@ -368,9 +416,3 @@ def test_gradients_and_models_that_do_not_belong_together():
     p = plan()._replace(gradient=ContrastiveDivergence())
     with pytest.raises((ValueError, TypeError, AttributeError)):
         training.train(state_of(network, network.unpack(theta), p), Rows(X, targets=T), p, 1)
-
-
-def test_slopes_of_the_rich_network():
-    """Every type of layer above another; the same network that the updates above are made of."""
-    network, theta, X, T = rich_problem()
-    assert_network_slopes(network, theta, X, T, key=KEY)

@@ -113,3 +113,22 @@ def test_an_interrupt_within_the_first_evaluation_leaves_the_start():
     assert found.message.startswith("interrupted")
     assert found.theta.tolist() == [1, 1, 1]
     assert np.isnan(found.progress.cost)
+
+
+def test_a_kink_of_the_cost_itself_is_told_unless_it_is_expected():
+    def cost(theta):
+        return float(np.abs(theta).sum()), np.where(theta >= 0, 1.0, -1.0)
+
+    start = np.array([0.3, -0.7])
+    told, expected = (lbfgs(cost, start, kinks=kinks) for kinks in (False, True))
+    assert "no lower cost was found" in told.message
+    assert expected.message == ""
+    np.testing.assert_array_equal(told.theta, expected.theta)
+
+
+@pytest.mark.parametrize("l1", [None, np.zeros(1)])
+def test_from_what_is_no_number_the_search_comes_nowhere(l1):
+    start = np.array([1.0, -2.0])
+    found = lbfgs(lambda theta: (np.nan, np.full(2, np.nan)), start, l1=l1)
+    np.testing.assert_array_equal(found.theta, start)
+    assert found.message

@@ -77,6 +77,7 @@ def test_paths_are_the_papers(name, dtype, hold):
         AdaDelta(0.5, 0.1),
         Adam(0.5, 0.7, 0.1),
         Adam(0.0, 0.0),
+        Adam(0.5, 0.7, 0.1, epsilon_hat=True),
         Nadam(0.5, 0.7, 0.1),
     ],
     ids=repr,

@@ -806,6 +806,14 @@ def test_rows_of_weight_zero_are_no_rows(solver):
         quick(solver=solver).fit(X, y, sample_weight=weights)
 
 
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+def test_no_epochs_at_all_leave_the_start(solver):
+    mlp = quick(max_iter=0, solver=solver).fit(X, Y)
+    assert mlp.n_iter_ == mlp.t_ == 0 and mlp.loss_ == np.inf
+    equal(mlp, quick(max_iter=0, alpha=3.0).fit(X, Y))
+    assert mlp.predict(X).shape == (N,)
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("settings", [{}, {"solver": "sgd"}, {"solver": "lbfgs"}], ids=str)
 def test_numbers_beyond_all_bounds_are_told_with_the_layer(settings, dtype):

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.preprocessing import StandardScaler
 
-from ebm import RBM, BernoulliRBM, GaussianRBM, MLPClassifier, MLPRegressor
+from ebm import DBN, RBM, BernoulliRBM, GaussianRBM, MLPClassifier, MLPRegressor
 from ebm.networks.activations import Logistic, PReLU
 
 RNG = np.random.default_rng(0)
@@ -135,6 +135,23 @@ def test_dropout_and_batch_normalisation_go_with_it():
     assert np.isfinite(mlp.predict_proba(REALS)).all()
     kinds = [type(layer).__name__ for layer in mlp.network_.layers]
     assert kinds == ["Dense", "BatchNorm", "Logistic", "Dropout", "Dense"]
+
+
+def test_a_stack_gives_all_its_layers():
+    dbn = DBN([GaussianRBM(**FEW), BernoulliRBM(3, n_iter=2)], random_state=0)
+    mlp = started(dbn, REALS, UNLABELLED)
+    assert [W.shape for W in mlp.coefs_] == [(5, 4), (4, 3), (3, 3)]
+    assert not hasattr(dbn, "components_") and mlp.pretraining_ is not dbn
+    np.testing.assert_allclose(hidden(mlp, REALS, 2), mlp.pretraining_.transform(REALS), atol=1e-12)
+    longer = started(FrozenEstimator(mlp.pretraining_), REALS, hidden_layer_sizes=[4, 3, 6])
+    assert longer.coefs_[2].shape == (3, 6)
+    np.testing.assert_array_equal(longer.coefs_[1], mlp.coefs_[1])
+    again = started(clone(dbn).set_params(layers=(2,)), BITS)
+    assert [W.shape for W in again.coefs_] == [(6, 2), (2, 3)]
+    with pytest.raises(ValueError, match=r"activation='relu' .* layer 2 .* Bernoulli .*'logistic'"):
+        started(dbn, REALS, activation=["logistic", "relu"])
+    with pytest.raises(ValueError, match=r"hidden_layer_sizes=\(4,\) must begin with .* \(4, 3\)"):
+        started(dbn, REALS, hidden_layer_sizes=4)
 
 
 def test_a_record_that_is_the_activation_of_the_units_will_do():

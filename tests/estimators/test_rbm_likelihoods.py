@@ -279,11 +279,12 @@ def test_divergence_goes_back_to_the_epoch_before():
     seen = []
     rbm = machine("gaussian", learning_rate=1e3, n_iter=50)
     rbm.set_params(callbacks=lambda report: seen.append(report.params.W.T.copy()))
-    with pytest.warns(ConvergenceWarning, match="parameters from before it are kept"):
+    with pytest.warns(ConvergenceWarning, match="parameters from before .* are kept") as caught:
         rbm.fit(X)
-    assert len(seen) < 50
-    if seen:
-        np.testing.assert_array_equal(rbm.components_, seen[-1])
+    # Where the first gradient of an epoch is not finite, the epoch before has led there.
+    led_there = "which led there" in str(caught[0].message)
+    assert 2 <= len(seen) < 50
+    np.testing.assert_array_equal(rbm.components_, seen[-2 if led_there else -1])
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -43,13 +43,15 @@ def adadelta(g, rate, t, memory, decay=0.95, epsilon=1e-6):
     return rate * move
 
 
-def adam(g, rate, t, memory, beta1=0.9, beta2=0.999, epsilon=1e-8):
+def adam(g, rate, t, memory, beta1=0.9, beta2=0.999, epsilon=1e-8, epsilon_hat=False):
     """The running means as the weighted sums over all gradients that they are."""
     past = memory.setdefault("g", [])
     past.append(g)
     m = (1 - beta1) * math.fsum(beta1 ** (t - 1 - i) * x for i, x in enumerate(past))
     v = (1 - beta2) * math.fsum(beta2 ** (t - 1 - i) * x * x for i, x in enumerate(past))
     m_hat, v_hat = m / (1 - beta1**t), v / (1 - beta2**t)
+    if epsilon_hat:  # the form at the end of section 2
+        return rate * math.sqrt(1 - beta2**t) / (1 - beta1**t) * m / (math.sqrt(v) + epsilon)
     return rate * m_hat / (math.sqrt(v_hat) + epsilon)
 
 
