@@ -273,7 +273,7 @@ def bound() -> None:
     bits = binarized()
     ais = AIS(16_000)
     models = {
-        "DBN 500-2000, bound": DBN([rbm(500, n_iter=60), rbm(2000, n_iter=40)], propagate="sample"),
+        "DBN 500-2000, bound": DBN([rbm(500, n_iter=60), rbm(2000, n_iter=40)]),
         "RBM 500": DBN([rbm(500, n_iter=240)]),
     }
     published = {"DBN 500-2000, bound": "-86.22", "RBM 500": "-86.34"}

@@ -24,7 +24,7 @@ X = X / 16
 
 sparse = PersistentContrastiveDivergence(centered=False)
 layer = BernoulliRBM(100, learning_rate=0.05, n_iter=50, schedule="linear", gradient=sparse)
-dbn = DBN([layer] * 3, propagate="sample", random_state=0).fit(X)
+dbn = DBN([layer] * 3, random_state=0).fit(X)
 
 # %%
 # Two views

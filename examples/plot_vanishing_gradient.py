@@ -35,9 +35,7 @@ machine = BernoulliRBM(N_UNITS, learning_rate=0.05, n_iter=30)
 sizes = (N_UNITS,) * N_LAYERS
 networks = {
     "logistic, random start": MLPClassifier(sizes, "logistic"),
-    "logistic, pre-trained": MLPClassifier(
-        pretraining=DBN([machine] * N_LAYERS, propagate="sample")
-    ),
+    "logistic, pre-trained": MLPClassifier(pretraining=DBN([machine] * N_LAYERS)),
     "relu, random start": MLPClassifier(sizes, "relu", init="he"),
 }
 settings = {

@@ -30,9 +30,10 @@ class DBN(FineTuned, Belief):
         so on: ``set_params(layer2=BernoulliRBM(32), layer1__learning_rate=0.01)``, where an integer becomes its
         machine. The hidden units of a layer must be of the type of the visible units of the next.
 
-    propagate : {"mean", "sample"}, default="mean"
-        What a layer learns from: the means of the hidden units below given the data, or states drawn from their law,
-        once and the same for equal rows.
+    propagate : {"sample", "mean"}, default="sample"
+        What a layer learns from: states drawn from the law of the hidden units below given the data, once and the same
+        for equal rows; or their means. It is for the states that a layer more raises the bound, and the spread of the
+        means shrinks from layer to layer.
 
     features : {"top", "all"} or int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
@@ -121,7 +122,7 @@ class DBN(FineTuned, Belief):
         self,
         layers: Any = (256, 64),
         *,
-        propagate: str = "mean",
+        propagate: str = "sample",
         features: Any = "top",
         fine_tuning: Any = None,
         verbose: int = 0,

@@ -41,14 +41,14 @@ class DBNClassifier(ClassifierMixin, FineTuned):
 
     Parameters
     ----------
-    layers : list or tuple of RBM estimators or int, default=(256, 64)
+    layers : list or tuple of RBM estimators or int, default=(100, 100)
         Numbers of hidden units, or machines with settings, from the data up; a number n stands for
         ``BernoulliRBM(n)``. The last one is the joint machine; its visible units must be binary, and its gradient one
         that follows chains (not "pseudo_likelihood", and "tap" to first order only). One layer alone is a joint machine
         on the data. Entries are reached as ``layer1``, ``layer2__learning_rate`` and so on.
 
-    propagate : {"mean", "sample"}, default="mean"
-        What a layer learns from: the means of the hidden units below, or states drawn once.
+    propagate : {"sample", "mean"}, default="sample"
+        What a layer learns from: states of the hidden units below, drawn once, or their means.
 
     features : {"top", "all"}, int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
@@ -130,9 +130,9 @@ class DBNClassifier(ClassifierMixin, FineTuned):
 
     def __init__(
         self,
-        layers: Any = (256, 64),
+        layers: Any = (100, 100),
         *,
-        propagate: str = "mean",
+        propagate: str = "sample",
         features: Any = "top",
         fine_tuning: Any = None,
         verbose: int = 0,

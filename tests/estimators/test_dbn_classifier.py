@@ -180,7 +180,7 @@ def test_impossible_labels_of_samples_are_refused(label):
 def test_layers_learn_all_rows_and_the_joint_machine_those_with_labels():
     """Bit for bit what the machines make of them one by one."""
     y = np.where(np.arange(60) % 3 == 0, -1, CODES)
-    dbn = classifier().fit(X, y)
+    dbn = classifier(propagate="mean").fit(X, y)
     first = BernoulliRBM(5, n_iter=3, random_state=layer_seed(0, 0)).fit(X)
     np.testing.assert_array_equal(dbn.rbms_[0].components_, first.components_)
     labelled = y != -1

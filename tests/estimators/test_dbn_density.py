@@ -292,7 +292,8 @@ def test_fine_tuning_goes_on(method):
 
 
 def test_a_layer_on_top_of_a_fine_tuned_network():
-    dbn = stack((3, 2), fine_tuning=FineTuning(n_iter=5, learning_rate=0.3), warm_start=True)
+    tuning = FineTuning(n_iter=5, learning_rate=0.3)
+    dbn = stack((3, 2), fine_tuning=tuning, warm_start=True, propagate="mean")
     below, passes = dbn.transform(X), dbn.recognition_components_
     dbn.set_params(layers=[*dbn.layers, 2], fine_tuning=None).fit(X)
     assert np.array_equal(dbn.layer_means(X)[1], below)
