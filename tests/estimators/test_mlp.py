@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -864,3 +865,19 @@ def test_an_end_by_itself_in_the_last_epoch_is_no_failure():
     MLPClassifier(**settings, max_iter=4).fit(X, Y)
     with pytest.warns(ConvergenceWarning, match="not converged in max_iter=3 epochs"):
         MLPClassifier(**settings, max_iter=3).fit(X, Y)
+
+
+def test_shared_settings_and_attributes_are_documented_in_the_same_words():
+    """The texts stand in both classes, for scikit-learn's introspection, and must not part."""
+
+    def entries(estimator):
+        text = inspect.cleandoc(estimator.__doc__).split("See Also")[0]
+        parts = re.split(r"\n(?=\w[\w, ]* : )", text)
+        return {part.split(" : ")[0]: part.strip() for part in parts[1:]}
+
+    one, other = entries(MLPClassifier), entries(MLPRegressor)
+    assert set(one) - set(other) == {"classes_"}
+    assert set(other) - set(one) == {"loss"}
+    assert len(one) > 40
+    for name in set(one) & set(other):
+        assert one[name].split("\n\nAttributes")[0] == other[name].split("\n\nAttributes")[0], name
