@@ -95,7 +95,7 @@ def error(model: Any, X: np.ndarray, y: np.ndarray) -> float:
 
 # --- all labels ---------------------------------------------------------------------------------
 
-FULL = {"784-500-500-2000": (500, 500, 2000), "784-1000-1000-1000": (1000, 1000, 1000)}
+FULL = {"784-500-500-2000": ((500, 15), (500, 15), (2000, 10))}  # units and epochs of each layer
 FINE_TUNING: dict[str, Any] = {
     "solver": "adam",
     "learning_rate": "linear",
@@ -103,7 +103,7 @@ FINE_TUNING: dict[str, Any] = {
     "dropout": (0.2, 0.4, 0.4, 0.4),
     "batch_size": 100,
     "alpha": 0.0,
-    "max_iter": 60,
+    "max_iter": 50,
 }
 
 
@@ -115,7 +115,8 @@ def full() -> None:
     ]
     for name, hidden in FULL.items():
         begun = time.perf_counter()
-        stack = DBN([rbm(n) for n in hidden]).fit(data.X)
+        cd = ContrastiveDivergence()
+        stack = DBN([rbm(n, n_iter, gradient=cd) for n, n_iter in hidden]).fit(data.X)
         before = time.perf_counter() - begun
         mlp = network(stack, **FINE_TUNING).fit(data.X, data.y)
         took = time.perf_counter() - begun
