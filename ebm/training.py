@@ -62,6 +62,7 @@ class Learner:
     def __init__(self, state: State, plan: Plan, batch_size: int) -> None:
         self._state, self._plan = state, plan
         self._params = state.local
+        self._n_weights = state.model.n_weights(self._params)
         self._gradient = np.zeros_like(state.theta)
         self._views = views = state.model.unpack(self._gradient, *state.shape)
         self._estimate = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
@@ -113,9 +114,9 @@ class Learner:
 
     def _hold(self, n_rows: int) -> Hold:
         """What holds the ascent back in an update on so many rows."""
-        plan, n_weights = self._plan, self._state.model.n_weights(self._params)
+        plan = self._plan
         decay = plan.gradient.decay(plan.weight_decay, n_rows)
-        return plan.regularization.hold(self._gradient, decay, n_weights)
+        return plan.regularization.hold(self._gradient, decay, self._n_weights)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""

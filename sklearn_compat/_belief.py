@@ -7,14 +7,13 @@ import numpy as np
 
 from ebm._batches import row_fingerprints
 from ebm._checks import Array, check_integer, check_real
-from ebm._random import Key, fold, stream
+from ebm._random import Key, fold
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
 from ebm.likelihood import LogPartition, diagnose
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._samples import Samples
 from ebm.sklearn_compat._stack import Stack
-from ebm.sklearn_compat._validation import draw_seed
 from ebm.units import Unit
 
 # Draws of the stream "evaluation" count up from 0; the bound, which does not advance, uses a number beyond them.
@@ -41,9 +40,7 @@ class Belief(Stack, Samples):
 
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units of each hidden layer, and the weights and biases that make their inputs of the layer below."""
-        model, params = self._network()
-        lower = [(u, (x.W, x.own.bias)) for u, x in zip(model.units[1:], params.up, strict=False)]
-        return [*lower, (model.top_model.hidden, model.top_model.recognition(params.top))]
+        return [(model.hidden, model.recognition(params)) for model, params in self._steps_up()]
 
     def _start(self, params: BeliefParameters, n_rows: int, key: Key) -> Array:
         """What comes down from the state in which the topmost machine starts its own chains."""
@@ -218,10 +215,7 @@ class Belief(Stack, Samples):
         params = self._params()
         rows = self._dense(X, params)
         z = self.log_partition(method, n_jobs=n_jobs, random_state=random_state)
-        if not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-        seed = self._seed if random_state is None else draw_seed(random_state)
-        key = fold(stream(seed, "evaluation"), BOUND)
+        key = self._standing_key(BOUND, random_state)
         values, errors = variational_bound(
             self._model(),
             params,

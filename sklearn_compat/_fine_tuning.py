@@ -26,6 +26,7 @@ from ebm.sklearn_compat._layers import layer_seed, naming
 from ebm.sklearn_compat._learning import SHOWN_ROWS
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._trained import Trained
+from ebm.sklearn_compat._validation import check_callbacks
 from ebm.training import INTERRUPTED
 
 METHODS = {"up_down": UpDown}
@@ -147,14 +148,6 @@ class FineTuning(NestedSettings, BaseEstimator):
             regularization_record(self.regularization),
         )
 
-    def _own_callbacks(self) -> list[Any]:
-        given = self.callbacks
-        own = [] if given is None else [given] if callable(given) else list(given)
-        for callback in own:
-            if not callable(callback):
-                raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
-        return own
-
 
 def fine_tuning_record(value: object) -> FineTuning:
     """The settings that a name, a method, settings themselves, or None stand for."""
@@ -197,7 +190,7 @@ class FineTuned(Greedy):
             with naming("fine_tuning"):
                 settings = fine_tuning_record(self.fine_tuning)
                 settings._plan(0)
-                settings._own_callbacks()
+                check_callbacks(settings.callbacks)
             return settings
         if go_on and self._is_tuned and len(self.layers) <= len(self.rbms_):
             raise ValueError(
@@ -266,10 +259,8 @@ class FineTuned(Greedy):
         plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
             state = self._tuning_state(plan, rows)
-            callbacks, line = (
-                settings._own_callbacks(),
-                ProgressLine(f"{type(self).__name__} fine_tuning"),
-            )
+            callbacks = check_callbacks(settings.callbacks)
+            line = ProgressLine(f"{type(self).__name__} fine_tuning")
             if self.verbose:
                 seen = X if extra is None else extra.beside(X, None)[0]
                 callbacks = [*shown(state.model, seen), *callbacks, line]

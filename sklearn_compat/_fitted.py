@@ -51,6 +51,13 @@ class Fitted:
         known = marginals and len(marginals[0]) == model.shape(params)[0]
         return base_of(model, params, *marginals) if known else None
 
+    def _standing_key(self, number: int, random_state: Any = None) -> Key:
+        """Key `number` of the model's own stream, or of that which `random_state` opens: the same in every call."""
+        if not hasattr(self, "_seed"):
+            self._seed = draw_seed(self.random_state)
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        return fold(stream(seed, "evaluation"), number)
+
     def _next_key(self, random_state: Any) -> Key:
         """Key of the next draw: of the model's own stream, or the first of the one that `random_state` opens."""
         if random_state is not None:

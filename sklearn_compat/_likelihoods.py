@@ -5,7 +5,6 @@ from typing import Any
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._checks import Array, check_real
-from ebm._random import fold, stream
 from ebm.likelihood import (
     AIS,
     Evaluation,
@@ -16,7 +15,7 @@ from ebm.likelihood import (
     pseudo_log_likelihood,
 )
 from ebm.sklearn_compat._fitted import Fitted
-from ebm.sklearn_compat._validation import draw_seed, warn_user
+from ebm.sklearn_compat._validation import warn_user
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
 ANNEALING = 1 << 41
@@ -183,10 +182,7 @@ class Likelihoods(Fitted):
         return (values, errors) if return_std else values
 
     def _evaluation(self, params: Any, n_jobs: int | None, random_state: Any) -> Evaluation:
-        if not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-        seed = self._seed if random_state is None else draw_seed(random_state)
-        key = fold(stream(seed, "evaluation"), ANNEALING)
+        key = self._standing_key(ANNEALING, random_state)
         name = type(self).__name__
         tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
         return Evaluation(self._base(params), None, key, n_jobs, tell)

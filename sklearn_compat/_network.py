@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm import training
 from ebm._batches import blocks
 from ebm._checks import Array
-from ebm.gradients.back_propagation import no_chains
+from ebm.gradients.base import no_chains
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._trained import Trained

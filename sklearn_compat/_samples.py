@@ -6,11 +6,11 @@ import numpy as np
 
 from ebm._batches import blocks
 from ebm._checks import Array, as_rows, check_integer, check_real
-from ebm._random import Key, fold, stream
+from ebm._random import Key, fold
 from ebm.likelihood import diagnose
 from ebm.samplers import Target, conditional_mean, sampler_record
 from ebm.sklearn_compat._fitted import Fitted
-from ebm.sklearn_compat._validation import check_rows, draw_seed
+from ebm.sklearn_compat._validation import check_rows
 
 # Draws of `sample` and `gibbs` count up from 0; imputation, which does not advance, uses a number beyond them.
 IMPUTATION = 1 << 40
@@ -124,9 +124,7 @@ class Samples(Fitted):
         X = check_rows(self, X, reset=False, allow_nan=True)
         rows = np.concatenate([block for _, block in blocks(X)]).astype(self._dtype(params))
         clamped = self._all_units(rows, params)
-        if not hasattr(self, "_seed"):
-            self._seed = draw_seed(self.random_state)
-        key = fold(stream(self._seed, "evaluation"), IMPUTATION)
+        key = self._standing_key(IMPUTATION)
         x = self._start(params, len(clamped), fold(key, 0))
         means = conditional_mean(self._model(), params, x, fold(key, 1), n_steps, clamped)
         return self._visible(means, params)

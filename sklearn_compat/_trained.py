@@ -17,7 +17,7 @@ from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
-from ebm.sklearn_compat._validation import draw_seed, warn_user
+from ebm.sklearn_compat._validation import check_callbacks, draw_seed, warn_user
 
 # Attributes that say how learning by batches goes on, beside parameters and chains.
 COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
@@ -140,11 +140,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     def _callbacks(self, X: Any, model: Any) -> tuple[list[Any], ProgressLine]:
         """The user's callbacks, and with `verbose` what measures and the line that shows it."""
-        given = self.callbacks
-        own = [] if given is None else [given] if callable(given) else list(given)
-        for callback in own:
-            if not callable(callback):
-                raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
+        own = check_callbacks(self.callbacks)
         line = ProgressLine(getattr(self, "_title", type(self).__name__))
         return ([*self._scores(X, model), *own, line] if self.verbose else own), line
 

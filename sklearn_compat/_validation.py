@@ -97,6 +97,15 @@ def check_repetitions(weights: Array | None) -> None:
         )
 
 
+def check_callbacks(callbacks: Any) -> list[Any]:
+    """One callable, several or none (None), as a list."""
+    given = [] if callbacks is None else [callbacks] if callable(callbacks) else list(callbacks)
+    for callback in given:
+        if not callable(callback):
+            raise ValueError(f"callbacks must hold callables. Got {callback!r} instead.")
+    return given
+
+
 def draw_seed(random_state: Any) -> int:
     """The integer itself, or one drawn from a generator (from NumPy's global one for None)."""
     if isinstance(random_state, int | np.integer):

@@ -52,12 +52,6 @@ class BackPropagation(Gradient):
         return BoundBackPropagation(model, gradient, self.alpha)
 
 
-def no_chains(dtype: Any) -> ChainState:
-    """Nothing is carried from step to step."""
-    nothing = np.zeros(0, dtype)
-    return ChainState(nothing.reshape(0, 0), nothing, nothing)
-
-
 class BoundBackPropagation(BoundGradient):
     """The estimator: a row of data is that of the inputs followed by its targets."""
 

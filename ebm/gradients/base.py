@@ -55,6 +55,12 @@ class ChainState(NamedTuple):
     own: tuple[Array, ...] = ()
 
 
+def no_chains(dtype: Any) -> ChainState:
+    """Nothing is carried from step to step."""
+    nothing = np.zeros(0, dtype)
+    return ChainState(nothing.reshape(0, 0), nothing, nothing)
+
+
 class Info(NamedTuple):
     """What is known of one estimate.
 

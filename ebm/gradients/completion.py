@@ -18,7 +18,7 @@ from ebm._kernels import completion as kernels
 from ebm._random import Key
 from ebm.energies.completion import Completion
 from ebm.energies.memory import DenseParameters
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info, no_chains
 
 
 @dataclass(frozen=True, repr=False)
@@ -71,8 +71,7 @@ class LabelCompletion(Gradient):
         self, model: Completion, params: DenseParameters, mean: Array, batch_size: int, key: Key
     ) -> ChainState:
         """Nothing is carried from step to step."""
-        nothing = np.zeros(0, params.memories.dtype)
-        return ChainState(nothing.reshape(0, 0), nothing, nothing)
+        return no_chains(params.memories.dtype)
 
     def bind(
         self, model: Completion, gradient: DenseParameters, batch_size: int, n_chains: int

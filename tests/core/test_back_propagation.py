@@ -14,7 +14,8 @@ from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import ContrastiveDivergence
 from ebm.gradients import back_propagation as module
-from ebm.gradients.back_propagation import BackPropagation, MeanCost, no_chains
+from ebm.gradients.back_propagation import BackPropagation, MeanCost
+from ebm.gradients.base import no_chains
 from ebm.networks import activations
 from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.dense import Dense, DenseParameters

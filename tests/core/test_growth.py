@@ -11,7 +11,8 @@ import pytest
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key, fold
-from ebm.gradients.back_propagation import BackPropagation, no_chains
+from ebm.gradients.back_propagation import BackPropagation
+from ebm.gradients.base import no_chains
 from ebm.monitors import Plateau
 from ebm.networks.activations import Logistic, PReLU, ReLU, Tanh
 from ebm.networks.batch_norm import BatchNorm

@@ -11,7 +11,8 @@ from scipy import sparse
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key
-from ebm.gradients.back_propagation import BackPropagation, MeanCost, no_chains
+from ebm.gradients.back_propagation import BackPropagation, MeanCost
+from ebm.gradients.base import no_chains
 from ebm.networks import pruning
 from ebm.networks.activations import ELU, Identity, LeakyReLU, Logistic, PReLU, ReLU, Softplus, Tanh
 from ebm.networks.batch_norm import BatchNorm
