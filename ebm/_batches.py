@@ -6,7 +6,7 @@ is left. The order of an epoch is that of random priorities, each a function of 
 which they are stored, nor on whether equal rows are repeated or weighted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from typing import Any
 
@@ -14,10 +14,13 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.fingerprints import fingerprints
-from ebm._random import Key, words
+from ebm._random import Key, fold, words
 
 # Odd multiplier that sets targets off from features.
 TARGETS = np.uint64(0xA54FF53A5F1D36F1)
+# The same for what rows are drawn from, and the number of the keys of these draws within an epoch's key.
+SOURCE = np.uint64(0x510E527FADE682D1)
+DRAWS = 1 << 32
 # Dense rows handled at a time where the whole of X must be passed over: about 2 MB of float64.
 BLOCK_NUMBERS = 1 << 18
 
@@ -111,6 +114,10 @@ class Rows:
         self.gather(index, out)
         return out
 
+    def take(self, order: Array, first: int, out: Array) -> None:
+        """Write the rows of an epoch's `order` from place `first` on to `out` (rows, columns)."""
+        self.gather(order[first : first + len(out)], out)
+
     def gather(self, index: Array, out: Array) -> None:
         """Write the rows `index` to `out` (len(index), columns)."""
         n_own = self._X.shape[1]
@@ -142,6 +149,48 @@ class Rows:
         for start, block in blocks(self._X):
             total += self._weights[start : start + len(block)] @ (block - mean) ** 2
         return total / self.total_weight
+
+
+# Rows of data, a key and the place of the first of them in the epoch -> draws (rows, features).
+Draw = Callable[[Array, Key, int], Array]
+
+
+class Redrawn(Rows):
+    """Rows of which the leading columns are random: every epoch sees another draw of them.
+
+    A model that is shown the same draws over and over learns these by heart, and not the law that they come from.
+
+    Parameters
+    ----------
+    X, weights : as of :class:`Rows`
+        One draw, for all but the epochs; columns that `draw` does not give stand.
+    source : {ndarray, sparse matrix} of shape (rows, n)
+        What the rows are drawn from. It also decides which rows are equal.
+    draw : callable
+        Rows of `source`, a key and the place of the first in the epoch -> draws: the same rows at the same places, the
+        same draws.
+    """
+
+    def __init__(self, X: Any, weights: Array | None, source: Any, draw: Draw) -> None:
+        super().__init__(X, weights)
+        self._source, self._draw = Rows(source), draw
+        self._key = Key(0, 0)
+
+    def _fingerprints(self) -> Array:
+        return super()._fingerprints() + SOURCE * self._source._fingerprints()
+
+    def epoch(self, key: Key) -> tuple[Array, Array | None]:
+        """Row indices and weights of one epoch, of which :meth:`take` then gives the draws."""
+        self._key = fold(key, DRAWS)
+        return super().epoch(key)
+
+    def take(self, order: Array, first: int, out: Array) -> None:
+        """Draw the rows of an epoch's `order` from place `first` on."""
+        super().take(order, first, out)
+        from_which = np.empty((len(out), self._source.n_columns), self._source.dtype)
+        self._source.take(order, first, from_which)
+        drawn = self._draw(from_which, self._key, first)
+        out[:, : drawn.shape[1]] = drawn
 
 
 def row_fingerprints(X: Any) -> Array:

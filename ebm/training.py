@@ -306,22 +306,22 @@ def _run_epoch(
     buffer = np.empty((min(chunk, n_rows), rows.n_columns), learner.dtype)
     last_rate = plan.learning_rate
     for first in range(0, n_rows, chunk):
-        index = order[first : first + chunk]
-        rows.gather(index, buffer[: len(index)])
-        done = (first + np.arange(0, len(index), size)) / n_rows
+        n_here = min(chunk, n_rows - first)
+        rows.take(order, first, buffer[:n_here])
+        done = (first + np.arange(0, n_here, size)) / n_rows
         factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
         rates = plan.learning_rate * np.array(factors)
         last_rate, w = float(rates[-1]), None
         if weights is not None:
             # Averages within a batch are weighted; how much a batch counts among the others, the rate says.
-            starts = np.arange(0, len(index), size)
+            starts = np.arange(0, n_here, size)
             totals = np.add.reduceat(weights[first : first + chunk], starts)
-            counts = np.diff(np.append(starts, len(index)))
+            counts = np.diff(np.append(starts, n_here))
             w = (weights[first : first + chunk] / np.repeat(totals, counts)).astype(learner.dtype)
             rates *= totals / counts / weights.mean()
         with np.errstate(over="ignore"):  # a rate beyond single precision is an infinite one
             rates = rates.astype(learner.dtype)
-        if not learner.run(buffer[: len(index)], w, rates):
+        if not learner.run(buffer[:n_here], w, rates):
             return None
     return last_rate
 

@@ -31,9 +31,9 @@ class DBN(FineTuned, Belief):
         machine. The hidden units of a layer must be of the type of the visible units of the next.
 
     propagate : {"sample", "mean"}, default="sample"
-        What a layer learns from: states drawn from the law of the hidden units below given the data, once and the same
-        for equal rows; or their means. It is for the states that a layer more raises the bound, and the spread of the
-        means shrinks from layer to layer.
+        What a layer learns from: states drawn from the law of the hidden units below given the data, anew for every
+        epoch; or their means. It is for the states that a layer more raises the bound, and the spread of the means
+        shrinks from layer to layer.
 
     features : {"top", "all"} or int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of

@@ -48,7 +48,7 @@ class DBNClassifier(ClassifierMixin, FineTuned):
         on the data. Entries are reached as ``layer1``, ``layer2__learning_rate`` and so on.
 
     propagate : {"sample", "mean"}, default="sample"
-        What a layer learns from: states of the hidden units below, drawn once, or their means.
+        What a layer learns from: states of the hidden units below, drawn anew for every epoch, or their means.
 
     features : {"top", "all"}, int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of

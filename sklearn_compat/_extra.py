@@ -19,9 +19,15 @@ class Extra(NamedTuple):
 
     columns: Array
 
+    @property
+    def known(self) -> Array:
+        """Which rows have columns (n_samples,)."""
+        has: Array = ~np.isnan(self.columns[:, 0])
+        return has
+
     def beside(self, X: Any, weights: Array | None) -> tuple[Any, Array | None]:
         """The rows of `X` that have columns, followed by them, and the weights of these rows."""
-        has = ~np.isnan(self.columns[:, 0])
+        has = self.known
         weights = None if weights is None else weights[has]
         if weights is not None and len(weights) and not weights.any():
             raise ValueError("sample_weight is zero for every labelled sample.")

@@ -1,6 +1,7 @@
 """How a stack of machines learns, layer by layer: each on what the layer below makes of the data."""
 
 import copy
+from functools import partial
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -9,7 +10,7 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ebm._batches import blocks
+from ebm._batches import Redrawn, Rows, blocks
 from ebm._checks import Array
 from ebm._random import fold, stream
 from ebm.energies.layered import Directed
@@ -17,7 +18,15 @@ from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._layers import NestedLayers, layer_name, naming, same_units
 from ebm.sklearn_compat._settings import NestedSettings
-from ebm.sklearn_compat._stack import Stack, Step, chosen_layers, means_up, states_up
+from ebm.sklearn_compat._stack import (
+    Stack,
+    Step,
+    chosen_layers,
+    draws_up,
+    means_up,
+    states_up,
+)
+from ebm.sklearn_compat._trained import RowsOf
 from ebm.sklearn_compat._validation import check_repetitions, check_rows, check_weights, warn_user
 from ebm.training import INTERRUPTED
 
@@ -89,22 +98,24 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         known = self._known(machines) if go_on else []
         kept = len(known) if len(machines) > len(known) else 0
         steps = self._steps_up() if kept else []
-        rbms, stopped = known[:kept], []
+        rbms, stopped, data = known[:kept], [], X
         try:
             for k, step in enumerate(steps):
                 X = self._climb(step, X, seed, k)
             for k in range(kept, len(machines)):
                 if extra is not None and k + 1 == len(machines):
                     X, weights = extra.beside(X, weights)
+                    data = data[extra.known]
                 rbm = known[k] if k < len(known) else machines[k]
                 with naming(layer_name(k)):
-                    said = rbm._fit(X, weights, k < len(known))
+                    said = rbm._fit(X, weights, k < len(known), self._rows_of(data, steps))
                 rbms.append(rbm)
                 stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []
                 if said == INTERRUPTED:
                     break
                 if k + 1 < len(machines):
-                    X = self._climb((rbm._model(), rbm._params()), X, seed, k)
+                    steps.append((rbm._model(), rbm._params()))
+                    X = self._climb(steps[-1], X, seed, k)
         except KeyboardInterrupt:  # between two layers
             if not rbms:
                 raise
@@ -131,9 +142,19 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             known.append(machine)
         return known
 
-    def _climb(self, step: Step, X: Any, seed: int, k: int) -> Array:
-        """What layer `k` makes of rows of the layer below: their means, or states drawn once."""
-        key, dtype = fold(stream(seed, "positive"), PROPAGATION + k), step[1].W.dtype
+    def _rows_of(self, data: Any, steps: list[Step]) -> RowsOf:
+        """How a layer sees its rows in training: those that the `steps` below make of the `data`.
+
+        States are drawn anew for every epoch. A machine with many hidden units otherwise learns the one draw by heart.
+        """
+        if not steps or self.propagate == "mean":
+            return Rows
+        return partial(Redrawn, source=data, draw=partial(draws_up, tuple(steps)))
+
+    def _climb(self, step: Step, X: Any, seed: int, k: int, turn: int = 0) -> Array:
+        """What layer `k` makes of rows of the layer below: their means, or one draw of states for each `turn`."""
+        key = fold(fold(stream(seed, "positive"), PROPAGATION + k), turn)
+        dtype = step[1].W.dtype
         parts = []
         for _, block in blocks(X):
             rows = np.ascontiguousarray(block, dtype)
@@ -159,7 +180,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
                 "with warm_start=True to keep what there is."
             )
         machines = machines if first else self._known(machines)
-        stopped = []
+        stopped, turn = [], getattr(machines[0], "_n_steps", 0)
         for k, rbm in enumerate(machines):
             if extra is not None and k + 1 == len(machines):
                 X, weights = extra.beside(X, weights)
@@ -169,7 +190,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
                 said = rbm._update(X, weights)
             stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []
             if k + 1 < len(machines):
-                X = self._climb((rbm._model(), rbm._params()), X, seed, k)
+                X = self._climb((rbm._model(), rbm._params()), X, seed, k, turn)
         self.rbms_, self._directed = machines, TIED
         return stopped
 

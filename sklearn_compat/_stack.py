@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ebm._batches import blocks, dense, row_fingerprints
 from ebm._checks import Array, as_rows
-from ebm._random import Key
+from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.samplers import sample_by_content
@@ -209,6 +209,15 @@ def states_up(step: Step, x: Array, key: Key) -> Array:
     model, params = step
     inputs = model.hidden_input(params, x)
     return sample_by_content(model.hidden, params.hidden, inputs, row_fingerprints(x), key)
+
+
+def draws_up(steps: tuple[Step, ...], x: Array, key: Key, first: int) -> Array:
+    """Draws of the layer to which the `steps` lead from the data `x`; row r takes the numbers of row ``first + r``."""
+    x = np.ascontiguousarray(x, steps[0][1].W.dtype)
+    for k, (model, params) in enumerate(steps):
+        inputs = model.hidden_input(params, x)
+        x = model.hidden.sample(params.hidden, inputs, fold(key, k), first_row=first)
+    return x
 
 
 def as_step(layer: Directed, unit: Unit) -> Step:

@@ -19,6 +19,8 @@ from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._validation import check_callbacks, draw_seed, warn_user
 
+# Rows X and their weights -> the rows as training sees them.
+RowsOf = Callable[[Any, Array | None], Rows]
 # Attributes that say how learning by batches goes on, beside parameters and chains.
 COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
@@ -79,9 +81,9 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     # What stopped it is returned, or '', to be told once all that was learned is kept.
 
-    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool) -> str:
+    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool, rows_of: RowsOf = Rows) -> str:
         """Train on the rows `X`, from where training has come to if it is to `go_on`."""
-        rows = Rows(X, weights)
+        rows = rows_of(X, weights)
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
         state = self._resumed(plan) if go_on else self._started(rows, plan)

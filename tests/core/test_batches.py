@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from ebm._batches import Rows, blocks, dense
-from ebm._random import Key, fold
+from ebm._batches import Redrawn, Rows, blocks, dense
+from ebm._random import Key, fold, uniform
 from tests.statistics import assert_same_distribution
 
 KEY = Key(7, 8)
@@ -222,3 +222,88 @@ def test_moments_over_several_blocks_are_those_of_the_whole():
     mean, variance = moments(X)
     np.testing.assert_allclose(mean, X.mean(axis=0), rtol=0, atol=1e-14)
     np.testing.assert_allclose(variance, X.var(axis=0), rtol=1e-12)
+
+
+def coins(chances, key, first):
+    """States of units that are on by the given chances."""
+    n_rows, n_columns = chances.shape
+    numbers = uniform(key, (first + n_rows) * n_columns).reshape(-1, n_columns)
+    return (numbers[first:] < chances).astype(chances.dtype)
+
+
+def redrawn(chances, weights=None, labels=None):
+    once = coins(chances, KEY, 0)
+    return Redrawn(once if labels is None else np.hstack([once, labels]), weights, chances, coins)
+
+
+def shown(rows, epoch=0, chunk=50):
+    """All rows of an epoch, taken so many at a time, and which they are."""
+    index, _ = rows.epoch(fold(KEY, epoch))
+    out = np.empty((len(index), rows.n_columns), rows.dtype)
+    for first in range(0, len(index), chunk):
+        rows.take(index, first, out[first : first + chunk])
+    return out, index
+
+
+def test_rows_are_taken_in_the_order_of_the_epoch():
+    X = reals()
+    out, index = shown(Rows(X), chunk=7)
+    np.testing.assert_array_equal(out, X[index])
+
+
+def test_every_epoch_sees_other_draws_and_the_same_ones_again():
+    chances = np.random.default_rng(0).random((50, 3))
+    rows = redrawn(chances)
+    first, second = (shown(rows, epoch) for epoch in range(2))
+    sorted_draws = [out[np.argsort(index)] for out, index in (first, second)]
+    assert (sorted_draws[0] != sorted_draws[1]).any()
+    np.testing.assert_array_equal(shown(rows, 0)[0], first[0])
+    np.testing.assert_array_equal(shown(rows, 0, chunk=7)[0], first[0])
+
+
+def test_draws_have_the_law_of_their_rows():
+    chances = np.repeat(np.random.default_rng(0).random((4, 3)), 50, axis=0)
+    rows, n_epochs, mean = redrawn(chances), 200, np.zeros((200, 3))
+    for epoch in range(n_epochs):
+        out, index = shown(rows, epoch)
+        mean[index] += out / n_epochs
+    mean = mean.reshape(4, 50, 3).mean(axis=1)
+    spread = np.sqrt(chances[::50] * (1 - chances[::50]) / (50 * n_epochs))
+    assert (abs(mean - chances[::50]) < 5 * spread).all()
+
+
+def test_draws_depend_on_what_they_are_drawn_from_and_not_on_where_it_stands():
+    chances = np.random.default_rng(0).random((50, 3))
+    order = np.random.default_rng(1).permutation(50)
+    X, out = bits(), []
+    for mine in (slice(None), order):  # what is drawn once stands beside the same row in both
+        rows = Redrawn(X[mine], None, chances[mine], coins)
+        out.append(shown(rows)[0])
+    np.testing.assert_array_equal(*out)
+    counts = np.arange(50) % 3
+    repeated = Redrawn(np.repeat(X, counts, 0), None, np.repeat(chances, counts, 0), coins)
+    np.testing.assert_array_equal(shown(Redrawn(X, counts, chances, coins))[0], shown(repeated)[0])
+
+
+def test_columns_that_are_not_drawn_stand():
+    chances, labels = np.random.default_rng(0).random((50, 3)), reals(50, 2)
+    out, index = shown(redrawn(chances, labels=labels))
+    np.testing.assert_array_equal(out[:, 3:], labels[index])
+    assert set(np.unique(out[:, :3])) == {0, 1}
+
+
+def test_what_is_drawn_once_serves_means_and_prototypes():
+    chances = np.random.default_rng(0).random((50, 3))
+    rows, once = redrawn(chances), Rows(coins(chances, KEY, 0))
+    np.testing.assert_array_equal(rows.mean(), once.mean())
+    some = rows.some(50, KEY)
+    np.testing.assert_array_equal(np.sort(some, axis=0), np.sort(once.some(50, KEY), axis=0))
+
+
+def test_sparse_rows_are_drawn_from_as_dense_ones():
+    chances = np.random.default_rng(0).random((50, 3)) * bits()
+    X = bits(seed=1)
+    dense_rows = Redrawn(X, None, chances, coins)
+    np.testing.assert_array_equal(
+        shown(Redrawn(X, None, sparse.csr_array(chances), coins))[0], shown(dense_rows)[0]
+    )

@@ -162,6 +162,21 @@ def test_states_that_go_up_are_states():
     np.testing.assert_allclose(counts, np.round(counts), rtol=0, atol=1e-9)
 
 
+def test_a_layer_learns_the_law_of_the_states_below_and_not_one_draw_of_them():
+    # 12 rows, grey means below: a large machine would learn one draw of their states by heart.
+    rows = X[:12]
+    below = BernoulliRBM(6, n_iter=0, random_state=0)
+    above = BernoulliRBM(40, n_iter=400, batch_size=12, learning_rate=0.2, random_state=0)
+    dbn = DBN([below, above], random_state=0).fit(rows)
+    means = dbn.rbms_[0].transform(rows)
+    once = clone(above).fit((means > np.random.default_rng(0).random(means.shape)).astype(float))
+    entropy = -(means * np.log(means) + (1 - means) * np.log(1 - means)).sum(axis=1).mean()
+    fresh = (means > np.random.default_rng(1).random((200, *means.shape))).reshape(-1, 6)
+    fresh = fresh.astype(float)
+    gap = -entropy - dbn.rbms_[1].score_samples(fresh).mean()
+    assert gap < 0.1 < -entropy - once.score_samples(fresh).mean() - 0.1
+
+
 def test_weights_are_repetitions():
     counts = np.arange(len(X)) % 3
     weighted = small().fit(X, sample_weight=counts)
