@@ -32,10 +32,12 @@ from ebm import (
     BernoulliRBM,
     ContrastiveDivergence,
     DBNClassifier,
+    FineTuning,
     Linear,
     MLPClassifier,
     PersistentContrastiveDivergence,
     Regularization,
+    UpDown,
 )
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -235,21 +237,42 @@ def summary(found: np.ndarray) -> tuple[str, ...]:
 # --- images and labels together -----------------------------------------------------------------
 
 
+# The first layer sparse, which its features gain most by. The top learns in large steps, from chains of five Gibbs
+# steps: at a fifth of the rate its units hardly part, and the labels with them.
+JOINT = (
+    rbm(
+        500,
+        15,
+        gradient=ContrastiveDivergence(),
+        regularization=Regularization(sparsity_target=0.1, sparsity_cost=1.0),
+    ),
+    rbm(500, 15, gradient=ContrastiveDivergence()),
+    rbm(2000, 60, 0.5, gradient=PersistentContrastiveDivergence(n_steps=5, n_chains=100)),
+)
+UP_DOWN = FineTuning(UpDown(n_steps=5), learning_rate=0.02, n_iter=5)
+
+
 def joint() -> None:
     """Hinton, Osindero & Teh (2006): labels beside the last layer but one, classes by free energy."""
     data = mnist()
-    begun = time.perf_counter()
-    model = DBNClassifier([rbm(500), rbm(500), rbm(2000, n_iter=40)], random_state=0)
-    model.fit(data.X, data.y)
-    took = time.perf_counter() - begun
     rows: list[tuple[object, ...]] = [
-        ("784-500-500-2000 with labels", "test error", "training error", "minutes"),
+        ("784-500-500-2000 with labels", "test error", "training error", "minutes")
+    ]
+    begun = time.perf_counter()
+    model = DBNClassifier(list(JOINT), random_state=0, warm_start=True)
+    for name, stages in (
+        ("greedy", {}),
         (
-            "greedy",
-            f"{error(model, data.X_test, data.y_test):.2f} %",
-            f"{error(model, data.X[:10_000], data.y[:10_000]):.2f} %",
-            f"{took / 60:.0f}",
+            "after 5 epochs of the up-down algorithm",
+            {"fine_tuning": UP_DOWN} | {f"layer{k}__n_iter": 0 for k in (1, 2, 3)},
         ),
+    ):
+        model.set_params(**stages).fit(data.X, data.y)
+        took = time.perf_counter() - begun
+        wrong = (error(model, data.X_test, data.y_test), error(model, data.X, data.y))
+        rows.append((name, *(f"{x:.2f} %" for x in wrong), f"{took / 60:.0f}"))
+        print(rows[-1], flush=True)
+    rows += [
         ("published, before the up-down algorithm", "2.49 %", "", ""),
         ("published, after it", "1.25 %", "", "a week"),
     ]
@@ -269,13 +292,16 @@ def binarized() -> dict[str, np.ndarray]:
 def bound() -> None:
     """Salakhutdinov & Murray (2008): the bound of a 500-2000 network, AIS for its top, beside one machine of 500.
 
-    The single machine trains for as long as both layers of the network together.
+    The second layer starts as the first one turned over, so that the bound starts at the likelihood of the first. The
+    single machine trains for as long as both layers of the network together.
     """
     bits = binarized()
     ais = AIS(16_000)
     models = {
-        "DBN 500-2000, bound": DBN([rbm(500, n_iter=60), rbm(2000, n_iter=40)]),
-        "RBM 500": DBN([rbm(500, n_iter=240)]),
+        "DBN 500-2000, bound": DBN(
+            [rbm(500, n_iter=240), rbm(2000, n_iter=40, rate=0.03)], start="transposed"
+        ),
+        "RBM 500": DBN([rbm(500, n_iter=360)]),
     }
     published = {"DBN 500-2000, bound": "-86.22", "RBM 500": "-86.34"}
     rows: list[tuple[object, ...]] = [

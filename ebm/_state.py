@@ -6,6 +6,7 @@ stop anywhere, be written to a file (:func:`save`), and go on as if it had not s
 
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -102,10 +103,17 @@ class State:
         return self.local if self.origin is None else self.model.translated(self.local, self.origin)
 
 
-def start(model: Any, rows: Rows, n_hidden: int, plan: Plan) -> State:
+def start(
+    model: Any,
+    rows: Rows,
+    n_hidden: int,
+    plan: Plan,
+    change: Callable[[Any, Any], Any] | None = None,
+) -> State:
     """The state before the first update: visible units know the data's moments, weights are small and random.
 
-    A model that ``starts_at_rows`` is also shown as many of them as it has hidden units.
+    A model that ``starts_at_rows`` is also shown as many of them as it has hidden units. With `change`, learning starts
+    at what that makes of the model and these parameters.
     """
     mean = rows.mean()
     variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
@@ -119,6 +127,8 @@ def start(model: Any, rows: Rows, n_hidden: int, plan: Plan) -> State:
     ):  # hidden units that have their own mean where the data have theirs
         pull = model.hidden_input(params, moments[0][np.newaxis])[0]
         params = params._replace(hidden=params.hidden._replace(bias=params.hidden.bias - pull))
+    if change is not None:
+        params = change(model, params)
     state = resume(model, params, plan, mean=moments[0])
     state.marginals = (mean, variance, np.array(rows.total_weight))
     return state

@@ -1,8 +1,9 @@
 """The deep belief network."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import _fit_context
+from sklearn.utils._param_validation import StrOptions
 
 from ebm.sklearn_compat._belief import Belief
 from ebm.sklearn_compat._fine_tuning import FineTuned
@@ -34,6 +35,11 @@ class DBN(FineTuned, Belief):
         What a layer learns from: states drawn from the law of the hidden units below given the data, anew for every
         epoch; or their means. It is for the states that a layer more raises the bound, and the spread of the means
         shrinks from layer to layer.
+
+    start : {"random", "transposed"}, default="random"
+        Where a layer above the first starts from: small random weights, or the layer below turned over, of which its
+        first hidden units are the visible ones. The bound then starts at that of the layers below, and what the layer
+        learns raises it [1]_; each layer needs as many hidden units as the one below has visible ones, of their type.
 
     features : {"top", "all"} or int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
@@ -118,11 +124,17 @@ class DBN(FineTuned, Belief):
     [BernoulliRBM(learning_rate=0.05, n_components=5), BernoulliRBM(n_components=3, n_iter=20)]
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **FineTuned._parameter_constraints,
+        "start": [StrOptions({"random", "transposed"})],
+    }
+
     def __init__(
         self,
         layers: Any = (256, 64),
         *,
         propagate: str = "sample",
+        start: str = "random",
         features: Any = "top",
         fine_tuning: Any = None,
         verbose: int = 0,
@@ -131,6 +143,7 @@ class DBN(FineTuned, Belief):
     ) -> None:
         self.layers = layers
         self.propagate = propagate
+        self.start = start
         self.features = features
         self.fine_tuning = fine_tuning
         self.verbose = verbose

@@ -2,6 +2,7 @@
 
 import copy
 from functools import partial
+from itertools import pairwise
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -10,9 +11,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ebm._batches import Redrawn, Rows, blocks
+from ebm._batches import Redrawn, blocks
 from ebm._checks import Array
 from ebm._random import fold, stream
+from ebm.energies.bipartite import Bipartite
 from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
@@ -26,7 +28,7 @@ from ebm.sklearn_compat._stack import (
     means_up,
     states_up,
 )
-from ebm.sklearn_compat._trained import RowsOf
+from ebm.sklearn_compat._trained import Place
 from ebm.sklearn_compat._validation import check_repetitions, check_rows, check_weights, warn_user
 from ebm.training import INTERRUPTED
 
@@ -41,6 +43,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
     """Stacks that learn from the lowest layer up (abstract)."""
 
     propagate: str
+    start: str = "random"
     warm_start: bool
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "layers": [list, tuple],
@@ -95,6 +98,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         """
         check_repetitions(weights)
         machines = self._machines(seed)
+        self._check_start(machines, X.shape[1])
         known = self._known(machines) if go_on else []
         kept = len(known) if len(machines) > len(known) else 0
         steps = self._steps_up() if kept else []
@@ -108,7 +112,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
                     data = data[extra.known]
                 rbm = known[k] if k < len(known) else machines[k]
                 with naming(layer_name(k)):
-                    said = rbm._fit(X, weights, k < len(known), self._rows_of(data, steps))
+                    said = rbm._fit(X, weights, k < len(known), self._place(data, steps))
                 rbms.append(rbm)
                 stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []
                 if said == INTERRUPTED:
@@ -142,14 +146,38 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             known.append(machine)
         return known
 
-    def _rows_of(self, data: Any, steps: list[Step]) -> RowsOf:
-        """How a layer sees its rows in training: those that the `steps` below make of the `data`.
+    def _check_start(self, machines: list[BaseRBM], n_features: int) -> None:
+        """Refuse machines that cannot begin with the layer below turned over, if they are to."""
+        if self.start == "random":
+            return
+        sizes = [n_features, *(machine._n_hidden for machine in machines)]
+        for k, (below, machine) in enumerate(pairwise(machines)):
+            visible, hidden = below._model().visible, machine._model().hidden
+            if type(hidden) is not type(visible):
+                raise ValueError(
+                    f"start={self.start!r} makes hidden units of {layer_name(k + 1)} from the visible units of the "
+                    f"layer below, but these are {visible!r} and those {hidden!r}. Set start='random'."
+                )
+            if sizes[k + 2] < sizes[k]:
+                raise ValueError(
+                    f"start={self.start!r} takes {sizes[k]} hidden units in {layer_name(k + 1)}, as many as the layer "
+                    f"below has visible ones. Got {sizes[k + 2]}. Give it more, or set start='random'."
+                )
+
+    def _place(self, data: Any, steps: list[Step]) -> Place:
+        """The place of a machine on top of the `steps` that lead up from the `data`.
 
         States are drawn anew for every epoch. A machine with many hidden units otherwise learns the one draw by heart.
         """
-        if not steps or self.propagate == "mean":
-            return Rows
-        return partial(Redrawn, source=data, draw=partial(draws_up, tuple(steps)))
+        if not steps:
+            return Place()
+        place = Place()
+        if self.propagate == "sample":
+            draw = partial(draws_up, tuple(steps))
+            place = place._replace(rows_of=partial(Redrawn, source=data, draw=draw))
+        if self.start == "transposed":
+            place = place._replace(change=partial(Bipartite.above, below=steps[-1][1]))
+        return place
 
     def _climb(self, step: Step, X: Any, seed: int, k: int, turn: int = 0) -> Array:
         """What layer `k` makes of rows of the layer below: their means, or one draw of states for each `turn`."""

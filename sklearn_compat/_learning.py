@@ -9,13 +9,13 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm import training
-from ebm._batches import Rows, blocks
+from ebm._batches import blocks
 from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._settings import RECORD
-from ebm.sklearn_compat._trained import RowsOf, Trained
+from ebm.sklearn_compat._trained import ALONE, Place, Trained
 from ebm.sklearn_compat._validation import (
     check_repetitions,
     check_rows,
@@ -105,12 +105,12 @@ class Learning(Trained):
         self._tell(stopped)
         return self
 
-    def _fit(self, X: Any, sample_weight: Any, go_on: bool, rows_of: RowsOf = Rows) -> str:
+    def _fit(self, X: Any, sample_weight: Any, go_on: bool, place: Place = ALONE) -> str:
         X = self._check_data(X, go_on)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)
         warn_outside(self._model().visible, X)
-        return self._fit_rows(X, weights, go_on, rows_of)
+        return self._fit_rows(X, weights, go_on, place)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def resume(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -19,8 +19,23 @@ from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import RECORD, NestedSettings
 from ebm.sklearn_compat._validation import check_callbacks, draw_seed, warn_user
 
-# Rows X and their weights -> the rows as training sees them.
-RowsOf = Callable[[Any, Array | None], Rows]
+
+class Place(NamedTuple):
+    """What the place of a machine in a stack means for its training.
+
+    Attributes
+    ----------
+    rows_of : callable
+        Rows X and their weights -> the rows as training sees them.
+    change : callable or None
+        A model and its initial parameters -> those to start from.
+    """
+
+    rows_of: Callable[[Any, Array | None], Rows] = Rows
+    change: Callable[[Any, Any], Any] | None = None
+
+
+ALONE = Place()
 # Attributes that say how learning by batches goes on, beside parameters and chains.
 COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
@@ -81,12 +96,12 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     # What stopped it is returned, or '', to be told once all that was learned is kept.
 
-    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool, rows_of: RowsOf = Rows) -> str:
+    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool, place: Place = ALONE) -> str:
         """Train on the rows `X`, from where training has come to if it is to `go_on`."""
-        rows = rows_of(X, weights)
+        rows = place.rows_of(X, weights)
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
-        state = self._resumed(plan) if go_on else self._started(rows, plan)
+        state = self._resumed(plan) if go_on else self._started(rows, plan, place)
         n_draws = getattr(self, "_n_draws", -1) if known else -1
         stopped = self._train(state, rows, plan, X)
         self._n_draws = n_draws
@@ -165,9 +180,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
                 "Fit anew (warm_start=False) to change it."
             )
 
-    def _started(self, rows: Rows, plan: training.Plan) -> training.State:
+    def _started(self, rows: Rows, plan: training.Plan, place: Place = ALONE) -> training.State:
         """The training state before the first update."""
-        return training.start(self._model_for(rows, plan), rows, self._n_hidden, plan)
+        model = self._model_for(rows, plan)
+        return training.start(model, rows, self._n_hidden, plan, place.change)
 
     def _resumed(self, plan: training.Plan) -> training.State:
         """The training state that the fitted attributes stand for, with what is remembered of learning so far."""

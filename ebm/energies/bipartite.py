@@ -149,6 +149,21 @@ class Bipartite:
         model = Bipartite(self.hidden, self.visible)
         return model, BipartiteParameters(params.W.T, params.hidden, params.visible)
 
+    def above(self, params: BipartiteParameters, below: BipartiteParameters) -> BipartiteParameters:
+        """`params` as a second layer on top of `below`, beginning with that turned over.
+
+        The first hidden units are the visible units of `below`, whose hidden units are the first visible ones here. So
+        the law of the states between the two layers is at first the same, and the bound of the two the likelihood of
+        `below` (Hinton, Osindero & Teh 2006). What else there is keeps its random weights, at a tenth of their size:
+        those of many units together would move the law.
+        """
+        n, m = below.W.T.shape
+        W = 0.1 * params.W
+        W[:n, :m] = below.W.T
+        return BipartiteParameters(
+            W, _lead(params.visible, below.hidden), _lead(params.hidden, below.visible)
+        )
+
     def translated(self, params: BipartiteParameters, shift: Array) -> BipartiteParameters:
         """The law of v + `shift` (n_visible,), for units whose states can be shifted; the arrays of W are shared."""
         pulled = self.hidden_input(params, shift[np.newaxis])[0]
@@ -211,3 +226,8 @@ class Bipartite:
     ) -> Array:
         """One draw from p(v | h) per row."""
         return self.visible.sample(params.visible, self.visible_input(params, h), key, beta)
+
+
+def _lead(own: Any, first: Any) -> Any:
+    """The own parameters `own` of a layer whose first units have those of `first`."""
+    return type(own)(*(np.concatenate([a, b[len(a) :]]) for a, b in zip(first, own, strict=True)))

@@ -91,6 +91,22 @@ def test_a_third_turned_copy_keeps_the_equality():
     np.testing.assert_allclose(bound, expected, rtol=0, atol=1e-10)
 
 
+@pytest.mark.parametrize("n_hidden", [4, 6])
+def test_a_larger_layer_that_begins_with_the_one_below_turned_over_keeps_the_equality(n_hidden):
+    """Units that are added without weights change the law of none of the others, whatever their biases."""
+    lower = oracle_model(shape=(4, 3), seed=2)
+    machine, own = library_model(lower), library_params(lower)
+    upper = machine.initial(np.full(3, 0.5), np.ones(3), 1.0, n_hidden, KEY)
+    upper.W[:, 4:] = 0
+    upper.hidden.bias[:] = np.arange(n_hidden)
+    turned = machine.above(upper, own)
+    assert turned.W.shape == (3, n_hidden)
+    bound, log_p = exactly(*from_rbms([(machine, own), (machine, turned)]), rows_for(lower, 6))
+    expected = log_likelihood(machine, own, rows_for(lower, 6), "exact")[0]
+    np.testing.assert_allclose(bound, expected, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(log_p, expected, rtol=0, atol=1e-10)
+
+
 # Estimates -----------------------------------------------------------------------------------------
 
 

@@ -33,6 +33,52 @@ def same_stack(one, other):
     return len(one.rbms_) == len(other.rbms_) and all(map(same_state, one.rbms_, other.rbms_))
 
 
+# Where layers start --------------------------------------------------------------------------
+
+
+def test_a_layer_that_starts_as_the_one_below_turned_over_starts_at_its_likelihood():
+    below = BernoulliRBM(4, n_iter=60, learning_rate=0.1, random_state=0)
+    alone = DBN([below]).fit(X)
+    turned = DBN([below, BernoulliRBM(8, n_iter=0)], start="transposed", random_state=0).fit(X)
+    W, first = turned.rbms_[1].components_, turned.rbms_[0]
+    np.testing.assert_array_equal(W[:6], first.components_.T)
+    np.testing.assert_array_equal(turned.rbms_[1].intercept_visible_, first.intercept_hidden_)
+    np.testing.assert_array_equal(
+        turned.rbms_[1].intercept_hidden_, np.r_[first.intercept_visible_, 0, 0]
+    )
+    assert 0 < abs(W[6:]).max() < 0.1  # what is added has random weights, but small ones
+    assert turned.score(X) == pytest.approx(alone.score(X), abs=0.01)
+    at_random = clone(turned).set_params(start="random").fit(X)
+    assert at_random.score(X) < alone.score(X) - 0.1
+
+
+def test_what_a_turned_layer_learns_raises_the_bound():
+    twice = np.hstack([X[:, :3], X[:, :3]])
+    below = BernoulliRBM(4, n_iter=200, learning_rate=0.1, random_state=0)
+    start, end = (
+        DBN(
+            [below, BernoulliRBM(8, n_iter=n_iter, learning_rate=0.05, batch_size=20)],
+            start="transposed",
+            random_state=0,
+        ).fit(twice)
+        for n_iter in (0, 300)
+    )
+    assert end.score(twice) > start.score(twice) + 0.04
+
+
+@pytest.mark.parametrize(
+    ("layers", "said"),
+    [
+        ([4, 5], "start='transposed' takes 6 hidden units in layer2, .* Got 5"),
+        ([4, 6, 3], "start='transposed' takes 4 hidden units in layer3, .* Got 3"),
+        ([GaussianRBM(4), 6], "from the visible units of the layer below, but these are Gaussian"),
+    ],
+)
+def test_layers_that_cannot_start_from_the_one_below(layers, said):
+    with pytest.raises(ValueError, match=said):
+        DBN(layers, start="transposed").fit(X)
+
+
 # Nested parameters ---------------------------------------------------------------------------
 
 
@@ -425,6 +471,7 @@ def test_features_that_there_are_not(features):
         ({"fine_tuning": FineTuning("down_up")}, "fine_tuning: The 'method' parameter"),
         ({"fine_tuning": FineTuning(callbacks=[3])}, "callbacks must hold callables. Got 3"),
         ({"propagate": "median"}, "The 'propagate' parameter of DBN"),
+        ({"start": "tied"}, "The 'start' parameter of DBN"),
     ],
 )
 def test_settings_that_there_are_not(settings, said):
