@@ -1,9 +1,10 @@
 """How well stacks of restricted Boltzmann machines learn, and what a classifier gains that starts from them.
 
-    python benchmarks/deep_quality.py [full] [few] [joint] [bound] [variations]
+    python benchmarks/deep_quality.py [full] [few] [curve] [joint] [bound] [variations]
 
 full        all labels of MNIST: pre-trained stacks, fine-tuned by back-propagation
 few         1 000 and 100 labels, pre-training on the 60 000 rows without them, five draws of the labels
+curve       the same for 10 to 10 000 labels
 joint       the joint density of images and labels
 bound       the lower bound on the log-likelihood of binarised MNIST, beside one RBM of the same budget
 variations  rectangles and digits on a noisy background (see variations.py), with pre-training and without
@@ -234,6 +235,29 @@ def summary(found: np.ndarray) -> tuple[str, ...]:
     return tuple(f"{x:.2f}" for x in (found[:, 0].mean(), found[:, 0].std(), found[:, 1].mean()))
 
 
+CURVE = (10, 30, 100, 300, 1_000, 3_000, 10_000)
+
+
+def curve() -> None:
+    """Accuracy by the number of labels; steps are those chosen for 100 labels up to 300, and those for 1 000 above."""
+    data = mnist()
+    ((name, layers),) = STACKS.items()
+    stack, sizes = DBN(layers).fit(data.X), tuple(layer.n_components for layer in layers)
+    rows: list[tuple[object, ...]] = [
+        ("labels", f"from {name}", *map("random, {}".format, AT_RANDOM))
+    ]
+    for n_labels in CURVE:
+        chosen = 100 if n_labels <= 300 else 1_000
+        models = [
+            network(stack, **STEPS[chosen]),
+            *(network(None, sizes, **steps[chosen]) for steps in AT_RANDOM.values()),
+        ]
+        found = [accuracies(mlp, data, n_labels)[:, 0] for mlp in models]
+        rows.append((n_labels, *(f"{x.mean():.2f} +- {x.std():.2f}" for x in found)))
+        print(rows[-1], flush=True)
+    show("MNIST, accuracy by the number of labels, percent, mean and std of 5 draws", rows)
+
+
 # --- images and labels together -----------------------------------------------------------------
 
 
@@ -358,7 +382,7 @@ def variations() -> None:
     show("Variations, test error", rows)
 
 
-TASKS = {f.__name__: f for f in (full, few, joint, bound, variations)}
+TASKS = {f.__name__: f for f in (full, few, curve, joint, bound, variations)}
 
 if __name__ == "__main__":
     unknown = set(sys.argv[1:]) - TASKS.keys()

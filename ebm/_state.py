@@ -16,7 +16,7 @@ import numpy as np
 from ebm._archive import read, write
 from ebm._batches import Rows
 from ebm._checks import Array
-from ebm._random import fold, stream
+from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients.base import ChainState, Gradient
 from ebm.monitors import History
@@ -130,8 +130,21 @@ def start(
     if change is not None:
         params = change(model, params)
     state = resume(model, params, plan, mean=moments[0])
+    if change is not None:
+        state.chains = _at_rows(model, params, state.chains, rows, key)
     state.marginals = (mean, variance, np.array(rows.total_weight))
     return state
+
+
+def _at_rows(model: Any, params: Any, chains: ChainState, rows: Rows, key: Key) -> ChainState:
+    """The chains at rows of the data, where a model that knows something already is at home.
+
+    Elsewhere they would teach it to forget that before they have come to where its law is.
+    """
+    if not len(chains.h):
+        return chains
+    inputs = model.hidden_input(params, rows.some(len(chains.h), fold(key, 3)))
+    return chains._replace(h=model.hidden.sample(params.hidden, inputs, fold(key, 4)))
 
 
 def resume(

@@ -378,6 +378,24 @@ def test_chains_begin_around_the_units_own_means_where_the_datas_are_not_known()
     assert state.chains.h.shape == (5, 3) and not state.chains.mu.any()
 
 
+@pytest.mark.parametrize("gradient", [PCD, CD])
+def test_learning_may_start_at_other_parameters_and_its_chains_then_at_rows(gradient):
+    """With such weights the hidden units say surely which of the visible ones are on."""
+    X = np.eye(4)[[0, 2]].repeat(5, axis=0)
+
+    def change(model, params):
+        assert model is BINARY
+        hidden = params.hidden._replace(bias=np.full(4, -50.0))
+        return params._replace(W=100 * np.eye(4), hidden=hidden)
+
+    state = training.start(BINARY, Rows(X), 4, plan(gradient, batch=6), change)
+    np.testing.assert_array_equal(state.params.W, 100 * np.eye(4))
+    assert len(state.chains.h) == (6 if gradient is PCD else 0)
+    assert {tuple(h) for h in state.chains.h} <= {tuple(x) for x in X}
+    if gradient is PCD:
+        assert len({tuple(h) for h in state.chains.h}) == 2
+
+
 def test_no_epochs_leave_the_start():
     X = bits()
     state, reason = trained(BINARY, X, plan(), 0)
