@@ -9,7 +9,21 @@ import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from ebm import BernoulliRBM, DBNClassifier, FineTuning, PersistentContrastiveDivergence, UpDown
+from ebm import (
+    BernoulliRBM,
+    ContrastiveDivergence,
+    DBNClassifier,
+    FineTuning,
+    PersistentContrastiveDivergence,
+    Regularization,
+    UpDown,
+)
+
+
+def sparse(n_iter):
+    """A machine of 200 units, few of which are on at a time."""
+    few = Regularization(sparsity_target=0.1, sparsity_cost=1.0)
+    return machine(n_iter, 1).set_params(gradient=ContrastiveDivergence(), regularization=few)
 
 
 def machine(n_iter, n_steps):
@@ -42,7 +56,7 @@ def main():
     binary = train_test_split((X > 0.45).astype(np.float32), y, **split)
     report("one layer", DBNClassifier([machine(300, 5)], random_state=0), grey)
     report("one layer, binary pixels", DBNClassifier([machine(300, 5)], random_state=0), binary)
-    two = DBNClassifier([machine(300, 5), machine(300, 5)], random_state=0)
+    two = DBNClassifier([sparse(300), machine(300, 5)], random_state=0)
     report("two layers, binary pixels", two, binary)
     how = FineTuning(
         UpDown(n_steps=5, persistent=True),
