@@ -347,40 +347,68 @@ def bound() -> None:
 
 # --- variations ---------------------------------------------------------------------------------
 
-# Rows to train with, and test errors published: without pre-training (one hidden layer), DBN of three layers.
-VARIATIONS: dict[str, tuple[Any, int, tuple[float, float] | None]] = {
-    "rectangles, 1 200 rows": (rectangles, 1_200, (7.16, 2.60)),
-    "rectangles, 12 000 rows": (rectangles, 12_000, None),
-    "noisy digits, 12 000 rows": (noisy_digits, 12_000, (20.04, 6.73)),
+# Layers, and test errors published: one hidden layer from a random start, and three that were pre-trained.
+VARIATIONS: dict[str, tuple[Any, list[BernoulliRBM], tuple[float, float]]] = {
+    "rectangles": (rectangles, [rbm(1000, 30) for _ in range(3)], (7.16, 2.60)),
+    # Sparse units find strokes in the noise; in layers above, the noise of their states adds to it.
+    "noisy digits": (
+        noisy_digits,
+        [
+            rbm(
+                1000,
+                n_iter,
+                gradient=ContrastiveDivergence(),
+                regularization=Regularization(sparsity_target=0.1, sparsity_cost=2.0),
+            ).set_params(batch_size=20)
+            for n_iter in (60, 10, 10)
+        ],
+        (20.04, 6.73),
+    ),
 }
+RATES = (
+    0.1,
+    0.02,
+    0.005,
+)  # that with which the rows left out are read best is taken, for each start
+
+
+def tuned(start: Any, hidden: tuple[int, ...], data: Any) -> MLPClassifier:
+    """The network with the learning rate, and the epoch, that does best on a sixth of the rows."""
+    settings = {
+        "solver": "sgd",
+        "alpha": 0.0,
+        "batch_size": 50,
+        "max_iter": 60,
+        "n_iter_no_change": 10,
+        "early_stopping": True,
+        "validation_fraction": 1 / 6,
+    }
+    fitted = [
+        network(start, hidden, learning_rate_init=rate, **settings).fit(data.X, data.y)
+        for rate in RATES
+    ]
+    return max(fitted, key=lambda mlp: mlp.best_validation_score_)
 
 
 def variations() -> None:
-    """Larochelle et al. (2007): one network with pre-training and without, its epoch chosen by a sixth of the rows."""
+    """Larochelle et al. (2007): the same network with pre-training and without, 12 000 rows."""
     rows: list[tuple[object, ...]] = [
-        ("784-1000-1000-1000", "random start", "published", "pre-trained", "published", "minutes")
+        ("test error", "random start", "published", "pre-trained", "published", "rates", "minutes")
     ]
-    for name, (make, n_train, published) in VARIATIONS.items():
-        data = make(n_train)
+    for name, (make, layers, (alone, deep)) in VARIATIONS.items():
+        data = make(12_000)
         begun = time.perf_counter()
-        stack = DBN([rbm(1000, n_iter=30) for _ in range(3)]).fit(data.X)
-        settings = {
-            "solver": "sgd",
-            "learning_rate_init": 0.1,
-            "batch_size": 20,
-            "early_stopping": True,
-            "validation_fraction": 1 / 6,
-        }
-        errors = [
-            error(network(start, (1000,) * 3, **settings).fit(data.X, data.y), *data[2:])
-            for start in (None, stack)
-        ]
-        cells: list[object] = []
-        for wrong, known in zip(errors, published or ("", ""), strict=True):
-            cells += [f"{wrong:.2f} %", known]
-        rows.append((name, *cells, f"{(time.perf_counter() - begun) / 60:.0f}"))
-        print(rows[-1], flush=True)
-    show("Variations, test error", rows)
+        stack = DBN(layers).fit(data.X)
+        for n_layers, start in ((1, stack.rbms_[0]), (3, stack)):
+            found = [tuned(x, (1000,) * n_layers, data) for x in (None, start)]
+            errors = [f"{error(mlp, *data[2:]):.2f} %" for mlp in found]
+            rates = ", ".join(str(mlp.learning_rate_init) for mlp in found)
+            took = f"{(time.perf_counter() - begun) / 60:.0f}"
+            sizes = f"{name}, {n_layers} hidden layer{'s'[: n_layers > 1]} of 1000"
+            known = (alone, "") if n_layers == 1 else ("", deep)
+            rows.append((sizes, errors[0], known[0], errors[1], known[1], rates, took))
+            print(rows[-1], flush=True)
+    show("Variations of Larochelle et al. (2007)", rows)
 
 
 TASKS = {f.__name__: f for f in (full, few, curve, joint, bound, variations)}
