@@ -223,6 +223,14 @@ def test_a_layer_learns_the_law_of_the_states_below_and_not_one_draw_of_them():
     assert gap < 0.1 < -entropy - once.score_samples(fresh).mean() - 0.1
 
 
+def test_updates_see_new_draws_of_the_same_rows():
+    dbn = small().fit(X)
+    step = dbn._steps_up()[0]
+    first, again, second = (dbn._climb(step, X, 0, 0, turn) for turn in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert (first != second).any()
+
+
 def test_weights_are_repetitions():
     counts = np.arange(len(X)) % 3
     weighted = small().fit(X, sample_weight=counts)
