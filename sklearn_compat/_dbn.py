@@ -37,10 +37,10 @@ class DBN(FineTuned, Belief):
         shrinks from layer to layer.
 
     start : {"random", "transposed"}, default="random"
-        Where `fit` starts a layer above the first: at small random weights, or at the layer below turned over, of which its
-        first hidden units are the visible ones. The bound then starts at that of the layers below, and what the layer
-        learns raises it [1]_; each layer needs as many hidden units as the one below has visible ones, of their type.
-        Such a layer wants small learning rates: what it starts with is soon lost.
+        Where `fit` starts a layer above the first: at small random weights, or at the layer below turned over, of which
+        its first hidden units are the visible ones. The bound then starts at that of the layers below, and what the
+        layer learns raises it [1]_; each layer needs as many hidden units as the one below has visible ones, of their
+        type. Such a layer wants small learning rates: what it starts with is soon lost.
 
     features : {"top", "all"} or int or list of int, default="top"
         Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
