@@ -262,7 +262,7 @@ def curve() -> None:
 
 
 # The first layer sparse, which its features gain most by. The top learns in large steps, from chains of five Gibbs
-# steps: at a fifth of the rate its units hardly part, and the labels with them.
+# steps: at a tenth of the rate its units hardly part, and the labels with them.
 JOINT = (
     rbm(
         500,
@@ -365,11 +365,8 @@ VARIATIONS: dict[str, tuple[Any, list[BernoulliRBM], tuple[float, float]]] = {
         (20.04, 6.73),
     ),
 }
-RATES = (
-    0.1,
-    0.02,
-    0.005,
-)  # that with which the rows left out are read best is taken, for each start
+# That with which the rows left out are read best is taken, for each start.
+RATES = (0.1, 0.02, 0.005)
 
 
 def tuned(start: Any, hidden: tuple[int, ...], data: Any) -> MLPClassifier:

@@ -28,7 +28,7 @@ from ebm.sklearn_compat._stack import (
     means_up,
     states_up,
 )
-from ebm.sklearn_compat._trained import Place
+from ebm.sklearn_compat._trained import ALONE, Place
 from ebm.sklearn_compat._validation import check_repetitions, check_rows, check_weights, warn_user
 from ebm.training import INTERRUPTED
 
@@ -169,9 +169,9 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
 
         States are drawn anew for every epoch. A machine with many hidden units otherwise learns the one draw by heart.
         """
+        place = ALONE
         if not steps:
-            return Place()
-        place = Place()
+            return place
         if self.propagate == "sample":
             draw = partial(draws_up, tuple(steps))
             place = place._replace(rows_of=partial(Redrawn, source=data, draw=draw))
