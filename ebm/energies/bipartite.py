@@ -130,13 +130,18 @@ class Bipartite:
         return BipartiteParameters(W, visible, hidden)
 
     def with_prototypes(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
-        """Let hidden unit j, of two states, when alone, move the visible means halfway to row j of `examples`.
+        """Let hidden unit j, of two states, when alone, move the visible means towards row j of `examples`.
 
         With small weights and hidden units on half the time, a law whose second moments are those of independent units
         (whitened data) is a stationary point of the likelihood. Here one unit is on at a time, on average: the
         hidden biases make up for the volume exp(A(W_j) - A(0)) that a unit adds.
+
+        The means move halfway, but no further than 2 / sqrt(n_visible) of the way: rows of many features are far from
+        each other, and a unit that starts halfway to one is off for all others and stays off. The inputs of hidden
+        units have a standard deviation of about two then, or less, if features are uncorrelated.
         """
-        W = params.W + 0.5 * (examples - params.visible.bias).T
+        part = min(0.5, 2 / np.sqrt(len(params.W)))
+        W = params.W + part * (examples - params.visible.bias).T
         zero = np.zeros((1, len(W)), W.dtype)
         volume = self.visible.log_normaliser(params.visible, W.T)
         volume -= self.visible.log_normaliser(params.visible, zero)

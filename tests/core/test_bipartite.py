@@ -240,6 +240,17 @@ def test_a_prototype_alone_moves_the_means_halfway_and_weighs_as_all_units_toget
     np.testing.assert_array_equal(library.pack(params), before)
 
 
+@pytest.mark.parametrize("n", [100, 400, 900])
+def test_prototypes_of_many_features_are_moderate(n):
+    """The inputs from rows of n uncorrelated features deviate by two, whatever n; halfway it would be sqrt(n) / 2."""
+    library = Bipartite(Gaussian(), Bernoulli())
+    X = np.random.default_rng(0).normal(size=(2000, n))
+    params = library.initial(np.zeros(n), np.ones(n), 2000.0, 20, KEY)
+    made = library.with_prototypes(params._replace(W=0 * params.W), X[:20])
+    spread = library.hidden_input(made, X[20:]).std(axis=0)
+    np.testing.assert_allclose(spread, 2, rtol=5 / np.sqrt(n) / np.sqrt(2))
+
+
 # States --------------------------------------------------------------------------------------
 
 

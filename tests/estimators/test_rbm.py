@@ -15,6 +15,7 @@ import scipy.sparse as sp
 import skops.io
 from sklearn import config_context
 from sklearn.base import clone
+from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
@@ -610,6 +611,14 @@ def test_learned_variances_are_those_of_the_data_where_nothing_else_is_to_be_lea
     X = np.random.default_rng(0).normal(size=(2000, 3)) * [0.5, 1, 4]
     rbm = GaussianRBM(n_components=1, batch_size=100, n_iter=10, random_state=0).fit(X)
     np.testing.assert_allclose(rbm.variances_, X.var(axis=0), rtol=0.2)
+
+
+def test_all_hidden_units_learn_from_rows_of_many_features():
+    images = load_digits().images
+    X = np.kron(images, np.ones((2, 2))).reshape(len(images), -1) / 16
+    X += np.random.default_rng(0).normal(scale=0.3, size=X.shape)
+    rbm = GaussianRBM(50, random_state=0).fit(X)
+    assert rbm.transform(X).std(axis=0).min() > 0.1
 
 
 @pytest.mark.parametrize("power", [-40, -20, 20, 40])
