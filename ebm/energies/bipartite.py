@@ -140,7 +140,7 @@ class Bipartite:
         each other, and a unit that starts halfway to one is off for all others and stays off. The inputs of hidden
         units have a standard deviation of about two then, or less, if features are uncorrelated.
         """
-        part = min(0.5, 2 / np.sqrt(len(params.W)))
+        part = min(0.5, 2 / len(params.W) ** 0.5)
         W = params.W + part * (examples - params.visible.bias).T
         zero = np.zeros((1, len(W)), W.dtype)
         volume = self.visible.log_normaliser(params.visible, W.T)

@@ -244,11 +244,13 @@ def test_a_prototype_alone_moves_the_means_halfway_and_weighs_as_all_units_toget
 def test_prototypes_of_many_features_are_moderate(n):
     """The inputs from rows of n uncorrelated features deviate by two, whatever n; halfway it would be sqrt(n) / 2."""
     library = Bipartite(Gaussian(), Bernoulli())
-    X = np.random.default_rng(0).normal(size=(2000, n))
-    params = library.initial(np.zeros(n), np.ones(n), 2000.0, 20, KEY)
+    X = np.random.default_rng(0).normal(size=(2000, n)).astype(np.float32)
+    ones = np.ones(n, np.float32)
+    params = library.initial(0 * ones, ones, 2000.0, 20, KEY)
     made = library.with_prototypes(params._replace(W=0 * params.W), X[:20])
     spread = library.hidden_input(made, X[20:]).std(axis=0)
     np.testing.assert_allclose(spread, 2, rtol=5 / np.sqrt(n) / np.sqrt(2))
+    assert library.pack(made).dtype == np.float32
 
 
 # States --------------------------------------------------------------------------------------
