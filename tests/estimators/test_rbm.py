@@ -613,11 +613,12 @@ def test_learned_variances_are_those_of_the_data_where_nothing_else_is_to_be_lea
     np.testing.assert_allclose(rbm.variances_, X.var(axis=0), rtol=0.2)
 
 
-def test_all_hidden_units_learn_from_rows_of_many_features():
+@both_precisions
+def test_all_hidden_units_learn_from_rows_of_many_features(dtype):
     images = load_digits().images
     X = np.kron(images, np.ones((2, 2))).reshape(len(images), -1) / 16
     X += np.random.default_rng(0).normal(scale=0.3, size=X.shape)
-    rbm = GaussianRBM(50, random_state=0).fit(X)
+    rbm = GaussianRBM(50, random_state=0).fit(X.astype(dtype))
     assert rbm.transform(X).std(axis=0).min() > 0.1
 
 
