@@ -10,8 +10,8 @@ learned from rows without a label. Here every tenth pixel is wrong, and which pi
 the noise. On the clean images pre-training helps with the very fewest labels, and little with a hundred or more: that
 is the second panel.
 
-These are scikit-learn's small digits and a thousand labels at most. The script ``benchmarks/deep_quality.py`` does the
-same for MNIST.
+These are scikit-learn's small digits and a thousand labels at most; for MNIST and 10 to 10 000 labels the script
+``benchmarks/deep_quality.py`` measures the same (:doc:`/results/deep_quality`).
 """
 
 import matplotlib.pyplot as plt
