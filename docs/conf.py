@@ -11,6 +11,7 @@ project_copyright = author
 version = release = ebm.__version__
 
 extensions = [
+    "matplotlib.sphinxext.plot_directive",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
@@ -42,6 +43,9 @@ sphinx_gallery_conf = {
     "download_all_examples": False,
     "abort_on_example_error": False,  # a failure is a warning, and warnings are errors
 }
+
+plot_html_show_formats = False
+plot_formats = ["png"]
 
 html_theme = "pydata_sphinx_theme"
 html_title = "scikit-ebm"
