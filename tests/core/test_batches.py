@@ -261,6 +261,7 @@ def test_every_epoch_sees_other_draws_and_the_same_ones_again():
     np.testing.assert_array_equal(shown(rows, 0, chunk=7)[0], first[0])
 
 
+@pytest.mark.needs_jit  # minutes without the compiler, for what other tests cover as well
 def test_draws_have_the_law_of_their_rows():
     chances = np.repeat(np.random.default_rng(0).random((4, 3)), 50, axis=0)
     rows, n_epochs, mean = redrawn(chances), 200, np.zeros((200, 3))
