@@ -17,7 +17,9 @@ def _cache_key() -> str:
     digest = hashlib.sha256()
     for switch in ("NUMBA_BOUNDSCHECK", "NUMBA_DISABLE_JIT"):
         digest.update(f"{switch}={os.environ.get(switch, '')};".encode())
-    for path in sorted((ROOT / "ebm").rglob("*.py")):
+    # All that is compiled lies in the kernels and goes through one decorator (test_architecture.py).
+    sources = [ROOT / "ebm" / "_jit.py", *(ROOT / "ebm" / "_kernels").rglob("*.py")]
+    for path in sorted(sources):
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
