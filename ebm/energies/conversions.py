@@ -1,21 +1,29 @@
-"""From the states {0, 1} to {-1, +1} and back, and averages of data: what an inverse Ising problem is stated in.
+"""One model in the words of another: states {0, 1} and {-1, +1}, Gaussian machines; and averages of data.
 
 With x = (s + 1) / 2, the energies of both spellings differ by a constant:
 
     -1/2 x'Jx - b'x = -1/2 s'(J/4)s - (b/2 + J1/4)'s - 1'J1/8 - 1'b/2,
 
 where 1 is the vector of ones. So the law is the same with J/4 for J and b/2 + J1/4 for b.
+
+A layer of Gaussian units can be integrated out. With the variances S on its diagonal and G = W'S^-1 W,
+
+    log int exp(-beta E(v, h)) dv = sum_i log(2 pi sigma_i^2 / beta) / 2 + beta (c'h + b'S^-1 W h + h'G h / 2),
+
+which is a pairwise model of the hidden units: G without its diagonal couples them, and since two states have
+h_j^2 = (low + high) h_j - low high, the diagonal adds to the biases and to the constant.
 """
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.pairwise import PairwiseParameters
+from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import PairwiseMoments
-from ebm.units import TwoState
+from ebm.units import Gaussian, TwoState
 
 # Numbers of data that are in double precision at a time: 8 MB.
 BLOCK_NUMBERS = 1 << 20
@@ -53,6 +61,77 @@ def from_spins(unit: TwoState, params: PairwiseParameters) -> PairwiseParameters
 def to_spins(unit: TwoState, params: PairwiseParameters) -> PairwiseParameters:
     """The reverse of :func:`from_spins`."""
     return params if unit.states == (-1.0, 1.0) else as_spins(params)
+
+
+class HiddenMachine(NamedTuple):
+    """The law of the hidden units of a machine whose visible units were integrated out.
+
+    Attributes
+    ----------
+    model : Pairwise
+        Of the hidden units, none of which is hidden in it.
+    params : PairwiseParameters
+        In double precision.
+    log_constant : float
+        Log Z(beta) of the machine is log Z(beta) of `model` plus this number, at the beta that was asked for.
+    """
+
+    model: Pairwise
+    params: PairwiseParameters
+    log_constant: float
+
+
+def hidden_machine(
+    model: Bipartite, params: BipartiteParameters, beta: float = 1.0
+) -> HiddenMachine:
+    """The pairwise machine of the hidden units of a model with Gaussian visible and two-state hidden units.
+
+    Parameters
+    ----------
+    model, params : Bipartite, BipartiteParameters
+    beta : float
+        Inverse temperature; the constant depends on it, `model` and `params` do not.
+
+    Returns
+    -------
+    HiddenMachine
+
+    Raises
+    ------
+    ValueError
+        If the visible units are not Gaussian, or the hidden ones have not two states.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm.energies.bipartite import Bipartite, BipartiteParameters
+    >>> from ebm.energies.conversions import hidden_machine
+    >>> from ebm.units import Bernoulli, Gaussian
+    >>> model = Bipartite(Gaussian(), Bernoulli())
+    >>> visible = Gaussian.parameters(np.zeros(2), np.zeros(2))
+    >>> W = np.array([[1.0, 2.0], [0.0, 1.0]])
+    >>> machine = hidden_machine(
+    ...     model, BipartiteParameters(W, visible, Bernoulli.parameters(np.zeros(2)))
+    ... )
+    >>> machine.params.J.tolist(), machine.params.bias.tolist()
+    ([[0.0, 2.0], [2.0, 0.0]], [0.5, 2.5])
+    """
+    unit = model.hidden
+    if not isinstance(model.visible, Gaussian) or not isinstance(unit, TwoState):
+        raise ValueError(
+            f"A pairwise machine of the hidden units takes Gaussian visible units and hidden units of two states. Got "
+            f"{model.visible!r} and {unit!r}."
+        )
+    W, visible, hidden = in_double(params)
+    scaled = W * np.exp(-visible.log_variance)[:, np.newaxis]
+    J = scaled.T @ W
+    squares, (low, high) = J.diagonal().copy(), unit.states or ()
+    J = (J + J.T) / 2
+    np.fill_diagonal(J, 0)
+    bias = hidden.bias + visible.bias @ scaled + 0.5 * (low + high) * squares
+    volume = 0.5 * float(np.sum(np.log(2 * np.pi / beta) + visible.log_variance))
+    constant = volume - 0.5 * beta * low * high * float(squares.sum())
+    return HiddenMachine(Pairwise(unit), PairwiseParameters(J, bias), constant)
 
 
 def moments_of_spins(unit: TwoState, moments: PairwiseMoments) -> PairwiseMoments:
