@@ -29,7 +29,7 @@ PAIRS = np.triu_indices(N_SPINS, 1)
 true = np.zeros((N_SPINS, N_SPINS))
 true[PAIRS] = rng.normal(scale=0.7 / np.sqrt(N_SPINS), size=len(PAIRS[0]))
 true += true.T
-glass = BoltzmannMachine.from_couplings(true, rng.normal(scale=0.5, size=N_SPINS))
+glass = BoltzmannMachine.from_couplings(true, rng.normal(scale=0.5, size=N_SPINS), unit="spin")
 samples = glass.sample(64_000, n_steps=50, random_state=0)
 
 WAYS = {

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._batches import Rows
-from ebm._checks import check_integer, resolve
+from ebm._checks import Array, check_integer, resolve
 from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
 from ebm.optimizers.lbfgs import Progress
@@ -26,6 +26,17 @@ from ebm.units import TwoState
 def _goes_by_batches(machine: Any) -> bool:
     """Whether learning takes one batch after the other."""
     return isinstance(pairwise_gradient_record(machine.gradient), Gradient)
+
+
+def _unit_of_given(unit: Any, biases: Array) -> Any:
+    """The unit of given parameters; ValueError where biases leave open which of the two it is."""
+    if unit is None and biases.any():
+        raise ValueError(
+            "unit must say which states the couplings and biases are of: unit='bernoulli' for 0 and 1, as "
+            "BoltzmannMachine learns them by default, or unit='spin' for -1 and +1. The same numbers mean different "
+            "distributions."
+        )
+    return "spin" if unit is None else unit
 
 
 class BoltzmannMachine(PairwiseDistribution, Learning):
@@ -128,7 +139,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
     Notes
     -----
-    The states have to be said, for on {0, 1} and {-1, +1} the same numbers J and b mean different laws. On spins and
+    On {0, 1} and {-1, +1} the same numbers J and b mean different distributions. The default of the class is bits;
+    :meth:`from_couplings` takes couplings without biases as those of spins, and asks for `unit` beside biases. On spins and
     without fields the couplings of a fitted machine can be compared with those of physics, at the inverse temperature
     one.
 
@@ -205,7 +217,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
     @classmethod
     def from_couplings(
-        cls, J: Any, intercept: Any = None, *, unit: Any = "spin", n_hidden: int = 0
+        cls, J: Any, intercept: Any = None, *, unit: Any = None, n_hidden: int = 0
     ) -> "BoltzmannMachine":
         """The machine that has given couplings and biases, without data: whatever a fitted one can do, it can.
 
@@ -215,8 +227,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
             Couplings: symmetric, zero on the diagonal. float32 is kept.
         intercept : array-like of shape (n_units,), default=None
             Biases b; zero if None.
-        unit : {"spin", "bernoulli"} or record, default="spin"
-            States of the units: -1 and +1, or 0 and 1.
+        unit : {"spin", "bernoulli"} or record, default=None
+            States of the units: -1 and +1, or 0 and 1. Needed where there are biases, which mean different
+            distributions for either; couplings alone are those of spins if None.
         n_hidden : int, default=0
             How many of the units are hidden: the last ones.
 
@@ -229,7 +242,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         ------
         ValueError
             If `J` is not square, finite, symmetric and zero on the diagonal, `intercept` does not fit it, `unit` has
-            other than two states, or `n_hidden` leaves no unit visible.
+            other than two states or is missing beside biases, or `n_hidden` leaves no unit visible.
 
         Notes
         -----
@@ -258,7 +271,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
             )
         intercept = np.zeros(len(couplings)) if intercept is None else np.array(intercept)
         biases = check_biases(intercept, "intercept", couplings)
-        machine = cls(n_hidden, unit=unit)
+        machine = cls(n_hidden, unit=_unit_of_given(unit, biases))
         machine.n_features_in_ = len(couplings) - n_hidden
         machine._model()  # says so if there is no such unit
         machine._keep_params(PairwiseParameters(couplings, biases))
