@@ -140,9 +140,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     Notes
     -----
     On {0, 1} and {-1, +1} the same numbers J and b mean different distributions. The default of the class is bits;
-    :meth:`from_couplings` takes couplings without biases as those of spins, and asks for `unit` beside biases. On spins and
-    without fields the couplings of a fitted machine can be compared with those of physics, at the inverse temperature
-    one.
+    :meth:`from_couplings` takes couplings without biases as those of spins, and asks for `unit` beside biases. On spins
+    and without fields the couplings of a fitted machine can be compared with those of physics, at the inverse
+    temperature one.
 
     References
     ----------

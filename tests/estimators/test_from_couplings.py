@@ -92,7 +92,7 @@ def test_parameters_of_a_fitted_machine_have_its_distribution_or_ask_for_the_uni
     X = np.random.default_rng(0).integers(0, 2, (200, 2))
     X = X if unit == "bernoulli" else 2 * X - 1
     fitted = BoltzmannMachine(unit=unit, gradient="maximum_likelihood").fit(X)
-    with pytest.raises(ValueError, match="unit='bernoulli' for 0 and 1.*unit='spin' for -1 and"):
+    with pytest.raises(ValueError, match=r"unit='bernoulli' for 0 and 1.*unit='spin' for -1 and"):
         BoltzmannMachine.from_couplings(fitted.couplings_, fitted.intercept_)
     again = BoltzmannMachine.from_couplings(fitted.couplings_, fitted.intercept_, unit=unit)
     np.testing.assert_allclose(again.log_likelihood(X), fitted.log_likelihood(X), rtol=1e-12)
