@@ -35,6 +35,13 @@ def fold(key: Key, number: int) -> Key:
     return Key(*counter.fold(key[0], key[1], number & 0xFFFFFFFF, number >> 32))
 
 
+def family(key: Key, first: int, count: int) -> np.ndarray:
+    """The keys number `first`, `first` + 1, ... of the family that `key` opens: (count, 2), int64."""
+    out = np.empty((count, 2), np.int64)
+    counter.family(key[0], key[1], first, out)
+    return out
+
+
 def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
     """Independent standard normal deviates of the given `shape` (rows, columns)."""
     out = np.empty(shape[0] * shape[1], dtype)

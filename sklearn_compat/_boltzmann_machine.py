@@ -12,7 +12,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ebm._batches import Rows
 from ebm._checks import Array, check_integer, resolve
-from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings
+from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings, in_dense
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._learning import Learning
@@ -57,9 +57,9 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     unit : {"bernoulli", "spin"} or record, default="bernoulli"
         States of the units, and of the data: 0 and 1, or -1 and +1.
 
-    mask : array-like of bool, shape (n_units, n_units), default=None
+    mask : {array-like, sparse matrix, graph} of bool, shape (n_units, n_units), default=None
         Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
-        ``lattice((8, 8)) > 0`` is one.
+        ``lattice((8, 8)) > 0`` is one, and a graph of networkx another.
 
     learning_rate : float, default=0.05
         Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
@@ -110,8 +110,10 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
     Attributes
     ----------
-    couplings_ : ndarray of shape (n_units, n_units)
-        J, where n_units = n_features + n_hidden.
+    couplings_ : ndarray or CSR array of shape (n_units, n_units)
+        J, where n_units = n_features + n_hidden. Sparse only where :meth:`from_couplings` was given few entries in a
+        sparse matrix, or somebody has set one; learning makes it dense. It may be edited in place or replaced: what is
+        new is checked at the next call.
 
     intercept_ : ndarray of shape (n_units,)
         Biases b: the fields that act on single units.
@@ -171,7 +173,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         **Learning._parameter_constraints,
         "n_hidden": [Interval(Integral, 0, None, closed="left")],
         "unit": [StrOptions(set(TWO_STATE)), RECORD],
-        "mask": ["array-like", None],
+        "mask": ["array-like", "sparse matrix", None],
         "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), RECORD],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
@@ -223,8 +225,10 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
 
         Parameters
         ----------
-        J : array-like of shape (n_units, n_units)
-            Couplings: symmetric, zero on the diagonal. float32 is kept.
+        J : {array-like, sparse matrix, graph} of shape (n_units, n_units)
+            Couplings: symmetric, zero on the diagonal. float32 is kept. Of a graph of networkx, whose nodes are the
+            units in its own order, they are the weights of the edges. A sparse matrix or graph of at least 64 units
+            with few edges is kept as a CSR array: work and memory are then in proportion to its entries.
         intercept : array-like of shape (n_units,), default=None
             Biases b; zero if None.
         unit : {"spin", "bernoulli"} or record, default=None
@@ -264,15 +268,16 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         """
         couplings = check_couplings(J, "J")
         check_integer(n_hidden, "n_hidden", 0)
-        if n_hidden >= len(couplings):
+        n_units = couplings.shape[0]
+        if n_hidden >= n_units:
             raise ValueError(
-                f"n_hidden must be less than the number of units, {len(couplings)}, or nothing is visible. "
+                f"n_hidden must be less than the number of units, {n_units}, or nothing is visible. "
                 f"Got {n_hidden}."
             )
-        intercept = np.zeros(len(couplings)) if intercept is None else np.array(intercept)
+        intercept = np.zeros(n_units) if intercept is None else np.array(intercept)
         biases = check_biases(intercept, "intercept", couplings)
         machine = cls(n_hidden, unit=_unit_of_given(unit, biases))
-        machine.n_features_in_ = len(couplings) - n_hidden
+        machine.n_features_in_ = n_units - n_hidden
         machine._model()  # says so if there is no such unit
         machine._keep_params(PairwiseParameters(couplings, biases))
         return machine
@@ -342,7 +347,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         X = self._check_data(X, go_on)
         weights, model = check_weights(sample_weight, X), self._model()
         warn_outside(model.visible, X)
-        start = self._params() if go_on else None
+        start = in_dense(self._params()) if go_on else None
         seed = draw_seed(self.random_state)
         rows = Rows(X, weights)
         told: list[Progress] = []

@@ -81,7 +81,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
     max_sweeps : int, default=300
         Sweeps (updates per unit) at most. From random states, 2000 units take up to about 80.
 
-    mask : float, array-like of bool of shape (n_features, n_features), or None, default=None
+    mask : float, {array-like, sparse matrix, graph} of bool of shape (n_features, n_features), or None, default=None
         Dilution: which pairs of units are joined, or the share of pairs that are, drawn at random; None joins all.
 
     thresholds : float, array-like of shape (n_features,), or None, default=None
@@ -159,7 +159,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         "update": [StrOptions(set(UPDATES))],
         "temperature": [Interval(Real, 0, None, closed="left")],
         "max_sweeps": [Interval(Integral, 1, None, closed="left")],
-        "mask": [Interval(Real, 0, 1, closed="right"), "array-like", None],
+        "mask": [Interval(Real, 0, 1, closed="right"), "array-like", "sparse matrix", None],
         "thresholds": [Real, "array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],

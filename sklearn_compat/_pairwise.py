@@ -6,8 +6,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from ebm._checked import once
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
+from ebm.energies.couplings import count_units
 from ebm.energies.pairwise import (
     Pairwise,
     PairwiseParameters,
@@ -44,7 +46,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        mask = check_mask(self.mask, self._n_visible + self.n_hidden)
+        mask = once(check_mask, self.mask, self._n_visible + self.n_hidden)
         return Pairwise(unit, self.n_hidden, mask)
 
     @property
@@ -53,18 +55,19 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         if hasattr(self, "n_features_in_"):
             return self.n_features_in_
         check_is_fitted(self, ["couplings_", "intercept_"])
-        return len(np.atleast_1d(self.couplings_)) - self.n_hidden
+        return count_units(self.couplings_) - self.n_hidden
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, ["couplings_", "intercept_"])
-        n_hidden = len(np.atleast_1d(self.couplings_)) - self._n_visible
+        n_hidden = count_units(self.couplings_) - self._n_visible
         if n_hidden >= 0 and n_hidden != self.n_hidden:
             raise ValueError(
                 f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
-        J = check_couplings(self.couplings_, "couplings_", self._n_visible + self.n_hidden)
+        n_units = self._n_visible + self.n_hidden
+        J = once(check_couplings, self.couplings_, "couplings_", n_units)
         return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
     # Energies and features

@@ -98,3 +98,11 @@ def words(key0, key1, counters, out):
         low, high = np.uint32(counters[i] & mask), np.uint32(counters[i] >> np.uint64(32))
         x0, x1 = threefry(key0, key1, low, high)
         out[i] = (np.uint64(x1) << np.uint64(32)) | np.uint64(x0)
+
+
+@jit
+def family(key0, key1, first, out):
+    """out[i] = the key number first + i of the family that the key opens: int64, (count, 2)."""
+    for i in range(out.shape[0]):
+        number = first + i
+        out[i, 0], out[i, 1] = fold(key0, key1, number & 0xFFFFFFFF, number >> 32)

@@ -22,6 +22,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ebm._checks import Array
+from ebm.energies.couplings import dense
 from ebm.units import TwoState
 
 # Units of the suffix: a row of 1024 states.
@@ -82,11 +83,11 @@ class Group(NamedTuple):
 
 def independent_units(J: Array) -> Array:
     """Mask of units no two of which are joined: the least joined one, the least joined of those left, and so on."""
-    joined = J != 0
-    chosen, left = np.zeros(len(J), bool), np.ones(len(J), bool)
+    joined = dense(J) != 0
+    chosen, left = np.zeros(len(joined), bool), np.ones(len(joined), bool)
     degree = joined.sum(axis=1)
     while left.any():
-        i = int(np.argmin(np.where(left, degree, len(J))))
+        i = int(np.argmin(np.where(left, degree, len(joined))))
         chosen[i] = True
         gone = left & joined[i]
         gone[i] = True
@@ -104,6 +105,7 @@ def all_states(unit: TwoState, n_units: int) -> Array:
 
 def group(unit: TwoState, J: Array, beta: float, limit: int, name: str) -> Group:
     """Prepare units of the couplings `J`, called `name`; ValueError if more than `limit` have to be enumerated."""
+    J = dense(J)
     rest = independent_units(J)
     if len(J) <= limit and np.count_nonzero(rest) < WORTHWHILE:
         rest[:] = False

@@ -15,8 +15,16 @@ from zlib import crc32
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.symmetry import absolute_sums
+from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, normal
+from ebm.energies.couplings import (
+    count_units,
+    dense,
+    is_sparse,
+    largest_sums,
+    pays_sparse,
+    unwrapped,
+)
 from ebm.units import Bounds, TwoState
 
 
@@ -25,8 +33,9 @@ class PairwiseParameters(NamedTuple):
 
     Attributes
     ----------
-    J : ndarray of shape (n_units, n_units)
-        Couplings: symmetric, zero on the diagonal. Every pair stands there twice, and so does its gradient.
+    J : ndarray or CSR array of shape (n_units, n_units)
+        Couplings: symmetric, zero on the diagonal. Every pair stands there twice, and so does its gradient, which is
+        always dense.
     bias : ndarray of shape (n_units,)
         b.
     """
@@ -78,7 +87,7 @@ class Pairwise:
 
     def n_weights(self, params: PairwiseParameters) -> int:
         """How many numbers, the first of the flat vector, are weights: penalties are for them."""
-        return params.J.size
+        return len(params.bias) ** 2
 
     def columns(self, params: PairwiseParameters) -> tuple[Array, ...]:
         """None: a coupling is not of one unit alone."""
@@ -109,7 +118,7 @@ class Pairwise:
 
     def pack(self, params: PairwiseParameters) -> Array:
         """A new flat vector with the values of `params`."""
-        return np.concatenate([params.J.ravel(), params.bias])
+        return np.concatenate([dense(params.J).ravel(), params.bias])
 
     def initial(
         self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
@@ -142,7 +151,8 @@ class Pairwise:
 
     def inputs(self, params: PairwiseParameters, s: Array) -> Array:
         """The fields J s: (rows, n_units) -> (rows, n_units)."""
-        return s @ params.J
+        fields: Array = s @ params.J
+        return fields
 
     def energy(self, params: PairwiseParameters, s: Array) -> Array:
         """E(s) per row: (rows, n_units) -> (rows,) in double precision."""
@@ -164,7 +174,12 @@ class Pairwise:
     def hidden_are_independent(self, params: PairwiseParameters) -> bool:
         """Whether no two hidden units are joined, so that they are independent given the visible ones."""
         n = len(params.bias) - self.n_hidden
-        return not params.J[n:, n:].any()
+        return not np.any(dense(params.J[n:, n:]))
+
+
+def in_dense(params: PairwiseParameters) -> PairwiseParameters:
+    """The same parameters with couplings that are no sparse matrix."""
+    return PairwiseParameters(dense(params.J), params.bias)
 
 
 # Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a
@@ -174,7 +189,7 @@ ROUNDING = 8.0
 
 def field_rounding(params: PairwiseParameters) -> Array:
     """Fields (n_units,), bias included, below which rounding may have decided the sign."""
-    scale = absolute_sums(params.J) + np.abs(params.bias)
+    scale = largest_sums(params.J) + np.abs(params.bias)
     small: Array = (ROUNDING * np.finfo(params.J.dtype).eps * scale).astype(params.J.dtype)
     return small
 
@@ -187,45 +202,80 @@ def finite_beta(params: PairwiseParameters, beta: float) -> float:
     """`beta`, or the largest inverse temperature at which no unit's input overflows, where all are saturated."""
     if beta <= COLD:
         return float(beta)
-    scale = float((absolute_sums(params.J) + np.abs(params.bias)).max(initial=0))
+    scale = float((largest_sums(params.J) + np.abs(params.bias)).max(initial=0))
     return min(float(beta), float(np.finfo(params.J.dtype).max) / (8 * max(1.0, scale)))
 
 
-def check_couplings(J: Any, argument: str, n_units: int | None = None) -> Array:
-    """A C-contiguous float copy of `J`, symmetric to the last bit.
+def check_couplings(
+    J: Any, argument: str, n_units: int | None = None, symmetric: bool = True
+) -> Any:
+    """A C-contiguous float copy of `J`, symmetric to the last bit; a CSR array where `J` is one and that is faster.
 
-    ValueError unless `J` is square, finite, symmetric but for rounding, and zero on its diagonal.
+    Parameters
+    ----------
+    J : array-like, data frame, sparse matrix or networkx graph
+        A graph's nodes are the units, in its own order, and its edges' weights the couplings.
+    argument : str
+        The name of `J` in messages.
+    n_units : int, optional
+        How many units there have to be.
+    symmetric : bool
+        Whether opposite entries have to be equal, but for rounding.
+
+    Returns
+    -------
+    ndarray or csr_array of shape (n_units, n_units)
+
+    Raises
+    ------
+    ValueError
+        Unless `J` is square, finite, symmetric if that is asked for, and zero on its diagonal.
     """
-    given = np.asarray(J)
+    given: Any = unwrapped(J, argument)
     dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
-    couplings: Array = np.array(given, dtype, order="C")
-    n = len(np.atleast_1d(couplings)) if n_units is None else n_units
+    couplings: Any = given.astype(dtype) if is_sparse(given) else np.array(given, dtype, order="C")
+    n = count_units(couplings) if n_units is None else n_units
     if couplings.shape != (n, n):
         raise ValueError(f"{argument} must have the shape ({n}, {n}). Got {couplings.shape}.")
-    if not np.isfinite(couplings).all():
+    if is_sparse(couplings):
+        couplings.sum_duplicates()
+        couplings.eliminate_zeros()
+        if not pays_sparse(n, couplings.nnz):
+            couplings = dense(couplings)
+    values = couplings.data if is_sparse(couplings) else couplings
+    if not np.isfinite(values).all():
         raise ValueError(f"{argument} holds NaN or infinite values.")
-    worst = np.abs(couplings - couplings.T).max(initial=0)
-    if worst > 1e-6 * np.abs(couplings).max(initial=0):
-        raise ValueError(
-            f"{argument} must be symmetric; two opposite entries differ by {worst:g}. "
-            f"({argument} + {argument}.T) / 2 is symmetric."
-        )
+    if symmetric:
+        couplings = _symmetric(couplings, argument)
     if couplings.diagonal().any():
         raise ValueError(
             f"{argument} must be zero on the diagonal: no unit is joined to itself. "
             f"numpy.fill_diagonal({argument}, 0) makes it so."
         )
-    if worst:  # else no energy is sure to fall at zero temperature, and descent need not end
-        couplings = (couplings + couplings.T) / 2
     return couplings
+
+
+def _symmetric(J: Any, argument: str) -> Any:
+    """`J` if it is symmetric but for rounding, without that; ValueError if it is not."""
+    if not is_sparse(J) and is_symmetric(J):
+        return J
+    worst = abs(J - J.T).max() if J.shape[0] else 0
+    if worst > 1e-6 * abs(J).max():
+        raise ValueError(
+            f"{argument} must be symmetric; two opposite entries differ by {worst:g}. "
+            f"({argument} + {argument}.T) / 2 is symmetric."
+        )
+    if worst:  # else no energy is sure to fall at zero temperature, and descent need not end
+        return type(J)((J + J.T) / 2) if is_sparse(J) else (J + J.T) / 2
+    return J
 
 
 def check_biases(bias: Any, argument: str, J: Array) -> Array:
     """`bias` for the units that the couplings `J` join, in their dtype; ValueError for anything else."""
     biases: Array = np.ascontiguousarray(bias, J.dtype)
-    if biases.shape != (len(J),):
+    if biases.shape != (J.shape[0],):
         raise ValueError(
-            f"{argument} must have the shape ({len(J)},), as the couplings say. Got {np.shape(bias)}."
+            f"{argument} must have the shape ({J.shape[0]},), as the couplings say. Got {np.shape(bias)}."
         )
     if not np.isfinite(biases).all():
         raise ValueError(f"{argument} holds NaN or infinite values.")
@@ -236,7 +286,8 @@ def check_mask(mask: Any, n_units: int) -> Array | None:
     """A symmetric boolean matrix (n_units, n_units) of false diagonal, or None; ValueError for anything else."""
     if mask is None:
         return None
-    values = np.asarray(mask)
+    given = unwrapped(mask, "mask", weight=None)
+    values = dense(given) if is_sparse(given) else given
     if values.shape != (n_units, n_units) or not np.isin(values, (0, 1)).all():
         raise ValueError(
             f"mask must hold true and false for every pair of {n_units} units, visible and hidden: the shape "

@@ -9,8 +9,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.sweeps import HEAT_BATH, sweep
+from ebm._kernels.sweeps import HEAT_BATH
 from ebm._random import Key, fold, stream
+from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.path import PILOT_CHAINS, PILOT_STEPS, Path, base_of, path_to
 
@@ -26,7 +27,7 @@ class PairwisePath(Path):
     """The path to a pairwise model from independent units with the biases `base` (n_units,)."""
 
     def __init__(self, model: Pairwise, params: PairwiseParameters, base: Array) -> None:
-        self._model, self._params = model, params
+        self._model, self._params = model, params._replace(J=fastest(params.J))
         self._base = base.astype(params.bias.dtype)
         self._order = np.arange(len(base))
         nothing = np.zeros((1, len(base)), params.bias.dtype)
@@ -80,7 +81,7 @@ class PairwisePath(Path):
 
 def swept(
     model: Pairwise,
-    J: Array,
+    J: Any,
     law: tuple[Array, Array],
     s: Array,
     order: Array,
@@ -91,16 +92,18 @@ def swept(
     """The states `s` (rows, n_units), not modified, after one visit to each of the units `order`.
 
     `law` holds the gains (groups,) of the fields and the biases (groups, n_units) of the groups to which the rows
-    belong in equal shares (:func:`ebm._kernels.sweeps.sweep`). Known (not NaN) entries of `given` (rows, n_units) stay.
+    belong in equal shares (:func:`ebm._kernels.sweeps.sweep`). `J` is as :func:`ebm.energies.couplings.fastest` gives
+    it. Known (not NaN) entries of `given` (rows, n_units) stay.
     """
-    states = np.array(s.T, J.dtype, order="C")
+    dtype = law[0].dtype
+    states = np.array(s.T, dtype, order="C")
     free = np.zeros((0, 0), bool)
     if given is not None:
         free = np.ascontiguousarray(np.isnan(given).T)
         np.copyto(states, given.T, where=~free)
     low, high = model.unit.states or ()
-    moved = np.zeros(len(s), J.dtype)
-    sweep(J, (*law, low, high), HEAT_BATH, states, order, free, (*key, first_row), moved)
+    moved = np.zeros(len(s), dtype)
+    visit(J, (*law, low, high), HEAT_BATH, states, order, free, (*key, first_row), moved)
     out = np.ascontiguousarray(states.T)
     if given is not None:
         np.copyto(out, given, where=~np.isnan(given))  # with the signs of zeros
@@ -127,8 +130,8 @@ def _pilot_base(model: Pairwise, params: PairwiseParameters) -> Array:
     undecided = model.own(np.zeros_like(params.bias))
     nothing = np.zeros((n_rows, len(params.bias)), params.bias.dtype)
     s = model.unit.sample(undecided, nothing, fold(key, 0))
-    law = np.ones(1, params.J.dtype), params.bias[np.newaxis]
+    law, J = (np.ones(1, params.J.dtype), params.bias[np.newaxis]), fastest(params.J)
     for step in range(PILOT_STEPS):
-        s = swept(model, params.J, law, s, np.arange(len(s.T)), fold(key, step + 1))
+        s = swept(model, J, law, s, np.arange(len(s.T)), fold(key, step + 1))
     bias: Array = model.unit.initial(s.mean(axis=0), s.var(axis=0), n_rows).bias
     return bias

@@ -15,7 +15,8 @@ import numpy as np
 from scipy.special import xlogy
 
 from ebm._checks import Array
-from ebm._kernels.sweeps import MEAN, sweep
+from ebm._kernels.sweeps import MEAN
+from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 
 
@@ -47,9 +48,10 @@ def pairwise_mean_field(
     law = np.array([beta], dtype), (dtype.type(beta) * params.bias)[np.newaxis], low, high
     enough = tol * (high - low) * max(len(units), 1)
     free, left, sweeps = np.zeros((0, 0), bool), np.arange(len(m)), 0
+    J = fastest(params.J)
     while sweeps < n_sweeps and left.size:
         rows, moved = np.ascontiguousarray(means[:, left]), np.zeros(left.size, dtype)
-        sweep(params.J, law, MEAN, rows, units, free, (0, 0, 0), moved)
+        visit(J, law, MEAN, rows, units, free, (0, 0, 0), moved)
         means[:, left] = rows
         left = left[moved > enough]
         sweeps += 1

@@ -18,14 +18,17 @@ that field is zero, a random bit of the key decides, the same for all probes, so
 which probes are recalled together.
 """
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
-from ebm._kernels.sweeps import HEAT_BATH, descend, sweep
+from ebm._kernels.sparse_sweeps import sparse_descend
+from ebm._kernels.sweeps import HEAT_BATH, descend
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, choices, fold, permutation, uniform
+from ebm.energies.couplings import fastest, is_sparse, neighbour_lists, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
@@ -114,6 +117,7 @@ def recall(
     check_real(temperature, "temperature")
     check_integer(max_sweeps, "max_sweeps")
     _check_probes(model, params, probes)
+    params = params._replace(J=fastest(params.J))
     dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
     states = _complete(dynamics, probes, fold(key, TIES))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
@@ -189,7 +193,7 @@ class _Dynamics(NamedTuple):
         columns = np.array(s.T, order="C")
         order = visits(self.update, len(bias), fold(key, 0))
         held, draw = np.ascontiguousarray(free.T), (*fold(key, 1), 0)
-        sweep(J, law, HEAT_BATH, columns, order, held, draw, np.zeros(len(s), J.dtype))
+        visit(J, law, HEAT_BATH, columns, order, held, draw, np.zeros(len(s), J.dtype))
         return np.ascontiguousarray(columns.T)
 
 
@@ -231,8 +235,7 @@ def _descend(
     a field than into its sum, they are summed anew before it is said that nothing moves.
     """
     n_sweeps, settled = np.zeros(len(states), np.int64), np.zeros(len(states), bool)
-    J, n_units = dynamics.params.J, states.shape[1]
-    influence = J if is_symmetric(J) else np.ascontiguousarray(J.T)
+    n_units, (influence, flip_by_flip) = states.shape[1], _influence(dynamics.params.J)
     law = (dynamics.zero, *dynamics.states)
     fields, path = dynamics.fields(states), [states.copy()]
     since = np.zeros(len(states), np.int64)  # flips since the sum
@@ -247,7 +250,7 @@ def _descend(
         s, f, mobile = states[left], fields[left], free[left] if free.size else free
         flips = np.zeros(len(left), np.int64)
         order = visits(dynamics.update, n_units, fold(fold(key, t), 0))
-        descend(influence, law, s, f, order, mobile, flips)
+        flip_by_flip(influence, law, s, f, order, mobile, flips)
         states[left], fields[left] = s, f
         n_sweeps[left[flips > 0]] = t + 1
         since[left] += flips
@@ -261,6 +264,13 @@ def _descend(
     energies = dynamics.energies(states, fields)
     ends = Recall(states, energies, n_sweeps, converged, np.zeros(len(states), bool))
     return _traced(dynamics, ends, path) if trace else ends
+
+
+def _influence(J: Any) -> tuple[Any, Callable[..., None]]:
+    """What each unit does to the others, the columns of `J`, and the kernel that takes them so."""
+    if is_sparse(J):
+        return neighbour_lists(J.T.tocsr()), sparse_descend
+    return (J if is_symmetric(J) else np.ascontiguousarray(J.T)), descend
 
 
 def _walk(

@@ -10,6 +10,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
+from ebm.energies.couplings import dense
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_path import PairwisePath
 from ebm.energies.pairwise_sums import visible_energy
@@ -28,7 +29,7 @@ def annealed_free_energy(
     """F(v) and its standard error for each row of `v` (rows, n_visible): two arrays (rows,) in double precision."""
     n, schedule = v.shape[1], temperatures("sigmoid", N_TEMPERATURES)
     hidden = Pairwise(model.unit)
-    J = np.ascontiguousarray(params.J[n:, n:])
+    J = np.ascontiguousarray(dense(params.J[n:, n:]))
     fields, means = model.given_visible(params, v), completed(model, params, v)[:, n:]
     values, errors = np.empty(len(v)), np.empty(len(v))
     for row, (field, mean) in enumerate(zip(fields, means, strict=True)):

@@ -16,23 +16,26 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
+from ebm.energies.couplings import dense, is_sparse
+from ebm.energies.groups import independent_units, log_sums
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
-    hidden_summation,
+    MAX_HIDDEN,
+    hidden_group,
     in_double,
-    is_summed_at_once,
     pairwise_free_energy,
     pairwise_log_partition,
 )
-from ebm.energies.summation import A_ROW, can_sum
 from ebm.inference.pairwise_mean_field import mean_field_log_sums
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.clamped import annealed_free_energy
 from ebm.likelihood.exact import exact_log_partition
 from ebm.likelihood.free_energy import estimated_free_energy, free_energy
-from ebm.likelihood.partition import can_be_exact
+from ebm.likelihood.partition import MAX_UNASKED, can_be_exact
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 
+# Units of a sparse matrix up to which it is found out whether few of them have to be enumerated.
+MOST_EXAMINED = 5000
 # Numbers in a block of rows: 2 MB.
 BLOCK_NUMBERS = 1 << 18
 
@@ -89,16 +92,16 @@ def _hidden_sums(
 ) -> Callable[[Array], Array]:
     """The function from fields (rows, n_hidden) to log sum_h exp(-beta E(h)): exact, or the bound of mean field."""
     if can_sum_out(model, params):
-        return hidden_summation(model, params, beta).log_sums
+        return partial(log_sums, hidden_group(model, params, beta))
     n = len(params.bias) - model.n_hidden
-    J, hidden = np.ascontiguousarray(params.J[n:, n:]), Pairwise(model.unit)
+    J, hidden = np.ascontiguousarray(dense(params.J[n:, n:])), Pairwise(model.unit)
     return partial(mean_field_log_sums, hidden, J, beta)
 
 
 def can_sum_out(model: Pairwise, params: PairwiseParameters) -> bool:
-    """Whether free energies are exact: few enough hidden units have to be enumerated, or their couplings are sparse."""
+    """Whether few enough hidden units have to be enumerated for exact free energies."""
     n = len(params.bias) - model.n_hidden
-    return can_sum(params.J[n:, n:], A_ROW)
+    return int(np.count_nonzero(~independent_units(params.J[n:, n:]))) <= MAX_HIDDEN
 
 
 def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) -> Array:
@@ -109,9 +112,9 @@ def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) 
     gain = beta * step * (v @ params.J[:n, :n] + params.bias[:n])
     if model.n_hidden:
         sums, fields = _hidden_sums(model, params, beta), model.given_visible(params, v)
-        before = sums(fields)
+        before, across = sums(fields), dense(params.J[:n, n:])
         for i in range(n):
-            gain[:, i] += sums(fields + step[:, i, np.newaxis] * params.J[i, n:]) - before
+            gain[:, i] += sums(fields + step[:, i, np.newaxis] * across[i]) - before
     scores: Array = -np.logaddexp(0, gain).sum(axis=1)
     return scores
 
@@ -144,4 +147,6 @@ def _(
 
 @can_be_exact.register
 def _(model: Pairwise, params: PairwiseParameters) -> bool:
-    return is_summed_at_once(model, params)
+    if is_sparse(params.J) and len(params.bias) > MOST_EXAMINED:
+        return False
+    return int(np.count_nonzero(~independent_units(params.J))) <= MAX_UNASKED

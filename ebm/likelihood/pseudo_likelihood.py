@@ -19,7 +19,7 @@ from ebm._kernels.flips import LOG_LARGEST, flip_scores, flip_tables
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
-from ebm.units import Bernoulli, Gaussian, OneHot, Unit
+from ebm.units import Bernoulli, Gaussian, OneHot
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -33,8 +33,7 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 def pseudo_log_likelihood(model: Any, params: Any, v: Array) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
-    Exact for visible units of two states, one-hot groups, and Gaussian units over two-state or Gaussian ones; TypeError
-    for all others. Deterministic. Costs one free energy of the whole model per visible unit.
+    Exact for every pair of unit types; deterministic. Costs one free energy of the whole model per visible unit.
     """
     raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
 
@@ -43,22 +42,13 @@ def pseudo_log_likelihood(model: Any, params: Any, v: Array) -> Array:
 def _(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
     params = in_double(params)
     v = v.astype(np.float64)
+    if isinstance(model.visible, Gaussian):
+        if isinstance(model.hidden, Gaussian):
+            return _gaussian_pair(params, v)
+        return _gaussian_visible(model, params, v)
     if isinstance(model.visible, OneHot):
         return _grouped_visible(model, params, v)
-    if _has_two_states(model.visible):
-        return _flipped_visible(model, params, v, v.shape[1])
-    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
-        return _gaussian_pair(params, v)
-    if isinstance(model.visible, Gaussian) and _has_two_states(model.hidden):
-        return _gaussian_visible(model, params, v)
-    raise TypeError(
-        f"There is no pseudo-likelihood of {type(model.visible).__name__} visible units with "
-        f"{type(model.hidden).__name__} hidden units. Use the likelihood instead, such as method='ais'."
-    )
-
-
-def _has_two_states(unit: Unit) -> bool:
-    return unit.states is not None and len(unit.states) == 2
+    return _flipped_visible(model, params, v, v.shape[1])
 
 
 def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Array, n: int) -> Array:

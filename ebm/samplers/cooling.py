@@ -13,11 +13,12 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.sweeps import THRESHOLD, sweep
+from ebm._kernels.sweeps import THRESHOLD
 from ebm._random import Key, fold
+from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 from ebm.samplers.base import clamp
-from ebm.samplers.gibbs import gibbs, visited
+from ebm.samplers.gibbs import ORDER, sweep_at, visited
 
 
 class Cooled(NamedTuple):
@@ -54,8 +55,10 @@ def cool(
     -------
     Cooled
     """
-    for t, beta in enumerate(betas):
-        s = gibbs(model, params, s, fold(key, t), 1, beta=float(beta), given=given, visit="random")
+    betas = np.asarray(betas, np.float64)
+    keys = [fold(key, t) for t in range(len(betas))]
+    draws, orders = (np.array([fold(k, n) for k in keys]).reshape(-1, 2) for n in (0, ORDER))
+    s = sweep_at(model, params, s, betas, (draws, orders), given, "random")
     s = _quench(model, params, clamp(s, given), given)
     energies = model.energy(params, s)
     if given is not None and not np.array_equal(given[1:], given[:-1], equal_nan=True):
@@ -71,7 +74,8 @@ def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array 
     low, high = model.unit.states or ()
     law = np.ones(1, dtype), np.stack([params.bias, field_rounding(params)]), low, high
     units, moved = visited(params, given), np.ones(len(s), dtype)
+    J = fastest(params.J)
     while moved.any():  # every move lowers the energy: there are finitely many
         moved[:] = 0
-        sweep(params.J, law, THRESHOLD, states, units, free, (0, 0, 0), moved)
+        visit(J, law, THRESHOLD, states, units, free, (0, 0, 0), moved)
     return clamp(np.ascontiguousarray(states.T), given)

@@ -16,14 +16,19 @@ over, so that the others are sampled from their law given those values.
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, choices, fold, permutation
+from ebm._kernels.sparse_sweeps import sparse_sweeps
+from ebm._kernels.sweeps import HEAT_BATH
+from ebm._random import Key, choices, family, fold, permutation
+from ebm.energies.couplings import NO_ENERGIES, fastest, is_sparse, neighbour_lists
+from ebm.energies.couplings import visit as one_sweep
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
-from ebm.energies.pairwise_path import swept
 from ebm.samplers.base import clamp, conditional_mean, walk
 
 VISITS = ("cyclic", "random", "glauber")
 # Numbers of the draws that say in which order: beyond those of the states.
 ORDER = 1 << 40
+# Visits of one compiled call; between two of them the user can interrupt.
+CALL_VISITS = 1 << 18
 
 
 def gibbs(
@@ -63,17 +68,93 @@ def gibbs(
     -------
     ndarray of shape (chains, n_units)
     """
-    units = visited(params, given)
-    dtype = params.J.dtype
-    gain = dtype.type(finite_beta(params, beta))
-    law = np.array([gain]), (gain * params.bias)[np.newaxis]
-    s = clamp(s, given)
-    for t in range(n_sweeps):
-        order = visits(units, visit, fold(key, ORDER + t))
-        s = swept(model, params.J, law, s, order, fold(key, t), given=given)
-        if trace is not None:
-            trace[:, t] = beta * model.energy(params, s)
+    keys = family(key, 0, n_sweeps), family(key, ORDER, n_sweeps)
+    s = sweep_at(model, params, s, np.full(n_sweeps, float(beta)), keys, given, visit, trace)
+    if trace is not None:
+        trace *= beta
     return s
+
+
+def sweep_at(
+    model: Pairwise,
+    params: PairwiseParameters,
+    s: Array,
+    betas: Array,
+    keys: tuple[Array, Array],
+    given: Array | None = None,
+    visit: str = "cyclic",
+    energies: Array | None = None,
+) -> Array:
+    """One sweep at each of the inverse temperatures `betas` (n_sweeps,).
+
+    `keys` are two times (n_sweeps, 2): sweep t draws from ``keys[0][t]``, and the order of its visits from
+    ``keys[1][t]``. `energies` (chains, n_sweeps) is filled with E(s) after each sweep; the rest as in :func:`gibbs`.
+    """
+    params, units = params._replace(J=fastest(params.J)), visited(params, given)
+    s, dtype = clamp(s, given), params.J.dtype
+    states = np.array(s.T, dtype, order="C")
+    free = np.zeros((0, 0), bool) if given is None else np.ascontiguousarray(np.isnan(given).T)
+    gains = np.minimum(betas, finite_beta(params, betas.max(initial=0))).astype(dtype)
+    walk_some = _sparse_sweeps if is_sparse(params.J) else _dense_sweeps
+    step = max(1, CALL_VISITS // max(1, len(units)))
+    for start in range(0, len(betas), step):
+        some = slice(start, start + step)
+        orders = _orders(units, visit, keys[1][some])
+        out = None if energies is None else energies[:, some]
+        walk_some(model, params, states, (gains[some], free), orders, keys[0][some], out)
+    out = np.ascontiguousarray(states.T)
+    if given is not None:
+        np.copyto(out, given, where=~np.isnan(given))  # with the signs of zeros
+    return out
+
+
+def _orders(units: Array, visit: str, keys: Array) -> Array:
+    """The order of each sweep (n_sweeps, n_visits), or one for all."""
+    if visit == "cyclic":
+        return units[np.newaxis]
+    return np.stack([visits(units, visit, Key(*map(int, key))) for key in keys])
+
+
+def _sparse_sweeps(
+    model: Pairwise,
+    params: PairwiseParameters,
+    states: Array,
+    conditions: tuple[Array, Array],
+    orders: Array,
+    keys: Array,
+    energies: Array | None,
+) -> None:
+    """All sweeps in one call."""
+    (gains, free), (low, high) = conditions, model.unit.states or ()
+    same = bool((gains == gains[0]).all())  # then one law stands for all
+    gains = gains[: 1 if same else len(gains), np.newaxis]
+    law = gains, gains[:, :, np.newaxis] * params.bias, low, high
+    out = NO_ENERGIES if energies is None else np.empty(energies.T.shape)
+    moved = np.zeros(states.shape[1], states.dtype)
+    lists, measured = neighbour_lists(params.J), (params.bias, out)
+    sparse_sweeps(lists, law, HEAT_BATH, states, orders, free, (keys, 0), moved, measured)
+    if energies is not None:
+        energies[:] = out.T
+
+
+def _dense_sweeps(
+    model: Pairwise,
+    params: PairwiseParameters,
+    states: Array,
+    conditions: tuple[Array, Array],
+    orders: Array,
+    keys: Array,
+    energies: Array | None,
+) -> None:
+    """Sweep after sweep, with matrix products in between."""
+    (gains, free), (low, high) = conditions, model.unit.states or ()
+    moved = np.zeros(states.shape[1], states.dtype)
+    for t, (word0, word1) in enumerate(keys.tolist()):
+        law = gains[t : t + 1], (gains[t] * params.bias)[np.newaxis], low, high
+        order = orders[min(t, len(orders) - 1)]
+        one_sweep(params.J, law, HEAT_BATH, states, order, free, (word0, word1, 0), moved)
+        if energies is not None:
+            energies[:, t] = model.energy(params, np.ascontiguousarray(states.T))
 
 
 @walk.register

@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ebm._checked import once
 from ebm._checks import Array, Record
 from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask, field_rounding
 from ebm.storage.patterns import as_patterns, collapse, find
@@ -219,16 +220,11 @@ def share_of_unstable_bits(params: PairwiseParameters, patterns: Array) -> float
 
 
 def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:
-    """Couplings and biases of one dtype, in new arrays; ValueError if they are not what they should be."""
-    if symmetric:
-        couplings = check_couplings(J, "couplings_", n_units)
-    else:
-        couplings = np.array(J, order="C")
-        if couplings.shape != (n_units, n_units):
-            raise ValueError(
-                f"couplings_ must have the shape ({n_units}, {n_units}). Got {couplings.shape}."
-            )
-        check_couplings(couplings + couplings.T, "couplings_", n_units)
+    """Couplings and biases of one dtype; ValueError if they are not what they should be.
+
+    Couplings are looked at once, and not copied where that is not needed (:func:`ebm._checked.once`).
+    """
+    couplings = once(check_couplings, J, "couplings_", n_units, symmetric)
     biases = np.array(bias, couplings.dtype)
     if biases.shape != (n_units,) or not np.isfinite(biases).all():
         raise ValueError(

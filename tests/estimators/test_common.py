@@ -93,7 +93,7 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ probes:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Perceptron found no:sklearn.exceptions.ConvergenceWarning")
 # Rows of few and random data: what of training does not come to its end, does not matter here.
-@pytest.mark.filterwarnings("ignore:MLP.* Not converged:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:MLP.* not converged:sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
