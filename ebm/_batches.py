@@ -6,23 +6,24 @@ is left. The order of an epoch is that of random priorities, each a function of 
 which they are stored, nor on whether equal rows are repeated or weighted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.fingerprints import fingerprints
+from ebm._kernels.fingerprints import fingerprints, sparse_fingerprints
 from ebm._random import Key, fold, words
+from ebm._sparse import SparseRows, canonical, is_thin, sparse_rows, with_data
+from ebm._sparse import blocks as blocks
+from ebm._sparse import dense as dense
 
 # Odd multiplier that sets targets off from features.
 TARGETS = np.uint64(0xA54FF53A5F1D36F1)
 # The same for what rows are drawn from, and the number of the keys of these draws within an epoch's key.
 SOURCE = np.uint64(0x510E527FADE682D1)
 DRAWS = 1 << 32
-# Dense rows handled at a time where the whole of X must be passed over: about 2 MB of float64.
-BLOCK_NUMBERS = 1 << 18
 
 
 class Rows:
@@ -39,7 +40,7 @@ class Rows:
         targets: Array | None = None,
         shuffle: bool = True,
     ) -> None:
-        self._X, self._targets, self._shuffle = X, targets, shuffle
+        self._X, self._targets, self._shuffle = canonical(X), targets, shuffle
         self._weights = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
         self._weighted = weights is not None and not np.array_equal(
             self._weights, np.floor(self._weights)
@@ -67,6 +68,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self._copies[0])
+
+    @property
+    def is_thin(self) -> bool:
+        """Whether the features are sparse enough for :meth:`take_sparse`."""
+        return is_thin(self._X)
 
     @property
     def dtype(self) -> Any:
@@ -118,6 +124,12 @@ class Rows:
         """Write the rows of an epoch's `order` from place `first` on to `out` (rows, columns)."""
         self.gather(order[first : first + len(out)], out)
 
+    def take_sparse(self, order: Array, first: int, count: int, dtype: Any) -> SparseRows:
+        """The same rows of CSR data, `count` of them, as they are stored."""
+        index = order[first : first + count]
+        targets = None if self._targets is None else self._targets[index]
+        return sparse_rows(self._X[index], dtype, targets)
+
     def gather(self, index: Array, out: Array) -> None:
         """Write the rows `index` to `out` (len(index), columns)."""
         n_own = self._X.shape[1]
@@ -138,6 +150,9 @@ class Rows:
 
     def mean(self) -> Array:
         """Weighted mean of each feature, in double precision."""
+        if self.is_thin:
+            mean: Array = (self._X.T @ self._weights) / self.total_weight
+            return mean
         total = np.zeros(self._X.shape[1])
         for start, block in blocks(self._X):
             total += self._weights[start : start + len(block)].astype(block.dtype) @ block
@@ -145,10 +160,20 @@ class Rows:
 
     def variance(self, mean: Array) -> Array:
         """Weighted variance of each feature around its `mean`, in double precision."""
+        if self.is_thin:
+            return self._sparse_variance(mean)
         total = np.zeros(self._X.shape[1])
         for start, block in blocks(self._X):
             total += self._weights[start : start + len(block)] @ (block - mean) ** 2
         return total / self.total_weight
+
+    def _sparse_variance(self, mean: Array) -> Array:
+        """The squares of the entries' deviations, and that of a zero for all that are none."""
+        X = self._X.astype(np.float64)
+        present = with_data(X, np.ones(len(X.data))).T @ self._weights
+        squares = with_data(X, (X.data - mean[X.indices]) ** 2).T @ self._weights
+        variance: Array = (squares + (self.total_weight - present) * mean**2) / self.total_weight
+        return variance
 
 
 # Rows of data, a key and the place of the first of them in the epoch -> draws (rows, features).
@@ -176,6 +201,11 @@ class Redrawn(Rows):
         self._source, self._draw = Rows(source), draw
         self._key = Key(0, 0)
 
+    @property
+    def is_thin(self) -> bool:
+        """Draws are dense."""
+        return False
+
     def _fingerprints(self) -> Array:
         return super()._fingerprints() + SOURCE * self._source._fingerprints()
 
@@ -196,22 +226,14 @@ class Redrawn(Rows):
 def row_fingerprints(X: Any) -> Array:
     """A 64-bit number for the content of each row of `X` (dense or CSR), in single precision: (rows,), uint64."""
     content = np.empty(X.shape[0], np.uint64)
+    if is_thin(X):
+        rows = sparse_rows(canonical(X), X.dtype)
+        with np.errstate(over="ignore"):
+            single = np.require(rows.data, np.float32, ["C", "W"])
+        sparse_fingerprints(rows.indptr, rows.indices, single.view(np.uint32), content)
+        return content
     for start, block in blocks(X):
         with np.errstate(over="ignore"):
             single = np.require(block, np.float32, ["C", "W"])
         fingerprints(single.view(np.uint32), content[start : start + len(block)])
     return content
-
-
-def blocks(X: Any) -> Iterator[tuple[int, Array]]:
-    """Number of the first row, and the rows, of consecutive dense blocks of `X`; a float array is not copied."""
-    step = max(1, BLOCK_NUMBERS // max(1, X.shape[1]))
-    for start in range(0, X.shape[0], step):
-        block = X[start : start + step]
-        yield start, dense(block)
-
-
-def dense(X: Any) -> Array:
-    """`X` as a dense array; the same object if it is one."""
-    rows: Array = X.toarray() if hasattr(X, "toarray") else X
-    return rows

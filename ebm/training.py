@@ -23,6 +23,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
+from ebm._sparse import canonical, dense, is_thin, sparse_rows
 from ebm._state import Plan, State, begin, continued, load, resume, save, seed_of, start
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.layered import BeliefNetwork
@@ -69,6 +70,9 @@ class Learner:
         self._frozen = frozen(state.model, views)
         self._key = stream(plan.seed, "negative")
         self._plain = not scaled(state.model, views)
+        # What the visible units are measured from is taken from every entry; the penalty of activity is for dense rows.
+        held = plan.regularization.sparsity_target is not None or state.origin is not None
+        self.takes_sparse = self._estimate.takes_sparse and not held
         self._measured: dict[str, list[tuple[float, int]]] = {}
         self.where = ""
 
@@ -77,7 +81,7 @@ class Learner:
         """Of the parameters, and so of the rows."""
         return self._state.theta.dtype
 
-    def run(self, v: Array, weights: Array | None, rates: Array) -> bool:
+    def run(self, v: Any, weights: Array | None, rates: Array) -> bool:
         """One update per entry of `rates`, on consecutive batches of the rows `v`, which are consumed.
 
         False when a gradient was not finite; that update is not made.
@@ -93,7 +97,7 @@ class Learner:
                 return False
         return True
 
-    def _run_compiled(self, v: Array, weights: Array | None, rates: Array) -> int | None:
+    def _run_compiled(self, v: Any, weights: Array | None, rates: Array) -> int | None:
         state, plan = self._state, self._plan
         settings = plan.optimizer.settings
         if settings is None or not plan.regularization.is_fused:
@@ -125,12 +129,12 @@ class Learner:
             np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return False
 
-    def update(self, v: Array, weights: Array | None, rate: float) -> bool:
+    def update(self, v: Any, weights: Array | None, rate: float) -> bool:
         """One step on the rows `v`, which are consumed; False, and nothing moved, when its gradient is not finite."""
         with np.errstate(all="ignore"):  # what is not finite is told by the result
             return self._update(v, weights, rate)
 
-    def _update(self, v: Array, weights: Array | None, rate: float) -> bool:
+    def _update(self, v: Any, weights: Array | None, rate: float) -> bool:
         state, plan = self._state, self._plan
         if state.origin is not None:
             v[:, : len(state.origin)] -= state.origin
@@ -218,10 +222,14 @@ def frozen(model: Any, gradient: Any) -> list[Array]:
     ]
 
 
-def single_update(state: State, v: Array, weights: Array | None, plan: Plan) -> str:
-    """One update with all rows `v` as the batch; why it was not made, or ''."""
-    batch, before = np.array(v, state.theta.dtype, order="C"), state.theta.copy()
-    learner = Learner(state, plan, len(v))
+def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
+    """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''."""
+    before, learner = state.theta.copy(), Learner(state, plan, v.shape[0])
+    batch: Any
+    if learner.takes_sparse and is_thin(v):
+        batch = sparse_rows(canonical(v), learner.dtype)
+    else:
+        batch = np.array(dense(v), learner.dtype, order="C")
     if learner.update(batch, weights, plan.learning_rate):
         return ""
     _go_back(state, before)
@@ -303,11 +311,17 @@ def _run_epoch(
     epoch, n_epochs = epochs
     size, n_rows = plan.batch_size, len(order)
     chunk = size * max(1, CHUNK_ROWS // size)
-    buffer = np.empty((min(chunk, n_rows), rows.n_columns), learner.dtype)
+    sparse = learner.takes_sparse and rows.is_thin
+    buffer = np.empty((0 if sparse else min(chunk, n_rows), rows.n_columns), learner.dtype)
     last_rate = plan.learning_rate
     for first in range(0, n_rows, chunk):
         n_here = min(chunk, n_rows - first)
-        rows.take(order, first, buffer[:n_here])
+        v: Any
+        if sparse:
+            v = rows.take_sparse(order, first, n_here, learner.dtype)
+        else:
+            v = buffer[:n_here]
+            rows.take(order, first, v)
         done = (first + np.arange(0, n_here, size)) / n_rows
         factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
         rates = plan.learning_rate * np.array(factors)
@@ -321,7 +335,7 @@ def _run_epoch(
             rates *= totals / counts / weights.mean()
         with np.errstate(over="ignore"):  # a rate beyond single precision is an infinite one
             rates = rates.astype(learner.dtype)
-        if not learner.run(buffer[:n_here], w, rates):
+        if not learner.run(v, w, rates):
             return None
     return last_rate
 

@@ -39,6 +39,7 @@ from ebm._kernels.gaussian import GaussianParameters
 from ebm._kernels.one_hot import OneHotParameters
 from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
+from ebm._sparse import blocks, is_sparse, scaled
 
 # How far the probabilities of a group may be from summing to one.
 TOTAL_TOLERANCE = 1e-3
@@ -150,8 +151,10 @@ class Unit(Record, abc.ABC):
     def invalid(self, x: Array) -> str:
         """Say why `x` holds what this unit cannot be, or '' when it is fine (NaN is fine: it marks the unknown)."""
 
-    def statistic(self, own: Any, x: Array) -> Array:
-        """s(x): (rows, units) -> (rows, units)."""
+    def statistic(self, own: Any, x: Any) -> Any:
+        """s(x): (rows, units) -> (rows, units); of CSR rows, a CSR matrix."""
+        if is_sparse(x):  # linear: the state times a number of the unit's
+            return scaled(x, self.statistic(own, np.ones((1, x.shape[1]), x.dtype))[0])
         out = np.array(x, order="C")
         kernels.to_statistic(own, out)
         return out
@@ -392,6 +395,8 @@ class Gaussian(Unit):
 
     def energy(self, own: GaussianParameters, x: Array) -> Array:
         """Sum (x - b)^2 / (2 sigma^2)."""
+        if is_sparse(x):  # no zero of x is one here: the sum is over all units anyway
+            return np.concatenate([self.energy(own, block) for _, block in blocks(x)])
         precision = np.exp(-own.log_variance.astype(np.float64))
         energy: Array = 0.5 * (x.astype(np.float64) - own.bias) ** 2 @ precision
         return energy

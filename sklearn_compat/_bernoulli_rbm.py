@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._batches import dense
 from ebm._checks import Array
 from ebm._random import stream
+from ebm._sparse import as_dtype, dense, is_thin
 from ebm.energies.bipartite import Bipartite
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._validation import draw_seed
@@ -192,4 +192,4 @@ class BernoulliRBM(BaseRBM):
     def _one_or_more(self, v: Any) -> tuple[Any, Array]:
         check_is_fitted(self, "components_")
         params = self._params()
-        return params, np.atleast_2d(dense(v)).astype(params.W.dtype)
+        return params, as_dtype(v if is_thin(v) else np.atleast_2d(dense(v)), params.W.dtype)

@@ -38,10 +38,10 @@ class BipartiteDistribution(
             Energies in nats.
         """
         params = self._params()
-        v = self._dense(X, params)
+        v = self._rows(X, params)
         h = as_rows(H, params.W.shape[1], "H").astype(params.W.dtype)
-        if len(v) != len(h):
-            raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
+        if v.shape[0] != len(h):
+            raise ValueError(f"X and H must have as many rows. Got {v.shape[0]} and {len(h)}.")
         return self._model().energy(params, v, h)
 
     # Features

@@ -1,14 +1,14 @@
 """What a fitted machine is made of: parameters, rows, random streams, as the core wants them."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._batches import blocks
 from ebm._checks import Array
 from ebm._random import Key, fold, stream
+from ebm._sparse import as_dtype, blocks, dense, is_thin, row_blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import base_of
 from ebm.sklearn_compat._validation import check_rows, draw_seed
@@ -19,6 +19,7 @@ class Fitted:
 
     random_state: Any
     verbose: Any
+    _takes_sparse: ClassVar[bool] = False  # whether functions of rows take CSR ones
 
     def _model(self) -> Any:
         raise NotImplementedError
@@ -31,18 +32,23 @@ class Fitted:
         """Of the parameters."""
         return params[0].dtype
 
-    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
-        """`function` of the parameters and dense rows, applied to `X` block by block."""
+    def _by_blocks(self, X: Any, function: Callable[[Any, Any], Array]) -> Array:
+        """`function` of the parameters and rows, applied to `X` block by block; to CSR rows where it takes them."""
         params = self._params()
         X = check_rows(self, X, reset=False)
         dtype = self._dtype(params)
-        parts = [function(params, np.ascontiguousarray(block, dtype)) for _, block in blocks(X)]
-        return np.concatenate(parts)
+        of_rows = row_blocks(X) if self._takes_sparse else (block for _, block in blocks(X))
+        return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])
+
+    def _rows(self, X: Any, params: Any) -> Any:
+        """All rows of `X`, checked, of the dtype of the model: CSR where it takes them and that is faster."""
+        X = check_rows(self, X, reset=False)
+        if self._takes_sparse and is_thin(X):
+            return as_dtype(X, self._dtype(params))
+        return as_dtype(dense(X), self._dtype(params))
 
     def _dense(self, X: Any, params: Any) -> Array:
-        X = check_rows(self, X, reset=False)
-        rows = np.concatenate([block for _, block in blocks(X)])
-        return rows.astype(self._dtype(params), order="C")
+        return as_dtype(dense(check_rows(self, X, reset=False)), self._dtype(params))
 
     def _base(self, params: Any) -> Any:
         """The marginals of the training data, to anneal from, or None when they are unknown."""
@@ -72,6 +78,7 @@ class FittedBipartite(Fitted):
     """The fitted attributes, read (abstract)."""
 
     components_: Any
+    _takes_sparse: ClassVar[bool] = True
 
     def _model(self) -> Bipartite:
         raise NotImplementedError

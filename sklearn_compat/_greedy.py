@@ -11,9 +11,10 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ebm._batches import Redrawn, blocks
+from ebm._batches import Redrawn
 from ebm._checks import Array
 from ebm._random import fold, stream
+from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
@@ -184,8 +185,8 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         key = fold(fold(stream(seed, "positive"), PROPAGATION + k), turn)
         dtype = step[1].W.dtype
         parts = []
-        for _, block in blocks(X):
-            rows = np.ascontiguousarray(block, dtype)
+        for block in row_blocks(X):
+            rows = as_dtype(block, dtype)
             mean = self.propagate == "mean"
             parts.append(means_up([step], rows)[0] if mean else states_up(step, rows, key))
         return np.concatenate(parts)

@@ -61,10 +61,9 @@ class Likelihoods(Fitted):
             In nats.
         """
         check_real(beta, "beta", open_low=True)
-        model = self._model()
-        return self._by_blocks(
-            X, lambda params, v: pseudo_log_likelihood(model, tempered(model, params, beta), v)
-        )
+        model, params = self._model(), self._params()
+        rows = self._rows(X, params)
+        return pseudo_log_likelihood(model, tempered(model, params, beta), rows)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean pseudo-log-likelihood of the rows of `X` (see :meth:`score_samples`).
@@ -173,7 +172,7 @@ class Likelihoods(Fitted):
         check_real(beta, "beta", open_low=True)
         model = self._model()
         params = tempered(model, self._params(), beta)
-        rows = self._dense(X, params)
+        rows = self._rows(X, params)
         values, errors, z = log_likelihood(
             model, params, rows, method, self._evaluation(params, n_jobs, random_state)
         )

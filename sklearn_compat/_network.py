@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
-from ebm._batches import blocks
 from ebm._checks import Array
+from ebm._sparse import as_dtype, blocks, row_blocks
 from ebm.gradients.base import no_chains
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.network import Network, Parameters
@@ -79,9 +79,9 @@ class BaseNetwork(Trained):
             params, check_rows(self, X, reset=False), getattr(self._model(), kind)
         )
 
-    def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Array], Array]) -> Array:
+    def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Any], Array]) -> Array:
         """The same of rows that have been checked."""
         dtype = self._dtype()
-        return np.concatenate(
-            [function(params, np.ascontiguousarray(block, dtype)) for _, block in blocks(X)]
-        )
+        sparse = self.network_.takes_sparse
+        of_rows = row_blocks(X) if sparse else (block for _, block in blocks(X))
+        return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])

@@ -7,9 +7,10 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._batches import blocks, dense, row_fingerprints
+from ebm._batches import row_fingerprints
 from ebm._checks import Array, as_rows
 from ebm._random import Key, fold
+from ebm._sparse import as_dtype, dense, row_blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.samplers import sample_by_content
@@ -92,12 +93,12 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
 
     # Up
 
-    def _blocks(self, X: Any) -> Iterator[Array]:
-        """Dense rows of `X`, checked, of the dtype of the model."""
+    def _blocks(self, X: Any) -> Iterator[Any]:
+        """Rows of `X`, checked, of the dtype of the model; CSR ones where most entries are zero."""
         steps = self._steps_up()
         dtype = steps[0][1].W.dtype
-        for _, block in blocks(check_rows(self, X, reset=False)):
-            yield np.ascontiguousarray(block, dtype)
+        for block in row_blocks(check_rows(self, X, reset=False)):
+            yield as_dtype(block, dtype)
 
     def _chosen(self) -> list[int]:
         """Indices of the layers that `features` names."""

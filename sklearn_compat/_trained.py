@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm import training
-from ebm._batches import Rows, dense
+from ebm._batches import Rows
 from ebm._checks import Array
 from ebm.gradients import ChainState
 from ebm.monitors import Callback, ProgressLine
@@ -124,7 +124,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         known = getattr(self, "_seed", None)
         plan = self._plan(draw_seed(self.random_state) if known is None else known)
         state = self._started(Rows(X, weights), plan) if first else self._resumed(plan)
-        stopped = training.single_update(state, dense(X), weights, plan)
+        stopped = training.single_update(state, X, weights, plan)
         self._keep(state, plan)
         return stopped
 

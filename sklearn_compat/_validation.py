@@ -11,6 +11,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ebm._checks import Array
+from ebm._sparse import canonical
 from ebm.units import Unit
 
 FLOATS = (np.float64, np.float32)
@@ -47,16 +48,21 @@ def warn_user(message: str, category: type[Warning]) -> None:
 def check_rows(
     estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False, order: str | None = None
 ) -> Any:
-    """`X` as float32 or float64, dense or CSR, finite; NaN and infinity are refused with the remedy."""
+    """`X` as float32 or float64, dense or CSR, finite; NaN and infinity are refused with the remedy.
+
+    Entries of CSR rows that are stored twice are added up, in a copy.
+    """
     try:
-        return validate_data(
-            estimator,
-            X,
-            accept_sparse="csr",
-            dtype=FLOATS,
-            reset=reset,
-            order=order,
-            ensure_all_finite="allow-nan" if allow_nan else True,
+        return canonical(
+            validate_data(
+                estimator,
+                X,
+                accept_sparse="csr",
+                dtype=FLOATS,
+                reset=reset,
+                order=order,
+                ensure_all_finite="allow-nan" if allow_nan else True,
+            )
         )
     except ValueError as error:
         if ("NaN" in str(error) or "infinity" in str(error)) and not allow_nan:

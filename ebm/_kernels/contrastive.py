@@ -15,7 +15,7 @@ The data weights w sum to one and so do the chains' u: each phase is divided by 
 import numpy as np
 
 from ebm._jit import jit
-from ebm._kernels import ascent, units
+from ebm._kernels import ascent, sparse, units
 from ebm._kernels.counter import fold
 
 TINY = 1e-30
@@ -133,7 +133,7 @@ def contrastive_gradient(
 @jit
 def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     """The centred gradient from the filled buffers: rows [0, n_rows) are the data's, [n_rows, total) the model's."""
-    W, visible, hidden = params
+    _, visible, hidden = params
     dW, dvisible, dhidden = gradient
     V, H, omega = stacked
     units.own_gradient(visible, V[:total], omega, dvisible)
@@ -141,6 +141,21 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     minus_mu, dv, dh, lam_row = V[total], V[total + 1], H[total], H[total + 1]
     _weighted_sum(V[:n_rows], omega[:n_rows], minus_mu)
     _weighted_sum(V[n_rows:total], omega[n_rows:total], dv)
+    if not _centre(mu, lam, (minus_mu, dv, dh, lam_row), H, omega, n_rows, total, slide):
+        return False
+    _copy(dv, -1, dv)  # the row that stands in the product
+    np.dot(V[: total + 2].T, H[: total + 2], dW)
+    _copy(dv, -1, dv)
+    return _finish(params, mu, lam, dv, dh, gradient)
+
+
+@jit
+def _centre(mu, lam, rows, H, omega, n_rows, total, slide):
+    """Weigh the rows of H, move the offsets, and fill the rows that centre; whether their sums are finite.
+
+    `rows` = (mean of the data, that of the model with weights -u, room for dh, room for lambda).
+    """
+    minus_mu, dv, dh, lam_row = rows
     _weigh(H[:n_rows], omega[:n_rows], lam_row)
     _weigh(H[n_rows:total], omega[n_rows:total], dh)
     for i in range(mu.size):
@@ -153,9 +168,14 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     _slide(lam, lam_row, slide)
     _copy(mu, -1, minus_mu)
     _copy(lam, 1, lam_row)
-    _copy(dv, -1, dv)  # the row that stands in the product
-    np.dot(V[: total + 2].T, H[: total + 2], dW)
-    _copy(dv, -1, dv)
+    return True
+
+
+@jit
+def _finish(params, mu, lam, dv, dh, gradient):
+    """The gradient by all parameters but the weights, from that by the weights; whether it is finite."""
+    W, visible, hidden = params
+    dW, dvisible, dhidden = gradient
     if units.couples(visible) or units.couples(hidden):
         by_visible, by_hidden = np.empty_like(mu), np.empty_like(lam)
         _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden)
@@ -172,6 +192,53 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
         dhidden.bias[j] = dh[j] - dhidden.bias[j]
         sizes += abs(dhidden.bias[j])
     return np.isfinite(sizes)
+
+
+@jit
+def sparse_contrastive_gradient(
+    params, walkers, chains, rows, stacked, persistent, n_steps, slide, key, gradient
+):
+    """:func:`contrastive_gradient` of a batch of CSR `rows`: its share takes time in proportion to their entries.
+
+    For visible units whose statistic is the state itself, and whose only learned parameter is the bias. The batch has
+    no rows in V, which are the chains and the two that centre: so the product of the data is taken by itself,
+
+        <(s(v) - mu)(s(h) - lambda)'>_data - <...>_model = v' (w E[s(h) | v]) + V'H over the other rows.
+
+    Parameters
+    ----------
+    rows : tuple (indptr, indices, data)
+        The batch.
+    stacked : tuple (V, H, omega)
+        Buffers of chains + 2 rows, and of as many and those of the batch; ``omega[:n_rows]`` holds its weights.
+    """
+    W, _, hidden = params
+    V, H, omega = stacked
+    n_rows = rows[0].size - 1
+    n_chains = chains[0].shape[0] if persistent else n_rows
+    total = n_rows + n_chains
+    h, mu, lam = chains[0][:n_chains], chains[1], chains[2]
+    sparse.times(rows, W, H[:n_rows])
+    if persistent:
+        units.mean(hidden, H[:n_rows], 1.0)
+        omega[n_rows:total] = -1.0 / n_chains
+    else:
+        k0, k1 = fold(key[0], key[1], 0, 0)
+        units.mean_and_sample(hidden, H[:n_rows], h, 1.0, k0, k1, 0)
+        _copy(omega[:n_rows], -1, omega[n_rows:total])
+    walk(walkers, h, V[:n_chains], H[n_rows:total], n_steps, persistent, key)
+    units.to_statistic(hidden, H[:total])
+    units.own_gradient(hidden, H[:total], omega, gradient[2])
+    minus_mu, dv, dh, lam_row = V[n_chains], V[n_chains + 1], H[total], H[total + 1]
+    sparse.weighted_sum(rows, omega[:n_rows], minus_mu)
+    _weighted_sum(V[:n_chains], omega[n_rows:total], dv)
+    if not _centre(mu, lam, (minus_mu, dv, dh, lam_row), H, omega, n_rows, total, slide):
+        return False
+    _copy(dv, -1, dv)  # the row that stands in the product
+    np.dot(V[: n_chains + 2].T, H[n_rows : total + 2], gradient[0])
+    _copy(dv, -1, dv)
+    sparse.add_transposed_times(rows, H[:n_rows], gradient[0])
+    return _finish(params, mu, lam, dv, dh, gradient)
 
 
 @jit

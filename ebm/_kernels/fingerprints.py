@@ -11,22 +11,38 @@ MINUS_ZERO = np.uint64(0x80000000)
 MIX = np.uint64(0x6A09E667F3BCC909)
 
 
+@jit(inline=True)
+def _word(c, bits):
+    """A mix of the column and the bits of its value; zero for zeros."""
+    shift = np.uint64(29)
+    bits = np.uint64(bits)
+    if bits == MINUS_ZERO:
+        bits = np.uint64(0)
+    word = np.uint64(bits * np.uint64(np.uint64(2 * c + 1) * COLUMN))
+    word = np.uint64((word ^ np.uint64(word >> shift)) * MIX)
+    return np.uint64(word ^ np.uint64(word >> shift))
+
+
 @jit
 def fingerprints(x, out):
     """out[r] = sum over columns of a mix of (column, value); zeros add nothing, whatever their sign.
 
     `x` (rows, columns) holds the bits of float32 values, as uint32.
     """
-    shift = np.uint64(29)
     for r in range(x.shape[0]):
         total = np.uint64(0)
         for c in range(x.shape[1]):
-            bits = np.uint64(x[r, c])
-            if bits == MINUS_ZERO:
-                bits = np.uint64(0)
-            word = np.uint64(bits * np.uint64(np.uint64(2 * c + 1) * COLUMN))
-            word = np.uint64((word ^ np.uint64(word >> shift)) * MIX)
-            total = np.uint64(total + np.uint64(word ^ np.uint64(word >> shift)))
+            total = np.uint64(total + _word(c, x[r, c]))
+        out[r] = total
+
+
+@jit
+def sparse_fingerprints(indptr, indices, x, out):
+    """The same of CSR rows, `x` being the bits of their entries, at most one for each column."""
+    for r in range(out.size):
+        total = np.uint64(0)
+        for k in range(indptr[r], indptr[r + 1]):
+            total = np.uint64(total + _word(indices[k], x[k]))
         out[r] = total
 
 

@@ -16,6 +16,10 @@ from ebm._kernels.elementary import exp
 
 # exp of a product of `run` factors exp(|W|) must not overflow: run * max|W| stays below this.
 LOG_LARGEST = 600.0
+# exp of a bias, times such a product, must not either; nor a product of two numbers of at most LARGEST_FACTOR, beside
+# which one is nothing.
+LARGEST_BIAS = 100.0
+LARGEST_FACTOR = 1e100
 
 
 def flip_tables(W, largest):
@@ -50,29 +54,56 @@ def flip_factors(d, W, growth, i, steps):
 def flip_scores(v, inputs, W, bias, growth, run, out):
     """out[r] = sum_i log sigmoid(F(v_r with v_i -> 1 - v_i) - F(v_r)), in double precision.
 
-    `inputs` (rows, hidden) are the hidden units' fields. Logarithms are taken of products of `run` factors at a time.
-    `growth` (2, visible, hidden) holds exp(W) and exp(-W), so that a flip of a true bit costs one multiplication per
-    weight.
+    `inputs` (rows, hidden) are the hidden units' fields. With x_i = exp(F(v_r) - F(flip_i v_r)) the sum is that of
+    -log(1 + x_i), and logarithms are taken of products: of `run` factors of x_i at a time, and of as many 1 + x_i as a
+    number holds. `growth` (2, visible, hidden) holds exp(W) and exp(-W), so that a flip of a true bit costs one
+    multiplication per weight. Biases are at most :data:`LARGEST_BIAS` in size.
     """
     rows, n = v.shape
     m = inputs.shape[1]
-    off, on, steps = np.empty(m), np.empty(m), np.empty(m)
+    on, off = np.empty((rows, m)), np.empty((rows, m))
+    steps, product = np.empty(m), np.ones(rows)
     for r in range(rows):
-        both_sides(inputs[r], on, off)
+        both_sides(inputs[r], on[r], off[r])
         out[r] = 0.0
-        for i in range(n):
+    for i in range(n):  # outside: the weights of one unit stay in the cache
+        up, down = math.exp(bias[i]), math.exp(-bias[i])
+        for r in range(rows):
             d = 1.0 - 2.0 * v[r, i]
             factors = flip_factors(d, W, growth, i, steps)
-            gain = d * bias[i]
-            for start in range(0, m, run):
-                product = 1.0
-                p, q = off[start : start + run], on[start : start + run]
-                g = factors[start : start + run]
-                for j in range(p.size):  # counted from zero: else this loop does not vectorise
-                    product *= p[j] + q[j] * g[j]
-                gain += math.log(product)
-            # log sigmoid(-gain), without overflow
-            out[r] -= max(gain, 0.0) + math.log1p(math.exp(-abs(gain)))
+            x = up if d == 1.0 else down if d == -1.0 else math.exp(d * bias[i])
+            if run >= m:
+                x *= _flip_product(off[r], on[r], factors)
+                _count_in(x, r, product, out)
+            else:
+                gain = math.log(x)
+                for k in range(0, m, run):
+                    end = min(k + run, m)
+                    gain += math.log(_flip_product(off[r, k:end], on[r, k:end], factors[k:end]))
+                # log sigmoid(-gain), without overflow
+                out[r] -= max(gain, 0.0) + math.log1p(math.exp(-abs(gain)))
+    for r in range(rows):
+        out[r] -= math.log(product[r])
+
+
+@jit(inline=True, reorder=True)
+def _flip_product(p, q, g):
+    product = 1.0
+    for j in range(p.size):
+        product *= p[j] + q[j] * g[j]
+    return product
+
+
+@jit(inline=True)
+def _count_in(x, r, product, out):
+    """Take -log(1 + x) into out[r], by way of product[r]."""
+    if x > LARGEST_FACTOR:
+        out[r] -= math.log(x)
+    else:
+        product[r] *= 1.0 + x
+        if product[r] > LARGEST_FACTOR:
+            out[r] -= math.log(product[r])
+            product[r] = 1.0
 
 
 @jit(reorder=True)

@@ -191,12 +191,14 @@ class Bipartite:
         return energy
 
     def hidden_input(self, params: BipartiteParameters, v: Array) -> Array:
-        """W's(v): what the hidden units receive."""
-        return self.visible.statistic(params.visible, v) @ params.W
+        """W's(v): what the hidden units receive; `v` may be CSR rows."""
+        inputs: Array = self.visible.statistic(params.visible, v) @ params.W
+        return inputs
 
     def visible_input(self, params: BipartiteParameters, h: Array) -> Array:
         """W s(h): what the visible units receive."""
-        return self.hidden.statistic(params.hidden, h) @ params.W.T
+        inputs: Array = self.hidden.statistic(params.hidden, h) @ params.W.T
+        return inputs
 
     def recognition(self, params: BipartiteParameters) -> tuple[Array, Array]:
         """New arrays W (n_visible, n_hidden), c (n_hidden,) with v'W + c the hidden units' inputs, biases included.

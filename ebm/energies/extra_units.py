@@ -8,11 +8,13 @@ of which every entry is exact (Larochelle & Bengio 2008 for labels).
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, uniform
+from ebm._sparse import is_sparse, widened
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.states import state_blocks
 from ebm.units import Unit
@@ -43,8 +45,36 @@ def extra_log_weights(
 ) -> Array:
     """-beta F(x, e) for each row of `x` (rows, n) and each e of `states` (states, n_extra): (rows, states)."""
     n, n_extra = x.shape[1], states.shape[1]
+    if is_sparse(x):
+        return _sparse_log_weights(model, params, x, states, beta)
     rows = np.hstack([x, np.zeros((len(x), n_extra), x.dtype)])
     return log_weights_of(model, params, rows, slice(n, n + n_extra), states, beta)
+
+
+def _sparse_log_weights(
+    model: Bipartite, params: BipartiteParameters, x: Any, states: Array, beta: float
+) -> Array:
+    """The same of CSR rows: energies are sums over the units, and so those of rows and extra states add up."""
+    shared, added = _sparse_inputs(model, params, x, states)
+    alone = np.zeros((len(states) + 1, len(params.W)), x.dtype)
+    alone[:-1, x.shape[1] :] = states
+    *own, nothing = model.visible.energy(params.visible, alone)
+    energies = model.visible.energy(params.visible, widened(x, states.shape[1])) - nothing
+    columns = [
+        model.hidden.log_normaliser(params.hidden, shared + input_, beta) - beta * (energies + u)
+        for input_, u in zip(added, own, strict=True)
+    ]
+    return np.stack(columns, axis=1)
+
+
+def _sparse_inputs(
+    model: Bipartite, params: BipartiteParameters, x: Any, states: Array
+) -> tuple[Array, Array]:
+    """:func:`_hidden_inputs` of CSR rows without the extra units."""
+    alone = np.zeros((len(states), len(params.W)), x.dtype)
+    alone[:, x.shape[1] :] = states
+    shared = model.hidden_input(params, widened(x, states.shape[1]))
+    return shared, model.hidden_input(params, alone)
 
 
 def log_weights_of(
@@ -112,8 +142,12 @@ class Beside:
         """E[h | x] = sum_e p(e | x) E[h | x, e]: (rows, n) -> (rows, n_hidden)."""
         n, states = x.shape[1], extra_states(self.visible, self.n_extra)
         p = extra_probabilities(self.model, params, x, states)[0].astype(x.dtype)
-        v = np.hstack([x, np.zeros((len(x), self.n_extra), x.dtype)])
-        shared, added = _hidden_inputs(self.model, params, v, slice(n, n + self.n_extra), states)
+        if is_sparse(x):
+            shared, added = _sparse_inputs(self.model, params, x, states)
+        else:
+            v = np.hstack([x, np.zeros((len(x), self.n_extra), x.dtype)])
+            extra = slice(n, n + self.n_extra)
+            shared, added = _hidden_inputs(self.model, params, v, extra, states)
         total = np.zeros_like(shared)
         for share, input_ in zip(p.T, added, strict=True):
             total += share[:, np.newaxis] * self.hidden.mean(params.hidden, shared + input_)

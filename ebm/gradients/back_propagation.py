@@ -12,6 +12,7 @@ import numpy as np
 
 from ebm._checks import Array, check_real
 from ebm._random import Key
+from ebm._sparse import SparseRows, dense, is_thin
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.networks.network import Network, Parameters
 
@@ -58,6 +59,7 @@ class BoundBackPropagation(BoundGradient):
     def __init__(self, model: Network, gradient: Parameters, alpha: float) -> None:
         self._model, self._gradient, self._alpha = model, gradient, alpha
         self._n_columns = sum(model.shape(gradient))
+        self.takes_sparse = model.takes_sparse
 
     def rows(self, n_rows: int) -> Array:
         """Any array will do."""
@@ -68,7 +70,7 @@ class BoundBackPropagation(BoundGradient):
     ) -> tuple[Parameters, ChainState, Info]:
         """The gradient (see :class:`~ebm.gradients.base.BoundGradient`), and the loss, penalty included."""
         model, v = self._model, batch.v
-        x, targets = v[:, : model.n_in], v[:, model.n_in :]
+        x, targets = _parts(v, model.n_in)
         loss, where = model.back_propagate(
             params, x, targets, self._gradient, weights=batch.weights, key=key
         )
@@ -82,6 +84,13 @@ class BoundBackPropagation(BoundGradient):
     def infinite_part(self) -> str:
         """The layer by whose parameters a derivative is not finite."""
         return self._model.infinite_derivatives(self._gradient)
+
+
+def _parts(v: Any, n_in: int) -> tuple[Any, Array]:
+    """Inputs and targets of the rows of a batch."""
+    if isinstance(v, SparseRows):
+        return v.matrix, v.targets
+    return v[:, :n_in], v[:, n_in:]
 
 
 class MeanCost:
@@ -101,6 +110,7 @@ class MeanCost:
         alpha: float = 0.0,
     ) -> None:
         self._model, self._X, self._targets, self._alpha = model, X, targets, alpha
+        self._is_thin = model.takes_sparse and is_thin(X)
         self._w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
         self._total = self._w.sum()
         self.where = ""
@@ -128,8 +138,7 @@ class MeanCost:
         self._n_weights, self.where = model.n_weights(params), ""
         value, slopes = 0.0, np.zeros(len(flat))
         for rows, share, own in self._blocks():
-            x = self._X[rows]
-            x = x.toarray() if hasattr(x, "toarray") else x
+            x = self._X[rows] if self._is_thin else dense(self._X[rows])
             loss, where = model.back_propagate(
                 params, x, self._targets[rows], gradient, weights=own.astype(flat.dtype)
             )
@@ -140,7 +149,8 @@ class MeanCost:
 
     def _blocks(self) -> Iterator[tuple[slice, float, Array]]:
         """Consecutive rows, their share of all weight, and the weights within that."""
-        step = max(1, BLOCK_NUMBERS // max(1, self._model.n_in))
+        numbers = self._X.nnz // len(self._w) if self._is_thin else self._model.n_in
+        step = max(1, BLOCK_NUMBERS // max(1, *self._model.widths[1:], numbers))
         for first in range(0, len(self._w), step):
             rows = slice(first, first + step)
             total = self._w[rows].sum()

@@ -35,9 +35,13 @@ SLIDING_FACTOR = 0.01
 
 
 class Batch(NamedTuple):
-    """Rows of data: `v` (rows, n_visible) and their `weights` (rows,), which sum to one, or None for equal ones."""
+    """Rows of data: `v` (rows, n_visible) and their `weights` (rows,), which sum to one, or None for equal ones.
 
-    v: Array
+    To an estimator that :attr:`takes <BoundGradient.takes_sparse>` them, the rows may come as
+    :class:`~ebm._sparse.SparseRows`.
+    """
+
+    v: Any
     weights: Array | None = None
 
 
@@ -92,7 +96,15 @@ class Ascent(NamedTuple):
 
 
 class BoundGradient(abc.ABC):
-    """An estimator with its buffers, for one model and one largest batch (abstract)."""
+    """An estimator with its buffers, for one model and one largest batch (abstract).
+
+    Attributes
+    ----------
+    takes_sparse : bool
+        Whether batches may be :class:`~ebm._sparse.SparseRows`.
+    """
+
+    takes_sparse: bool = False
 
     @abc.abstractmethod
     def rows(self, n_rows: int) -> Array:

@@ -15,12 +15,18 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array, check_integer
-from ebm._kernels.contrastive import contrastive_ascent, contrastive_gradient
+from ebm._kernels.contrastive import (
+    contrastive_ascent,
+    contrastive_gradient,
+    sparse_contrastive_gradient,
+)
 from ebm._random import Key
+from ebm._sparse import SparseRows
 from ebm.energies.bipartite import BipartiteParameters
 from ebm.energies.pairwise import Pairwise
 from ebm.gradients.base import Ascent, Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.gradients.sweeps import BoundSweeps
+from ebm.units import Linear
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,7 +62,9 @@ def bind_contrastive(
     """The estimator for the type of the model; `n_chains` None: the chains start at the data."""
     if isinstance(model, Pairwise):
         return BoundSweeps(model, gradient, batch_size, n_chains, n_steps, slide)
-    return BoundContrastive(gradient, batch_size, n_chains, n_steps, slide)
+    bound = BoundContrastive(gradient, batch_size, n_chains, n_steps, slide)
+    bound.takes_sparse = isinstance(model.visible, Linear)
+    return bound
 
 
 class BoundContrastive(BoundGradient):
@@ -107,28 +115,26 @@ class BoundContrastive(BoundGradient):
         """The same, with chains that follow the law of the parameters `walkers`."""
         n_rows = len(batch.v)
         self._check(n_rows, chains)
-        if batch.v.base is not self._V:
-            self._V[:n_rows] = batch.v
         self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
         h = chains.h if self._persistent else self._scratch
-        finite = contrastive_gradient(
-            tuple(params),
-            tuple(walkers),
-            (h, chains.mu, chains.lam),
-            self._stacked,
-            n_rows,
-            self._persistent,
-            self._n_steps,
-            self._slide,
-            tuple(key),
-            self._written,
-        )
+        laws = tuple(params), tuple(walkers), (h, chains.mu, chains.lam)
+        choice = self._persistent, self._n_steps, self._slide, tuple(key), self._written
+        if isinstance(batch.v, SparseRows):
+            V, H, omega = self._stacked
+            stacked = V[self._batch_size :], H, omega
+            finite = sparse_contrastive_gradient(*laws, batch.v.arrays, stacked, *choice)
+        else:
+            if batch.v.base is not self._V:
+                self._V[:n_rows] = batch.v
+            finite = contrastive_gradient(*laws, self._stacked, n_rows, *choice)
         return self._gradient, chains, Info(finite)
 
     def ascend(
         self, task: Ascent, batches: Batch, batch_size: int, chains: ChainState, key: Key
     ) -> int | None:
-        """All updates in compiled code (:func:`ebm._kernels.contrastive.contrastive_ascent`)."""
+        """All updates in compiled code (:func:`ebm._kernels.contrastive.contrastive_ascent`), of dense rows."""
+        if isinstance(batches.v, SparseRows):
+            return None
         self._check(min(batch_size, len(batches.v)), chains)
         none = task.theta[:0]
         made: int = contrastive_ascent(

@@ -22,6 +22,7 @@ from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info, rescale
 from ebm.gradients.contrastive import BoundContrastive
+from ebm.units import Linear
 
 
 @dataclass(frozen=True, repr=False)
@@ -103,6 +104,7 @@ class BoundFastPersistent(BoundGradient):
     ) -> None:
         self._choice, self._model = choice, model
         self._inner = BoundContrastive(gradient, batch_size, n_chains, choice.n_steps, choice.slide)
+        self.takes_sparse = isinstance(model.visible, Linear)
         self._walkers, self._step = np.zeros((2, model.pack(gradient).size), gradient.W.dtype)
 
     def rows(self, n_rows: int) -> Array:

@@ -26,4 +26,4 @@ def estimated_free_energy(
     model: Any, params: Any, v: Array, key: Key, n_jobs: int | None = None
 ) -> tuple[Array, Array]:
     """F(v) per row and its standard error: exact where the hidden units can be summed out, else an estimate."""
-    return free_energy(model, params, v), np.zeros(len(v))
+    return free_energy(model, params, v), np.zeros(v.shape[0])

@@ -8,6 +8,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, stream
+from ebm._sparse import dense
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.pairwise import Pairwise
 from ebm.energies.path import Path, path_to
@@ -132,7 +133,7 @@ def annealing_path(model: Any, params: Any, beta: float, evaluation: Evaluation)
 def log_likelihood(
     model: Any,
     params: Any,
-    v: Array,
+    v: Any,
     method: Any = "auto",
     evaluation: Evaluation = DEFAULT,
 ) -> tuple[Array, Array, LogPartition | None]:
@@ -141,7 +142,7 @@ def log_likelihood(
     Parameters
     ----------
     model, params : Bipartite or Pairwise, and its parameters
-    v : ndarray of shape (rows, n_visible)
+    v : ndarray of shape (rows, n_visible), or CSR rows for two layers
     method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE
         The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share; F(v),
         too, is an estimate where hidden units cannot be summed out.
@@ -149,7 +150,7 @@ def log_likelihood(
     evaluation : Evaluation
     """
     if method == "pseudo":
-        return pseudo_log_likelihood(model, params, v), np.zeros(len(v)), None
+        return pseudo_log_likelihood(model, params, v), np.zeros(v.shape[0]), None
     if not isinstance(method, AIS | RAISE) and method not in LIKELIHOODS:
         raise ValueError(
             f"The 'method' parameter must be one of {LIKELIHOODS} or an instance of AIS or RAISE. "
@@ -163,7 +164,8 @@ def log_likelihood(
                 "machine. Use method='ais'."
             )
         path = annealing_path(model, params, 1.0, evaluation)
-        return *raise_log_likelihood(path, choice, v, evaluation.key, evaluation.n_jobs), None
+        rows = dense(v)
+        return *raise_log_likelihood(path, choice, rows, evaluation.key, evaluation.n_jobs), None
     z = log_partition(model, params, method, evaluation=evaluation)
     free, errors = estimated_free_energy(model, params, v, evaluation.key, evaluation.n_jobs)
     return -free - z.value, np.hypot(errors, z.standard_error), z

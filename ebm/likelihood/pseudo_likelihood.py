@@ -9,13 +9,15 @@ Bernoulli units that hold a probability instead of a state are scored by log sig
 expectation of what scikit-learn's ``BernoulliRBM.score_samples`` draws one sample of.
 """
 
-from functools import singledispatch
+from collections.abc import Callable
+from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.flips import LOG_LARGEST, flip_scores, flip_tables
+from ebm._kernels.flips import LARGEST_BIAS, LOG_LARGEST, flip_scores, flip_tables
+from ebm._sparse import blocks, is_sparse
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
@@ -30,43 +32,55 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 
 
 @singledispatch
-def pseudo_log_likelihood(model: Any, params: Any, v: Array) -> Array:
+def pseudo_log_likelihood(model: Any, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
-    Exact for every pair of unit types; deterministic. Costs one free energy of the whole model per visible unit.
+    Exact for every pair of unit types; deterministic. All features of a row are predicted, those that are zero as well:
+    the cost is in proportion to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
     """
     raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
 
 
 @pseudo_log_likelihood.register
-def _(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
+def _(model: Bipartite, params: BipartiteParameters, v: Any) -> Array:
+    """Of dense or CSR rows, some at a time."""
     params = in_double(params)
-    v = v.astype(np.float64)
     if isinstance(model.visible, Gaussian):
         if isinstance(model.hidden, Gaussian):
-            return _gaussian_pair(params, v)
-        return _gaussian_visible(model, params, v)
+            return _in_blocks(v, partial(_gaussian_pair, params))
+        return _in_blocks(v, partial(_gaussian_visible, model, params))
     if isinstance(model.visible, OneHot):
-        return _grouped_visible(model, params, v)
+        return _in_blocks(v, partial(_grouped_visible, model, params))
     return _flipped_visible(model, params, v, v.shape[1])
 
 
-def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Array, n: int) -> Array:
-    """The first `n` units, of two states: each is compared with itself flipped."""
-    W = params.W[:n]
+def _in_blocks(v: Any, function: Callable[[Array], Array]) -> Array:
+    """`function` of dense rows in double precision."""
+    return np.concatenate([function(block.astype(np.float64)) for _, block in blocks(v)])
+
+
+def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Any, n: int) -> Array:
+    """The first `n` units, of two states: each is compared with itself flipped.
+
+    The fast way multiplies exponentials, which has bounds: the rows outside take the general one.
+    """
+    W, bias = params.W[:n], params.visible.bias[:n]
     largest = np.abs(W).max()
-    out = np.empty(len(v))
-    # The fast way multiplies exponentials, which has bounds; all that is outside takes the general one.
-    fast = np.abs(1 - 2 * v[:, :n]).max(axis=1) <= 1
     binary = isinstance(model.visible, Bernoulli | OneHot) and isinstance(model.hidden, Bernoulli)
-    fast &= binary and largest < LOG_LARGEST
-    if fast.any():
-        growth, run = flip_tables(W, largest)
-        inputs = v[fast] @ params.W + params.hidden.bias
-        flipped, found = np.ascontiguousarray(v[fast, :n]), np.empty(len(inputs))
-        flip_scores(flipped, inputs, W, params.visible.bias[:n], growth, run, found)
-        out[fast] = found
-    out[~fast] = _two_state_visible(model, params, v[~fast], n)
+    binary = binary and largest < LOG_LARGEST and np.abs(bias).max() < LARGEST_BIAS
+    growth, run = flip_tables(W, largest) if binary else (W, 1)
+    out = np.empty(v.shape[0])
+    for start, block in blocks(v):
+        x, of_block = block.astype(np.float64), out[start : start + len(block)]
+        fast = binary & (np.abs(1 - 2 * x[:, :n]).max(axis=1) <= 1)
+        if not fast.all():
+            of_block[~fast] = _two_state_visible(model, params, x[~fast], n)
+        if fast.any():
+            rows = v[start : start + len(block)] if is_sparse(v) else x
+            inputs = (rows[fast] @ params.W) + params.hidden.bias
+            found = np.empty(len(inputs))
+            flip_scores(np.ascontiguousarray(x[fast, :n]), inputs, W, bias, growth, run, found)
+            of_block[fast] = found
     return out
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ebm._checks import Array, check_integer
 from ebm._random import Key
+from ebm._sparse import is_sparse
 from ebm.networks.initializations import Initialization, initialization_record
 from ebm.networks.layer import Context, Layer
 
@@ -43,6 +44,7 @@ class Dense(Layer):
 
     parameters: ClassVar[Any] = DenseParameters
     weights: ClassVar[tuple[str, ...]] = ("W",)
+    takes_sparse: ClassVar[bool] = True
     n_out: int
     init: str | Initialization = "glorot"
     gain: float = 1.0
@@ -115,7 +117,10 @@ class Dense(Layer):
         below: bool,
     ) -> Array:
         """One product for the weights, and one for the input if that is wanted."""
-        np.dot(saved.T, delta, out=gradient.W)
+        if is_sparse(saved):
+            gradient.W[:] = saved.T @ delta
+        else:
+            np.dot(saved.T, delta, out=gradient.W)
         self.confine(gradient)
         np.sum(delta, axis=0, out=gradient.bias)
         return delta @ own.W.T if below else delta

@@ -52,11 +52,14 @@ class Layer(Record, abc.ABC):
         The parameters that penalties are for.
     keeps_output : bool
         Whether the way back needs the array that the way forward returned: then the next layer must leave it alone.
+    takes_sparse : bool
+        Whether the inputs may be CSR rows; the way back is then not asked for dL/dx.
     """
 
     parameters: ClassVar[Any] = Nothing
     weights: ClassVar[tuple[str, ...]] = ()
     keeps_output: ClassVar[bool] = False
+    takes_sparse: ClassVar[bool] = False
 
     def width(self, n_in: int) -> int:
         """Count of outputs for `n_in` inputs."""

@@ -50,6 +50,11 @@ class Network:
             widths.append(layer.width(widths[-1]))
         return tuple(widths)
 
+    @property
+    def takes_sparse(self) -> bool:
+        """Whether the inputs may be CSR rows."""
+        return bool(self.layers) and self.layers[0].takes_sparse
+
     # Parameters, and what training asks of a model
 
     def initial(self, key: Key, dtype: Any) -> Parameters:
