@@ -3,8 +3,7 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
-from sklearn.utils.multiclass import check_classification_targets
+from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer
@@ -15,7 +14,15 @@ from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._fine_tuning import FineTuned
-from ebm.sklearn_compat._labels import UNLABELLED, check_labels, labelled_rows
+from ebm.sklearn_compat._labels import (
+    LabelClassifier,
+    announced,
+    check_known,
+    check_same,
+    check_several,
+    read_labels,
+    warn_weightless,
+)
 from ebm.sklearn_compat._layers import layer_name
 from ebm.sklearn_compat._rbm import RBM
 from ebm.sklearn_compat._stack import Machine, Step, means_up
@@ -26,7 +33,7 @@ from ebm.units import Bernoulli, OneHot, Unit
 START, DOWN, WALK = range(3)
 
 
-class DBNClassifier(ClassifierMixin, FineTuned):
+class DBNClassifier(LabelClassifier, FineTuned):
     """Deep belief network of features and labels.
 
     A stack of restricted Boltzmann machines, each trained on the hidden units of the one below. The topmost one sees
@@ -101,8 +108,9 @@ class DBNClassifier(ClassifierMixin, FineTuned):
     Notes
     -----
     Rows with y = -1 are unlabelled, as elsewhere in scikit-learn: they train the layers below the top, and are left out
-    of the joint machine; in fine-tuning, the model draws their labels. That is so where there are at least two other
-    classes; else -1 is a class like any other. In `partial_fit` it is so unless -1 is among the `classes`.
+    of the joint machine and by `score`; in fine-tuning, the model draws their labels. That is so where there are at
+    least two other classes; else -1 is a class like any other. In `partial_fit` it is so unless -1 is among the
+    `classes`. NaN (None beside words) marks unlabelled rows, too, and then -1 is always a class.
 
     :meth:`predict_proba` is exact given the features of the layer below the top, which are means, passed up once.
 
@@ -170,12 +178,14 @@ class DBNClassifier(ClassifierMixin, FineTuned):
         Raises
         ------
         ValueError
-            If no row has a label (and a weight), or there is one class only; if `layers` is empty, holds what is no
-            machine, or machines whose units do not fit; with `warm_start`, if classes or layers are others than before.
-            What was learned before is then kept.
+            If no row has a label (and a weight), there is one class only, or words and numbers are mixed; if `layers`
+            is empty, holds what is no machine, or machines whose units do not fit; with `warm_start`, if classes or
+            layers are others than before. What was learned before is then kept.
 
         Warns
         -----
+        UserWarning
+            If -1 may have been meant otherwise than it is taken, or a class has no weight.
         ConvergenceWarning
             If a layer, or fine-tuning, stopped because of an interrupt, or because numbers grew beyond all bounds. What
             was learned is kept; an interrupt ends `fit`, and layers above the one in which it came are missing, until
@@ -186,7 +196,7 @@ class DBNClassifier(ClassifierMixin, FineTuned):
             settings = self._settings_checked(go_on)
             seed = self._seed if go_on else draw_seed(self.random_state)
             X, weights = self._check_data(X, sample_weight, go_on)
-            extra = self._indicators(X, y, self.classes_ if go_on else None)
+            extra = self._indicators(X, y, self.classes_ if go_on else None, weights, True)
             stopped = self._fit_stages(settings, X, weights, seed, go_on, extra)
         self._tell(stopped)
         return self
@@ -222,50 +232,31 @@ class DBNClassifier(ClassifierMixin, FineTuned):
         """
         first = not hasattr(self, "rbms_")
         with unharmed(self):
-            if first and classes is None:
-                raise ValueError("classes must be passed to the first call of partial_fit.")
+            known = announced(self, classes, first)
             settings = self._settings_checked(not first)
             seed = draw_seed(self.random_state) if first else self._seed
             X, weights = self._check_data(X, sample_weight, not first)
-            known = self.classes_ if classes is None else np.unique(classes)
-            if not first and not np.array_equal(known, self.classes_):
-                raise ValueError(
-                    f"classes must be those of the first call, {self.classes_.tolist()}. Got {known.tolist()}."
-                )
-            extra = self._indicators(X, y, known)
+            extra = self._indicators(X, y, known, weights, False)
             stopped = self._update_stages(settings, X, weights, seed, first, extra)
         self._tell(stopped)
         return self
 
-    def _indicators(self, X: Any, y: Any, known: Array | None) -> Extra:
+    def _indicators(self, X: Any, y: Any, known: Array | None, weights: Any, whole: bool) -> Extra:
         """Indicators of the classes, NaN in rows without a label; keeps the classes, new ones if none are known."""
-        y = check_labels(self, X, y)
-        labelled = self._labelled(y, known)
-        check_classification_targets(y[labelled])
-        classes = np.unique(y[labelled]) if known is None else known
-        if len(classes) < 2:
-            raise ValueError(
-                f"y has the one class {classes.tolist()}: there must be two at least to tell apart."
-            )
-        unknown = np.setdiff1d(y[labelled], classes)
-        if len(unknown):
-            raise ValueError(
-                f"y has the classes {unknown.tolist()}, which are not among {classes.tolist()}. Fit anew "
-                "(warm_start=False) to change them."
-            )
-        self.classes_ = classes
-        columns = np.full((len(y), len(classes)), np.nan, X.dtype)
-        columns[labelled] = np.eye(len(classes))[np.searchsorted(classes, y[labelled])]
-        return Extra(columns)
-
-    def _labelled(self, y: Array, known: Array | None) -> Array:
-        """Which rows have a label."""
-        if y.ndim > 1:
-            raise ValueError(f"y must have one label per row. Got the shape {y.shape}.")
+        some = whole or not hasattr(self, "rbms_")
+        labels = read_labels(self, X, y, known, useful=True, several=False, some=some)
         if known is None:
-            # The usual names of two classes need no remark, and a third one says what -1 is for.
-            return labelled_rows(y, not np.array_equal(np.unique(y), [UNLABELLED, 1]))
-        return np.ones(len(y), bool) if UNLABELLED in known else np.asarray(y != UNLABELLED)
+            known = np.unique(labels.y)
+            check_several(known)
+        elif whole:
+            check_same(labels.y, known)
+        check_known(labels.y, known)
+        if whole:
+            warn_weightless(labels.y, None if weights is None else weights[labels.labelled])
+        self.classes_ = known
+        columns = np.full((len(labels.labelled), len(known)), np.nan, X.dtype)
+        columns[labels.labelled] = np.eye(len(known))[np.searchsorted(known, labels.y)]
+        return Extra(columns)
 
     # The network
 

@@ -6,9 +6,8 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ebm import training
@@ -19,6 +18,14 @@ from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._labels import (
+    LabelClassifier,
+    announced,
+    check_known,
+    check_same,
+    read_labels,
+    warn_weightless,
+)
 from ebm.sklearn_compat._ranges import range_of, to_signed
 from ebm.sklearn_compat._settings import RECORD
 from ebm.sklearn_compat._trained import Trained
@@ -29,7 +36,7 @@ RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZ
 SCALE_ROWS = 1000
 
 
-class DenseAssociativeClassifier(ClassifierMixin, Trained):
+class DenseAssociativeClassifier(LabelClassifier, Trained):
     """Classifier that completes rows by their labels, with learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
@@ -118,7 +125,10 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
 
     Notes
     -----
-    What differs from the paper: memories start at training rows, shrunk to 0.3 and with noise, for a memory without
+    Rows with y = -1 are unlabelled and left out, as by :class:`MLPClassifier`: with a warning in `fit`, silently by
+    `score`. That is so where there are at least two other classes, or -1 is not among the `classes` of `partial_fit`.
+
+    Differences from the paper: memories start at training rows, shrunk to 0.3 and with noise, for a memory without
     positive input from any row has no gradient; and T is measured by the data.
 
     References
@@ -215,13 +225,14 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         Raises
         ------
         ValueError
-            If `X` has no rows, or NaN or infinite entries, or `y` is not of classes, or with `warm_start` not of those
-            that are known; what was learned before is then kept.
+            If `X` has no rows, or NaN or infinite entries; if labels of `y` are missing or not of classes, or mix words
+            and numbers; with `warm_start`, if the classes are not those of before. Then everything stays as it was.
 
         Warns
         -----
         UserWarning
-            If `X` lies outside [-1, 1]: it is then scaled as a whole, by its extremes.
+            If `X` lies outside [-1, 1]: it is then scaled as a whole, by its extremes. If rows with y = -1 are left
+            out, or a class has no weight.
         ConvergenceWarning
             If training stopped because of an interrupt, or because numbers grew beyond all bounds.
         """
@@ -300,9 +311,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         """
         first = not self._is_fitted()
         with unharmed(self):
-            if first and classes is None:
-                raise ValueError("classes must be passed to the first call of partial_fit.")
-            known = None if classes is None else np.unique(classes)
+            known = announced(self, classes, first)
             s, weights = self._units(X, y, sample_weight, not first, known)
             if weights is not None:
                 weights = weights / weights.max()  # shares of one batch, not repetitions
@@ -314,23 +323,24 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         self, X: Any, y: Any, sample_weight: Any, go_on: bool, classes: Array | None = None
     ) -> tuple[Array, Array | None]:
         """States of all units, as the classes and the range say, which are new unless to `go_on`; weights."""
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=not go_on)
-        check_classification_targets(y)
+        X = validate_data(self, X, dtype=FLOATS, order="C", reset=not go_on)
         weights = check_weights(sample_weight, X)
+        known = self.classes_ if go_on else classes
+        labels = read_labels(self, X, y, known, useful=False, several=False)
         if go_on:
             self._check_size()
             X = X.astype(self.components_.dtype, copy=False)
+            if classes is None:
+                check_same(labels.y, self.classes_)
         else:
             self.range_ = range_of(X)
-            self.classes_ = np.unique(y) if classes is None else classes
-        if classes is not None and not np.array_equal(classes, self.classes_):
-            raise ValueError(
-                f"classes must be those of the first call, {self.classes_.tolist()}. Got {classes.tolist()}."
-            )
-        if not np.isin(y, self.classes_).all():
-            raise ValueError(f"y has classes that are not among {self.classes_.tolist()}.")
-        labels = np.searchsorted(self.classes_, y)
-        return with_labels(to_signed(X, self.range_), labels, len(self.classes_)), weights
+            self.classes_ = np.unique(labels.y) if classes is None else classes
+        check_known(labels.y, self.classes_)
+        X, weights = X[labels.labelled], None if weights is None else weights[labels.labelled]
+        if classes is None:
+            warn_weightless(labels.y, weights)
+        numbers = np.searchsorted(self.classes_, labels.y)
+        return with_labels(to_signed(X, self.range_), numbers, len(self.classes_)), weights
 
     def _plan(self, seed: int) -> training.Plan:
         rule = self._resolvers["optimizer"](self.optimizer)
@@ -408,25 +418,6 @@ class DenseAssociativeClassifier(ClassifierMixin, Trained):
         """
         check_is_fitted(self, "components_")
         return self._by_blocks(X, self._model().shares)
-
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of the rows whose class is found.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,)
-            Their classes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-
-        Returns
-        -------
-        score : float
-            The accuracy, between 0 and 1.
-        """
-        return super().score(X, y, sample_weight)
 
     def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
         """`function` of the parameters and visible units, applied to `X` block by block."""

@@ -1,10 +1,27 @@
-"""Targets on the way in: classes and numbers, and the rows that have none."""
+"""Targets on the way in: classes and numbers, and the rows that have none.
 
-from typing import Any
+Every classifier reads labels here. A row is unlabelled if its label is missing (NaN, or None beside words), or if it is
+-1, in scikit-learn's convention, unless that is a class:
+
+- where the classes are given or known, if it is among them;
+- where they are not, if there are fewer than two others, as in the labels -1 and 1 of two classes, or if NaN or None
+  mark the unlabelled rows.
+
+The word "-1", which NumPy makes of the number beside other words, is the same mark. Of several labels at once, an
+unlabelled row is -1, or NaN, throughout.
+"""
+
+from collections.abc import Iterable
+from numbers import Number
+from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.utils import check_array, column_or_1d
-from sklearn.utils.validation import check_consistent_length
+from sklearn.base import ClassifierMixin
+from sklearn.preprocessing import LabelBinarizer
+from sklearn.utils import _safe_indexing, assert_all_finite, check_array, column_or_1d
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from ebm._checks import Array
 from ebm.sklearn_compat._validation import warn_user
@@ -13,13 +30,370 @@ from ebm.sklearn_compat._validation import warn_user
 UNLABELLED = -1
 
 
-def check_labels(estimator: Any, X: Any, y: Any) -> Array:
-    """`y` as an array (rows,), or (rows, labels) of several labels at once."""
+class Labels(NamedTuple):
+    """Labels of the labelled rows, (labelled rows,) or (labelled rows, labels), and which rows these are (rows,)."""
+
+    y: Array
+    labelled: Array
+
+
+def read_labels(
+    estimator: Any,
+    X: Any,
+    y: Any,
+    known: Array | None = None,
+    *,
+    useful: bool,
+    several: bool,
+    some: bool = True,
+) -> Labels:
+    """The labels of the rows of `X`.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_classes,), optional
+        The classes, if they are given or known.
+    useful : bool
+        Whether the estimator learns from unlabelled rows.
+    several : bool
+        Whether a row may have several labels at once.
+    some : bool
+        Whether at least one row has to be labelled.
+
+    Raises
+    ------
+    ValueError
+        If there is no label; if the shape of `y` does not fit; if it mixes words and numbers or is not of classes; if
+        labels are missing that are not `useful`; or if a row has some of several labels and others not.
+
+    Warns
+    -----
+    UserWarning
+        If -1 may have been meant otherwise than it is taken.
+    """
+    y = _label_array(estimator, X, y)
+    if y.ndim > 1 and not several:
+        raise ValueError(f"y must have one label per row. Got the shape {y.shape}.")
+    labelled = _labelled_rows(y, known, useful)
+    if some and not labelled.any():
+        raise ValueError(
+            f"y is {UNLABELLED}, NaN or None throughout: no row is labelled. Label some rows of at least two classes."
+        )
+    labels = _of_one_type(y[labelled])
+    if len(labels):
+        assert_all_finite(labels, input_name="y")
+        check_classification_targets(labels)
+    return Labels(labels, labelled)
+
+
+def announced(estimator: Any, classes: Any, first: bool) -> Array:
+    """The argument `classes` of `partial_fit`, sorted: needed in the first call, and the same in all others."""
+    if classes is None:
+        if first:
+            raise ValueError(
+                f"classes must be passed to the first call of partial_fit of {type(estimator).__name__}: all classes "
+                "that will come up, for example np.unique(y_all)."
+            )
+        known: Array = estimator.classes_
+        return known
+    given = check_array(
+        _unmixed(classes),
+        input_name="classes",
+        dtype=None,
+        ensure_2d=False,
+        ensure_all_finite=False,
+    )
+    if given.ndim != 1 or _missing(given).any():
+        raise ValueError(
+            f"classes must be a list of classes, none of them missing. Got {classes!r}."
+        )
+    given = np.unique(_of_one_type(given, "classes"))
+    if not first and not np.array_equal(given, estimator.classes_):
+        raise ValueError(
+            f"classes must be those of the first call, {estimator.classes_.tolist()}. Got {given.tolist()}."
+        )
+    return given
+
+
+def check_several(classes: Array) -> None:
+    """Refuse a single class."""
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has the one class {classes.tolist()}: there must be two at least to tell apart."
+        )
+
+
+def check_known(y: Array, classes: Array) -> None:
+    """Refuse labels that are none of the `classes`."""
+    _check_same_kind(y, classes)
+    unknown = np.setdiff1d(y, classes)
+    if len(unknown):
+        raise ValueError(
+            f"y has the classes {unknown.tolist()}, which are not among {classes.tolist()}. Name all classes in the "
+            "first call of partial_fit, or fit anew (warm_start=False) to change them."
+        )
+
+
+def check_same(y: Array, classes: Array) -> None:
+    """Refuse labels to go on with that are others, or fewer, than those of before."""
+    present = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
+    if not np.array_equal(present, classes):
+        raise ValueError(
+            "warm_start can only be used where `y` has the same classes as in the previous call to fit. Previously got "
+            f"{classes}, `y` has {present}. Use partial_fit for some of the classes, or fit anew (warm_start=False)."
+        )
+
+
+def warn_weightless(y: Array, weights: Array | None) -> None:
+    """One warning that names the classes of which no row has a weight."""
+    if weights is None or y.ndim > 1:
+        return
+    without = np.setdiff1d(y, y[weights > 0])
+    if len(without) and weights.any():
+        warn_user(
+            f"sample_weight is zero in all rows of the classes {without.tolist()}: nothing is learned of them. Leave "
+            "these rows out if they are to be no classes.",
+            UserWarning,
+        )
+
+
+class LabelClassifier(ClassifierMixin):
+    """Classifiers whose labels are read here (abstract)."""
+
+    classes_: Array
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the labelled rows whose class, or all of whose labels, are found.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their classes, or indicators of several labels. Rows without a label do not count: NaN, None beside words,
+            or -1 where that is none of the classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            The accuracy, between 0 and 1.
+
+        Raises
+        ------
+        ValueError
+            If no row has a label.
+        """
+        check_is_fitted(self)
+        labels = read_labels(self, X, y, self.classes_, useful=True, several=True)
+        if labels.y.ndim == 1:
+            _check_same_kind(labels.y, self.classes_)
+        if not labels.labelled.all():
+            rows = np.flatnonzero(labels.labelled)
+            X = _safe_indexing(X, rows)
+            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+        return float(super().score(X, labels.y, sample_weight))
+
+
+# Indicators of classes
+
+
+def new_binarizer(y: Array, classes: Array | None) -> LabelBinarizer:
+    """The map from labels to indicators, of the `classes`, or else of those of the labels `y`."""
+    binarizer = LabelBinarizer().fit(y if classes is None or y.ndim == 2 else classes)
+    if classes is not None and not np.array_equal(binarizer.classes_, classes):
+        raise ValueError(
+            f"classes must be {binarizer.classes_.tolist()}, the numbers of the columns of y. Got {classes.tolist()}."
+        )
+    if (
+        y.ndim == 1
+    ):  # in the labels' own type: of words in an array of objects it makes an array of words
+        binarizer.classes_ = np.unique(y) if classes is None else classes
+    return binarizer
+
+
+def indicators(binarizer: LabelBinarizer, y: Array) -> Array:
+    """The labels `y`, as many in a row as before and of known classes, as indicators (rows, outputs)."""
+    several = binarizer.y_type_.startswith("multilabel")
+    if several != (y.ndim > 1) or (several and y.shape[1] != len(binarizer.classes_)):
+        raise ValueError(
+            f"y has the shape {y.shape}, but a row has {len(binarizer.classes_) if several else 'one'} of the labels "
+            f"{binarizer.classes_.tolist()}. Fit anew (warm_start=False) to change that."
+        )
+    if not several:
+        check_known(y, binarizer.classes_)
+    return np.asarray(binarizer.transform(y))
+
+
+# Arrays of labels
+
+
+def _label_array(estimator: Any, X: Any, y: Any) -> Array:
+    """`y` as an array (rows,) or (rows, labels)."""
     _check_given(estimator, y)
-    y = check_array(y, input_name="y", dtype=None, ensure_2d=False, accept_sparse="csr")
+    y = check_array(
+        _unmixed(y),
+        input_name="y",
+        dtype=None,
+        ensure_2d=False,
+        accept_sparse="csr",
+        ensure_all_finite=False,
+    )
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     check_consistent_length(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
+
+
+def _check_given(estimator: Any, y: Any) -> None:
+    if y is None:
+        raise ValueError(
+            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
+        )
+
+
+def _is_word(label: Any) -> bool:
+    return isinstance(label, str)
+
+
+def _is_number(label: Any) -> bool:
+    return isinstance(label, Number | np.bool_)
+
+
+def _mixes(labels: Iterable[Any]) -> bool:
+    """Whether there are words, and what is none."""
+    words = [_is_word(x) for x in labels]
+    return any(words) and not all(words)
+
+
+def _unmixed(labels: Any) -> Any:
+    """Objects where a list has words and numbers, of which NumPy would make words, and for types of pandas' own."""
+    dtype = getattr(labels, "dtype", None)
+    mixed = isinstance(labels, list | tuple) and _mixes(labels)
+    own = hasattr(labels, "array") and dtype is not None and not isinstance(dtype, np.dtype)
+    return np.array(labels, dtype=object) if mixed or own else labels
+
+
+def _are_words(labels: Array) -> bool:
+    return labels.dtype.kind in "UT" or (
+        labels.dtype == object and any(_is_word(x) for x in labels.flat)
+    )
+
+
+def _of_one_type(labels: Array, name: str = "y") -> Array:
+    """Labels of which none is missing; numbers in an array of objects become an array of numbers."""
+    if labels.dtype != object:
+        return labels
+    if all(_is_number(x) for x in labels.flat):
+        return np.array(labels.tolist())
+    if _mixes(labels.flat):
+        word = next(x for x in labels.flat if _is_word(x))
+        other = next(x for x in labels.flat if not _is_word(x))
+        raise ValueError(
+            f"{name} mixes words and other labels, such as {word!r} and {other!r}. Make words of all of them, and "
+            "leave None in the rows without a label."
+        )
+    return labels
+
+
+def _check_same_kind(y: Array, classes: Array) -> None:
+    if len(y) and _are_words(y) != _are_words(classes):
+        kinds = ("words", "numbers") if _are_words(y) else ("numbers", "words")
+        raise ValueError(
+            f"y has {kinds[0]}, such as {y.tolist()[0]!r}, but the classes are {kinds[1]}, {classes.tolist()}. Give both "
+            "the same type."
+        )
+
+
+# Rows without a label
+
+
+def _missing(y: Array) -> Array:
+    """Which labels are NaN, None or pandas.NA."""
+    if y.dtype.kind == "f":
+        return np.isnan(y)
+    if y.dtype == object:
+        gone = [x is None or is_pandas_na(x) or is_scalar_nan(x) for x in y.flat]
+        return np.array(gone, bool).reshape(y.shape)
+    return np.zeros(y.shape, bool)
+
+
+def _marks(y: Array, beside: Array) -> Array:
+    """Which labels are the number -1, or the word, beside words that are no numbers."""
+    if y.dtype == object:
+        found = np.array([_is_number(x) and x == UNLABELLED for x in y.flat], bool).reshape(y.shape)
+    else:
+        found = y == UNLABELLED if y.dtype.kind in "biuf" else np.zeros(y.shape, bool)
+    if _are_words(y) and not all(_reads_as_number(x) for x in beside.flat):
+        found |= np.array([_is_word(x) and x == str(UNLABELLED) for x in y.flat]).reshape(y.shape)
+    return found
+
+
+def _reads_as_number(label: Any) -> bool:
+    try:
+        float(label)
+    except (TypeError, ValueError):
+        return False
+    return True
+
+
+def _labelled_rows(y: Array, known: Array | None, useful: bool) -> Array:
+    """Which rows have a label (rows,)."""
+    missing: Array = np.all(_missing(y).reshape(len(y), -1), axis=1)
+    marked: Array = np.all(_marks(y, y if known is None else known).reshape(len(y), -1), axis=1)
+    if missing.any() and not useful:
+        raise ValueError(
+            f"y contains NaN or None in {missing.sum()} rows. Leave them out: nothing is learned from rows without a "
+            "label here."
+        )
+    if known is not None and _marks(known, known).any():
+        return ~missing
+    _check_indicators(y[~(missing | marked)])
+    if known is None and y.ndim == 1 and marked.any() and not marked.all():
+        others = np.unique(_of_one_type(y[~(missing | marked)]))
+        if missing.any() or len(others) < 2:
+            if len(others) and not missing.any():
+                _warn_of_a_class(others, useful)
+            return ~missing
+        _warn_of_marks(marked, others, useful)
+    elif marked.any() and not marked.all() and not useful:
+        _warn_of_marks(marked, np.empty(0), useful)
+    return ~(missing | marked)
+
+
+def _check_indicators(y: Array) -> None:
+    """Refuse anything but 0 and 1 of several labels at once."""
+    if y.ndim > 1 and not np.isin(y, (0, 1)).all():
+        raise ValueError(
+            f"Several labels at once are 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
+            f"{np.unique(y).tolist()}."
+        )
+
+
+def _warn_of_a_class(others: Array, useful: bool) -> None:
+    """The usual names of two classes need no remark."""
+    if useful and not np.array_equal(others, [1]):
+        warn_user(
+            f"y = -1 is taken for a class, beside {others.tolist()}: where it is to mark unlabelled rows there must be "
+            "two other classes at least. NaN (None beside words) marks them in any case.",
+            UserWarning,
+        )
+
+
+def _warn_of_marks(marked: Array, others: Array, useful: bool) -> None:
+    """Where unlabelled rows are left out, or -1 stands among numbers on either side of zero."""
+    text = f"{marked.sum()} rows have y = -1, which marks unlabelled ones"
+    cure = "If it is meant as a class, give that another name"
+    if not useful:
+        warn_user(f"{text}: they are left out. {cure}.", UserWarning)
+    elif others.dtype.kind in "iuf" and (others.min() < 0 or np.array_equal(others, [0, 1])):
+        warn_user(
+            f"{text}, beside the classes {others.tolist()}. {cure}; else mark them by NaN to silence this.",
+            UserWarning,
+        )
+
+
+# Numbers
 
 
 def check_numbers(estimator: Any, X: Any, y: Any, missing: bool) -> Array:
@@ -34,82 +408,6 @@ def check_numbers(estimator: Any, X: Any, y: Any, missing: bool) -> Array:
     )
     check_consistent_length(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
-
-
-def _check_given(estimator: Any, y: Any) -> None:
-    if y is None:
-        raise ValueError(
-            f"This {type(estimator).__name__} estimator requires y to be passed, but the target y is None."
-        )
-
-
-def check_several(classes: Array, kind: str) -> None:
-    """Refuse a single class, unless of several labels at once."""
-    if len(classes) < 2 and not kind.startswith("multilabel"):
-        raise ValueError(
-            f"y has the one class {classes.tolist()}: there must be two at least to tell apart."
-        )
-
-
-def check_known(given: Array, classes: Array) -> None:
-    """Refuse classes that were not there before."""
-    unknown = np.setdiff1d(given, classes)
-    if len(unknown):
-        raise ValueError(
-            f"y has the classes {unknown.tolist()}, which are not among those of before, {classes.tolist()}. Fit anew "
-            "(warm_start=False) to change them."
-        )
-
-
-def labelled_rows(y: Array, pretraining: bool, classes: Array | None = None) -> Array:
-    """Which rows have a label (rows,).
-
-    -1 marks the others if it is none of the `classes`; where these are not known, if there are at least two other
-    classes: with fewer, it is a class itself, as in the labels -1 and 1 of two classes. Of several labels at once, an
-    unlabelled row is -1 throughout.
-
-    Raises
-    ------
-    ValueError
-        If none has, or if a row has some of several labels and others not.
-    """
-    if classes is not None and y.ndim == 1 and np.any(np.asarray(classes) == UNLABELLED):
-        return np.ones(len(y), bool)
-    unlabelled: Array = np.all(np.reshape(y == UNLABELLED, (len(y), -1)), axis=1, keepdims=True)[
-        :, 0
-    ]
-    _check_indicators(y[~unlabelled])
-    if not unlabelled.any():
-        return ~unlabelled
-    others = np.unique(y[~unlabelled]) if y.ndim == 1 else np.arange(2)
-    if unlabelled.all():
-        raise ValueError(
-            "y is -1 throughout: no row is labelled. Label some rows of at least two classes."
-        )
-    if len(others) < 2 and classes is None:
-        if pretraining:
-            warn_user(
-                f"y = -1 is taken for a class, beside {others.tolist()}: where it is to mark unlabelled rows there "
-                "must be two other classes at least.",
-                UserWarning,
-            )
-        return np.ones(len(y), bool)
-    if not pretraining:
-        warn_user(
-            f"{unlabelled.sum()} rows have y = -1, which marks unlabelled ones: they are left out. If it is meant as a "
-            "class, give that another name.",
-            UserWarning,
-        )
-    return ~unlabelled
-
-
-def _check_indicators(y: Array) -> None:
-    """Refuse anything but 0 and 1 of several labels at once."""
-    if y.ndim > 1 and not np.isin(y, (0, 1)).all():
-        raise ValueError(
-            f"Several labels at once are 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
-            f"{np.unique(y).tolist()}."
-        )
 
 
 def known_rows(y: Array) -> Array:

@@ -19,6 +19,7 @@ from ebm.networks import feed_forward
 from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_record
 from ebm.networks.network import Network, Parameters
 from ebm.optimizers.lbfgs import Progress, lbfgs
+from ebm.sklearn_compat._labels import warn_weightless
 from ebm.sklearn_compat._mlp_settings import MLPSettings
 from ebm.sklearn_compat._pretraining import pretrained
 from ebm.sklearn_compat._shaping import Labelled, size_of
@@ -47,6 +48,10 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
+# Targets (rows, outputs) of the labelled rows, and which rows these are (rows,).
+Targets = tuple[Array, Array]
+
+
 @dataclass
 class Search:
     """Where minimisation of all rows' loss stands."""
@@ -67,8 +72,8 @@ class BaseMLP(MLPSettings):
 
     # What is learned, by whom
 
-    def _targets(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
-        """Targets (rows, outputs) of the labelled rows, and which rows these are (rows,)."""
+    def _targets(self, X: Any, y: Any, first: bool, classes: Any, whole: bool) -> Targets:
+        """Those of the rows of `X`, which are all data or a part."""
         raise NotImplementedError
 
     def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
@@ -132,12 +137,17 @@ class BaseMLP(MLPSettings):
         growth = None if incremental or self.growth is None else growth_record(self.growth)
         if growth is not None and checkpoint is not None:
             raise ValueError("A fit with growth cannot be resumed: its network changed on the way.")
-        X, targets, labelled, weights = self._checked(X, y, sample_weight, first, classes)
+        X, targets, labelled, weights = self._checked(
+            X, y, sample_weight, first, classes, not incremental
+        )
         if first or not hasattr(self, "_seed"):
             self._seed = self._new_seed(checkpoint)
         if first:
             self._begin(X, weights, targets.shape[1])
         rows = _labelled(X, targets, labelled, weights)
+        classes = None if incremental else self._stratify(rows.targets)
+        if classes is not None:
+            warn_weightless(classes, rows.weights)
         return self._descend(rows, growth, first, incremental, checkpoint)
 
     def _new_seed(self, checkpoint: Any) -> int:
@@ -146,13 +156,19 @@ class BaseMLP(MLPSettings):
         return training.seed_of(checkpoint)
 
     def _checked(
-        self, X: Any, y: Any, sample_weight: Any, first: bool, classes: Any = None
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        first: bool,
+        classes: Any = None,
+        whole: bool = False,
     ) -> tuple[Any, Array, Array, Array | None]:
         """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
         X = check_rows(self, X, reset=first, order="C")
         if not first:
             X = X.astype(self._dtype(), copy=False)
-        targets, labelled = self._targets(X, y, first, classes)
+        targets, labelled = self._targets(X, y, first, classes, whole)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)
         return X, targets, labelled, weights

@@ -3,20 +3,25 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin, _fit_context
+from sklearn.base import _fit_context
 from sklearn.metrics import accuracy_score
-from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, unique_labels
 
 from ebm._checks import Array
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from ebm.sklearn_compat._labels import check_known, check_labels, check_several, labelled_rows
-from ebm.sklearn_compat._mlp import BaseMLP, by_batches
+from ebm.sklearn_compat._labels import (
+    LabelClassifier,
+    announced,
+    check_same,
+    indicators,
+    new_binarizer,
+    read_labels,
+)
+from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
 from ebm.sklearn_compat._validation import unharmed
 
 
-class MLPClassifier(ClassifierMixin, BaseMLP):
+class MLPClassifier(LabelClassifier, BaseMLP):
     """Multi-layer perceptron that classifies, with unsupervised pre-training if wanted.
 
     The network maximises the mean log-probability of the labels,
@@ -205,8 +210,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    Rows with y = -1 are unlabelled, as elsewhere in scikit-learn: they train `pretraining`, and are left out after it.
-    That is so where there are at least two other classes; else -1 is a class like any other.
+    Rows with y = -1 are unlabelled, as elsewhere in scikit-learn: they train `pretraining`, and are left out after it
+    and by `score`. That is so where there are at least two other classes; else -1 is a class like any other, as it is
+    among the `classes` of `partial_fit`. With `pretraining`, NaN (None beside words) marks unlabelled rows, too, and
+    then -1 is always a class. With one class only, every row is of it, as in scikit-learn.
 
     References
     ----------
@@ -319,12 +326,15 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If all rows are unlabelled, or there is one class only.
+            If all rows are unlabelled, labels are missing without `pretraining`, or words and numbers are mixed; with
+            `warm_start`, if the classes are not those of before; if the loss is not finite with the first weights.
             If the pre-training has another number of features, or hidden units whose means are no activation or not
             the one that is asked for.
 
         Warns
         -----
+        UserWarning
+            If -1 may have been meant otherwise than it is taken, or a class has no weight.
         ConvergenceWarning
             If the loss still fell in the last epoch, if training was interrupted, or if numbers grew beyond all bounds:
             then the weights are those from before the epoch in which they did.
@@ -358,36 +368,25 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
             The network after the epoch.
         """
         with unharmed(self):
-            if classes is None and not self._is_fitted():
-                raise ValueError("classes must be passed to the first call of partial_fit.")
+            classes = announced(self, classes, not self._is_fitted())
             stopped = self._learn(X, y, sample_weight, True, classes)
         self._tell(stopped)
         return self
 
     def _loss(self) -> Loss:
-        return (
-            CrossEntropy()
-            if self._label_binarizer.y_type_ == "multiclass"
-            else BinaryCrossEntropy()
-        )
+        one_of_many = self._label_binarizer.y_type_ == "multiclass"
+        return CrossEntropy() if one_of_many else BinaryCrossEntropy()
 
-    def _targets(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
+    def _targets(self, X: Any, y: Any, first: bool, classes: Any, whole: bool) -> Targets:
         """Indicators of the classes of the labelled rows, and which rows these are."""
-        y = check_labels(self, X, y)
         known = classes if first else self.classes_
-        labelled = labelled_rows(y, self.pretraining is not None, known)
-        y = y[labelled]
-        check_classification_targets(y)
+        labels = read_labels(self, X, y, known, useful=self.pretraining is not None, several=True)
         if first:
-            self._label_binarizer = LabelBinarizer().fit(
-                y if classes is None or y.ndim == 2 else classes
-            )
+            self._label_binarizer = new_binarizer(labels.y, classes)
             self.classes_ = self._label_binarizer.classes_
-            check_several(self.classes_, self._label_binarizer.y_type_)
-        else:
-            given = unique_labels(y) if classes is None else np.unique(classes)
-            check_known(given, self.classes_)
-        return np.asarray(self._label_binarizer.transform(y)), labelled
+        elif whole:
+            check_same(labels.y, self.classes_)
+        return indicators(self._label_binarizer, labels.y), labels.labelled
 
     def _stratify(self, targets: Array) -> Any:
         """The classes, unless there are several labels."""
@@ -428,7 +427,8 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`; of several labels, that of each.
         """
-        return self._outputs(X, "probabilities")
+        p = self._outputs(X, "probabilities")
+        return p if len(self.classes_) > 1 else np.ones_like(p[:, :1])
 
     def predict_log_proba(self, X: Any) -> Array:
         """Logarithms of the probabilities.
@@ -443,4 +443,5 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         log_probabilities : ndarray of shape (n_samples, n_classes)
             In the order of `classes_`.
         """
-        return self._outputs(X, "log_probabilities")
+        log_p = self._outputs(X, "log_probabilities")
+        return log_p if len(self.classes_) > 1 else np.zeros_like(log_p[:, :1])

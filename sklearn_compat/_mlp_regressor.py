@@ -13,7 +13,7 @@ from sklearn.utils.metaestimators import available_if
 from ebm._checks import Array, resolve
 from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
 from ebm.sklearn_compat._labels import check_numbers, known_rows
-from ebm.sklearn_compat._mlp import BaseMLP, by_batches
+from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
 from ebm.sklearn_compat._settings import RECORD
 from ebm.sklearn_compat._validation import unharmed
 
@@ -366,7 +366,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     def _loss(self) -> Loss:
         return self._resolvers["loss"](self.loss)
 
-    def _targets(self, X: Any, y: Any, first: bool, classes: Any) -> tuple[Array, Array]:
+    def _targets(self, X: Any, y: Any, first: bool, classes: Any, whole: bool) -> Targets:
         """Targets of the rows that have them, and which rows these are."""
         y = check_numbers(self, X, y, self.pretraining is not None)
         known = known_rows(y)

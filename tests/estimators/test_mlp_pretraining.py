@@ -203,8 +203,7 @@ def test_minus_one_is_a_class_where_there_is_one_other():
     y = np.where(Y > 0, 1, -1)
     plain = MLPClassifier(3, max_iter=1, **ENDLESS).fit(REALS, y)  # without a word
     assert plain.classes_.tolist() == [-1, 1]
-    with pytest.warns(UserWarning, match=r"y = -1 is taken for a class, beside \[1\]"):
-        mlp = started(GaussianRBM(**FEW), REALS, y)
+    mlp = started(GaussianRBM(**FEW), REALS, y)  # the usual names of two classes
     assert mlp.classes_.tolist() == [-1, 1]
 
 
@@ -226,19 +225,20 @@ def test_known_classes_say_what_minus_one_is():
     assert mlp.classes_.tolist() == [0, 1, 2] and mlp.t_ == 2
     assert mlp.partial_fit(REALS[:3], [-1, -1, 0]).t_ == 3
     warm = MLPClassifier(3, max_iter=1, warm_start=True, **ENDLESS).fit(REALS, Y)
-    assert warm.fit(REALS[:4], [2, 2, -1, -1]).t_ == N + 2
+    assert warm.fit(REALS[20:], UNLABELLED[20:]).t_ == N + 15
+    with pytest.raises(ValueError, match="same classes as in the previous call to fit"):
+        warm.fit(REALS[:4], [2, 2, -1, -1])
     named = MLPClassifier(3).partial_fit(REALS[:3], [-1, 0, 1], classes=[-1, 0, 1])
     assert named.classes_.tolist() == [-1, 0, 1] and named.t_ == 3
     with pytest.raises(ValueError, match="no row is labelled"):
         mlp.partial_fit(REALS[:3], [-1, -1, -1])
 
 
-def test_one_labelled_class_is_not_enough():
+def test_one_labelled_class_beside_minus_one_makes_two():
     y = np.where(np.arange(N) < 25, -1, 4)
     with pytest.warns(UserWarning, match="taken for a class"):
         assert started(GaussianRBM(**FEW), REALS, y).classes_.tolist() == [-1, 4]
-    with pytest.raises(ValueError, match="one class"):
-        started(GaussianRBM(**FEW), REALS, np.full(N, 4))
+    assert started(GaussianRBM(**FEW), REALS, np.full(N, 4)).classes_.tolist() == [4]
     with pytest.raises(ValueError, match="no row is labelled"):
         started(GaussianRBM(**FEW), REALS, np.full(N, -1))
 
