@@ -300,8 +300,8 @@ def _check_same_kind(y: Array, classes: Array) -> None:
     if len(y) and _are_words(y) != _are_words(classes):
         kinds = ("words", "numbers") if _are_words(y) else ("numbers", "words")
         raise ValueError(
-            f"y has {kinds[0]}, such as {y.tolist()[0]!r}, but the classes are {kinds[1]}, {classes.tolist()}. Give both "
-            "the same type."
+            f"y has {kinds[0]}, such as {y.tolist()[0]!r}, but the classes are {kinds[1]}, {classes.tolist()}. Give "
+            "both the same type."
         )
 
 

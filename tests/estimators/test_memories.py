@@ -471,7 +471,7 @@ def test_a_warm_start_goes_on(digits, tmp_path):
     assert memory.history_["epoch"].tolist() == list(range(1, 11))
     assert memory.history_["error"][6:].mean() < memory.history_["error"][:4].mean()
     kept = memory.components_.copy()
-    with pytest.raises(ValueError, match="classes that are not among"):
+    with pytest.raises(ValueError, match="the same classes as in the previous call to fit"):
         memory.fit(X, np.where(y == y[0], "a letter", y))
     with pytest.raises(ValueError, match="n_components is 11"):
         memory.set_params(n_components=11).fit(X, y)
