@@ -19,7 +19,7 @@ from ebm.energies.pairwise import (
 )
 from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
-from ebm.samplers.cooling import Cooled, cool
+from ebm.samplers.cooling import Cooled, cool, temperature_range
 from ebm.samplers.gibbs import gibbs
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
@@ -135,8 +135,9 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         n_samples: int = 10,
         *,
         n_steps: int = 1000,
-        betas: Any = (0.1, 10.0),
+        betas: Any = None,
         given: Any = None,
+        start: Any = None,
         random_state: Any = None,
     ) -> Cooled:
         """States of low energy, by simulated annealing: independent chains that are cooled until nothing moves.
@@ -147,10 +148,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             Count of chains.
         n_steps : int, default=1000
             Sweeps over all units, at as many inverse temperatures.
-        betas : tuple (first, last) or array-like of shape (n_steps,), default=(0.1, 10.0)
-            Inverse temperatures: from the first to the last in equal ratios, or every one of them.
+        betas : tuple (first, last) or array-like of shape (n_steps,), default=None
+            Inverse temperatures: from the first to the last in equal ratios, or every one of them. If None, they follow
+            the couplings: from where the flip that costs most is still made half as often as one that costs nothing,
+            to where the units have frozen. The result then does not depend on the unit of energy.
         given : array-like of shape (n_features,) or (n_samples, n_features), default=None
             Known values, which stay as they are, and NaN where the model is to choose.
+        start : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Visible states from which the chains go on; independent units if None. The first temperatures forget them,
+            unless `betas` begin cold: ``betas=(2.0, 10.0)``.
         random_state : int, RandomState instance or None, default=None
             None goes on in the model's own stream of draws, so that repeated calls differ.
 
@@ -163,21 +169,27 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         Raises
         ------
         ValueError
-            If a count is not a positive integer, or `betas` are not positive.
+            If a count is not a positive integer, `betas` are not positive, or `given` or `start` of the wrong shape or
+            with values that the visible units cannot have.
         """
         check_integer(n_samples, "n_samples")
         check_integer(n_steps, "n_steps")
+        params, model = self._params(), self._model()
+        betas = temperature_range(model, params) if betas is None else betas
         schedule = np.asarray(betas, dtype=np.float64)
         possible = (schedule > 0) & (schedule < np.inf)
         if schedule.ndim != 1 or not schedule.size or not possible.all():
             raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
         if schedule.size == 2:
             schedule = np.geomspace(schedule[0], schedule[1], n_steps)
-        params = self._params()
         key = self._next_key(random_state)
         clamped = self._given(given, n_samples, params)
-        x = self._start(params, n_samples, fold(key, 0))
-        return cool(self._model(), params, x, fold(key, 1), schedule, clamped)
+        if start is None:
+            x = self._start(params, n_samples, fold(key, 0))
+        else:
+            v = self._states(start, n_samples, params, "start")
+            x = self._start_at(v, params, fold(key, 0), float(schedule[0]))
+        return cool(model, params, x, fold(key, 1), schedule, clamped)
 
     def moments(
         self,

@@ -14,7 +14,16 @@ from ebm._jit import jit
 from ebm._kernels.bernoulli import happens
 from ebm._kernels.counter import fill_words
 from ebm._kernels.elementary import sigmoid
-from ebm._kernels.sweeps import HEAT_BATH, MEAN, _apply, _hold, _turn, _words
+from ebm._kernels.sweeps import (
+    HEAT_BATH,
+    MEAN,
+    METROPOLIS,
+    _apply,
+    _hold,
+    _turn,
+    _words,
+    flips,
+)
 
 # Up to so many chains are walked one after the other; from there on, side by side.
 FEW_CHAINS = 8
@@ -108,19 +117,22 @@ def _one_by_one(lists, law, rule, chains, order, draw, moved):
     """One sweep of each of the `chains` (n_chains, n_units)."""
     gains, biases, low, high = law
     T = type(gains[0])
-    low, gap, gain = T(low), T(high - low), gains[0]
+    low, gap, both, gain = T(low), T(high - low), T(low + high), gains[0]
     words, row_length = np.empty(BLOCK_VISITS, np.uint32), (order.size + 1) // 2
     for c in range(chains.shape[0]):
         s, total = chains[c], T(0.0)
         for start in range(0, order.size, BLOCK_VISITS):
             block = order[start : start + BLOCK_VISITS]
-            if rule == HEAT_BATH:
+            if rule in (HEAT_BATH, METROPOLIS):
                 first = (draw[2] + c) * row_length + start // 2
                 fill_words(words, draw[0], draw[1], first)
             for k in range(block.size):
                 i = block[k]
                 f = _field(lists, i, s)
-                if rule == HEAT_BATH:
+                if rule == METROPOLIS:
+                    change = both - T(2.0) * s[i]
+                    change *= flips(change * (gain * f + biases[0, i]), words[k])
+                elif rule == HEAT_BATH:
                     p = sigmoid(gap * gain * f + gap * biases[0, i])
                     change = low + gap * happens(words[k], p) - s[i]
                 else:
@@ -141,7 +153,7 @@ def _side_by_side(lists, law, rule, S, order, free, draw, moved):
     words = np.empty((BLOCK_VISITS, n_chains), np.uint32)
     for start in range(0, order.size, BLOCK_VISITS):
         block = order[start : start + BLOCK_VISITS]
-        if rule == HEAT_BATH:
+        if rule in (HEAT_BATH, METROPOLIS):
             _words(words[: block.size + block.size % 2], row_length, start // 2, draw)
         for k in range(block.size):
             i = block[k]

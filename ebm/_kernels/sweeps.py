@@ -14,10 +14,10 @@ import numpy as np
 from ebm._jit import jit
 from ebm._kernels.bernoulli import happens
 from ebm._kernels.counter import threefry
-from ebm._kernels.elementary import sigmoid
+from ebm._kernels.elementary import SATURATION, exp, sigmoid
 
 # What becomes of a unit when its turn comes.
-THRESHOLD, HEAT_BATH, MEAN = 0, 1, 2
+THRESHOLD, HEAT_BATH, MEAN, METROPOLIS = 0, 1, 2, 3
 # Units at a time: small enough that the work within a block is small beside its matrix product.
 BLOCK_UNITS = 64
 
@@ -32,7 +32,8 @@ def sweep(J, law, rule, S, order, free, draw, moved):
     law : tuple (gains, biases, low, high)
         The chains belong in equal shares to groups: in group g unit i has the input x = gains[g] f_i + biases[g, i].
     rule : int
-        HEAT_BATH: its state is drawn, with the log-odds (high - low) x of `high`. MEAN: it becomes the mean of these.
+        HEAT_BATH: its state is drawn, with the log-odds (high - low) x of `high`. METROPOLIS: it takes the other
+        state, from s to s', with the probability min(1, exp((s' - s) x)). MEAN: it becomes the mean of these.
         THRESHOLD: it becomes `high` where x > 0, `low` where x < 0, and stays where x = 0. A further row of `biases`,
         below those of the groups, says up to which absolute value x counts as zero.
     S : ndarray of shape (n_units, n_chains)
@@ -61,7 +62,7 @@ def sweep(J, law, rule, S, order, free, draw, moved):
         else:
             np.take(J, block, axis=0, out=rows, mode="clip")
         np.dot(rows, S, out=f)
-        if rule == HEAT_BATH:
+        if rule in (HEAT_BATH, METROPOLIS):
             _words(words, row_length, start // 2, draw)
         _visit(J, law, rule, S, block, free, (f, words, delta), moved)
 
@@ -116,6 +117,8 @@ def _turn(law, rule, i, f, s, words, delta):
             _threshold(gain, bias, f[span], old, low, high, zero, change)
         elif rule == MEAN:
             _mean(gain, bias, f[span], old, low, high, change)
+        elif rule == METROPOLIS:
+            _metropolis(gain, bias, f[span], old, low, high, words[span], change)
         else:
             _heat_bath(gain, bias, f[span], old, low, high, words[span], change)
 
@@ -127,6 +130,23 @@ def _heat_bath(gain, bias, f, s, low, high, words, delta):
     for c in range(f.size):
         p = sigmoid(gain * f[c] + bias)
         delta[c] = low + gap * happens(words[c], p) - s[c]
+
+
+@jit(inline=True)
+def flips(climb, word):
+    """Whether a step that multiplies the probability by exp(climb) is made: 0 or 1."""
+    T = type(climb)
+    fall = T(0.0) if climb > T(0.0) else -climb
+    return happens(word, exp(-(T(SATURATION) if fall > T(SATURATION) else fall)))
+
+
+@jit
+def _metropolis(gain, bias, f, s, low, high, words, delta):
+    T = type(bias)
+    both = T(low + high)
+    for c in range(f.size):
+        change = both - T(2.0) * s[c]
+        delta[c] = change * flips(change * (gain * f[c] + bias), words[c])
 
 
 @jit

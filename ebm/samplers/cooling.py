@@ -1,11 +1,15 @@
 """Simulated annealing (Kirkpatrick, Gelatt & Vecchi 1983): states of low energy, by cooling.
 
-    for beta in a rising schedule:  one Gibbs sweep at the inverse temperature beta
+    for beta in a rising schedule:  one sweep at the inverse temperature beta
     at the end:                     sweeps at zero temperature until nothing moves
 
 Where cooling is slow enough a chain ends in a state of lowest energy with a probability that tends to one (Geman &
 Geman 1984). With any affordable schedule it ends in a local minimum, from which no single flip leads down: take the
 best of several chains.
+
+A sweep visits the units in their order, and each flips with the probability min(1, exp(-beta dE)) (Metropolis et al.
+1953). On glasses that finds lower energies in as many sweeps than a heat bath, which refuses every second flip that
+costs nothing, or than visits in random order.
 """
 
 from typing import NamedTuple
@@ -13,12 +17,17 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._kernels.sweeps import THRESHOLD
-from ebm._random import Key, fold
+from ebm._kernels.sweeps import METROPOLIS, THRESHOLD
+from ebm._random import Key, family
 from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 from ebm.samplers.base import clamp
-from ebm.samplers.gibbs import ORDER, sweep_at, visited
+from ebm.samplers.gibbs import sweep_at, visited
+
+# At the hottest, exp(-beta dE) of the flip that costs most is one half; at the coldest, that of a small flip is 1/100.
+HOT, COLD = np.log(2), np.log(100)
+# Of the spread of a unit's field over random states, the part that counts as a small field.
+SMALL_FIELD = 0.25
 
 
 class Cooled(NamedTuple):
@@ -45,6 +54,7 @@ def cool(
     ----------
     model, params : Pairwise, PairwiseParameters
     s : ndarray of shape (chains, n_units)
+        Values between the two states are taken for the nearer one.
     key : Key
         The sweep at ``betas[t]`` draws from ``fold(key, t)``.
     betas : ndarray of shape (n_sweeps,)
@@ -55,16 +65,38 @@ def cool(
     -------
     Cooled
     """
-    betas = np.asarray(betas, np.float64)
-    keys = [fold(key, t) for t in range(len(betas))]
-    draws, orders = (np.array([fold(k, n) for k in keys]).reshape(-1, 2) for n in (0, ORDER))
-    s = sweep_at(model, params, s, betas, (draws, orders), given, "random")
+    betas, keys = np.asarray(betas, np.float64), family(key, 0, len(betas))
+    low, high = model.unit.states or ()
+    s = clamp(np.where(s > (low + high) / 2, high, low).astype(s.dtype), given)
+    s = sweep_at(model, params, s, betas, (keys, keys), given, rule=METROPOLIS)
     s = _quench(model, params, clamp(s, given), given)
     energies = model.energy(params, s)
     if given is not None and not np.array_equal(given[1:], given[:-1], equal_nan=True):
         return Cooled(s, energies)
     order = np.argsort(energies, kind="stable")
     return Cooled(s[order], energies[order])
+
+
+def temperature_range(model: Pairwise, params: PairwiseParameters) -> tuple[float, float]:
+    """The inverse temperatures (hot, cold) between which the units of a model freeze.
+
+    In a random state the flip of unit i changes the energy by c_i + x_i, where, for states m - g/2 and m + g/2,
+
+        c_i = g (m sum_j J_ij + b_i),     |x_i| <= g^2/2 sum_j |J_ij|,     <x_i^2> = g^4/4 sum_j J_ij^2.
+
+    Hot is log(2) over the largest of |c_i| + max |x_i|, cold log(100) over a quarter of the smallest of
+    sqrt(c_i^2 + <x_i^2>) that is not zero: energies of another unit change nothing. (0.1, 10) where no unit feels any.
+    """
+    low, high = model.unit.states or ()
+    gap, middle = high - low, (low + high) / 2
+    J = abs(params.J).astype(np.float64)
+    center = gap * (middle * np.asarray(params.J.sum(axis=1), np.float64) + params.bias)
+    largest = np.abs(center) + gap**2 / 2 * np.asarray(J.sum(axis=1))
+    spread = np.sqrt(center**2 + gap**4 / 4 * np.asarray((J * J).sum(axis=1)))
+    felt = spread > 1e-9 * spread.max(initial=0)
+    if not felt.any():
+        return 0.1, 10.0
+    return float(HOT / largest.max()), float(COLD / (SMALL_FIELD * spread[felt].min()))
 
 
 def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array | None) -> Array:

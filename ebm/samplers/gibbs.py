@@ -84,11 +84,13 @@ def sweep_at(
     given: Array | None = None,
     visit: str = "cyclic",
     energies: Array | None = None,
+    rule: int = HEAT_BATH,
 ) -> Array:
     """One sweep at each of the inverse temperatures `betas` (n_sweeps,).
 
     `keys` are two times (n_sweeps, 2): sweep t draws from ``keys[0][t]``, and the order of its visits from
-    ``keys[1][t]``. `energies` (chains, n_sweeps) is filled with E(s) after each sweep; the rest as in :func:`gibbs`.
+    ``keys[1][t]``. `energies` (chains, n_sweeps) is filled with E(s) after each sweep; `rule` is that of
+    :func:`ebm._kernels.sweeps.sweep`; the rest as in :func:`gibbs`.
     """
     params, units = params._replace(J=fastest(params.J)), visited(params, given)
     s, dtype = clamp(s, given), params.J.dtype
@@ -101,7 +103,7 @@ def sweep_at(
         some = slice(start, start + step)
         orders = _orders(units, visit, keys[1][some])
         out = None if energies is None else energies[:, some]
-        walk_some(model, params, states, (gains[some], free), orders, keys[0][some], out)
+        walk_some(model, params, states, (gains[some], free, rule), orders, keys[0][some], out)
     out = np.ascontiguousarray(states.T)
     if given is not None:
         np.copyto(out, given, where=~np.isnan(given))  # with the signs of zeros
@@ -119,20 +121,20 @@ def _sparse_sweeps(
     model: Pairwise,
     params: PairwiseParameters,
     states: Array,
-    conditions: tuple[Array, Array],
+    conditions: tuple[Array, Array, int],
     orders: Array,
     keys: Array,
     energies: Array | None,
 ) -> None:
     """All sweeps in one call."""
-    (gains, free), (low, high) = conditions, model.unit.states or ()
+    (gains, free, rule), (low, high) = conditions, model.unit.states or ()
     same = bool((gains == gains[0]).all())  # then one law stands for all
     gains = gains[: 1 if same else len(gains), np.newaxis]
     law = gains, gains[:, :, np.newaxis] * params.bias, low, high
     out = NO_ENERGIES if energies is None else np.empty(energies.T.shape)
     moved = np.zeros(states.shape[1], states.dtype)
     lists, measured = neighbour_lists(params.J), (params.bias, out)
-    sparse_sweeps(lists, law, HEAT_BATH, states, orders, free, (keys, 0), moved, measured)
+    sparse_sweeps(lists, law, rule, states, orders, free, (keys, 0), moved, measured)
     if energies is not None:
         energies[:] = out.T
 
@@ -141,18 +143,18 @@ def _dense_sweeps(
     model: Pairwise,
     params: PairwiseParameters,
     states: Array,
-    conditions: tuple[Array, Array],
+    conditions: tuple[Array, Array, int],
     orders: Array,
     keys: Array,
     energies: Array | None,
 ) -> None:
     """Sweep after sweep, with matrix products in between."""
-    (gains, free), (low, high) = conditions, model.unit.states or ()
+    (gains, free, rule), (low, high) = conditions, model.unit.states or ()
     moved = np.zeros(states.shape[1], states.dtype)
     for t, (word0, word1) in enumerate(keys.tolist()):
         law = gains[t : t + 1], (gains[t] * params.bias)[np.newaxis], low, high
         order = orders[min(t, len(orders) - 1)]
-        one_sweep(params.J, law, HEAT_BATH, states, order, free, (word0, word1, 0), moved)
+        one_sweep(params.J, law, rule, states, order, free, (word0, word1, 0), moved)
         if energies is not None:
             energies[:, t] = model.energy(params, np.ascontiguousarray(states.T))
 

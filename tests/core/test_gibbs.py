@@ -327,12 +327,23 @@ def test_cooling_ends_where_no_flip_leads_down_lowest_first(states):
 
 
 @every_state
-def test_cooling_is_sweeps_in_random_orders_and_then_downhill(states):
+def test_states_in_between_are_cooled_from_the_nearer_one(states):
+    oracle = random_pairwise(6, states, seed=4)
+    (model, params), start = spelled(oracle), rows_of(oracle, 4)
+    near = start + np.where(start > start.min(), -0.2, 0.2)
+    for rows in (start, near):
+        found = cool(model, params, rows, KEY, [0.5, 1.5]).s
+        np.testing.assert_array_equal(found, cool(model, params, start, KEY, [0.5, 1.5]).s)
+
+
+@every_state
+def test_cooling_is_sweeps_of_flips_and_then_downhill(states):
     oracle = random_pairwise(6, states, seed=4)
     (model, params), s = spelled(oracle), rows_of(oracle, 1)
     found = cool(model, params, s, KEY, [0.5, 1.5]).s
     for t, beta in enumerate((0.5, 1.5)):
-        s = twin(oracle, s, draws.fold(KEY, t), 1, "random", beta)
+        u = draws.uniforms(draws.fold(KEY, t), 1, 6)
+        s = [pairwise_sweeps.metropolis_sweep(oracle, s[0], range(6), u[0], beta)]
     for _ in range(20):
         s = [pairwise.threshold(oracle, s[0], range(6))]
     np.testing.assert_array_equal(found, s)

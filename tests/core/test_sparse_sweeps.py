@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_array, issparse
 
-from ebm._kernels.sweeps import HEAT_BATH, MEAN, THRESHOLD, sweep
-from ebm._random import Key
+from ebm._kernels.sweeps import HEAT_BATH, MEAN, METROPOLIS, THRESHOLD, sweep
+from ebm._random import Key, family
 from ebm.energies import couplings
 from ebm.energies.couplings import fastest, pays_sparse, visit
 from ebm.energies.lattices import lattice
@@ -17,7 +17,7 @@ from ebm.inference import recall
 from ebm.inference.recall import UPDATES
 from ebm.samplers import anneal, gibbs
 from ebm.samplers.cooling import cool
-from ebm.samplers.gibbs import VISITS
+from ebm.samplers.gibbs import VISITS, sweep_at
 from ebm.units import Bernoulli, Spin
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import OraclePairwise, random_pairwise
@@ -50,13 +50,25 @@ def sparse_pairwise(n_units, states, seed=0, symmetric=True):
     return OraclePairwise(np.where(joined, model.J * np.sqrt(n_units) / 2, 0), model.b, states)
 
 
-def swept(model, rule, s, order, *, beta=1.0, free=None, first=0, dtype=np.float64, biases=None):
+def swept(
+    model,
+    rule,
+    s,
+    order,
+    *,
+    beta=1.0,
+    free=None,
+    first=0,
+    dtype=np.float64,
+    biases=None,
+    form=csr_array,
+):
     states, n = np.array(s.T, dtype, order="C"), len(model.b)
     biases = [model.b] if biases is None else biases
     law = np.full(1, beta, dtype), beta * np.array(biases, dtype), *model.states
     held = np.zeros((0, 0), bool) if free is None else np.ascontiguousarray(free.T)
     moved = np.zeros(len(s), dtype)
-    visit(csr_array(model.J.astype(dtype)), law, rule, states, order, held, (*KEY, first), moved)
+    visit(form(model.J.astype(dtype)), law, rule, states, order, held, (*KEY, first), moved)
     assert states.shape == (n, len(s))
     return states.T, moved
 
@@ -94,6 +106,21 @@ def test_heat_bath_equals_the_plain_loop_on_the_same_numbers(n_units, kind, stat
             uniforms(n_chains, len(order)),
             beta=0.7,
         )
+
+
+@pytest.mark.parametrize("form", [csr_array, np.array], ids=["lists", "rows"])
+@every_count
+@every_state
+def test_metropolis_equals_the_plain_loop_on_the_same_numbers(states, n_chains, form):
+    for dtype in (np.float64, np.float32):
+        model, order = sparse_pairwise(70, states, 2), order_of("repeated", 70)
+        s, u = rows_of(model, n_chains), uniforms(n_chains, len(order))
+        new, _ = swept(model, METROPOLIS, s, order, beta=0.7, dtype=dtype, form=form)
+        expected = [
+            pairwise_sweeps.metropolis_sweep(model, row, order, numbers, 0.7)
+            for row, numbers in zip(s, u, strict=True)
+        ]
+        np.testing.assert_array_equal(new, expected)
 
 
 @every_count
@@ -196,6 +223,22 @@ def test_one_sweep_has_the_row_and_leaves_the_law(states, visit_, always_sparse)
     step = stepper(oracle, visit=visit_, key=KEY)
     assert_has_the_row(step, oracle, pairwise.all_states(oracle)[5], T)
     assert_leaves_the_law(step, oracle, pairwise.probabilities(oracle))
+
+
+@every_state
+def test_metropolis_has_the_row_and_leaves_the_law(states, always_sparse):
+    oracle = random_pairwise(4, states, seed=3, scale=3.0)
+    model, params = spelled(oracle)
+    T = pairwise_sweeps.metropolis(oracle, range(4), 0.8)
+
+    def step(s):
+        keys = family(KEY, 0, 1)
+        return sweep_at(model, params, s, np.array([0.8]), (keys, keys), rule=METROPOLIS)
+
+    assert_has_the_row(step, oracle, pairwise.all_states(oracle)[5], T)
+    law = pairwise.probabilities(oracle, 0.8)
+    np.testing.assert_allclose(law @ T, law, atol=1e-12)
+    assert_leaves_the_law(step, oracle, law)
 
 
 # The choice ----------------------------------------------------------------------------------

@@ -43,6 +43,34 @@ def heat_bath_sweep(model, s, order, u, beta=1.0, given=None):
     return s
 
 
+def metropolis_sweep(model, s, order, u, beta=1.0):
+    """Unit after unit takes its other state where its number is below exp(-beta times the rise of the energy)."""
+    s = np.array(s, float)
+    for visit, i in enumerate(order):
+        other = s.copy()
+        other[i] = sum(model.states) - s[i]
+        if u[visit] < np.exp(-beta * max(0.0, energy(model, other) - energy(model, s))):
+            s = other
+    return s
+
+
+def metropolis(model, order, beta=1.0):
+    """Transition matrix of one sweep, flip by flip."""
+    states = all_states(model)
+    T = np.eye(len(states))
+    for i in order:
+        visit = np.zeros(T.shape)
+        for number, s in enumerate(states):
+            other = s.copy()
+            other[i] = sum(model.states) - s[i]
+            rise = energy(model, other) - energy(model, s)
+            accept = min(1.0, np.exp(-beta * rise))
+            visit[number, state_index(model, other)] += accept
+            visit[number, number] += 1 - accept
+        T = T @ visit
+    return T
+
+
 def mean_field_sweep(model, m, order, beta=1.0):
     """Unit after unit takes its mean in the field of the means of the others."""
     m = np.array(m, float)
