@@ -159,21 +159,32 @@ class Rows:
         return total / self.total_weight
 
     def variance(self, mean: Array) -> Array:
-        """Weighted variance of each feature around its `mean`, in double precision."""
-        if self.is_thin:
-            return self._sparse_variance(mean)
-        total = np.zeros(self._X.shape[1])
-        for start, block in blocks(self._X):
-            total += self._weights[start : start + len(block)] @ (block - mean) ** 2
-        return total / self.total_weight
+        """Weighted variance of each feature around its `mean`, in double precision.
 
-    def _sparse_variance(self, mean: Array) -> Array:
-        """The squares of the entries' deviations, and that of a zero for all that are none."""
-        X = self._X.astype(np.float64)
-        present = with_data(X, np.ones(len(X.data))).T @ self._weights
-        squares = with_data(X, (X.data - mean[X.indices]) ** 2).T @ self._weights
-        variance: Array = (squares + (self.total_weight - present) * mean**2) / self.total_weight
+        The mean is known up to rounding, which grows with the count of rows; the variance is corrected for that.
+        """
+        apart, squares = self._sparse_deviations(mean) if self.is_thin else self._deviations(mean)
+        variance: Array = squares / self.total_weight - (apart / self.total_weight) ** 2
+        np.maximum(variance, 0, out=variance)
         return variance
+
+    def _deviations(self, mean: Array) -> tuple[Array, Array]:
+        """Weighted sums of the deviations from the `mean`, and of their squares."""
+        sums, squares = np.zeros((2, self._X.shape[1]))
+        for start, block in blocks(self._X):
+            weights, apart = self._weights[start : start + len(block)], block - mean
+            sums += weights @ apart
+            squares += weights @ apart**2
+        return sums, squares
+
+    def _sparse_deviations(self, mean: Array) -> tuple[Array, Array]:
+        """The same over the entries, and the deviation of a zero for all that are none."""
+        X = self._X.astype(np.float64)
+        absent = self.total_weight - with_data(X, np.ones(len(X.data))).T @ self._weights
+        apart = X.data - mean[X.indices]
+        sums = with_data(X, apart).T @ self._weights - absent * mean
+        squares = with_data(X, apart**2).T @ self._weights + absent * mean**2
+        return sums, squares
 
 
 # Rows of data, a key and the place of the first of them in the epoch -> draws (rows, features).

@@ -13,6 +13,26 @@ Array = np.ndarray[Any, Any]
 R = TypeVar("R", bound="Record")
 
 
+def extent(x: Array) -> tuple[float, float]:
+    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
+    if not x.size:
+        return 0.0, 0.0
+    low, high = x.min(), x.max()
+    if np.isnan(low):  # slower, and rarely needed
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
+    return float(low), float(high)
+
+
+def varies(mean: Array, variance: Array, dtype: Any) -> Array:
+    """Which features (units,) of the given moments are not constant: booleans.
+
+    What rounding in numbers of the `dtype` leaves of the variance of a constant feature is no scale to learn by.
+    """
+    rounding = (10 * np.finfo(dtype).eps * np.abs(mean)) ** 2
+    known: Array = variance > np.maximum(rounding, np.finfo(dtype).tiny)
+    return known
+
+
 class Record:
     """A choice of algorithm with its own settings (abstract; subclasses are frozen dataclasses).
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ebm._archive import read, write
 from ebm._batches import Rows
-from ebm._checks import Array
+from ebm._checks import Array, varies
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients.base import ChainState, Gradient
@@ -24,6 +24,9 @@ from ebm.optimizers.base import Optimizer
 from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import Schedule
 from ebm.units import Bounds
+
+# Rows that a model is shown before it learns: the standard error of a mean is then 0.04 standard deviations.
+MOST_EXAMPLES = 500
 
 
 class Plan(NamedTuple):
@@ -112,16 +115,20 @@ def start(
 ) -> State:
     """The state before the first update: visible units know the data's moments, weights are small and random.
 
-    A model that ``starts_at_rows`` is also shown as many of them as it has hidden units. With `change`, learning starts
-    at what that makes of the model and these parameters.
+    A model that ``starts_at_rows`` is also shown some, at least as many as it has hidden units. With `change`, learning
+    starts at what that makes of the model and these parameters.
     """
     mean = rows.mean()
     variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
+    variance[~varies(mean, variance, rows.dtype)] = 0
     key = stream(plan.seed, "init")
     moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
     params = model.initial(*moments, n_hidden, key)
+    # Of one row alone, the first of a stream, nothing is known to be constant.
+    bounds = _bounds(model, params, variance if len(rows) > 1 else np.ones_like(variance))
     if model.starts_at_rows:
-        params = model.with_prototypes(params, rows.some(n_hidden, fold(key, 2)))
+        count = max(n_hidden, min(len(rows), MOST_EXAMPLES))
+        params = model.with_examples(params, rows.some(count, fold(key, 2)))
     elif (
         model.visible.has_scale
     ):  # hidden units that have their own mean where the data have theirs
@@ -130,10 +137,19 @@ def start(
     if change is not None:
         params = change(model, params)
     state = resume(model, params, plan, mean=moments[0])
-    if change is not None:
+    state.bounds = bounds  # in units of the data's variances
+    if model.starts_at_rows or change is not None:
         state.chains = _at_rows(model, params, state.chains, rows, key)
     state.marginals = (mean, variance, np.array(rows.total_weight))
     return state
+
+
+def _bounds(model: Any, params: Any, variance: Array) -> Bounds:
+    """Those of the model at `params`; what is learned of features without `variance` does not fall."""
+    bounds: Bounds = model.bounds(params)
+    for name, (low, _) in bounds.get("visible", {}).items():
+        np.copyto(low, getattr(params.visible, name), where=variance == 0)
+    return bounds
 
 
 def _at_rows(model: Any, params: Any, chains: ChainState, rows: Rows, key: Key) -> ChainState:

@@ -32,7 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ebm._checks import Array, Record, check_integer, check_real
+from ebm._checks import Array, Record, check_integer, check_real, extent, varies
 from ebm._kernels import units as kernels
 from ebm._kernels.bernoulli import BernoulliParameters
 from ebm._kernels.gaussian import GaussianParameters
@@ -45,16 +45,6 @@ from ebm._sparse import blocks, is_sparse, scaled
 TOTAL_TOLERANCE = 1e-3
 # Lower and upper bounds (units,) by layer and name of the parameter.
 Bounds = dict[str, dict[str, tuple[Array, Array]]]
-
-
-def extent(x: Array) -> tuple[float, float]:
-    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
-    if not x.size:
-        return 0.0, 0.0
-    low, high = x.min(), x.max()
-    if np.isnan(low):  # slower, and rarely needed
-        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
-    return float(low), float(high)
 
 
 def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
@@ -115,6 +105,10 @@ class Unit(Record, abc.ABC):
         Learning moves W_ij and b_i in these units, so that it does not depend on those of the data.
         """
         return None
+
+    def narrowed(self, own: Any, precision: Array) -> Any:
+        """Parameters with `precision` (units,) added to the inverse squares of learned scales; else those given."""
+        return own
 
     def own_derivatives(self, own: Any, x: Array) -> dict[str, Array]:
         """-dU/dtheta (rows, units) at the states `x`, for each parameter theta but the bias."""
@@ -375,9 +369,7 @@ class Gaussian(Unit):
         """The mean itself, and the variance where it is learned (one for constant features)."""
         z = self.neutral(len(mean), mean.dtype).log_variance
         if self.is_free("log_variance"):
-            # What rounding leaves of the variance of a constant feature is no scale to learn by.
-            rounding = (10 * np.finfo(mean.dtype).eps * np.abs(mean)) ** 2
-            known = variance > np.maximum(rounding, np.finfo(mean.dtype).tiny)
+            known = varies(mean, variance, mean.dtype)
             z = np.log(np.where(known, variance, 1)).astype(mean.dtype)
         return GaussianParameters(mean.copy(), z)
 
@@ -424,6 +416,13 @@ class Gaussian(Unit):
         """sigma^2, the inverse Fisher information of the mean."""
         variance: Array = np.exp(own.log_variance)
         return variance
+
+    def narrowed(self, own: GaussianParameters, precision: Array) -> GaussianParameters:
+        """1 / sigma^2 + precision, of variances that are learned."""
+        if not self.is_free("log_variance"):
+            return own
+        z = own.log_variance - np.log1p(precision * np.exp(own.log_variance.astype(np.float64)))
+        return own._replace(log_variance=z.astype(own.log_variance.dtype))
 
     def own_derivatives(self, own: GaussianParameters, x: Array) -> dict[str, Array]:
         """By z: (x - b)^2 / (2 sigma^2)."""

@@ -28,7 +28,7 @@ class GaussianRBM(BaseRBM):
         Number of hidden units.
 
     variance : {"learned", "unit"} or array-like of shape (n_features,) or float, default="learned"
-        The sigma_i^2: learned through log sigma_i^2, starting at the data's variances; fixed to one; or given.
+        The sigma_i^2: learned through log sigma_i^2, starting near the data's variances; fixed to one; or given.
 
     learning_rate : float, default=0.05
         Step size of the updates, at the start of `schedule`, in units of each feature's standard deviation.

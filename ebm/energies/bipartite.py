@@ -14,10 +14,16 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
-from ebm._checks import Array
+from ebm._checks import Array, varies
 from ebm._random import Key, normal
 from ebm.units import Bounds, Unit, confined
+
+# Standard deviation over the data of the inputs of hidden units that start at rows.
+INPUT_DEVIATION = 2.0
+# Limit of u^2 n_hidden / n_visible, the fraction rounded up, see :meth:`Bipartite.with_examples`.
+LARGEST_GAIN = 6.0
 
 
 class BipartiteParameters(NamedTuple):
@@ -85,7 +91,7 @@ class Bipartite:
 
     @property
     def starts_at_rows(self) -> bool:
-        """Whether learning starts at rows of the data: see :meth:`with_prototypes`."""
+        """Whether learning starts at rows of the data: see :meth:`with_examples`."""
         return self.visible.has_scale and self.hidden.states == (0.0, 1.0)
 
     def layers(self, params: BipartiteParameters) -> dict[str, tuple[Unit, Any]]:
@@ -129,25 +135,45 @@ class Bipartite:
         W *= 1 if c is None else np.sqrt(c)
         return BipartiteParameters(W, visible, hidden)
 
-    def with_prototypes(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
-        """Let hidden unit j, of two states, when alone, move the visible means towards row j of `examples`.
+    def with_examples(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
+        """Real visible and binary hidden units that tell rows apart, with a law that lies where the rows do.
 
-        With small weights and hidden units on half the time, a law whose second moments are those of independent units
-        (whitened data) is a stationary point of the likelihood. Here one unit is on at a time, on average: the
-        hidden biases make up for the volume exp(A(W_j) - A(0)) that a unit adds.
+        Hidden unit j has its threshold at row j of `examples` (rows, n_visible), of which there are at least n_hidden.
+        The columns of U = W / sigma^2 keep their directions as far as they can be orthogonal, n_visible at a time, and
+        get the length u in units of the data's standard deviations: the input of a hidden unit deviates by u.
 
-        The means move halfway, but no further than 2 / sqrt(n_visible) of the way: rows of many features are far from
-        each other, and a unit that starts halfway to one is off for all others and stays off. The inputs of hidden
-        units have a standard deviation of about two then, or less, if features are uncorrelated.
+        The means of the visible units and, where these are learned, their variances make up for what the hidden units
+        add. With the means m_j and the variances q_j = m_j (1 - m_j) of the hidden units over the examples,
+
+            b = mean - W m,        1 / sigma_i^2 = 1 / variance_i + sum_j U_ij^2 q_j,
+
+        the slope of log p(v) vanishes at about the data's mean, and its curvature there has the diagonal of independent
+        units of the data's variances. The curvature is -1 / sigma^2 + U diag(p_j (1 - p_j)) U' with the probabilities
+        p_j of the hidden units, and no p_j (1 - p_j) exceeds 1/4. So log p(v) is concave, and the law has one mode, if
+        the eigenvalues of W' sigma^-2 W, which are the couplings of the hidden units, are below 4. They are about
+        x / (1 + q x) with x = u^2 n_hidden / n_visible: :data:`LARGEST_GAIN` limits x, and so u where hidden units are
+        many. Features that are constant among the examples have no weights at first.
         """
-        part = min(0.5, 2 / len(params.W) ** 0.5)
-        W = params.W + part * (examples - params.visible.bias).T
-        zero = np.zeros((1, len(W)), W.dtype)
-        volume = self.visible.log_normaliser(params.visible, W.T)
-        volume -= self.visible.log_normaliser(params.visible, zero)
-        bias = -np.log(len(W.T)) - volume
-        hidden = params.hidden._replace(bias=bias.astype(W.dtype))
-        return BipartiteParameters(W.astype(params.W.dtype), params.visible, hidden)
+        n_visible, n_hidden = params.W.shape
+        scale = np.asarray(self.visible.scale(params.visible), np.float64)
+        mean = params.visible.bias.astype(np.float64)
+        apart = examples - mean
+        spread = apart.var(axis=0)
+        known = varies(mean, spread, examples.dtype)
+        unit = np.sqrt(np.maximum(scale, spread))[known, np.newaxis]  # given variances may be small
+        n_blocks = -(-n_hidden // max(1, known.sum()))
+        length = np.sqrt(min(INPUT_DEVIATION**2, LARGEST_GAIN / n_blocks))
+        U = np.zeros((n_visible, n_hidden))
+        U[known] = length * orthogonal(params.W[known] / unit) / unit
+        thresholds = np.einsum("ij,ji->i", U.T, apart[:n_hidden].T)
+        inputs = apart @ U - thresholds
+        h = expit(inputs)
+        visible = self.visible.narrowed(params.visible, U**2 @ (h * expit(-inputs)).mean(axis=0))
+        W = np.asarray(self.visible.scale(visible), np.float64)[:, np.newaxis] * U
+        dtype = params.W.dtype
+        visible = visible._replace(bias=(mean - W @ h.mean(axis=0)).astype(dtype))
+        hidden = params.hidden._replace(bias=(-thresholds - mean @ U).astype(dtype))
+        return BipartiteParameters(W.astype(dtype), visible, hidden)
 
     def swapped(self, params: BipartiteParameters) -> "tuple[Bipartite, BipartiteParameters]":
         """The same model with v and h renamed into each other."""
@@ -238,3 +264,14 @@ class Bipartite:
 def _lead(own: Any, first: Any) -> Any:
     """The own parameters `own` of a layer whose first units have those of `first`."""
     return type(own)(*(np.concatenate([a, b[len(a) :]]) for a, b in zip(first, own, strict=True)))
+
+
+def orthogonal(columns: Array) -> Array:
+    """Orthonormal columns that span what `columns` (n, m) do, n at a time: (n, m) in double precision."""
+    n, m = columns.shape
+    if not n:
+        return np.zeros((n, m))
+    blocks = [
+        np.linalg.qr(columns[:, first : first + n].astype(np.float64)) for first in range(0, m, n)
+    ]
+    return np.hstack([Q * np.copysign(1.0, np.diag(R)) for Q, R in blocks])

@@ -111,12 +111,13 @@ class Completion:
     def initial(
         self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
     ) -> DenseParameters:
-        """Noise, to which :meth:`with_prototypes` adds rows."""
+        """Noise, to which :meth:`with_examples` adds rows."""
         return DenseParameters(normal(key, (n_hidden, len(mean)), mean.dtype))
 
-    def with_prototypes(self, params: DenseParameters, examples: Array) -> DenseParameters:
-        """Add the rows `examples` (n_memories, n_units), and shrink."""
-        return DenseParameters(np.clip(START * (params.memories + examples), -1, 1))
+    def with_examples(self, params: DenseParameters, examples: Array) -> DenseParameters:
+        """Add the first n_memories of the rows `examples` (rows, n_units), and shrink."""
+        first = examples[: len(params.memories)]
+        return DenseParameters(np.clip(START * (params.memories + first), -1, 1))
 
     # Inputs and gains
 

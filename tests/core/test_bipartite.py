@@ -221,38 +221,6 @@ def test_initial_weights_of_gaussian_units_scale_with_the_data():
     np.testing.assert_allclose(millimetres.W, 1000 * metres.W, rtol=1e-12)
 
 
-@pytest.mark.parametrize("visible", ["bernoulli", "gaussian"])
-def test_a_prototype_alone_moves_the_means_halfway_and_weighs_as_all_units_together(visible):
-    """exp(-F(h)) at h = e_j is 1 / n_hidden of that at h = 0, so one unit is on, on average."""
-    model, library, params = both((visible, "bernoulli"))
-    examples = rows_for(model, 3)
-    before = library.pack(params)
-    still = params._replace(W=0 * params.W)
-    made = library.with_prototypes(still, examples)
-    oracle = oracle_params(made)
-    off = rbm.log_weight_hidden(oracle, np.zeros(3))
-    for j, alone in enumerate(np.eye(3)):
-        assert rbm.log_weight_hidden(oracle, alone) - off == pytest.approx(-np.log(3), rel=1e-12)
-        input_ = library.visible_input(made, alone[np.newaxis])[0]
-        np.testing.assert_allclose(
-            params.visible.bias + input_, (params.visible.bias + examples[j]) / 2, rtol=1e-12
-        )
-    np.testing.assert_array_equal(library.pack(params), before)
-
-
-@pytest.mark.parametrize("n", [100, 400, 900])
-def test_prototypes_of_many_features_are_moderate(n):
-    """The inputs from rows of n uncorrelated features deviate by two, whatever n; halfway it would be sqrt(n) / 2."""
-    library = Bipartite(Gaussian(), Bernoulli())
-    X = np.random.default_rng(0).normal(size=(2000, n)).astype(np.float32)
-    ones = np.ones(n, np.float32)
-    params = library.initial(0 * ones, ones, 2000.0, 20, KEY)
-    made = library.with_prototypes(params._replace(W=0 * params.W), X[:20])
-    spread = library.hidden_input(made, X[20:]).std(axis=0)
-    np.testing.assert_allclose(spread, 2, rtol=5 / np.sqrt(n) / np.sqrt(2))
-    assert library.pack(made).dtype == np.float32
-
-
 # States --------------------------------------------------------------------------------------
 
 

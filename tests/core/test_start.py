@@ -1,0 +1,172 @@
+"""Where learning of real rows starts: a law that lies where the rows do, for any count of features and hidden units."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit
+
+from ebm import training
+from ebm._batches import Rows
+from ebm._random import Key
+from ebm.energies.bipartite import Bipartite, orthogonal
+from ebm.gradients import PersistentContrastiveDivergence
+from ebm.optimizers import SGD
+from ebm.optimizers.schedules import Constant
+from ebm.samplers import block_gibbs
+from ebm.training import Plan
+from ebm.units import Bernoulli, Gaussian
+from tests.oracles import rbm
+
+REAL = Bipartite(Gaussian(), Bernoulli())
+SIZES = [2, 5, 40, 1000]
+
+
+def isotropic(rng, n, d):
+    return rng.normal(size=(n, d))
+
+
+def collinear(rng, n, d):
+    """One factor, and noise of a twentieth of it."""
+    return rng.normal(size=(n, 1)) + 0.05 * rng.normal(size=(n, d))
+
+
+def clusters(rng, n, d):
+    """Three far clouds, in columns of different units and means."""
+    centers = 3 * rng.normal(size=(3, d))
+    return (centers[rng.integers(0, 3, n)] + rng.normal(size=(n, d))) * np.geomspace(
+        0.01, 50, d
+    ) + 7
+
+
+def whitened(rng, n, d):
+    """Uncorrelated, but far from normal."""
+    X = rng.laplace(size=(n, d))
+    X -= X.mean(axis=0)
+    values, vectors = np.linalg.eigh(X.T @ X / n)
+    return X @ vectors / np.sqrt(np.maximum(values, 1e-2))
+
+
+KINDS = [isotropic, collinear, clusters, whitened]
+
+
+def started(X, n_hidden, model=REAL, seed=0):
+    plan = Plan(PersistentContrastiveDivergence(), SGD(), Constant(), 0.05, 0.0, 100, seed)
+    return training.start(model, Rows(X), n_hidden, plan)
+
+
+def in_double(X, state):
+    """W, b and sigma^2 in units of the data's deviations and from their mean, and c to match: in double precision."""
+    mean, deviation = X.astype(float).mean(axis=0), X.astype(float).std(axis=0)
+    params = state.params
+    variance = np.exp(params.visible.log_variance.astype(float)) / deviation**2
+    W = params.W / deviation[:, np.newaxis]
+    b = (params.visible.bias - mean) / deviation
+    c = state.local.hidden.bias.astype(float)  # of rows minus their mean
+    return W, b, c, variance
+
+
+@pytest.mark.parametrize("n_hidden", [2, 8])
+@pytest.mark.parametrize("n_visible", [1, 2, 5, 30])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_likelihood_at_the_start_is_about_that_of_independent_normals(
+    kind, n_visible, n_hidden
+):
+    """Exactly, by the sum over all hidden states; a unit, whose input deviates by two, costs about a tenth of a nat."""
+    X = kind(np.random.default_rng(0), 400, n_visible)
+    W, b, c, variance = in_double(X, started(X, n_hidden))
+    machine = rbm.OracleRBM(W, b, c, np.log(variance))
+    Z = (X - X.mean(axis=0)) / X.std(axis=0)
+    inputs = (Z / variance) @ W + c
+    minus_energy = -((Z - b) ** 2 / (2 * variance)).sum(axis=1)
+    log_weight = minus_energy + np.logaddexp(0, inputs).sum(axis=1)
+    found = log_weight.mean() - rbm.log_partition_sum_out_visible(machine)
+    independent = -0.5 * n_visible * np.log(2 * np.pi * np.e)
+    # Collinear rows vary in one direction, for which a random direction stands badly.
+    cost = 0.5 if kind is collinear else 0.2
+    assert found > independent - cost * min(n_hidden, n_visible + 1)
+    assert np.median(inputs.std(axis=0)) > 0.5
+
+
+@pytest.mark.parametrize("n_hidden", SIZES)
+@pytest.mark.parametrize("n_visible", SIZES)
+@pytest.mark.parametrize(
+    ("kind", "dtype"), list(zip(KINDS, [np.float32, np.float64] * 2, strict=True))
+)
+def test_the_law_at_the_start_has_one_mode_and_it_is_near_the_mean(
+    kind, n_visible, n_hidden, dtype
+):
+    """With eigenvalues of the hidden units' couplings below 4, log p is concave; then its mode is found by Newton."""
+    X = kind(np.random.default_rng(0), 300, n_visible).astype(dtype)
+    W, b, c, variance = in_double(X, started(X, n_hidden))
+    scaled = W / np.sqrt(variance)[:, np.newaxis]
+    narrow = scaled.T @ scaled if n_hidden < n_visible else scaled @ scaled.T
+    assert np.linalg.eigvalsh(narrow)[-1] < 4 * (1 + 1e-6)
+    # Fixed-point steps, which rise; without concavity they would end elsewhere or not at all.
+    v = np.zeros(n_visible)
+    for _ in range(60):
+        h = expit((v / variance) @ W + c)
+        v += 0.5 * (b + W @ h - v)
+    assert np.sqrt(np.mean(v**2)) < 0.5
+
+
+@pytest.mark.parametrize("n_hidden", [3, 40, 400])
+@pytest.mark.parametrize("n_visible", [2, 40, 400])
+@pytest.mark.parametrize("kind", KINDS)
+def test_chains_at_the_start_stay_where_the_rows_are(kind, n_visible, n_hidden):
+    X = kind(np.random.default_rng(1), 400, n_visible)
+    state = started(X, n_hidden)
+    assert np.isin(state.chains.h, (0, 1)).all()
+    rows = X[:200].copy()
+    v = block_gibbs(REAL, state.params, rows, Key(3, 4), 50).v
+    Z = (v - X.mean(axis=0)) / X.std(axis=0)
+    assert np.sqrt(np.mean(Z.mean(axis=0) ** 2)) < 0.4
+    assert 0.6 < np.mean(Z**2) < 1.6
+
+
+def test_hidden_units_are_undecided_at_rows_of_the_data():
+    X = isotropic(np.random.default_rng(0), 50, 4)
+    params = REAL.initial(X.mean(axis=0), X.var(axis=0), 50.0, 6, Key(1, 2))
+    made = REAL.with_examples(params, X)
+    odds = REAL.hidden_input(made, X[:6]) + made.hidden.bias
+    np.testing.assert_allclose(np.diag(odds), 0, atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [100, 400, 900])
+def test_inputs_deviate_by_two_in_any_number_of_uncorrelated_features(n):
+    X = np.random.default_rng(0).normal(size=(2000, n)).astype(np.float32)
+    ones = np.ones(n, np.float32)
+    made = REAL.with_examples(REAL.initial(0 * ones, ones, 2000.0, 20, Key(1, 2)), X)
+    np.testing.assert_allclose(REAL.hidden_input(made, X).std(axis=0), 2, rtol=0.1)
+    assert REAL.pack(made).dtype == np.float32
+
+
+@pytest.mark.parametrize("variance", ["unit", 0.01, 100.0])
+def test_given_variances_stay_and_the_law_has_one_mode(variance):
+    X = isotropic(np.random.default_rng(0), 300, 3)
+    model = Bipartite(Gaussian(variance), Bernoulli())
+    params = started(X, 40, model).params
+    given = 1.0 if variance == "unit" else variance
+    np.testing.assert_allclose(np.exp(params.visible.log_variance), given, rtol=1e-12)
+    assert np.linalg.eigvalsh(params.W @ params.W.T / given)[-1] < 8 * (1 + 1e-9)
+
+
+def test_features_without_variance_have_no_weights_and_variance_one():
+    X = np.random.default_rng(0).normal(size=(300, 4))
+    X[:, 1] = 0.7
+    params = started(X, 9).params
+    assert (params.W[1] == 0).all() and params.visible.log_variance[1] == 0
+    np.testing.assert_allclose(params.visible.bias[1], 0.7, rtol=1e-12)
+    assert (np.abs(params.W[[0, 2, 3]]).max(axis=0) > 0.1).all()
+
+
+@pytest.mark.parametrize("m", [1, 3, 4, 11])
+def test_orthogonal_columns_in_blocks_of_as_many_as_there_are_rows(m):
+    columns = np.random.default_rng(0).normal(size=(4, m))
+    made = orthogonal(columns)
+    for first in range(0, m, 4):
+        block = made[:, first : first + 4]
+        np.testing.assert_allclose(block.T @ block, np.eye(block.shape[1]), atol=1e-12)
+    np.testing.assert_allclose(
+        made[:, 0], columns[:, 0] / np.linalg.norm(columns[:, 0]), atol=1e-12
+    )
