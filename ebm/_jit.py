@@ -1,7 +1,8 @@
 """The one decorator through which everything compiled in this library passes.
 
 Numba compiles a function at its first call and stores the machine code on disk (``cache=True``), so that only the
-first run in a fresh environment waits. ``error_model="numpy"`` lets divisions vectorise (Python's model branches on
+first run in a fresh environment waits. The disk is a convenience: where it can be neither read nor written the library
+compiles without it, and warns once. ``error_model="numpy"`` lets divisions vectorise (Python's model branches on
 zero in every lane), ``nogil=True`` lets threads of the caller run side by side.
 
 The fast-math flags keep what honesty needs. NaN and infinity stay NaN and infinity, so that a diverging model is
@@ -10,12 +11,16 @@ which copy runs depends on what was loaded first, and of a b + c d it may fuse e
 and a sum are one rounding only where ``fuse=True`` says so, in functions where there is one way to do it.
 """
 
+import contextlib
 import functools
+import warnings
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, overload
 
 import numba
 import numpy as np
+from numba.core.caching import FunctionCache, NullCache
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -47,10 +52,10 @@ def _compile(function: F, *, reorder: bool, inline: bool, fuse: bool) -> F:
     if numba.config.DISABLE_JIT:
         return _interpreted(function)
     flags = FASTMATH | ({"reassoc"} if reorder else set()) | ({"contract"} if fuse else set())
-    compiler = numba.njit(
-        cache=True, error_model="numpy", nogil=True, fastmath=flags, forceinline=inline
-    )
-    return compiler(function)  # type: ignore[no-any-return]
+    compiler = numba.njit(error_model="numpy", nogil=True, fastmath=flags, forceinline=inline)
+    compiled = compiler(function)
+    compiled._cache = _cache(function)  # where Numba's own cache=True keeps it
+    return compiled  # type: ignore[no-any-return]
 
 
 def _interpreted(function: F) -> F:
@@ -61,3 +66,66 @@ def _interpreted(function: F) -> F:
             return function(*args)
 
     return run  # type: ignore[return-value]
+
+
+# --- the compiled code on disk --------------------------------------------------------------------
+
+
+class _Disk(FunctionCache):  # type: ignore[misc]
+    """Numba's files of compiled code: what cannot be read is compiled anew, what cannot be written is not kept."""
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # a damaged file raises whatever its bytes happen to mean
+            return None
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        for _ in range(2):  # the second time without the files that may be damaged
+            try:
+                super().save_overload(sig, data)
+                return
+            except Exception as error:
+                self._remove()
+                reason = f"{type(error).__name__}: {error}"
+        self.disable()
+        _warn_that_nothing_is_kept(reason)
+
+    def _remove(self) -> None:
+        """Remove this function's files: an index must not outlive a failure, or it names code of other types."""
+        with contextlib.suppress(OSError):
+            for path in Path(self.cache_path).glob(f"{self._impl.filename_base}.*"):
+                path.unlink()
+
+
+class _Nowhere(NullCache):  # type: ignore[misc]
+    """No place for compiled code, as in a read-only installation without a writable home."""
+
+    def save_overload(self, sig: Any, data: Any) -> None:
+        _warn_that_nothing_is_kept(
+            "no folder beside the library, or in the home, can be written to"
+        )
+
+
+def _cache(function: Callable[..., Any]) -> Any:
+    try:
+        return _Disk(function)
+    except (RuntimeError, OSError):  # "no locator available"; a source that cannot be read
+        return _Nowhere()
+
+
+_told = False
+
+
+def _warn_that_nothing_is_kept(reason: str) -> None:
+    global _told
+    if _told:
+        return
+    _told = True
+    warnings.warn(
+        f"Compiled code cannot be kept on disk ({reason}). Every new process compiles anew, which makes a first fit "
+        "some ten seconds longer. To avoid it set the environment variable NUMBA_CACHE_DIR to a writable folder before "
+        "Python starts.",
+        RuntimeWarning,
+        stacklevel=2,
+    )

@@ -96,9 +96,11 @@ class Likelihoods(Fitted):
         ----------
         method : {"auto", "exact", "ais"} or AIS, default="auto"
             "exact" enumerates states of at most 25 two-state units, of two layers the smaller one; for two Gaussian
-            layers Z is known in closed form. "ais" is annealed importance sampling from the marginals of the training
-            data, with as many temperatures as it takes for the forward and the reverse estimate to agree; a record,
-            ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is exact up to 20 units.
+            layers Z is known in closed form. Units of a Boltzmann machine whose couplings are sparse are summed out one
+            after the other, as long as no table of more than 24 units is needed. "ais" is annealed importance sampling
+            from the marginals of the training data, with as many temperatures as it takes for the forward and the
+            reverse estimate to agree; a record, ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is
+            exact up to 20 units, or tables of 20.
         beta : float, default=1.0
             Inverse temperature.
         n_jobs : int, default=None

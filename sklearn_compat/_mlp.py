@@ -43,8 +43,6 @@ def by_batches(estimator: Any) -> bool:
     """Whether there are updates that can be made one by one; else AttributeError."""
     if estimator.solver == "lbfgs":
         raise AttributeError("partial_fit goes batch by batch, which solver='lbfgs' does not.")
-    if estimator.early_stopping:
-        raise AttributeError("partial_fit has no rows to stop by: use early_stopping=False.")
     return True
 
 
@@ -76,8 +74,17 @@ class BaseMLP(MLPSettings):
         """Those of the rows of `X`, which are all data or a part."""
         raise NotImplementedError
 
-    def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
+    def _agreement(self, targets: Array, output: Array, weights: Array | None) -> float:
+        """Score of finite outputs (accuracy or R^2)."""
         raise NotImplementedError
+
+    def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
+        """The same, NaN where it would not be finite."""
+        if not np.isfinite(output).all():
+            return float("nan")
+        with np.errstate(over="ignore"):
+            score = self._agreement(targets, output, weights)
+        return score if np.isfinite(score) else float("nan")
 
     def _stratify(self, targets: Array) -> Any:
         """By what a split into training and validation rows is balanced."""
@@ -130,6 +137,11 @@ class BaseMLP(MLPSettings):
         checkpoint: Any = None,
     ) -> str:
         """`fit`, or with `incremental` one more epoch, or the rest of a fit; what went wrong, or ''."""
+        if incremental and self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, for there are no rows to stop by. Go on after "
+                "set_params(early_stopping=False)."
+            )
         go_on = checkpoint is None and (incremental or self.warm_start)
         first = not (go_on and self._is_fitted())
         if not first:
@@ -201,7 +213,7 @@ class BaseMLP(MLPSettings):
     ) -> str:
         """Back-propagation, by batches or of all rows."""
         if self.solver == "lbfgs":
-            return self._descend_all(labelled, growth)
+            return self._descend_all(labelled, growth, first)
         held_out = None
         if self.early_stopping and not incremental:
             labelled, held_out = self._split(labelled)
@@ -233,7 +245,10 @@ class BaseMLP(MLPSettings):
         if self.early_stopping and "best_theta" in state.kept:
             state.theta[:] = state.kept["best_theta"]
         self._keep(state, plan)
-        self._tell_course(n_done, len(rows))
+        diverged = stopped not in ("", training.INTERRUPTED)
+        if first and diverged and not n_done:
+            self._check_start(labelled)
+        self._tell_course(n_done, len(rows), diverged)
         return stopped or self._unfinished(n_done, incremental or plateau.stuck(state.kept))
 
     def _unfinished(self, n_done: int, expected: bool) -> str:
@@ -244,18 +259,38 @@ class BaseMLP(MLPSettings):
             or np.isinf(self.n_iter_no_change)
         ):
             return ""
-        return f"not converged in max_iter={self.max_iter} epochs; with n_iter_no_change=np.inf that is as it should be"
+        return (
+            f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, or set n_iter_no_change=np.inf "
+            "to silence this"
+        )
 
-    def _tell_course(self, n_done: int, n_rows: int) -> None:
-        """Attributes that say how training went, by scikit-learn's names."""
+    def _check_start(self, rows: Labelled) -> None:
+        """Refuse rows whose loss is beyond all bounds before anything is learned: no weights would be worth keeping."""
+        cost = MeanCost(self.network_, *rows, self.alpha)
+        if np.isfinite(cost(self.network_.pack(self._params()))[0]):
+            return
+        largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
+        raise ValueError(
+            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+            f"preprocessed. With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
+            f"{largest[0]:.3g}, targets {largest[1]:.3g}. Scale them, for example with "
+            "sklearn.preprocessing.MaxAbsScaler."
+        )
+
+    def _tell_course(self, n_done: int, n_rows: int, diverged: bool) -> None:
+        """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN."""
+        undone = [np.nan] if diverged else []
         losses = self.history_.get("loss", np.empty(0)).tolist()
-        self.n_iter_, self.t_ = n_done, self.t_ + n_done * n_rows
-        self.loss_curve_, self.loss_ = losses, losses[-1] if losses else np.inf
+        self.n_iter_, self.t_ = n_done + len(undone), self.t_ + n_done * n_rows
+        self.loss_curve_, self.loss_ = losses + undone, losses[-1] if losses else np.inf
         self.validation_scores_ = self.best_validation_score_ = self.best_loss_ = None
         if self.early_stopping:
             scores = self.history_.get("validation_score", np.empty(0))
-            self.validation_scores_ = scores[~np.isnan(scores)].tolist()  # fits without have none
-            self.best_validation_score_ = max(self.validation_scores_, default=None)
+            earlier = len(scores) - n_done
+            held = (np.arange(len(scores)) >= earlier) | ~np.isnan(scores)  # fits without have none
+            self.validation_scores_ = scores[held].tolist() + undone
+            finite = [score for score in self.validation_scores_ if np.isfinite(score)]
+            self.best_validation_score_ = max(finite, default=None)
         else:
             self.best_loss_ = min(losses, default=np.inf)
 
@@ -273,8 +308,8 @@ class BaseMLP(MLPSettings):
         )
         if len(t_val) < 2:
             raise ValueError(
-                f"validation_fraction={self.validation_fraction} leaves {len(t_val)} rows to stop by. Increase it, or "
-                "train on more rows."
+                f"The validation set is too small: validation_fraction={self.validation_fraction} leaves {len(t_val)} "
+                "rows to stop by. Increase validation_fraction, or train on more rows."
             )
         if weights is None:
             return Labelled(X, t, None), Labelled(X_val, t_val, None)
@@ -287,7 +322,7 @@ class BaseMLP(MLPSettings):
 
         return Scorer("validation_score", score)
 
-    def _descend_all(self, rows: Labelled, growth: Growth | None) -> str:
+    def _descend_all(self, rows: Labelled, growth: Growth | None, first: bool) -> str:
         """L-BFGS on the mean loss of all rows."""
         held = self._regularization()
         if any(self._dropouts(len(self.coefs_) - 1)) or self.batch_norm:
@@ -305,6 +340,8 @@ class BaseMLP(MLPSettings):
         if self.max_iter:
             search, message = self._search(growth, rows, search)
         self._take(search.network, search.params)
+        if first and np.isnan(search.cost):
+            self._check_start(rows)
         self.n_iter_, self.loss_ = search.n_iter, search.cost
         self.best_loss_, self.loss_curve_ = self.loss_, [self.loss_]
         self.t_ = self.n_iter_ * len(rows.targets)
@@ -326,6 +363,7 @@ class BaseMLP(MLPSettings):
                 max_iter=left,
                 max_fun=self.max_fun,
                 tol=self.tol,
+                patience=self.n_iter_no_change,
                 tell=self._tell_progress,
                 kinks=True,  # those of rectifiers
             )

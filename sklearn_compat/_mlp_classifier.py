@@ -87,13 +87,15 @@ class MLPClassifier(LabelClassifier, BaseMLP):
         that has none of its own.
 
     tol : float, default=1e-4
-        An epoch improves by more than this, or counts as none. For "lbfgs": the largest slope at which it ends.
+        An epoch improves by more than this, or counts as none. For "lbfgs": training ends once the largest slope has
+        stayed within it for more than `n_iter_no_change` iterations in a row; one alone may be that of a saddle.
 
     verbose : int, default=0
         Whether to show progress and the loss after each epoch: a bar on a terminal, lines elsewhere.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the last weights instead of starting anew.
+        Whether `fit` goes on from the last weights instead of starting anew. The optimiser and the course of the
+        learning rate begin anew.
 
     momentum : float in [0, 1), default=0.9
         Momentum of "sgd".
@@ -114,7 +116,8 @@ class MLPClassifier(LabelClassifier, BaseMLP):
         What keeps the divisor of "adam" from zero.
 
     n_iter_no_change : int or inf, default=10
-        Training ends after more epochs than this without improvement; with ``numpy.inf`` after `max_iter`.
+        Training ends after more epochs than this without improvement; with ``numpy.inf`` after `max_iter`, and since
+        this is what was asked for, without the warning that scikit-learn gives then.
 
     max_fun : int, default=15000
         Most evaluations of "lbfgs".
@@ -393,7 +396,7 @@ class MLPClassifier(LabelClassifier, BaseMLP):
         multilabel = self._label_binarizer.y_type_.startswith("multilabel")
         return None if multilabel else self._label_binarizer.inverse_transform(targets)
 
-    def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
+    def _agreement(self, targets: Array, output: Array, weights: Array | None) -> float:
         """Accuracy."""
         y, found = (self._label_binarizer.inverse_transform(x) for x in (targets, output))
         return float(accuracy_score(y, found, sample_weight=weights))

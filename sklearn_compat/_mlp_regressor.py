@@ -4,7 +4,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import RegressorMixin, _fit_context
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
@@ -87,13 +86,15 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         that has none of its own.
 
     tol : float, default=1e-4
-        An epoch improves by more than this, or counts as none. For "lbfgs": the largest slope at which it ends.
+        An epoch improves by more than this, or counts as none. For "lbfgs": training ends once the largest slope has
+        stayed within it for more than `n_iter_no_change` iterations in a row; one alone may be that of a saddle.
 
     verbose : int, default=0
         Whether to show progress and the loss after each epoch: a bar on a terminal, lines elsewhere.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the last weights instead of starting anew.
+        Whether `fit` goes on from the last weights instead of starting anew. The optimiser and the course of the
+        learning rate begin anew.
 
     momentum : float in [0, 1), default=0.9
         Momentum of "sgd".
@@ -114,7 +115,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         What keeps the divisor of "adam" from zero.
 
     n_iter_no_change : int or inf, default=10
-        Training ends after more epochs than this without improvement; with ``numpy.inf`` after `max_iter`.
+        Training ends after more epochs than this without improvement; with ``numpy.inf`` after `max_iter`, and since
+        this is what was asked for, without the warning that scikit-learn gives then.
 
     max_fun : int, default=15000
         Most evaluations of "lbfgs".
@@ -379,10 +381,8 @@ class MLPRegressor(RegressorMixin, BaseMLP):
             )
         return targets, known
 
-    def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
+    def _agreement(self, targets: Array, output: Array, weights: Array | None) -> float:
         """R^2."""
-        if not np.isfinite(output).all():
-            return float("nan")
         return float(r2_score(targets, output, sample_weight=weights))
 
     def predict(self, X: Any) -> Array:

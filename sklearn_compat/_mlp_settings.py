@@ -130,7 +130,12 @@ class MLPSettings(Shaping):
         return {name: repr(getattr(self, name)) for name in LAYOUT if hasattr(self, name)}
 
     def _check_layout(self) -> None:
-        """Refuse to go on with a network that was made of other settings than these."""
+        """Refuse to go on with a network that was made of other settings than these, or by hand."""
+        if not hasattr(self, "_layout"):
+            raise ValueError(
+                "coefs_ were set by hand, but there is no network yet. Lay it out by set_params(max_iter=0).fit(X, y) "
+                "before setting coefs_ and intercepts_."
+            )
         for name, value in self._asked_layout().items():
             made = self._layout.get(name, value)
             if value != made:

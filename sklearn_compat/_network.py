@@ -38,7 +38,7 @@ class BaseNetwork(Trained):
 
     def _params(self) -> Parameters:
         """The parameters that the fitted attributes hold, whoever set them."""
-        check_is_fitted(self, "coefs_")
+        check_is_fitted(self, ("coefs_", "network_"))
         dtype, params = self._dtype(), list(self.layer_params_)
         dense = [k for k, layer in enumerate(self.network_.layers) if isinstance(layer, Dense)]
         pairs = zip(self.coefs_, self.intercepts_, strict=True)

@@ -37,18 +37,6 @@ def _shifted_exp(row):
     return largest, total
 
 
-@jit
-def softmax(z):
-    """exp(z_c) / sum exp(z), row by row, in place."""
-    T = z.dtype.type
-    for r in range(z.shape[0]):
-        row = z[r]
-        _, total = _shifted_exp(row)
-        scale = T(1.0 / total)
-        for c in range(row.size):
-            row[c] *= scale
-
-
 @jit(reorder=True)
 def cross_entropy(z, targets, weights):
     """Sum over rows of w [t log sum exp(z) - sum t z], with t = sum of the row's targets."""

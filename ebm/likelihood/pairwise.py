@@ -17,21 +17,21 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key
 from ebm.energies.couplings import dense, is_sparse
-from ebm.energies.groups import independent_units, log_sums
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
-    MAX_HIDDEN,
-    hidden_group,
+    hidden_summation,
     in_double,
+    is_summed_at_once,
     pairwise_free_energy,
     pairwise_log_partition,
 )
+from ebm.energies.summation import A_ROW, can_sum
 from ebm.inference.pairwise_mean_field import mean_field_log_sums
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.clamped import annealed_free_energy
 from ebm.likelihood.exact import exact_log_partition
 from ebm.likelihood.free_energy import estimated_free_energy, free_energy
-from ebm.likelihood.partition import MAX_UNASKED, can_be_exact
+from ebm.likelihood.partition import can_be_exact
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 
 # Units of a sparse matrix up to which it is found out whether few of them have to be enumerated.
@@ -92,16 +92,16 @@ def _hidden_sums(
 ) -> Callable[[Array], Array]:
     """The function from fields (rows, n_hidden) to log sum_h exp(-beta E(h)): exact, or the bound of mean field."""
     if can_sum_out(model, params):
-        return partial(log_sums, hidden_group(model, params, beta))
+        return hidden_summation(model, params, beta).log_sums
     n = len(params.bias) - model.n_hidden
     J, hidden = np.ascontiguousarray(dense(params.J[n:, n:])), Pairwise(model.unit)
     return partial(mean_field_log_sums, hidden, J, beta)
 
 
 def can_sum_out(model: Pairwise, params: PairwiseParameters) -> bool:
-    """Whether few enough hidden units have to be enumerated for exact free energies."""
+    """Whether free energies are exact: few enough hidden units have to be enumerated, or their couplings are sparse."""
     n = len(params.bias) - model.n_hidden
-    return int(np.count_nonzero(~independent_units(params.J[n:, n:]))) <= MAX_HIDDEN
+    return can_sum(params.J[n:, n:], A_ROW)
 
 
 def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) -> Array:
@@ -149,4 +149,4 @@ def _(
 def _(model: Pairwise, params: PairwiseParameters) -> bool:
     if is_sparse(params.J) and len(params.bias) > MOST_EXAMINED:
         return False
-    return int(np.count_nonzero(~independent_units(params.J))) <= MAX_UNASKED
+    return is_summed_at_once(model, params)

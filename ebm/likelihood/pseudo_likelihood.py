@@ -21,7 +21,7 @@ from ebm._sparse import blocks, is_sparse
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
-from ebm.units import Bernoulli, Gaussian, OneHot
+from ebm.units import Bernoulli, Gaussian, OneHot, Unit
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -35,8 +35,9 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 def pseudo_log_likelihood(model: Any, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
-    Exact for every pair of unit types; deterministic. All features of a row are predicted, those that are zero as well:
-    the cost is in proportion to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
+    Exact for visible units of two states, one-hot groups, and Gaussian units over two-state or Gaussian ones; TypeError
+    for all others. Deterministic. All features of a row are predicted, those that are zero as well: the cost is in
+    proportion to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
     """
     raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
 
@@ -45,13 +46,22 @@ def pseudo_log_likelihood(model: Any, params: Any, v: Any) -> Array:
 def _(model: Bipartite, params: BipartiteParameters, v: Any) -> Array:
     """Of dense or CSR rows, some at a time."""
     params = in_double(params)
-    if isinstance(model.visible, Gaussian):
-        if isinstance(model.hidden, Gaussian):
-            return _in_blocks(v, partial(_gaussian_pair, params))
-        return _in_blocks(v, partial(_gaussian_visible, model, params))
     if isinstance(model.visible, OneHot):
         return _in_blocks(v, partial(_grouped_visible, model, params))
-    return _flipped_visible(model, params, v, v.shape[1])
+    if _has_two_states(model.visible):
+        return _flipped_visible(model, params, v, v.shape[1])
+    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
+        return _in_blocks(v, partial(_gaussian_pair, params))
+    if isinstance(model.visible, Gaussian) and _has_two_states(model.hidden):
+        return _in_blocks(v, partial(_gaussian_visible, model, params))
+    raise TypeError(
+        f"There is no pseudo-likelihood of {type(model.visible).__name__} visible units with "
+        f"{type(model.hidden).__name__} hidden units. Use the likelihood instead, such as method='ais'."
+    )
+
+
+def _has_two_states(unit: Unit) -> bool:
+    return unit.states is not None and len(unit.states) == 2
 
 
 def _in_blocks(v: Any, function: Callable[[Array], Array]) -> Array:

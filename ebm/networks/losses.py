@@ -25,10 +25,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from scipy.special import expit, softmax
 
 from ebm._checks import Array, Record, check_real, resolve
 from ebm._kernels import losses as kernels
-from ebm._kernels.activations import LogisticSettings, activate
 
 
 class Loss(Record, abc.ABC):
@@ -125,7 +125,7 @@ class CrossEntropy(Loss):
 
     def output(self, z: Array) -> Array:
         """Probabilities of the classes."""
-        kernels.softmax(z)
+        z[:] = softmax(z, axis=1)
         return z
 
     def _bend(self, z: Array, targets: Array) -> Array:
@@ -145,8 +145,7 @@ class BinaryCrossEntropy(Loss):
 
     def output(self, z: Array) -> Array:
         """Probabilities of the labels."""
-        activate(LogisticSettings(), z)
-        return z
+        return expit(z, out=z)  # not that of hidden units, which is cut off at exp(-60)
 
     def _bend(self, z: Array, targets: Array) -> Array:
         p = self.output(z)

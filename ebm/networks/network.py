@@ -14,7 +14,7 @@ from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import expit, log_softmax
 
 from ebm._checks import Array
 from ebm._random import Key, fold
@@ -148,11 +148,12 @@ class Network:
         return self.loss.output(self._of_classes(params, x))
 
     def log_probabilities(self, params: Parameters, x: Array) -> Array:
-        """Their logarithms, also where they are too small to be told from zero."""
+        """Their logarithms, also where they are too small to be told from zero; zero where they round to one."""
         z = self._of_classes(params, x)
         if isinstance(self.loss, CrossEntropy):
             return log_softmax(z, axis=1)
-        return -np.logaddexp(0, -z)
+        # Both have to rank several labels alike: where z > 0 the logarithm tells no more than the probability does.
+        return np.where(z > 0, np.log(expit(np.abs(z))), -np.logaddexp(0, -z))
 
     def _of_classes(self, params: Parameters, x: Array) -> Array:
         z = self.linear(params, x)

@@ -3,6 +3,9 @@
 A penalty sum_k l1_k abs(theta_k) has kinks where minima lie. With theta = up - down, both parts not negative, it is
 linear, sum_k l1_k (up_k + down_k), and the bounds hold entries at exactly zero: L-BFGS-B (Byrd, Lu, Nocedal & Zhu
 1995).
+
+A small slope alone is no sign of a minimum where a cost has saddles, as that of a network has: at these the search
+slows down, and leaves them within a few iterations. With a `patience` it ends only where slopes stay small.
 """
 
 from collections.abc import Callable
@@ -45,6 +48,7 @@ def lbfgs(
     max_iter: int = 500,
     max_fun: int | None = None,
     tol: float = 1e-6,
+    patience: float = 0,
     tell: Callable[[Progress], object] | None = None,
     kinks: bool = False,
 ) -> Minimum:
@@ -63,6 +67,8 @@ def lbfgs(
         Evaluations of the cost after which the search ends, 100 for each iteration if not given.
     tol : float
         The search ends where no slope exceeds it.
+    patience : int or inf
+        Iterations in a row, after the first such, in which none may exceed it either, before the search ends.
     tell : callable, optional
         Is called after every iteration. A KeyboardInterrupt, here or in `cost`, ends the search where it is.
     kinks : bool
@@ -73,12 +79,12 @@ def lbfgs(
     -------
     Minimum
     """
-    search = Search(cost, theta, l1, tell)
+    search = Search(cost, theta, l1, tell, Calm(tol, patience))
     options: Any = {
         "maxcor": min(max(MEMORY_NUMBERS // max(1, len(search.x)), MEMORY[0]), MEMORY[1]),
         "maxiter": max_iter,
         "maxfun": 100 * max_iter if max_fun is None else max_fun,
-        "gtol": tol,
+        "gtol": 0 if patience else tol,
         "ftol": 0,
     }
     try:
@@ -93,22 +99,17 @@ def lbfgs(
         )
     except KeyboardInterrupt:
         return search.ended("interrupted; the parameters of the last iteration are kept")
-    slope = search.progress.slope
-    if slope <= tol:
-        return search.ended("")
-    if search.progress.n_iter >= max_iter:
-        return search.ended(
-            f"not converged in max_iter={max_iter} iterations: the largest slope is {slope:.3g}, above tol={tol:g}"
-        )
-    if max_fun is not None and found.nfev >= max_fun:
-        return search.ended(
-            f"not converged in max_fun={max_fun} evaluations: the largest slope is {slope:.3g}, above tol={tol:g}"
-        )
-    if kinks:
-        return search.ended("")
-    return search.ended(
-        f"ended at a slope of {slope:.3g}, above tol={tol:g}: no lower cost was found in the precision of the numbers"
-    )
+    limit = f"max_iter={max_iter} iterations"
+    if search.progress.n_iter < max_iter:
+        limit = f"max_fun={max_fun} evaluations" if max_fun and found.nfev >= max_fun else ""
+    return search.ended(search.complaint(limit, kinks))
+
+
+class Calm(NamedTuple):
+    """When a search has come to rest: after more than `patience` iterations in a row without a slope above `tol`."""
+
+    tol: float
+    patience: float
 
 
 class Search:
@@ -120,8 +121,10 @@ class Search:
         theta: Array,
         l1: Array | None,
         tell: Callable[[Progress], object] | None,
+        calm: Calm,
     ) -> None:
         self._cost, self._tell, self._l1 = cost, tell, l1
+        self._calm, self._n_calm = calm, 0
         self._k = k = 0 if l1 is None else len(l1)
         self.x = np.concatenate([np.maximum(theta[:k], 0), np.maximum(-theta[:k], 0), theta[k:]])
         self.bounds = None
@@ -150,8 +153,12 @@ class Search:
         self._n_iter += 1
         if np.isfinite(self._latest[1]):
             self._reached = self._latest
+        progress = self.progress
         if self._tell is not None:
-            self._tell(self.progress)
+            self._tell(progress)
+        self._n_calm = self._n_calm + 1 if progress.slope <= self._calm.tol else 0
+        if self._n_calm > self._calm.patience:
+            raise StopIteration  # SciPy ends the search here
 
     @property
     def progress(self) -> Progress:
@@ -164,6 +171,26 @@ class Search:
         ):  # at the minimum one part of each entry is zero, on the way there both may be positive
             value -= 2 * float(self._l1 @ np.minimum(x[: self._k], x[self._k : 2 * self._k]))
         return Progress(self._n_iter, float(value), float(slope))
+
+    def complaint(self, limit: str, kinks: bool) -> str:
+        """Why the search ended too early, at a `limit` or where no lower cost was found; '' if it did not."""
+        tol, patience = self._calm
+        slope = self.progress.slope
+        at_rest = self._n_calm > patience or np.isinf(patience) or not limit
+        if slope <= tol and at_rest:
+            return ""
+        if limit:
+            name = limit.split("=")[0]
+            few = (
+                f"above tol={tol:g}" if slope > tol else f"within tol={tol:g} for too short a time"
+            )
+            return f"Not converged after {limit}: the largest slope is {slope:.3g}, {few}. Increase {name} or tol"
+        if kinks:
+            return ""
+        return (
+            f"ended at a slope of {slope:.3g}, above tol={tol:g}: no lower cost was found in the precision of the "
+            "numbers"
+        )
 
     def ended(self, message: str) -> Minimum:
         """The search, with a `message`."""

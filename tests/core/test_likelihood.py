@@ -212,6 +212,29 @@ def conditional_by_quadrature(model, v, i):
     return log_density(v[i]) - top - np.log(integral)
 
 
+class Counts(Bernoulli):
+    """Stands for a unit that is still to come: 0, 1, 2 ..., without end."""
+
+    states = None
+
+
+class Thirds(Bernoulli):
+    """Stands for a unit of three states."""
+
+    states = (0.0, 0.5, 1.0)
+
+
+@pytest.mark.parametrize("unit", [Counts(), Thirds()], ids=["counts", "thirds"])
+@pytest.mark.parametrize("layer", ["visible", "hidden"])
+def test_pseudo_likelihood_of_other_units_is_refused(layer, unit):
+    # (Hidden units of any type will do under visible bits: only free energies are needed.)
+    pair = ("bernoulli", "gaussian") if layer == "visible" else ("gaussian", "bernoulli")
+    model = oracle_model(*pair)
+    changed = replace(library_model(model), **{layer: unit})
+    with pytest.raises(TypeError, match=type(unit).__name__):
+        pseudo_log_likelihood(changed, library_params(model), rows_for(model, 3))
+
+
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("scale", [0.1, 1.0, 5.0])
 @pytest.mark.parametrize("hidden", ["bernoulli", "gaussian"])

@@ -14,6 +14,7 @@ from ebm import (
     Tempering,
     lattice,
 )
+from ebm.energies.summation import Limits
 from tests.oracles import pairwise
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
 from tests.pairwise_models import NAMES, STATES, counts_of, draws_from, rows_of
@@ -287,7 +288,7 @@ def test_estimated_moments_have_honest_errors(states, monkeypatch):
     oracle = OraclePairwise(J, np.linspace(-0.5, 0.5, 30), states)
     found = fitted(oracle)
     exact = found.moments()
-    monkeypatch.setattr("ebm.likelihood.pairwise.MAX_UNASKED", 10)
+    monkeypatch.setattr("ebm.likelihood.pairwise_moments.UNASKED", Limits(10, 1))
     told = found.moments(n_samples=4000, n_steps=50)
     z_mean = (told.mean - exact.mean) / told.standard_error[0]
     pairs = np.tril_indices(30)
@@ -332,7 +333,7 @@ def test_hidden_units_that_cannot_be_summed_out_are_annealed(states, monkeypatch
     found, v = fitted(oracle), rows_of(oracle, 5, 3)
     exact, free = found.log_likelihood(v), found.free_energy(v)
     features = found.transform(v)
-    monkeypatch.setattr("ebm.likelihood.pairwise.MAX_HIDDEN", 2)
+    monkeypatch.setattr("ebm.likelihood.pairwise.A_ROW", Limits(2, 1))
     log_p, errors = found.log_likelihood(v, return_std=True)
     assert (errors > 0).all() and (errors < 0.1).all()
     assert np.all(np.abs(log_p - exact) < 5.1 * errors)
@@ -354,7 +355,7 @@ def test_more_than_twenty_joined_hidden_units(monkeypatch):
     log_p, errors = found.log_likelihood(v, AIS(n_temperatures=200), return_std=True)
     assert np.isfinite(found.score_samples(v)).all()
     for module in ("ebm.energies.pairwise_sums", "ebm.likelihood.pairwise"):
-        monkeypatch.setattr(f"{module}.MAX_HIDDEN", 22)
+        monkeypatch.setattr(f"{module}.A_ROW", Limits(22, 16))
     exact = found.log_likelihood(v, "exact")
     assert np.all(np.abs(log_p - exact) < 5.1 * errors) and errors.max() < 0.2
 

@@ -95,7 +95,7 @@ ESTIMATORS = [
 # One check takes the weight from a whole class, which is remarked on by design.
 @pytest.mark.filterwarnings("ignore:sample_weight is zero in all rows of the classes:UserWarning")
 # Rows of few and random data: what of training does not come to its end, does not matter here.
-@pytest.mark.filterwarnings("ignore:MLP.* not converged:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:MLP.* Not converged:sklearn.exceptions.ConvergenceWarning")
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)

@@ -67,3 +67,28 @@ def torus(n_rows, n_columns, beta, coupling=1.0):
     trace = np.trace(before @ T)
     log_z = n_columns * shift + np.log(trace)
     return log_z, n_columns * np.trace(before @ (E * T)) / trace
+
+
+def uneven_torus_log_partition(n_rows, n_columns, beta, below, right):
+    """log tr T^n_rows of one row and the bonds to the next, whose couplings differ from those within a row."""
+    spins = np.array(list(itertools.product([-1.0, 1.0], repeat=n_columns)))
+    within = right * (spins * np.roll(spins, -1, axis=1)).sum(axis=1)
+    T = np.exp(beta * (within[:, np.newaxis] + below * spins @ spins.T))
+    scale = np.abs(T).max()
+    return np.log(np.trace(np.linalg.matrix_power(T / scale, n_rows))) + n_rows * np.log(scale)
+
+
+def strip_log_partition(J, b, n_columns, states, beta):
+    """log Z of rows of `n_columns` units, joined to the same row and the next one by any couplings J, with biases b."""
+    rows = np.array(list(itertools.product(states, repeat=n_columns)))
+    weights, n = np.zeros(len(rows)), n_columns
+    for start in range(0, len(b), n):
+        here = slice(start, start + n)
+        own = rows @ b[here] + 0.5 * np.einsum("ri,ij,rj->r", rows, J[here, here], rows)
+        if start:
+            between = rows @ J[here, start - n : start] @ rows.T
+            logs = beta * between + weights
+            top = logs.max(axis=1)
+            weights = top + np.log(np.exp(logs - top[:, np.newaxis]).sum(axis=1))
+        weights = weights + beta * own
+    return weights.max() + np.log(np.exp(weights - weights.max()).sum())
