@@ -226,7 +226,7 @@ def test_bad_arguments_are_refused_and_lose_nothing():
         ({"max_rounds": 1, "tol": -1.0}, "tol must be a number in"),
         ({"max_rounds": 1, "validation": X}, "validation must be a pair"),
         ({"X": X[:, :3]}, "X has 3 features"),
-        ({"y": np.full(len(y), 7)}, "which are not among those of before"),
+        ({"y": np.full(len(y), 7)}, "which are not among \\[0, 1\\]"),
     ]:
         with pytest.raises(ValueError, match=message):
             mlp.prune(**{"fraction": 0.5, "X": X, "y": y, **arguments})
