@@ -50,7 +50,7 @@ def flip_factors(d, W, growth, i, steps):
     return steps
 
 
-@jit(reorder=True)
+@jit
 def flip_scores(v, inputs, W, bias, growth, run, out):
     """out[r] = sum_i log sigmoid(F(v_r with v_i -> 1 - v_i) - F(v_r)), in double precision.
 
@@ -86,7 +86,7 @@ def flip_scores(v, inputs, W, bias, growth, run, out):
         out[r] -= math.log(product[r])
 
 
-@jit(inline=True, reorder=True)
+@jit(reorder=True, fuse=True)
 def _flip_product(p, q, g):
     product = 1.0
     for j in range(p.size):

@@ -14,9 +14,11 @@ from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import expit
 
 from ebm._checks import Array
 from ebm._kernels.flips import LARGEST_BIAS, LOG_LARGEST, flip_scores, flip_tables
+from ebm._kernels.mixtures import log_integrals, within_tables
 from ebm._sparse import blocks, is_sparse
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
@@ -27,6 +29,7 @@ from ebm.units import Bernoulli, Gaussian, OneHot, Unit
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
 SPACING, REACH = 0.75, 9.0
 BLOCK_NUMBERS = 1 << 20
+BLOCK_ROWS = 512
 POINTS = 32  # of the grid at a time
 WIDEST = 2000.0  # standard deviations that one grid may span
 
@@ -65,8 +68,12 @@ def _has_two_states(unit: Unit) -> bool:
 
 
 def _in_blocks(v: Any, function: Callable[[Array], Array]) -> Array:
-    """`function` of dense rows in double precision."""
-    return np.concatenate([function(block.astype(np.float64)) for _, block in blocks(v)])
+    """`function` of dense rows in double precision, so many at a time that what is known of them stays in a cache."""
+    parts = []
+    for _, block in blocks(v):
+        rows = block.astype(np.float64)
+        parts += [function(rows[k : k + BLOCK_ROWS]) for k in range(0, len(rows), BLOCK_ROWS)]
+    return np.concatenate(parts)
 
 
 def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Any, n: int) -> Array:
@@ -121,21 +128,41 @@ def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -
     """Two-state hidden units: v_i given the others is a mixture of Gaussians of one variance, integrated on a grid."""
     low, high = model.hidden.states or ()
     inputs = model.hidden_input(params, v)
-    at_v = model.hidden.log_normaliser(params.hidden, inputs)
+    fields = (high - low) * (inputs + params.hidden.bias)
+    on, off = expit(fields), expit(-fields)
+    finite = np.isfinite(fields).all(axis=1)
     out = np.zeros(len(v))
     for i, (b, z) in enumerate(zip(*params.visible, strict=True)):
-        w, sd = params.W[i], np.exp(z / 2)
-        first = b + np.minimum(low * w, high * w).sum() - REACH * sd
-        last = b + np.maximum(low * w, high * w).sum() + REACH * sd
-        unit = Conditional(model, params, b, sd, w)
-        if last - first < WIDEST * sd:
-            x = np.arange(first, last, SPACING * sd)
-            integral = unit.log_sum(inputs, v[:, i], x)
-        else:
-            rows = (unit.log_sum_of_peaks(a, x) for a, x in zip(inputs, v[:, i], strict=True))
-            integral = np.fromiter(rows, np.float64, len(v))
-        out += at_v - 0.5 * ((v[:, i] - b) / sd) ** 2 - integral - np.log(SPACING * sd)
+        sd = np.exp(z / 2)
+        w, y = params.W[i] / sd, (v[:, i] - b) / sd
+        steps, tilt = (high - low) * w, float(low * w.sum())
+        near = finite & within_tables(y, steps, tilt)
+        found = np.empty(np.count_nonzero(near))
+        if near.any():
+            log_integrals(y[near], on[near], off[near], steps, tilt, found)
+            out[near] -= found + 0.5 * y[near] ** 2 + np.log(sd)
+        if not near.all():
+            out[~near] += _far_visible(model, params, i, v[~near], inputs[~near])
     return out
+
+
+def _far_visible(
+    model: Bipartite, params: BipartiteParameters, i: int, v: Array, inputs: Array
+) -> Array:
+    """Log p(v_i | the others) of rows far outside of the means' range, or with weights that are large beside sd."""
+    low, high = model.hidden.states or ()
+    b, w, sd = params.visible.bias[i], params.W[i], np.exp(params.visible.log_variance[i] / 2)
+    first = b + np.minimum(low * w, high * w).sum() - REACH * sd
+    last = b + np.maximum(low * w, high * w).sum() + REACH * sd
+    unit = Conditional(model, params, b, sd, w)
+    if last - first < WIDEST * sd:
+        integral = unit.log_sum(inputs, v[:, i], np.arange(first, last, SPACING * sd))
+    else:
+        rows = (unit.log_sum_of_peaks(a, x) for a, x in zip(inputs, v[:, i], strict=True))
+        integral = np.fromiter(rows, np.float64, len(v))
+    at_v = model.hidden.log_normaliser(params.hidden, inputs)
+    density: Array = at_v - 0.5 * ((v[:, i] - b) / sd) ** 2 - integral - np.log(SPACING * sd)
+    return density
 
 
 class Conditional(NamedTuple):
