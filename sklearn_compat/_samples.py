@@ -3,14 +3,16 @@
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from ebm._batches import blocks
 from ebm._checks import Array, as_rows, check_integer, check_real
 from ebm._random import Key, fold
 from ebm.likelihood import diagnose
-from ebm.samplers import Target, conditional_mean, sampler_record
+from ebm.samplers import Target, sampler_record
+from ebm.samplers.expectation import N_DOUBLINGS, expectation
 from ebm.sklearn_compat._fitted import Fitted
-from ebm.sklearn_compat._validation import check_rows
+from ebm.sklearn_compat._validation import check_rows, warn_user
 
 # Draws of `sample` and `gibbs` count up from 0; imputation, which does not advance, uses a number beyond them.
 IMPUTATION = 1 << 40
@@ -104,7 +106,7 @@ class Samples(Fitted):
         found = diagnose(draws.trace)
         return v, found._replace(swap_rates=draws.swap_rates, temperatures=draws.temperatures)
 
-    def impute(self, X: Any, *, n_steps: int = 200) -> Array:
+    def impute(self, X: Any, *, n_steps: int = 200, return_std: bool = False) -> Any:
         """Fill in the unknown entries of `X` by their expectations given the known ones.
 
         Parameters
@@ -112,12 +114,35 @@ class Samples(Fitted):
         X : array-like of shape (n_samples, n_features)
             Rows with NaN where unknown.
         n_steps : int, default=200
-            Gibbs steps with the known entries clamped; the second half is averaged.
+            Gibbs steps of each of eight chains with the known entries clamped, of which the second half is averaged.
+            It is doubled, twice at most, for rows whose chains do not agree. Rows that are exact need no chains.
+        return_std : bool, default=False
+            Whether to return standard errors as well.
 
         Returns
         -------
         X_complete : ndarray of shape (n_samples, n_features)
             `X` with NaN replaced; known entries are the same bit for bit. The same call gives the same result.
+        standard_error : ndarray of shape (n_samples, n_features)
+            Only with `return_std`: of the chains' average, zero where it is exact or known.
+
+        Raises
+        ------
+        ValueError
+            If `n_steps` is not a positive integer, or `X` holds infinite values.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the chains of some rows, which start far from each other, do not agree in the end.
+
+        Notes
+        -----
+        Exact where at most 20 units of two states have to be summed for a row: of two layers, the hidden units or the
+        unknown visible ones; of a Boltzmann machine, the unknown and hidden ones together, or more of them if their
+        couplings are sparse; of a deep belief network, the hidden layers below the topmost one. Two Gaussian layers
+        have a closed form. Rows with the same gaps are summed together. Where all of this would take more than half a
+        minute, the most expensive gaps are sampled instead.
         """
         check_integer(n_steps, "n_steps")
         params = self._params()
@@ -126,8 +151,21 @@ class Samples(Fitted):
         clamped = self._all_units(rows, params)
         key = self._standing_key(IMPUTATION)
         x = self._start(params, len(clamped), fold(key, 0))
-        means = conditional_mean(self._model(), params, x, fold(key, 1), n_steps, clamped)
-        return self._visible(means, params)
+        found = expectation(self._model(), params, clamped, x, fold(key, 1), n_steps)
+        self._warn_of_chains(found.agreed, n_steps)
+        return (found.mean, found.standard_error) if return_std else found.mean
+
+    def _warn_of_chains(self, agreed: Array, n_steps: int) -> None:
+        """One warning for all rows whose chains do not agree."""
+        n_apart = int(np.count_nonzero(~agreed))
+        if n_apart:
+            longest = n_steps << N_DOUBLINGS
+            warn_user(
+                f"In {n_apart} of {len(agreed)} rows, chains from different starts do not agree on the unknown entries "
+                f"after {longest} steps: they stay in different modes. impute(X, n_steps={10 * longest}) walks longer; "
+                "return_std=True tells how far off the values may be.",
+                ConvergenceWarning,
+            )
 
     def _given(self, given: Any, n_rows: int, params: Any) -> Array | None:
         if given is None:

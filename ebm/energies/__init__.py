@@ -1,5 +1,7 @@
 """WHAT is modelled: parameters, energies, inputs, free energies and sufficient statistics. No sampling, no learning."""
 
-# These register their energies with the functions of ebm.energies.path: whoever imports a part has all of them.
+# These register their energies with the functions of ebm.energies.path and ebm.energies.incomplete: whoever imports a
+# part has all of them.
+from ebm.energies import incomplete_belief as incomplete_belief
 from ebm.energies import pairwise_path as pairwise_path
 from ebm.energies import path as path

@@ -1,4 +1,4 @@
-"""Log Z of the Ising model on a square torus without a field, in closed form (Onsager 1944; Kaufman 1949, eq. 56).
+"""Log Z of the Ising model on a square torus without a field, in closed form (Kaufman 1949).
 
 For m rows of n spins, with K = beta J between rows and K' = beta J' within a row, both positive,
 

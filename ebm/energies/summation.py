@@ -48,15 +48,27 @@ A_ROW = Limits(20, 16)
 
 
 class Summation(abc.ABC):
-    """Sums over all states of units in given fields (abstract), as :mod:`ebm.energies.groups` defines them."""
+    """Sums over all states of units in given fields (abstract), as :mod:`ebm.energies.groups` defines them.
+
+    Attributes
+    ----------
+    work : float
+        About how many numbers are evaluated for a row of fields.
+    """
+
+    work: float
 
     @abc.abstractmethod
     def log_sums(self, fields: Array, n_jobs: int | None = None) -> Array:
         """A(f) of each row f of `fields` (rows, units): -> (rows,); it does not depend on the count of threads."""
 
     @abc.abstractmethod
+    def both(self, fields: Array) -> tuple[Array, Array]:
+        """A(f) and <s>_f of each row: (rows, units) -> (rows,), (rows, units)."""
+
     def means(self, fields: Array) -> Array:
         """<s>_f of each row: (rows, units) -> (rows, units)."""
+        return self.both(fields)[1]
 
 
 class Enumeration(Summation):
@@ -64,14 +76,17 @@ class Enumeration(Summation):
 
     def __init__(self, prepared: Group) -> None:
         self._group = prepared
+        n_rest = len(prepared.order) - prepared.parts[2].start
+        self.work = float(len(prepared.prefixes) * len(prepared.suffixes) * (1 + n_rest))
 
     def log_sums(self, fields: Array, n_jobs: int | None = None) -> Array:
         """A(f) of each row."""
         return log_sums(self._group, fields, n_jobs)
 
-    def means(self, fields: Array) -> Array:
-        """<s>_f of each row."""
-        return moments(self._group, fields, np.zeros(len(fields)))[0]
+    def both(self, fields: Array) -> tuple[Array, Array]:
+        """A(f) and <s>_f of each row."""
+        means = moments(self._group, fields, np.zeros(len(fields)))[0]
+        return log_sums(self._group, fields), means
 
 
 class OneByOne(Summation):
@@ -79,14 +94,15 @@ class OneByOne(Summation):
 
     def __init__(self, plan: Elimination, unit: TwoState, J: Array, beta: float) -> None:
         self._settings = plan, unit, np.asarray(J, np.float64), beta
+        self.work = float(plan.work)
 
     def log_sums(self, fields: Array, n_jobs: int | None = None) -> Array:
         """A(f) of each row."""
         return eliminated_log_sums(*self._settings, fields)
 
-    def means(self, fields: Array) -> Array:
-        """<s>_f of each row."""
-        return eliminated_means(*self._settings, fields)[1]
+    def both(self, fields: Array) -> tuple[Array, Array]:
+        """A(f) and <s>_f of each row."""
+        return eliminated_means(*self._settings, fields)
 
 
 def summation(unit: TwoState, J: Array, beta: float, limits: Limits, name: str) -> Summation:
@@ -114,7 +130,7 @@ def _ways(J: Array, limits: Limits) -> tuple[Elimination | None, int]:
     """The order of elimination if that is the way to go, and how many units would have to be enumerated."""
     n_listed = int(np.count_nonzero(~independent_units(J)))
     states = 2 ** min(n_listed, 60) * (1 + len(J) - n_listed)
-    if states <= MARGIN * len(J):
+    if states <= MARGIN * max(len(J), 1):
         return None, n_listed
     plan = elimination(J, limits.width)
     if plan is None or (n_listed <= limits.enumerated and MARGIN * plan.work > states):

@@ -28,7 +28,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold, permutation, uniform
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, log_conditional
-from ebm.samplers.base import clamp, conditional_mean, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 from ebm.samplers.block_gibbs import Chains, block_gibbs
 
 # Blocks of a layer's units that are proposed one after the other.
@@ -113,7 +113,7 @@ def _(
     return sample_rows(model, params, x, key, n_steps, beta=beta, given=given, trace=trace)
 
 
-@conditional_mean.register
+@half_means.register
 def _(
     model: BeliefNetwork,
     params: BeliefParameters,
@@ -123,21 +123,24 @@ def _(
     given: Array,
     *,
     beta: float = 1.0,
-) -> Array:
+) -> tuple[Array, Array]:
     """E[x_0 | x_1] is averaged, and the extra units' mean given the topmost layer."""
     if not params.down:
-        top = model.top_model, params.top
-        return conditional_mean(*top, v, key, n_steps, given, beta=beta)
-    out, burn_in = clamp(np.array(v), given), n_steps // 2
+        return half_means(model.top_model, params.top, v, key, n_steps, given, beta=beta)
+    rows, burn_in = clamp(np.array(v), given), n_steps // 2
+    halves = rows.copy(), rows.copy()
     for way, mine in _ways(model, params, beta, given, len(v)):
-        state, total = way.start(out, fold(key, START)), np.zeros(v.shape)
-        for step in range(n_steps):
-            once = fold(fold(key, WALK), step)
-            state = way.step(state, fold(once, 0))
-            if step >= burn_in:
-                total += way.means(state, fold(once, 1))
-        out[mine] = (total / (n_steps - burn_in)).astype(v.dtype)[mine]
-    return clamp(out, given)
+        state = way.start(rows, fold(key, START))
+
+        def once(half: int, step: int, way: _Way = way) -> Array:
+            nonlocal state
+            keys = fold(fold(key, WALK), half * burn_in + step)
+            state = way.step(state, fold(keys, 0))
+            return way.means(state, fold(keys, 1))
+
+        for out, found in zip(halves, averaged_halves(n_steps, once, given, v.dtype), strict=True):
+            out[mine] = found[mine]
+    return halves
 
 
 class _Way(abc.ABC):

@@ -4,6 +4,7 @@ The states are those of the units that a walk renews: the visible ones of a bipa
 """
 
 import abc
+from collections.abc import Callable
 from functools import singledispatch
 from typing import Any, NamedTuple
 
@@ -82,6 +83,24 @@ def walk(
 
 
 @singledispatch
+def half_means(
+    model: Any,
+    params: Any,
+    x: Array,
+    key: Key,
+    n_steps: int,
+    given: Array,
+    *,
+    beta: float = 1.0,
+) -> tuple[Array, Array]:
+    """E[x | given], estimated along the first and along the second half of the walk from `x` (chains, units).
+
+    Conditional means are averaged rather than states: they have the same expectation and less variance. A walk of one
+    step has one half. Clamped entries come back bit for bit.
+    """
+    raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
+
+
 def conditional_mean(
     model: Any,
     params: Any,
@@ -92,12 +111,22 @@ def conditional_mean(
     *,
     beta: float = 1.0,
 ) -> Array:
-    """E[x | given], estimated along the walk from `x` (chains, units).
+    """E[x | given] along the second half of the walk from `x` (chains, units); see :func:`half_means`."""
+    return half_means(model, params, x, key, n_steps, given, beta=beta)[1]
 
-    The first half of the steps is discarded; over the second half conditional means are averaged rather than states:
-    they have the same expectation and less variance. Clamped entries come back bit for bit.
-    """
-    raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
+
+def averaged_halves(
+    n_steps: int, once: Callable[[int, int], Array], given: Array, dtype: Any
+) -> tuple[Array, Array]:
+    """Averages of ``once(half, step)`` over both halves of some steps, the given entries in their places."""
+    counts = n_steps // 2, n_steps - n_steps // 2
+    means = []
+    for half, count in enumerate(counts):
+        total = np.zeros(given.shape)
+        for step in range(count):
+            total += once(half, step)
+        means.append(clamp((total / max(count, 1)).astype(dtype), given))
+    return (means[0] if counts[0] else means[1]), means[1]
 
 
 def clamp(v: Array, given: Array | None) -> Array:

@@ -13,7 +13,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.samplers.base import clamp, conditional_mean, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 
 
 class Chains(NamedTuple):
@@ -84,7 +84,7 @@ def _(
     return block_gibbs(model, params, x, key, n_steps, beta=beta, given=given, trace=trace).v
 
 
-@conditional_mean.register
+@half_means.register
 def _(
     model: Bipartite,
     params: BipartiteParameters,
@@ -94,17 +94,17 @@ def _(
     given: Array,
     *,
     beta: float = 1.0,
-) -> Array:
+) -> tuple[Array, Array]:
     """E[v | h] is averaged."""
-    burn_in = n_steps // 2
-    if burn_in:
-        v = block_gibbs(model, params, v, fold(key, 0), burn_in, beta=beta, given=given).v
-    v, key = clamp(v, given), fold(key, 1)
-    total = np.zeros(v.shape)
-    for step in range(n_steps - burn_in):
-        h = model.sample_hidden(params, v, fold(key, 2 * step), beta)
+    state = clamp(v, given)
+
+    def once(half: int, step: int) -> Array:
+        nonlocal state
+        keys = fold(key, half)
+        h = model.sample_hidden(params, state, fold(keys, 2 * step), beta)
         inputs = model.visible_input(params, h)
-        total += model.visible.mean(params.visible, inputs, beta)
-        v = model.visible.sample(params.visible, inputs, fold(key, 2 * step + 1), beta)
-        v = clamp(v, given)
-    return clamp((total / (n_steps - burn_in)).astype(v.dtype), given)
+        drawn = model.visible.sample(params.visible, inputs, fold(keys, 2 * step + 1), beta)
+        state = clamp(drawn, given)
+        return model.visible.mean(params.visible, inputs, beta)
+
+    return averaged_halves(n_steps, once, given, v.dtype)

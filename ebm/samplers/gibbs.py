@@ -22,7 +22,7 @@ from ebm._random import Key, choices, family, fold, permutation
 from ebm.energies.couplings import NO_ENERGIES, fastest, is_sparse, neighbour_lists
 from ebm.energies.couplings import visit as one_sweep
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
-from ebm.samplers.base import clamp, conditional_mean, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 
 VISITS = ("cyclic", "random", "glauber")
 # Numbers of the draws that say in which order: beyond those of the states.
@@ -175,7 +175,7 @@ def _(
     return gibbs(model, params, x, key, n_steps, beta=beta, given=given, trace=trace)
 
 
-@conditional_mean.register
+@half_means.register
 def _(
     model: Pairwise,
     params: PairwiseParameters,
@@ -185,16 +185,18 @@ def _(
     given: Array,
     *,
     beta: float = 1.0,
-) -> Array:
+) -> tuple[Array, Array]:
     """The mean of each unit given all others is averaged."""
-    burn_in = n_steps // 2
-    if burn_in:
-        s = gibbs(model, params, s, fold(key, 0), burn_in, beta=beta, given=given)
-    s, total, own = clamp(s, given), np.zeros(s.shape), model.own(params.bias)
-    for step in range(n_steps - burn_in):
-        s = gibbs(model, params, s, fold(fold(key, 1), step), 1, beta=beta, given=given)
-        total += model.unit.mean(own, model.inputs(params, s), beta)
-    return clamp((total / (n_steps - burn_in)).astype(s.dtype), given)
+    params = params._replace(J=fastest(params.J))
+    state, own = clamp(s, given), model.own(params.bias)
+
+    def once(half: int, step: int) -> Array:
+        nonlocal state
+        key_of_step = fold(fold(key, half), step)
+        state = gibbs(model, params, state, key_of_step, 1, beta=beta, given=given)
+        return model.unit.mean(own, model.inputs(params, state), beta)
+
+    return averaged_halves(n_steps, once, given, s.dtype)
 
 
 def visited(params: PairwiseParameters, given: Array | None) -> Array:

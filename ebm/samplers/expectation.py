@@ -1,0 +1,268 @@
+"""Expectations given what is known: exact where few units have to be summed, else averages of chains that agree.
+
+Where :mod:`ebm.energies.incomplete` sums out the unknown units there is no error. Elsewhere every row has several
+chains, from starts that are as far apart as the units allow: all low and all high, coins, states that the weights
+prefer, each with its opposite. Chains of one mode agree with each other and not with those of another, so what they
+disagree by is the error. With the averages m_c of C chains over their second halves and their mean m,
+
+    B = sum_c (m_c - m)^2 / (C - 1),        standard error = sqrt(B / C).
+
+B of the first halves is looked at, too, and the larger one counts: a mode of small weight is seen by those who start
+in it and left before the second half begins. Chains that forget their start have B = V / n_eff, where V is the
+variance of the unit and n_eff the count of independent draws that an average is worth; chains that stay where they
+are have B = V. They are taken to agree if B is below V / 10 for every unit: the criterion of Gelman & Rubin (1992)
+with a threshold of about 1.05. V is known from the mean, (m - low) (high - m) for two states; of Gaussian units it is
+at least the variance given the hidden ones. Rows whose chains do not agree start anew with twice as many steps,
+twice; after that they are reported.
+"""
+
+from functools import singledispatch
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold, normal, uniform
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.couplings import dense
+from ebm.energies.incomplete import Gaps, gaps, patterns
+from ebm.energies.layered import BeliefNetwork
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.samplers.base import half_means
+from ebm.units import Unit
+
+# Chains of a row, each start with its opposite.
+N_CHAINS = 8
+# The steps are doubled so many times.
+N_DOUBLINGS = 2
+# B / V up to which chains agree, and what is always small enough, as a part of the gap between two states.
+AGREEMENT, NEGLIGIBLE = 0.1, 0.01
+# Numbers that all exact sums of one call may evaluate together: half a minute at most.
+MAX_WORK = 2.0**31
+# Numbers in the states of chains that walk together.
+STATES = 1 << 21
+
+
+class Expectation(NamedTuple):
+    """Expectations of rows of units.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (rows, units)
+        Known values bit for bit, and E[x | known] of the others.
+    standard_error : ndarray of shape (rows, units)
+        Zero where exact or known.
+    agreed : ndarray of bool, shape (rows,)
+        False where the chains of a row still disagree.
+    """
+
+    mean: Array
+    standard_error: Array
+    agreed: Array
+
+
+def expectation(
+    model: Any, params: Any, given: Array, start: Array, key: Key, n_steps: int
+) -> Expectation:
+    """E[x | given] of the visible units of each row.
+
+    Parameters
+    ----------
+    model, params : Bipartite, Pairwise or BeliefNetwork, and its parameters
+    given : ndarray of shape (rows, units)
+        NaN where unknown; the units are those that a walk renews, hidden ones of a pairwise model included.
+    start : ndarray of shape (rows, units)
+        Draws of an easy law, from which one of the chains starts.
+    key : Key
+    n_steps : int
+        Steps of each chain in the first attempt.
+
+    Returns
+    -------
+    Expectation
+        Of the rows of `given`, without the hidden units of a pairwise model.
+    """
+    n = _n_visible(model, params, given)
+    visible = given[:, :n]
+    mean, error = visible.copy(), np.zeros(visible.shape)
+    agreed = np.ones(len(given), bool)
+    sampled = np.zeros(len(given), bool)
+    for rows, prepared in _planned(model, params, visible):
+        if prepared is None:
+            sampled[rows] = True
+        else:
+            means = prepared.sums(visible[rows].astype(np.float64)).means
+            mean[rows] = np.where(np.isnan(visible[rows]), means, visible[rows])
+    if sampled.any():
+        found = sampled_expectation(model, params, given[sampled], start[sampled], key, n_steps)
+        mean[sampled], error[sampled] = found.mean[:, :n], found.standard_error[:, :n]
+        agreed[sampled] = found.agreed
+    return Expectation(mean, error, agreed)
+
+
+def _n_visible(model: Any, params: Any, given: Array) -> int:
+    hidden = model.n_hidden if isinstance(model, Pairwise) else 0
+    return int(given.shape[1]) - hidden
+
+
+def _planned(model: Any, params: Any, visible: Array) -> list[tuple[Array, Gaps | None]]:
+    """Numbers of the rows of each pattern of gaps, with their exact sums as far as all of these take a moment."""
+    plans = []
+    for unknown, rows in patterns(visible):
+        if unknown.any():
+            prepared = gaps(model, params, unknown)
+            work = 0.0 if prepared is None else prepared.work + len(rows) * prepared.row_work
+            plans.append((work, rows, prepared))
+    total, out = 0.0, []
+    for work, rows, prepared in sorted(plans, key=lambda plan: plan[0]):
+        total += work
+        out.append((rows, prepared if total <= MAX_WORK else None))
+    return out
+
+
+def sampled_expectation(
+    model: Any, params: Any, given: Array, start: Array, key: Key, n_steps: int
+) -> Expectation:
+    """The averages of chains, of all units; arguments as those of :func:`expectation`."""
+    mean, error = np.array(given), np.zeros(given.shape)
+    agreed = np.zeros(len(given), bool)
+    for attempt in range(N_DOUBLINGS + 1):
+        left = np.flatnonzero(~agreed)
+        step = max(1, STATES // (N_CHAINS * given.shape[1]))
+        for block, first in enumerate(range(0, len(left), step)):
+            rows, once = left[first : first + step], fold(fold(key, attempt), block)
+            halves = _chains(model, params, given[rows], start[rows], once, n_steps << attempt)
+            mean[rows] = halves[1].mean(axis=1)
+            between = np.maximum(*(half.var(axis=1, ddof=1) for half in halves))
+            error[rows] = np.sqrt(between / N_CHAINS)
+            agreed[rows] = _agree(model, params, mean[rows], between)
+    known = ~np.isnan(given)
+    mean[known], error[known] = given[known], 0
+    return Expectation(mean, error, agreed)
+
+
+def _chains(
+    model: Any, params: Any, given: Array, start: Array, key: Key, n_steps: int
+) -> tuple[Array, Array]:
+    """Averages over both halves of the chains of each row: (rows, chains, units) in double precision."""
+    starts = dispersed_starts(model, params, start, fold(key, 0))
+    x = starts.swapaxes(0, 1).reshape(-1, given.shape[1])
+    x = np.ascontiguousarray(x, given.dtype)
+    clamped = np.repeat(given, N_CHAINS, axis=0)
+    first, second = half_means(model, params, x, fold(key, 1), n_steps, clamped)
+    shape = len(given), N_CHAINS, -1
+    return first.reshape(shape).astype(np.float64), second.reshape(shape).astype(np.float64)
+
+
+def _agree(model: Any, params: Any, mean: Array, between: Array) -> Array:
+    """Whether the chains of each row agree on all units."""
+    unit, own = _walked(model, params)
+    low, high = unit.states or (0.0, 1.0)
+    scale = unit.scale(own)
+    variance = (mean - low) * (high - mean) if scale is None else scale
+    allowed = AGREEMENT * variance + (NEGLIGIBLE * (high - low)) ** 2
+    return np.asarray((between <= allowed).all(axis=1))
+
+
+@singledispatch
+def _walked(model: Any, params: Any) -> tuple[Unit, Any]:
+    """Type and own parameters of the units that a walk renews."""
+    raise TypeError(f"There is no walk for {model!r}.")
+
+
+@_walked.register
+def _(model: Bipartite, params: BipartiteParameters) -> tuple[Unit, Any]:
+    return model.visible, params.visible
+
+
+@_walked.register
+def _(model: Pairwise, params: PairwiseParameters) -> tuple[Unit, Any]:
+    return model.unit, model.own(params.bias)
+
+
+@_walked.register
+def _(model: BeliefNetwork, params: Any) -> tuple[Unit, Any]:
+    if not params.down:
+        return model.top_model.visible, params.top.visible
+    return model.visible, params.down[0].own
+
+
+# Starts ---------------------------------------------------------------------------------------------------
+
+
+@singledispatch
+def dispersed_starts(model: Any, params: Any, start: Array, key: Key) -> Array:
+    """Starts that are far from each other: (N_CHAINS, rows, units), the first of them `start` (rows, units)."""
+    raise TypeError(f"There are no starts for {model!r}.")
+
+
+@dispersed_starts.register
+def _(model: Pairwise, params: PairwiseParameters, start: Array, key: Key) -> Array:
+    """`start`, all low, coins, what a random unit's couplings prefer; and the opposite of each."""
+    low, high = model.unit.states or ()
+    chosen = (uniform(fold(key, 1), len(start)) * start.shape[1]).astype(int)
+    preferred = np.where(dense(params.J[chosen]) > 0, high, low)
+    preferred[np.arange(len(start)), chosen] = high
+    some = [
+        start,
+        np.full(start.shape, low),
+        coins(model.unit, start.shape, fold(key, 0)),
+        preferred,
+    ]
+    return np.stack([y for x in some for y in (x, low + high - x)])
+
+
+@dispersed_starts.register
+def _(model: Bipartite, params: BipartiteParameters, start: Array, key: Key) -> Array:
+    """`start` and its opposite, and what follows from hidden units all low, of coins, one high; and their opposites."""
+    unit = model.hidden
+    shape = (len(start), params.W.shape[1])
+    dtype = params.W.dtype
+    low, high = unit.states or (-2.0, 2.0)  # standard deviations of a Gaussian unit
+    single = np.full(shape, low)
+    chosen = (uniform(fold(key, 1), len(start)) * shape[1]).astype(int)
+    single[np.arange(len(start)), chosen] = high
+    hidden = [np.full(shape, low), coins(unit, shape, fold(key, 0)), single]
+    both = [y for h in hidden for y in (h, low + high - h)]
+    scale = unit.scale(params.hidden)
+    from_hidden = []
+    for number, h in enumerate(both):
+        states = h if scale is None else params.hidden.bias + h * np.sqrt(scale)
+        inputs = model.visible_input(params, np.ascontiguousarray(states, dtype))
+        drawn = model.visible.sample(params.visible, inputs, fold(key, 2 + number))
+        from_hidden.append(drawn)
+    return np.stack([start, _opposite(model.visible, params.visible, start), *from_hidden])
+
+
+@dispersed_starts.register
+def _(model: BeliefNetwork, params: Any, start: Array, key: Key) -> Array:
+    """`start`, all low, and coins twice, and the opposites, of the data's units; `start` for the others."""
+    if not params.down:
+        return dispersed_starts(model.top_model, params.top, start, key)
+    data = model.split(start)[0]
+    unit, own = model.visible, params.down[0].own
+    low = np.full(data.shape, (unit.states or (0.0,))[0])
+    some = [data, low, *(coins(unit, data.shape, fold(key, k), own) for k in range(2))]
+    out = np.repeat(start[np.newaxis], N_CHAINS, axis=0)
+    out[:, :, : data.shape[1]] = [y for x in some for y in (x, _opposite(unit, own, x))]
+    return out
+
+
+def coins(unit: Unit, shape: tuple[int, ...], key: Key, own: Any = None) -> Array:
+    """Each unit in one of its states or, if real, three standard deviations from its bias (or from zero) on average."""
+    rows, columns = shape
+    if unit.states is None:
+        deviates = 3 * normal(key, (rows, columns))
+        scale = None if own is None else unit.scale(own)
+        return deviates if scale is None else own.bias + deviates * np.sqrt(scale)
+    low, high = unit.states
+    return np.where(uniform(key, rows * columns).reshape(shape) < 0.5, low, high)
+
+
+def _opposite(unit: Unit, own: Any, x: Array) -> Array:
+    """The other states or, of real units, as far on the other side of the bias; groups stay as they are."""
+    if unit.states is not None:
+        low, high = unit.states
+        flipped: Array = low + high - x
+        return flipped
+    return 2 * own.bias - x if unit.has_scale else x
