@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm._checks import Array
 from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
 from ebm.sklearn_compat._two_states import check_two_states, read
 from ebm.sklearn_compat._validation import draw_seed, warn_user
@@ -137,6 +138,41 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         return float(overlaps(ends.states, self._memory.patterns).max(axis=1).mean())
 
     # What states are like
+
+    def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
+        """Local minima of the energy, which are the fixed points, the sizes of their basins, and the barriers between.
+
+        Parameters
+        ----------
+        n_starts : int, default=None
+            Number of random states from which steepest descent starts. If None, all states of up to 16 units, and 1000
+            random states of more.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the starts; None takes that of the network.
+
+        Returns
+        -------
+        minima : Minima
+            A tuple, the lowest minimum first: `states` (n_minima, n_features), as the patterns are written, `energies`,
+            `counts` of starts that ended there, `basins` (their shares) with `basin_errors`, `barriers` (n_minima,
+            n_minima), and `is_complete`. Where not all states were starts, `barriers` is None and there may be further
+            minima.
+
+        Raises
+        ------
+        ValueError
+            If `n_starts` is not a positive integer, or the couplings are not symmetric: then there is no energy that
+            falls.
+        """
+        params = self._params()
+        if not self._symmetric:
+            raise ValueError(
+                "minima needs symmetric couplings; those of this rule are not. "
+                "rule=Perceptron(symmetric=True) has them."
+            )
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        found = find_minima(Pairwise(Spin()), params, stream(seed, "evaluation"), n_starts)
+        return found._replace(states=from_spins(found.states, self.states_))
 
     def energy(self, X: Any) -> Array:
         """E(s) = -1/2 s'Js - b's of each row, in terms of spins s, which for bits x are 2 x - 1.

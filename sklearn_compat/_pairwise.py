@@ -18,6 +18,7 @@ from ebm.energies.pairwise import (
     check_mask,
 )
 from ebm.inference.hidden_means import conditional_means, hidden_means
+from ebm.inference.minima import Minima, find_minima
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool, temperature_range
 from ebm.samplers.gibbs import gibbs
@@ -190,6 +191,39 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             v = self._states(start, n_samples, params, "start")
             x = self._start_at(v, params, fold(key, 0), float(schedule[0]))
         return cool(model, params, x, fold(key, 1), schedule, clamped)
+
+    def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
+        """Local minima of the energy, the sizes of their basins, and the barriers between them.
+
+        Parameters
+        ----------
+        n_starts : int, default=None
+            Number of random states from which steepest descent starts. If None, all states of up to 16 units, and 1000
+            random states of more.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws.
+
+        Returns
+        -------
+        minima : Minima
+            A tuple, the lowest minimum first: `states` (n_minima, n_units), `energies`, `counts` of starts that ended
+            there, `basins` (their shares) with `basin_errors`, `barriers` (n_minima, n_minima), which have to be
+            climbed from one to the other by single flips, and `is_complete`. Where not all states were starts,
+            `barriers` is None and there may be further minima.
+
+        Raises
+        ------
+        ValueError
+            If `n_starts` is not a positive integer.
+
+        Examples
+        --------
+        >>> from ebm import BoltzmannMachine, lattice
+        >>> found = BoltzmannMachine.from_couplings(lattice(4)).minima()
+        >>> found.counts, found.barriers[0, :2]
+        (array([6, 6, 1, 1, 1, 1]), array([0., 4.]))
+        """
+        return find_minima(self._model(), self._params(), self._next_key(random_state), n_starts)
 
     def moments(
         self,

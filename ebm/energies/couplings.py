@@ -104,6 +104,11 @@ def neighbour_lists(J: Any) -> tuple[Array, Array, Array]:
     return J.indptr.astype(np.int64), J.indices.astype(np.int32), J.data
 
 
+def every_neighbour(J: Any) -> tuple[Array, Array, Array]:
+    """:func:`neighbour_lists` of a matrix in either form, also where the lists are long."""
+    return neighbour_lists(J if is_sparse(J) else csr_array(J))
+
+
 def visit(
     J: Any,
     law: tuple[Array, Array, float, float],
