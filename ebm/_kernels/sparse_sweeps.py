@@ -27,6 +27,8 @@ from ebm._kernels.sweeps import (
 
 # Up to so many chains are walked one after the other; from there on, side by side.
 FEW_CHAINS = 8
+# Of a flip that falls by more, no 32-bit word makes one: the exponential is not worth its time.
+NEVER = 23.0
 # Visits whose random words are drawn at a time.
 BLOCK_VISITS = 64
 
@@ -131,7 +133,8 @@ def _one_by_one(lists, law, rule, chains, order, draw, moved):
                 f = _field(lists, i, s)
                 if rule == METROPOLIS:
                     change = both - T(2.0) * s[i]
-                    change *= flips(change * (gain * f + biases[0, i]), words[k])
+                    climb = change * (gain * f + biases[0, i])
+                    change *= flips(climb, words[k]) if climb > T(-NEVER) else T(0.0)
                 elif rule == HEAT_BATH:
                     p = sigmoid(gap * gain * f + gap * biases[0, i])
                     change = low + gap * happens(words[k], p) - s[i]

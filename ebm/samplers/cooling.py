@@ -7,9 +7,10 @@ Where cooling is slow enough a chain ends in a state of lowest energy with a pro
 Geman 1984). With any affordable schedule it ends in a local minimum, from which no single flip leads down: take the
 best of several chains.
 
-A sweep visits the units in their order, and each flips with the probability min(1, exp(-beta dE)) (Metropolis et al.
-1953). On glasses that finds lower energies in as many sweeps than a heat bath, which refuses every second flip that
-costs nothing, or than visits in random order.
+A sweep visits the units in an order that is drawn once, and each flips with the probability min(1, exp(-beta dE))
+(Metropolis et al. 1953). On glasses that finds lower energies in as many sweeps than a heat bath, which refuses every
+second flip that costs nothing, or than a new order for every sweep. In the order of their numbers, flips that cost
+nothing would push the walls between domains of a chain ahead of them, and these would never meet.
 """
 
 from typing import NamedTuple
@@ -18,11 +19,11 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.sweeps import METROPOLIS, THRESHOLD
-from ebm._random import Key, family
+from ebm._random import Key, family, fold
 from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 from ebm.samplers.base import clamp
-from ebm.samplers.gibbs import sweep_at, visited
+from ebm.samplers.gibbs import ORDER, sweep_at, visited, visits
 
 # At the hottest, exp(-beta dE) of the flip that costs most is one half; at the coldest, that of a small flip is 1/100.
 HOT, COLD = np.log(2), np.log(100)
@@ -56,7 +57,7 @@ def cool(
     s : ndarray of shape (chains, n_units)
         Values between the two states are taken for the nearer one.
     key : Key
-        The sweep at ``betas[t]`` draws from ``fold(key, t)``.
+        The sweep at ``betas[t]`` draws from ``fold(key, t)``, the order of all sweeps from ``fold(key, ORDER)``.
     betas : ndarray of shape (n_sweeps,)
     given : ndarray of shape (chains, n_units), optional
         NaN where a unit is free; other entries are clamped.
@@ -68,7 +69,8 @@ def cool(
     betas, keys = np.asarray(betas, np.float64), family(key, 0, len(betas))
     low, high = model.unit.states or ()
     s = clamp(np.where(s > (low + high) / 2, high, low).astype(s.dtype), given)
-    s = sweep_at(model, params, s, betas, (keys, keys), given, rule=METROPOLIS)
+    order = visits(visited(params, given), "random", fold(key, ORDER))
+    s = sweep_at(model, params, s, betas, (keys, keys), given, order, rule=METROPOLIS)
     s = _quench(model, params, clamp(s, given), given)
     energies = model.energy(params, s)
     if given is not None and not np.array_equal(given[1:], given[:-1], equal_nan=True):

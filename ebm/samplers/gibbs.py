@@ -82,7 +82,7 @@ def sweep_at(
     betas: Array,
     keys: tuple[Array, Array],
     given: Array | None = None,
-    visit: str = "cyclic",
+    visit: str | Array = "cyclic",
     energies: Array | None = None,
     rule: int = HEAT_BATH,
 ) -> Array:
@@ -90,7 +90,7 @@ def sweep_at(
 
     `keys` are two times (n_sweeps, 2): sweep t draws from ``keys[0][t]``, and the order of its visits from
     ``keys[1][t]``. `energies` (chains, n_sweeps) is filled with E(s) after each sweep; `rule` is that of
-    :func:`ebm._kernels.sweeps.sweep`; the rest as in :func:`gibbs`.
+    :func:`ebm._kernels.sweeps.sweep`, `visit` may be the order of all sweeps itself; the rest as in :func:`gibbs`.
     """
     params, units = params._replace(J=fastest(params.J)), visited(params, given)
     s, dtype = clamp(s, given), params.J.dtype
@@ -110,8 +110,10 @@ def sweep_at(
     return out
 
 
-def _orders(units: Array, visit: str, keys: Array) -> Array:
+def _orders(units: Array, visit: str | Array, keys: Array) -> Array:
     """The order of each sweep (n_sweeps, n_visits), or one for all."""
+    if isinstance(visit, np.ndarray):
+        return visit[np.newaxis]
     if visit == "cyclic":
         return units[np.newaxis]
     return np.stack([visits(units, visit, Key(*map(int, key))) for key in keys])

@@ -341,9 +341,10 @@ def test_cooling_is_sweeps_of_flips_and_then_downhill(states):
     oracle = random_pairwise(6, states, seed=4)
     (model, params), s = spelled(oracle), rows_of(oracle, 1)
     found = cool(model, params, s, KEY, [0.5, 1.5]).s
+    order = order_of("random", list(range(6)), draws.fold(KEY, ORDER))
     for t, beta in enumerate((0.5, 1.5)):
         u = draws.uniforms(draws.fold(KEY, t), 1, 6)
-        s = [pairwise_sweeps.metropolis_sweep(oracle, s[0], range(6), u[0], beta)]
+        s = [pairwise_sweeps.metropolis_sweep(oracle, s[0], order, u[0], beta)]
     for _ in range(20):
         s = [pairwise.threshold(oracle, s[0], range(6))]
     np.testing.assert_array_equal(found, s)

@@ -94,6 +94,12 @@ def test_hidden_units_follow_a_start():
     np.testing.assert_array_equal(found, -np.ones((4, 3)))
 
 
+def test_the_walls_of_a_ring_meet():
+    """Flips in the order of the units would push them along: -0.67 a spin, whatever the number of sweeps."""
+    ring = machine(lattice(2000), np.zeros(2000), "spin")
+    assert ring.anneal(10, n_steps=20).energies.mean() / 2000 < -0.86
+
+
 def test_the_mean_energy_of_a_sparse_glass():
     """12 x 12 x 12, 100 sweeps: dwave-samplers reaches -1.736 a spin, with a standard error of 0.002."""
     rng = np.random.default_rng(0)

@@ -218,8 +218,7 @@ def test_a_lattice_of_many_units_is_never_written_out():
     X = big.sample(2, n_steps=20)
     np.testing.assert_array_equal(big.energy(X), -(X * np.roll(X, 1, axis=1)).sum(axis=1))
     assert big.score_samples(X).shape == (2,)
-    energies = big.anneal(2, n_steps=20).energies
-    assert energies.max() < big.energy(X).min()
+    assert big.anneal(2, n_steps=20).energies.max() < -0.86 * 20_000
 
 
 def test_a_matrix_too_large_to_be_written_out_is_named():
