@@ -40,6 +40,7 @@ from ebm._kernels.one_hot import OneHotParameters
 from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
 from ebm._sparse import blocks, is_sparse, scaled
+from ebm._values import BITS, ROUNDING, SPINS, States, consists_of, extent, invalid_states
 
 # How far the probabilities of a group may be from summing to one.
 TOTAL_TOLERANCE = 1e-3
@@ -142,8 +143,15 @@ class Unit(Record, abc.ABC):
         return self.energy(last, x) - self.energy(first, x)
 
     @abc.abstractmethod
-    def invalid(self, x: Array) -> str:
-        """Say why `x` holds what this unit cannot be, or '' when it is fine (NaN is fine: it marks the unknown)."""
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
+        """Say why `x` holds what this unit cannot be, or '' when it is fine (NaN is fine: it marks the unknown).
+
+        Means of states are fine, and what goes beyond them by the `slack`, in distances of two states.
+        """
+
+    def impossible(self, x: Array) -> str:
+        """Say why `x` holds what is no state to hold a unit at, or ''."""
+        return self.invalid(x)
 
     def statistic(self, own: Any, x: Any) -> Any:
         """s(x): (rows, units) -> (rows, units); of CSR rows, a CSR matrix."""
@@ -199,6 +207,12 @@ class Linear(Unit):
 class TwoState(Linear):
     """Units with two states (abstract)."""
 
+    allowed: ClassVar[str]
+
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
+        """The states of the other alphabet, or values outside of the states; those between are read as means."""
+        return invalid_states(x, self.states or BITS, type(self).__name__, self.allowed, slack)
+
     def log_odds(self, mean: Array, count: float) -> Array:
         """Of the higher state, with half an observation of either added (Jeffreys' prior): always finite."""
         low, high = self.states or ()
@@ -212,18 +226,12 @@ class Bernoulli(TwoState):
     """Binary units with the states 0 and 1: p(x = 1 | f) = sigmoid(beta (b + f))."""
 
     parameters: ClassVar[Any] = BernoulliParameters
-    states: ClassVar[tuple[float, ...] | None] = (0.0, 1.0)
+    states: ClassVar[States | None] = BITS
+    allowed: ClassVar[str] = "0, 1, or probabilities"
 
     def initial(self, mean: Array, variance: Array, count: float) -> BernoulliParameters:
         """Log-odds of the mean."""
         return BernoulliParameters(self.log_odds(mean, count))
-
-    def invalid(self, x: Array) -> str:
-        """Values outside [0, 1]; those between are read as probabilities."""
-        low, high = extent(x)
-        if low < 0 or high > 1:
-            return f"values between {low:g} and {high:g}, but Bernoulli units take 0, 1, or probabilities in between"
-        return ""
 
 
 @dataclass(frozen=True, repr=False)
@@ -231,18 +239,19 @@ class Spin(TwoState):
     """Units with the states -1 and +1: E[x | f] = tanh(beta (b + f))."""
 
     parameters: ClassVar[Any] = SpinParameters
-    states: ClassVar[tuple[float, ...] | None] = (-1.0, 1.0)
+    states: ClassVar[States | None] = SPINS
+    allowed: ClassVar[str] = "-1, +1, or means"
 
     def initial(self, mean: Array, variance: Array, count: float) -> SpinParameters:
         """Half the log-odds of the mean."""
         return SpinParameters(self.log_odds(mean, count) / 2)
 
-    def invalid(self, x: Array) -> str:
-        """Values outside [-1, 1]; those between are read as means."""
-        low, high = extent(x)
-        if low < -1 or high > 1:
-            return f"values between {low:g} and {high:g}, but Spin units take -1, +1, or means in between"
-        return ""
+    def impossible(self, x: Array) -> str:
+        """Anything but -1 and +1: a mean of zero cannot be told from the bit 0."""
+        reason = self.invalid(x)
+        if reason or consists_of(x, SPINS):
+            return reason
+        return "values other than -1 and +1, the states of a Spin unit"
 
 
 @dataclass(frozen=True, repr=False)
@@ -307,9 +316,9 @@ class OneHot(Linear):
             number[group] = k + 1
         return OneHotParameters(np.zeros(n_units, dtype), number)
 
-    def invalid(self, x: Array) -> str:
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
         """Values outside [0, 1], groups that do not sum to one, or are known in part; between are probabilities."""
-        reason = Bernoulli().invalid(x)
+        reason = Bernoulli().invalid(x, slack)
         if reason or x.ndim < 2:  # entries of a sparse matrix, of which no sums are known
             return reason
         for group in self.groups(x.shape[1]):
@@ -439,7 +448,7 @@ class Gaussian(Unit):
         z, span = own.log_variance, own.log_variance.dtype.type(np.log(self.floor))
         return {"log_variance": (z + span, z - span)}
 
-    def invalid(self, x: Array) -> str:
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
         """Infinities."""
         return "infinite values" if np.isinf(extent(x)).any() else ""
 

@@ -19,7 +19,7 @@ from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.sklearn_compat._settings import RECORD
 from ebm.sklearn_compat._trained import COURSE
-from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_outside
+from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed
 from ebm.units import TwoState
 
 
@@ -346,7 +346,6 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         go_on = self.warm_start and self._is_fitted()
         X = self._check_data(X, go_on)
         weights, model = check_weights(sample_weight, X), self._model()
-        warn_outside(model.visible, X)
         start = in_dense(self._params()) if go_on else None
         seed = draw_seed(self.random_state)
         rows = Rows(X, weights)

@@ -26,7 +26,7 @@ from ebm.sklearn_compat._labels import (
     read_labels,
     warn_weightless,
 )
-from ebm.sklearn_compat._ranges import range_of, to_signed
+from ebm.sklearn_compat._ranges import check_range, range_of, to_signed
 from ebm.sklearn_compat._settings import RECORD
 from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, unharmed
@@ -156,6 +156,7 @@ class DenseAssociativeClassifier(LabelClassifier, Trained):
     True
     """
 
+    range_: tuple[float, float]
     _hidden_name: ClassVar[str] = "n_components"
 
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
@@ -332,6 +333,7 @@ class DenseAssociativeClassifier(LabelClassifier, Trained):
             X = X.astype(self.components_.dtype, copy=False)
             if classes is None:
                 check_same(labels.y, self.classes_)
+            check_range(X, self.range_)
         else:
             self.range_ = range_of(X)
             self.classes_ = np.unique(labels.y) if classes is None else classes
@@ -423,6 +425,7 @@ class DenseAssociativeClassifier(LabelClassifier, Trained):
         """`function` of the parameters and visible units, applied to `X` block by block."""
         params = self._params()
         X = validate_data(self, X, dtype=FLOATS, reset=False)
+        check_range(X, self.range_)
         dtype = params.memories.dtype
         parts = [
             function(params, np.ascontiguousarray(to_signed(block, self.range_), dtype))

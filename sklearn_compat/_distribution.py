@@ -14,7 +14,7 @@ from ebm.samplers import block_gibbs
 from ebm.sklearn_compat._fitted import FittedBipartite
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
-from ebm.sklearn_compat._validation import FLOATS
+from ebm.sklearn_compat._validation import EXTRAPOLATION, FLOATS, warn_outside
 
 
 class BipartiteDistribution(
@@ -40,6 +40,7 @@ class BipartiteDistribution(
         params = self._params()
         v = self._rows(X, params)
         h = as_rows(H, params.W.shape[1], "H").astype(params.W.dtype)
+        warn_outside(self._model().hidden, h, "H", EXTRAPOLATION)
         if v.shape[0] != len(h):
             raise ValueError(f"X and H must have as many rows. Got {v.shape[0]} and {len(h)}.")
         return self._model().energy(params, v, h)
@@ -76,7 +77,9 @@ class BipartiteDistribution(
         """
         params = self._params()
         h = as_rows(dense(X), params.W.shape[1], "X").astype(params.W.dtype)
-        return self._model().visible_mean(params, check_array(h, input_name="X", dtype=FLOATS))
+        h = check_array(h, input_name="X", dtype=FLOATS)
+        warn_outside(self._model().hidden, h, slack=EXTRAPOLATION)
+        return self._model().visible_mean(params, h)
 
     def reconstruct(self, X: Any) -> Array:
         """Visible means given the hidden means given `X`: one deterministic pass up and down.

@@ -32,23 +32,27 @@ class Fitted:
         """Of the parameters."""
         return params[0].dtype
 
+    def _seen(self, X: Any) -> Any:
+        """Rows for a fitted machine, checked, with a warning where its units cannot have their values."""
+        return check_rows(self, X, reset=False, unit=self._model().visible)
+
     def _by_blocks(self, X: Any, function: Callable[[Any, Any], Array]) -> Array:
         """`function` of the parameters and rows, applied to `X` block by block; to CSR rows where it takes them."""
         params = self._params()
-        X = check_rows(self, X, reset=False)
+        X = self._seen(X)
         dtype = self._dtype(params)
         of_rows = row_blocks(X) if self._takes_sparse else (block for _, block in blocks(X))
         return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])
 
     def _rows(self, X: Any, params: Any) -> Any:
         """All rows of `X`, checked, of the dtype of the model: CSR where it takes them and that is faster."""
-        X = check_rows(self, X, reset=False)
+        X = self._seen(X)
         if self._takes_sparse and is_thin(X):
             return as_dtype(X, self._dtype(params))
         return as_dtype(dense(X), self._dtype(params))
 
     def _dense(self, X: Any, params: Any) -> Array:
-        return as_dtype(dense(check_rows(self, X, reset=False)), self._dtype(params))
+        return as_dtype(dense(self._seen(X)), self._dtype(params))
 
     def _base(self, params: Any) -> Any:
         """The marginals of the training data, to anneal from, or None when they are unknown."""

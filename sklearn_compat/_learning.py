@@ -109,7 +109,6 @@ class Learning(Trained):
         X = self._check_data(X, go_on)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)
-        warn_outside(self._model().visible, X)
         return self._fit_rows(X, weights, go_on, place)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -178,7 +177,6 @@ class Learning(Trained):
         weights = check_weights(sample_weight, X)
         if weights is not None:
             weights = weights / weights.max()  # shares of one batch, not repetitions
-        warn_outside(self._model().visible, X)
         return self._update_rows(X, weights, first)
 
     def _scores(self, X: Any, model: Any) -> list[Any]:
@@ -195,6 +193,7 @@ class Learning(Trained):
         """Rows to learn from, of the dtype of the model if there is one already."""
         # Rows are picked at random: from columns stored one after the other that takes a cache line per number.
         X = check_rows(self, X, reset=not go_on, order="C")
+        warn_outside(self._model().visible, X)
         if not go_on:
             return X
         self._check_size()

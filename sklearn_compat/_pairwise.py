@@ -24,7 +24,7 @@ from ebm.samplers.cooling import Cooled, cool, temperature_range
 from ebm.samplers.gibbs import gibbs
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
-from ebm.sklearn_compat._validation import check_weights
+from ebm.sklearn_compat._validation import EXTRAPOLATION, check_weights, warn_outside
 from ebm.units import Bernoulli, Spin, TwoState
 
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
@@ -104,6 +104,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         if H is None:
             return self._model().energy(params, v)
         h = as_rows(H, self.n_hidden, "H").astype(v.dtype)
+        warn_outside(self._model().unit, h, "H", EXTRAPOLATION)
         if len(v) != len(h):
             raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
         return self._model().energy(params, np.hstack([v, h]))

@@ -1,10 +1,11 @@
 """Real data on their way to units within [-1, 1]: the range in which they lie, and its map."""
 
 from ebm._checks import Array
-from ebm.sklearn_compat._validation import warn_user
+from ebm._values import ROUNDING
+from ebm.sklearn_compat._validation import EXTRAPOLATION, warn_outside, warn_user
+from ebm.units import Bernoulli, Spin, Unit
 
-# What scaling to a range may leave beyond it.
-ROUNDING = 1e-6
+UNITS: dict[tuple[float, float], Unit] = {(0.0, 1.0): Bernoulli(), (-1.0, 1.0): Spin()}
 
 
 def range_of(X: Array) -> tuple[float, float]:
@@ -18,6 +19,21 @@ def range_of(X: Array) -> tuple[float, float]:
         UserWarning,
     )
     return low, high if high > low else low + 1
+
+
+def check_range(X: Array, range_: tuple[float, float]) -> None:
+    """One warning for rows that are not of the range of the training data, but of another."""
+    low, high = range_
+    if range_ in UNITS:
+        warn_outside(UNITS[range_], X, slack=EXTRAPOLATION)
+        return
+    slack = EXTRAPOLATION * (high - low)
+    if X.min() < low - slack or X.max() > high + slack:
+        warn_user(
+            f"X holds values between {X.min():g} and {X.max():g}, but the training data lie between {low:g} and "
+            f"{high:g}. Scale it as those.",
+            UserWarning,
+        )
 
 
 def to_signed(X: Array, range_: tuple[float, float]) -> Array:

@@ -146,7 +146,7 @@ class Samples(Fitted):
         """
         check_integer(n_steps, "n_steps")
         params = self._params()
-        X = check_rows(self, X, reset=False, allow_nan=True)
+        X = check_rows(self, X, reset=False, allow_nan=True, unit=self._model().visible)
         rows = np.concatenate([block for _, block in blocks(X)]).astype(self._dtype(params))
         clamped = self._all_units(rows, params)
         key = self._standing_key(IMPUTATION)
@@ -183,7 +183,7 @@ class Samples(Fitted):
             raise ValueError(
                 f"{argument} must have the shape ({n_features},) or ({n_rows}, {n_features}). Got {rows.shape}."
             )
-        reason = self._model().visible.invalid(rows)
+        reason = self._model().visible.impossible(rows)
         if not reason and remedy is None and np.isnan(rows).any():
             reason = "NaN; what is known and what is not is for given to say"
         if reason:

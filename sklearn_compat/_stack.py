@@ -17,7 +17,7 @@ from ebm.samplers import sample_by_content
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._layers import is_size
-from ebm.sklearn_compat._validation import FLOATS, check_rows
+from ebm.sklearn_compat._validation import EXTRAPOLATION, FLOATS, check_rows, warn_outside
 from ebm.units import Bernoulli, Unit
 
 Machine = tuple[Bipartite, BipartiteParameters]
@@ -96,8 +96,8 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
     def _blocks(self, X: Any) -> Iterator[Any]:
         """Rows of `X`, checked, of the dtype of the model; CSR ones where most entries are zero."""
         steps = self._steps_up()
-        dtype = steps[0][1].W.dtype
-        for block in row_blocks(check_rows(self, X, reset=False)):
+        dtype, unit = steps[0][1].W.dtype, self._parts()[0][0][0].visible
+        for block in row_blocks(check_rows(self, X, reset=False, unit=unit)):
             yield as_dtype(block, dtype)
 
     def _chosen(self) -> list[int]:
@@ -171,6 +171,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
         place = chosen.index(max(chosen))
         first = sum(widths[:place])
         states = np.ascontiguousarray(rows[:, first : first + widths[place]])
+        warn_outside(self.rbms_[max(chosen)]._model().hidden, states, slack=EXTRAPOLATION)
         return model.mean_down(params, states, max(chosen) + 1)
 
     def reconstruct(self, X: Any) -> Array:

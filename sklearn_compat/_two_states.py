@@ -10,6 +10,11 @@ from ebm.sklearn_compat._validation import FLOATS, warn_user
 from ebm.storage.patterns import convention_of, holds, nearest_convention, to_spins
 
 NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
+# How rows of the other convention become rows of this one.
+CURES = {
+    "binary": "(X + 1) / 2 makes 0 and 1 of -1 and +1.",
+    "spin": "2 * X - 1 makes -1 and +1 of 0 and 1.",
+}
 
 
 def check_two_states(estimator: Any, X: Any, *, reset: bool, complete: bool = False) -> Array:
@@ -53,9 +58,9 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
         other = convention_of(X)
         if strict or (clean and other is not None):
             said = f"{NAMES[other]}" if other else f"values other than {NAMES[convention]}"
+            cure = CURES[convention] if other else "Round them, or set states='auto'."
             raise ValueError(
-                f"X holds {said}, but the patterns consist of {NAMES[convention]}; "
-                "states='binary' or states='spin' says beforehand which of them is meant."
+                f"X holds {said}, but the patterns consist of {NAMES[convention]}. {cure}"
             )
         if not quiet:
             warn_other(convention)

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from ebm._checks import Array
 from ebm._sparse import canonical
+from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, other_alphabet
 from ebm.units import Unit
 
 FLOATS = (np.float64, np.float32)
@@ -21,6 +22,9 @@ MISSING_REMEDY = (
 )
 # Weights stand for repetitions; a mean above this is taken for a mistake of scale, not for a wish.
 MOST_REPETITIONS = 1000
+# New rows may go a little beyond those that the scaling was made with. Beyond this share of the distance of two states
+# they were not scaled.
+EXTRAPOLATION = 0.5
 # Packages whose frames a warning passes over on its way to the caller.
 OWN = ("ebm", "sklearn")
 
@@ -46,14 +50,21 @@ def warn_user(message: str, category: type[Warning]) -> None:
 
 
 def check_rows(
-    estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False, order: str | None = None
+    estimator: Any,
+    X: Any,
+    *,
+    reset: bool,
+    allow_nan: bool = False,
+    order: str | None = None,
+    unit: Unit | None = None,
 ) -> Any:
     """`X` as float32 or float64, dense or CSR, finite; NaN and infinity are refused with the remedy.
 
-    Entries of CSR rows that are stored twice are added up, in a copy.
+    Entries of CSR rows that are stored twice are added up, in a copy. Values that the `unit` of a fitted machine cannot
+    have draw a warning.
     """
     try:
-        return canonical(
+        X = canonical(
             validate_data(
                 estimator,
                 X,
@@ -68,18 +79,36 @@ def check_rows(
         if ("NaN" in str(error) or "infinity" in str(error)) and not allow_nan:
             raise ValueError(f"{error}{MISSING_REMEDY}") from None
         raise
+    if unit is not None:
+        warn_outside(unit, X, slack=EXTRAPOLATION)
+    return X
 
 
-def warn_outside(unit: Unit, X: Any) -> None:
-    """One warning when `X` holds values that the visible units cannot have."""
-    values = X.data if hasattr(X, "indptr") else X
-    reason = unit.invalid(values)
+def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDING) -> None:
+    """One warning when `X` holds values that the units cannot have, with the remedy."""
+    values = _values(X)
+    reason = unit.invalid(values, slack)
     if reason:
-        warn_user(
-            f"X holds {reason}. Scale it first, for example with sklearn.preprocessing.MinMaxScaler or Binarizer; "
-            "for real-valued data use GaussianRBM.",
-            UserWarning,
-        )
+        warn_user(f"{argument} holds {reason}. {_remedy(unit, values, argument)}", UserWarning)
+
+
+def _values(X: Any) -> Any:
+    """The entries of `X`; of CSR rows those that are stored, and a zero if there is one that is not."""
+    if not hasattr(X, "indptr"):
+        return X
+    filled = len(X.data) == X.shape[0] * X.shape[1]
+    return X.data if filled else np.append(X.data, X.dtype.type(0))
+
+
+def _remedy(unit: Unit, values: Array, argument: str) -> str:
+    low, high = states = unit.states or BITS
+    found = other_alphabet(values, states)
+    if found:
+        return f"{TRANSLATIONS[found].format(argument)} makes {NAMES[states]} of them."
+    return (
+        f"Scale it first, for example with sklearn.preprocessing.MinMaxScaler(({low:g}, {high:g}), clip=True), or "
+        "make it two states with Binarizer; for real-valued data use GaussianRBM."
+    )
 
 
 def check_weights(sample_weight: Any, X: Any) -> Array | None:

@@ -372,13 +372,12 @@ def test_unknown_entries_are_refused_but_by_impute(n_hidden):
 def test_data_of_other_states_draw_a_warning(states):
     other = SPIN if states == BINARY else BINARY
     X = rows(other)
-    if states == BINARY:
-        with pytest.warns(UserWarning, match=r"X holds values between -1 and 1"):
-            machine(states).fit(X)
-    else:  # means between -1 and 1 are fine
+    words = {BINARY: r"X holds the values -1 and \+1.*0 and 1", SPIN: r"X holds the values 0 and 1"}
+    with pytest.warns(UserWarning, match=words[states]):
         machine(states).fit(X)
-        with pytest.warns(UserWarning, match=r"X holds values between .* 2, .*-1, \+1"):
-            machine(states).fit(2 * X)
+    with pytest.warns(UserWarning, match=r"X holds values between .* 2, "):
+        machine(states).fit(2 * np.abs(X))
+    machine(states).fit(0.5 + rows(states) / 4)  # means are fine
 
 
 def test_what_is_given_must_fit():

@@ -83,7 +83,7 @@ ESTIMATORS = [
 
 # The checks feed Bernoulli units with normal deviates, which the units remark on by design. Two Gaussian layers have
 # no law where the weights are too large, and at RBM's learning rate, that of binary units, they come there.
-@pytest.mark.filterwarnings("ignore:X holds values between:UserWarning")
+@pytest.mark.filterwarnings("ignore:X holds (values between|the values):UserWarning")
 @pytest.mark.filterwarnings("ignore:BoltzmannMachine. :sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:RBM. training div:sklearn.exceptions.ConvergenceWarning")
 # Associative memories read such data by rounding, which makes more patterns than so few units can hold.

@@ -1,0 +1,57 @@
+"""The values that an array holds: how far they reach, and of which alphabet of two states they are.
+
+Bits {0, 1} and spins {-1, +1} are different states, and on them the same parameters mean different distributions. Rows
+of the other alphabet are told by the one state that only it has.
+"""
+
+import numpy as np
+
+from ebm._checks import Array
+
+States = tuple[float, ...]
+BITS: States = (0.0, 1.0)
+SPINS: States = (-1.0, 1.0)
+NAMES = {BITS: "0 and 1", SPINS: "-1 and +1"}
+# How the states of one alphabet become those of the other.
+TRANSLATIONS = {BITS: "2 * {} - 1", SPINS: "({} + 1) / 2"}
+# How far beyond a bound rounding may leave what was scaled to it, in either precision.
+ROUNDING = 1e-6
+
+
+def extent(x: Array) -> tuple[float, float]:
+    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
+    if not x.size:
+        return 0.0, 0.0
+    low, high = x.min(), x.max()
+    if np.isnan(low):  # slower, and rarely needed
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
+    return float(low), float(high)
+
+
+def consists_of(x: Array, states: States) -> bool:
+    """Whether all entries are among the two `states`, NaN apart."""
+    low, high = states
+    return bool(((x == low) | (x == high) | np.isnan(x)).all())
+
+
+def other_alphabet(x: Array, states: States | None) -> States | None:
+    """The alphabet that `x` consists of, if it is not that of `states` and not without a state that they lack.
+
+    Ones alone may be either. 0 and 1 among other values between -1 and 1 are means of spins.
+    """
+    for alphabet in (BITS, SPINS):
+        if states not in (alphabet, None) and extent(x)[0] == alphabet[0]:
+            return alphabet if consists_of(x, alphabet) else None
+    return None
+
+
+def invalid_states(x: Array, states: States, unit: str, allowed: str, slack: float) -> str:
+    """Why `x` holds what units of two `states` cannot be or have as means, or ''; `slack` as in ``Unit.invalid``."""
+    found = other_alphabet(x, states)
+    if found:
+        return f"the values {NAMES[found]}, but {unit} units take {NAMES[states]}"
+    (low, high), (least, most) = states, extent(x)
+    slack *= high - low
+    if least < low - slack or most > high + slack:
+        return f"values between {least:g} and {most:g}, but {unit} units take {allowed} in between"
+    return ""

@@ -1,0 +1,230 @@
+"""Bits given to machines of spins and spins given to machines of bits: every estimator, every method that takes rows.
+
+An error or one warning names the argument, both alphabets and the cure; the cure is tried.
+"""
+
+from __future__ import annotations
+
+import inspect
+import warnings
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+
+import ebm
+from ebm import (
+    DBN,
+    RBM,
+    BernoulliRBM,
+    BoltzmannMachine,
+    DBNClassifier,
+    DenseAssociativeClassifier,
+    DenseAssociativeMemory,
+    HopfieldNetwork,
+    OneHot,
+)
+
+N = 4
+STEPS = {"n_iter": 1, "random_state": 0}
+SOLVERS = ["pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"]
+MACHINES = {
+    "BernoulliRBM": lambda _: BernoulliRBM(3, **STEPS),
+    "RBM": lambda unit: RBM(3, visible=unit, hidden=unit, **STEPS),
+    "RBM, labels": lambda _: RBM(3, visible=OneHot((2,)), **STEPS),
+    "DBN": lambda unit: DBN([RBM(3, visible=unit, **STEPS), 2], random_state=0),
+    "DBNClassifier": lambda unit: DBNClassifier([RBM(3, visible=unit, **STEPS), 2], random_state=0),
+    "DenseAssociativeClassifier": lambda _: DenseAssociativeClassifier(3, **STEPS),
+    "HopfieldNetwork": lambda _: HopfieldNetwork(random_state=0),
+    "DenseAssociativeMemory": lambda _: DenseAssociativeMemory(random_state=0),
+    "BoltzmannMachine, hidden": lambda unit: BoltzmannMachine(2, unit=unit, **STEPS),
+} | {
+    f"BoltzmannMachine, {solver}": lambda unit, solver=solver: BoltzmannMachine(
+        unit=unit, gradient=solver, **STEPS
+    )
+    for solver in SOLVERS
+}
+# Their features have no alphabet.
+REAL = {"GaussianRBM", "ModernHopfieldNetwork", "MLPClassifier", "MLPRegressor"}
+BITS_ONLY = {"BernoulliRBM", "RBM, labels"}
+# Which alphabet it is, the first rows that are learned from say.
+RECOGNISE = {"HopfieldNetwork", "DenseAssociativeMemory", "DenseAssociativeClassifier"}
+# What takes rows of the visible units; `y` and `H` where there are some are made below.
+ROWS = [
+    *("partial_fit", "transform", "predict", "predict_proba", "energy", "free_energy", "impute"),
+    *("log_likelihood", "score_samples", "score", "lower_bound", "layer_means", "reconstruct"),
+    *("gibbs", "moments", "recall", "overlaps", "stability", "forget"),
+]
+CASES = [
+    pytest.param(name, unit, id=f"{name}, {unit}")
+    for name in MACHINES
+    for unit in ("bernoulli", "spin")
+    if unit == "bernoulli" or name not in BITS_ONLY
+]
+
+
+def rows(unit, n=12):
+    """Different rows, of which the last two features are two units of which one is on."""
+    bits = (
+        np.random.default_rng(0).permutation(2 ** (N - 1))[:n, np.newaxis] >> np.arange(N - 1) & 1
+    )
+    bits = np.c_[bits, 1 - bits[:, -1]].astype(float)
+    bits = bits[bits.any(axis=1)]
+    return bits if unit == "bernoulli" else 2 * bits - 1
+
+
+def other(unit):
+    return "spin" if unit == "bernoulli" else "bernoulli"
+
+
+def call(machine, method, X):
+    """The method, with classes where it asks for some; memories learn patterns that they do not have."""
+    takes = inspect.signature(getattr(machine, method)).parameters
+    classes = np.arange(len(X)) % 2
+    arguments = {}
+    if takes.get("y") is not None and hasattr(machine, "classes_"):
+        arguments["y"] = classes
+    if "H" in takes and getattr(machine, "n_hidden", 1):
+        arguments["H"] = np.ones((len(X), getattr(machine, "n_hidden", 3)))
+    if method == "partial_fit" and type(machine).__name__ in (
+        "HopfieldNetwork",
+        "DenseAssociativeMemory",
+    ):
+        X = -X if X.min() < 0 else 1 - X
+    return getattr(machine, method)(X, **arguments)
+
+
+def fitted(name, unit):
+    machine, X = MACHINES[name](unit), rows(unit)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if hasattr(machine, "predict_proba"):
+            return machine.fit(X, np.arange(len(X)) % 2)
+        return machine.fit(X[:2] if name in RECOGNISE else X)
+
+
+def said_of(function, *arguments):
+    """What is said of the values of the rows: messages of warnings, or that of an error without any."""
+    told = []
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        try:
+            function(*arguments)
+        except ValueError as error:
+            told = [str(error)]
+    return [text for text in (str(w.message) for w in seen) if " holds " in text] or told
+
+
+def assert_names_both_and_the_cure(said, unit, argument="X"):
+    assert len(said) == 1
+    for word in (f"{argument} holds", "0 and 1", "-1 and +1"):
+        assert word in said[0]
+    cure = "({} + 1) / 2" if unit == "bernoulli" else "2 * {} - 1"
+    assert cure.format(argument) in said[0]
+
+
+def test_every_estimator_has_its_place():
+    public = {name for name in ebm.__all__ if hasattr(getattr(ebm, name), "fit")}
+    assert public == {name.split(",")[0] for name in MACHINES} | REAL
+
+
+@pytest.mark.parametrize(("name", "unit"), CASES)
+def test_rows_of_the_other_alphabet_are_told_in_every_method(name, unit):
+    machine = fitted(name, unit)
+    methods = [method for method in ROWS if hasattr(machine, method)]
+    assert len(methods) > 2
+    for method in methods:
+        X = rows(other(unit))[:2]
+        if name in RECOGNISE and method == "forget":
+            X = rows(other(unit))[:1]
+        assert_names_both_and_the_cure(said_of(call, machine, method, X), unit)
+        cured = (X + 1) / 2 if unit == "bernoulli" else 2 * X - 1
+        assert said_of(call, fitted(name, unit), method, cured) == []
+
+
+@pytest.mark.parametrize(("name", "unit"), [c for c in CASES if c.values[0] not in RECOGNISE])
+def test_rows_to_learn_from_are_told(name, unit):
+    machine, X = MACHINES[name](unit), rows(other(unit))
+    classes = [np.arange(len(X)) % 2] if hasattr(machine, "predict_proba") else []
+    assert_names_both_and_the_cure(said_of(machine.fit, X, *classes), unit)
+
+
+@pytest.mark.parametrize(
+    "name", ["RBM", "BoltzmannMachine, pcd", "BoltzmannMachine, mean_field", "DBN"]
+)
+def test_zeros_that_are_not_stored_are_zeros(name):
+    machine = fitted(name, "spin")
+    X = sp.csr_matrix(rows("bernoulli"))
+    assert_names_both_and_the_cure(said_of(machine.transform, X), "spin")
+
+
+@pytest.mark.parametrize(("name", "unit"), [c for c in CASES if c.values[0] not in RECOGNISE])
+def test_means_of_states_are_no_other_alphabet(name, unit):
+    """Grey values of bits, means of spins: zero among them, other values between, and all ones."""
+    machine = fitted(name, unit)
+    grey = np.full((2, N), 0.5)
+    spins = np.array([[0.0, 0.25, -0.5, 0.5], [0.0, 1.0, 0.5, -0.5]])
+    for X in (grey, spins) if unit == "spin" else (grey,):
+        assert said_of(machine.transform, X) == []
+    assert said_of(fitted("RBM", unit).transform, np.ones((2, N))) == []
+
+
+@pytest.mark.parametrize("unit", ["bernoulli", "spin"])
+@pytest.mark.parametrize("name", ["RBM", "DBN", "BoltzmannMachine, hidden"])
+def test_hidden_states_of_the_other_alphabet_are_told(name, unit):
+    machine, X = fitted(name, unit), rows(unit)
+    width = {"RBM": 3, "DBN": 2}.get(name, 2)
+    hidden = unit if name != "DBN" else "bernoulli"
+    H = np.zeros((len(X), width)) if hidden == "spin" else -np.ones((len(X), width))
+    if name != "DBN":
+        assert_names_both_and_the_cure(said_of(machine.energy, X, H), hidden, "H")
+    if name != "BoltzmannMachine, hidden":
+        assert_names_both_and_the_cure(said_of(machine.inverse_transform, H), hidden)
+
+
+SAMPLERS = [c for c in CASES if hasattr(MACHINES[c.values[0]]("spin"), "sample")]
+
+
+@pytest.mark.parametrize(("name", "unit"), [c for c in SAMPLERS if "Classifier" not in c.values[0]])
+@pytest.mark.parametrize("argument", ["given", "start"])
+def test_states_that_no_unit_can_take_are_refused(name, unit, argument):
+    machine = fitted(name, unit)
+    full = rows(unit)[0]
+    wrong = [-1, 2, 0.5] if unit == "spin" else [-1, 2]
+    for value in [x for x in wrong if (unit, x) != ("spin", -1)] + [0] * (unit == "spin"):
+        states = full.copy()
+        states[0] = value
+        methods = ["sample"] + ["anneal"] * (argument == "given" and hasattr(machine, "anneal"))
+        for method in methods:
+            with pytest.raises(ValueError, match=f"{argument} holds"):
+                getattr(machine, method)(2, n_steps=2, **{argument: states})
+    machine.sample(2, n_steps=2, **{argument: full})
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("unit", ["bernoulli", "spin"])
+def test_the_rounding_of_a_scaler_is_no_reason_to_warn(unit, dtype):
+    X = rows(unit).astype(dtype)
+    X[0, 0] = np.nextafter(dtype(1), dtype(2))
+    X[1, 1] = 1 + np.finfo(np.float32).eps
+    machine = RBM(3, visible=unit, **STEPS)
+    assert said_of(machine.fit, X) == []
+    assert said_of(machine.transform, X) == []
+    X[0, 0] = 1.01
+    assert len(said_of(machine.fit, X)) == 1
+    assert said_of(machine.transform, X) == []  # new rows a little beyond those of the scaler
+    X[0, 0] = 2.5
+    assert len(said_of(machine.transform, X)) == 1
+
+
+def test_scaling_as_the_warning_says_is_the_cure():
+    from sklearn.preprocessing import Binarizer, MinMaxScaler
+
+    X = np.random.default_rng(0).normal(size=(20, N))
+    for unit, low in (("bernoulli", 0), ("spin", -1)):
+        machine = RBM(3, visible=unit, **STEPS)
+        said = said_of(machine.fit, X)
+        assert f"MinMaxScaler(({low}, 1), clip=True)" in said[0] and "GaussianRBM" in said[0]
+        assert said_of(machine.fit, MinMaxScaler((low, 1), clip=True).fit_transform(X)) == []
+    assert said_of(BernoulliRBM(3, **STEPS).fit, Binarizer().fit_transform(X)) == []
+    assert said_of(ebm.GaussianRBM(3, **STEPS).fit, X) == []
