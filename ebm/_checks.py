@@ -3,8 +3,11 @@
 Also home of :class:`Record`, the small frozen settings that choose an algorithm.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Callable, Hashable, Mapping
+from dataclasses import MISSING, fields, is_dataclass
+from functools import singledispatch
+from hashlib import blake2b
+from numbers import Real
 from typing import Any, TypeVar
 
 import numpy as np
@@ -37,8 +40,21 @@ class Record:
     """A choice of algorithm with its own settings (abstract; subclasses are frozen dataclasses).
 
     ``get_params`` and ``set_params`` follow scikit-learn's protocol, so that ``clone`` and nested parameter names
-    (``gradient__n_steps``) work; ``set_params`` is for cloned, not yet used records only.
+    (``gradient__n_steps``) work; ``set_params`` is for cloned, not yet used records only. Records of one type are equal
+    where all settings are, by value (:func:`by_value`).
     """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep dataclasses from comparing arrays as truth values: a method that a class has is not replaced."""
+        super().__init_subclass__(**kwargs)
+        if "__eq__" not in vars(cls):
+            cls.__eq__, cls.__hash__ = Record.__eq__, Record.__hash__  # type: ignore[method-assign]
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and by_value(self) == by_value(other)
+
+    def __hash__(self) -> int:
+        return hash(by_value(self))
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """Settings by name."""
@@ -62,13 +78,63 @@ class Record:
         changed = [
             f"{field.name}={getattr(self, field.name)!r}"
             for field in fields(self)  # type: ignore[arg-type]
-            if field.default is MISSING or not _same(getattr(self, field.name), field.default)
+            if field.default is MISSING
+            or by_value(getattr(self, field.name)) != by_value(field.default)
         ]
         return f"{type(self).__name__}({', '.join(changed)})"
 
 
-def _same(a: Any, b: Any) -> bool:
-    return a is b or bool(np.array_equal(a, b))
+@singledispatch
+def by_value(value: Any) -> Hashable:
+    """Something hashable that is the same for settings of the same value, and stands for all of it.
+
+    1, 1.0 and ``numpy.int64(1)`` are the same, and so are a list, a tuple and an array of the same numbers. Objects of
+    other types than those of settings are the same only as themselves.
+    """
+    if is_dataclass(value) and not isinstance(value, type):
+        settings = tuple(
+            (field.name, by_value(getattr(value, field.name))) for field in fields(value)
+        )
+        return (_name_of(type(value)), settings)
+    return value if isinstance(value, Hashable) else (_name_of(type(value)), id(value))
+
+
+def _name_of(named: Any) -> str:
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+@by_value.register(np.bool_)
+@by_value.register(Real)
+def _(value: Any) -> Hashable:
+    if value != value:
+        return "not a number"
+    return int(value) if np.isfinite(value) and value == int(value) else float(value)
+
+
+@by_value.register(list)
+@by_value.register(tuple)
+@by_value.register(np.ndarray)
+def _(value: Any) -> Hashable:
+    try:
+        numbers = np.asarray(value)
+    except ValueError:  # parts of several shapes
+        return tuple(by_value(part) for part in value)
+    if not numbers.ndim:
+        return by_value(numbers.item())
+    if numbers.dtype.kind not in "biuf":
+        return tuple(by_value(part) for part in value)
+    content = np.ascontiguousarray(numbers, np.float64) + 0.0  # no negative zeros
+    return ("numbers", numbers.shape, blake2b(content.tobytes(), digest_size=16).hexdigest())
+
+
+@by_value.register(dict)
+def _(value: dict[Any, Any]) -> Hashable:
+    return tuple(sorted((str(name), by_value(part)) for name, part in value.items()))
+
+
+def fingerprint(value: Any) -> str:
+    """A digest of :func:`by_value`, the same in another process."""
+    return blake2b(str(by_value(value)).encode(), digest_size=16).hexdigest()
 
 
 def resolve(value: Any, known: Mapping[str, Callable[[], R]], base: type[R], argument: str) -> R:

@@ -5,7 +5,6 @@ stop anywhere, be written to a file (:func:`save`), and go on as if it had not s
 """
 
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import numpy as np
 
 from ebm._archive import read, write
 from ebm._batches import Rows
-from ebm._checks import Array, varies
+from ebm._checks import Array, fingerprint, varies
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients.base import ChainState, Gradient
@@ -247,8 +246,14 @@ def load(
     """
     header, arrays = read(path)
     wanted = {"shape": list(shape), **_settings(model, plan, rows, n_epochs)}
+    written, identities = header.get("identities", {}), wanted["identities"]
     for name, value in wanted.items():
-        if header.get(name) != value:
+        same = (
+            written.get(name) == identities[name]
+            if name in identities
+            else header.get(name) == value
+        )
+        if name != "identities" and not same:
             raise ValueError(
                 f"checkpoint {Path(path).name!r} was written with {name}={header.get(name)}, but this is {value}. "
                 "Go on with the same settings and rows."
@@ -262,16 +267,16 @@ def seed_of(path: str | os.PathLike[str]) -> int:
 
 
 def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
-    """What has to be the same for training to go on bit for bit."""
-    with np.printoptions(threshold=sys.maxsize):  # arrays in full
-        choices = {name: repr(value) for name, value in plan._asdict().items()}
-        units = repr(model)
-    return {
+    """What has to be the same for training to go on bit for bit; choices by their values, and as text to be read."""
+    rows_of = {
         "dtype": str(np.dtype(rows.dtype)),
         "rows": rows.fingerprint,  # before the model, which may be measured on them
-        "model": units,
-        "n_iter": n_epochs,
-        **choices,
+    }
+    choices = {"model": model, "n_iter": n_epochs, **plan._asdict()}
+    return {
+        **rows_of,
+        **{name: repr(value) for name, value in choices.items()},
+        "identities": {name: fingerprint(value) for name, value in choices.items()},
     }
 
 

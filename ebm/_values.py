@@ -6,7 +6,7 @@ of the other alphabet are told by the one state that only it has.
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._checks import Array, extent
 
 States = tuple[float, ...]
 BITS: States = (0.0, 1.0)
@@ -16,16 +16,6 @@ NAMES = {BITS: "0 and 1", SPINS: "-1 and +1"}
 TRANSLATIONS = {BITS: "2 * {} - 1", SPINS: "({} + 1) / 2"}
 # How far beyond a bound rounding may leave what was scaled to it, in either precision.
 ROUNDING = 1e-6
-
-
-def extent(x: Array) -> tuple[float, float]:
-    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
-    if not x.size:
-        return 0.0, 0.0
-    low, high = x.min(), x.max()
-    if np.isnan(low):  # slower, and rarely needed
-        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
-    return float(low), float(high)
 
 
 def consists_of(x: Array, states: States) -> bool:
@@ -54,4 +44,16 @@ def invalid_states(x: Array, states: States, unit: str, allowed: str, slack: flo
     slack *= high - low
     if least < low - slack or most > high + slack:
         return f"values between {least:g} and {most:g}, but {unit} units take {allowed} in between"
+    return ""
+
+
+def invalid_groups(x: Array, groups: list[slice], tolerance: float) -> str:
+    """Why rows of `x` are no states or means of units of which one of each group is on, or ''."""
+    for group in groups:
+        total, unknown = x[:, group].sum(axis=1, dtype=np.float64), np.isnan(x[:, group])
+        columns = f"columns {group.start} to {group.stop - 1}"
+        if (np.abs(total - 1) > tolerance).any():
+            return f"rows whose {columns} do not sum to one, as those of a group have to"
+        if (unknown.any(axis=1) & ~unknown.all(axis=1)).any():
+            return f"NaN in some of the {columns}, a group that is known as a whole or not at all"
     return ""

@@ -40,7 +40,7 @@ from ebm._kernels.one_hot import OneHotParameters
 from ebm._kernels.spin import SpinParameters
 from ebm._random import Key
 from ebm._sparse import blocks, is_sparse, scaled
-from ebm._values import BITS, ROUNDING, SPINS, States, consists_of, extent, invalid_states
+from ebm._values import BITS, ROUNDING, SPINS, States, consists_of, invalid_groups, invalid_states
 
 # How far the probabilities of a group may be from summing to one.
 TOTAL_TOLERANCE = 1e-3
@@ -321,19 +321,10 @@ class OneHot(Linear):
         reason = Bernoulli().invalid(x, slack)
         if reason or x.ndim < 2:  # entries of a sparse matrix, of which no sums are known
             return reason
-        for group in self.groups(x.shape[1]):
-            total, unknown = x[:, group].sum(axis=1, dtype=np.float64), np.isnan(x[:, group])
-            columns = f"columns {group.start} to {group.stop - 1}"
-            if (np.abs(total - 1) > TOTAL_TOLERANCE).any():
-                return f"rows whose {columns} do not sum to one, as those of a group have to"
-            if (unknown.any(axis=1) & ~unknown.all(axis=1)).any():
-                return (
-                    f"NaN in some of the {columns}, a group that is known as a whole or not at all"
-                )
-        return ""
+        return invalid_groups(x, self.groups(x.shape[1]), TOTAL_TOLERANCE)
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False)
 class Gaussian(Unit):
     """Real units: x | f ~ N(b + f, sigma^2 / beta), parametrised by z = log sigma^2.
 

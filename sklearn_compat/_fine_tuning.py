@@ -1,7 +1,7 @@
 """Training of a whole stack at once, after its layers have learned one by one: settings, and where they apply."""
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import replace
 from functools import partial
 from numbers import Real
@@ -13,7 +13,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm import training
 from ebm._batches import Rows, dense
-from ebm._checks import Array, resolve
+from ebm._checks import Array, by_value, resolve
 from ebm.gradients import ChainState
 from ebm.gradients.wake_sleep import UpDown
 from ebm.likelihood import reconstruction_error
@@ -323,9 +323,9 @@ def shown(model: Any, X: Any) -> list[Scorer]:
     return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
 
 
-def said_of(model: Any, plan: training.Plan) -> tuple[str, str]:
+def said_of(model: Any, plan: training.Plan) -> tuple[Hashable, Hashable]:
     """What must be the same for bounds, and all for chains and velocities, to keep their meaning."""
-    return repr(model), repr((plan.gradient, plan.batch_size, plan.optimizer))
+    return by_value(model), by_value((plan.gradient, plan.batch_size, plan.optimizer))
 
 
 def with_parameters(rbm: BaseRBM, params: Any) -> BaseRBM:

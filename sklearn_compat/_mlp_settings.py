@@ -1,6 +1,6 @@
 """What multi-layer perceptrons are told: their parameters, and what these are in the core's terms."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from ebm import training
-from ebm._checks import resolve
+from ebm._checks import by_value, resolve
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.monitors import Plateau
 from ebm.networks import feed_forward
@@ -117,7 +117,7 @@ class MLPSettings(Shaping):
     dropout: Any
     batch_norm: bool
     t_: int
-    _layout: dict[str, str]
+    _layout: dict[str, tuple[Hashable, str]]
     regularization: Any
 
     # The network
@@ -125,9 +125,10 @@ class MLPSettings(Shaping):
     def _loss(self) -> Loss:
         raise NotImplementedError
 
-    def _asked_layout(self) -> dict[str, str]:
-        """What of the settings the network is made of."""
-        return {name: repr(getattr(self, name)) for name in LAYOUT if hasattr(self, name)}
+    def _asked_layout(self) -> dict[str, tuple[Hashable, str]]:
+        """The settings that the network is made of: their values, and as text."""
+        asked = {name: getattr(self, name) for name in LAYOUT if hasattr(self, name)}
+        return {name: (by_value(value), repr(value)) for name, value in asked.items()}
 
     def _check_layout(self) -> None:
         """Refuse to go on with a network that was made of other settings than these, or by hand."""
@@ -138,9 +139,9 @@ class MLPSettings(Shaping):
             )
         for name, value in self._asked_layout().items():
             made = self._layout.get(name, value)
-            if value != made:
+            if value[0] != made[0]:
                 raise ValueError(
-                    f"{name} is {value}, but the network to go on from was made with {made}. Fit anew "
+                    f"{name} is {value[1]}, but the network to go on from was made with {made[1]}. Fit anew "
                     "(warm_start=False) to change it."
                 )
 

@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ebm import training
 from ebm._batches import Rows
-from ebm._checks import Array
+from ebm._checks import Array, by_value
 from ebm.gradients import ChainState
 from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
@@ -216,7 +216,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         chains = ChainState(h, mu, lam, tuple(np.array(x) for x in getattr(self, "_own", ())))
         fits = h.shape == (n_chains, model.chain_width(params))
         if plan.gradient.has_own:
-            fits = fits and getattr(self, "_own_of", None) == repr((model, plan.gradient))
+            fits = fits and getattr(self, "_own_of", None) == by_value((model, plan.gradient))
         else:
             chains = chains._replace(own=())
         return chains if fits else None
@@ -237,7 +237,8 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         self._keep_params(state.params)
         for name, x in zip(self._chain_names, state.chains, strict=False):
             setattr(self, name, x)
-        self._own, self._own_of = state.chains.own, repr((state.model, plan.gradient))
+        self._own = state.chains.own
+        self._own_of = by_value((state.model, plan.gradient)) if plan.gradient.has_own else None
         self._set_optional(
             {f"{name}_": x for name, x in plan.gradient.attributes(state.chains).items()}
             | self._own_parameters(state.params)

@@ -41,7 +41,7 @@ RAISE_STREAM = 1 << 32
 RAISE_ROWS = 64
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False)
 class AIS(Record):
     """Annealed importance sampling: how log Z is estimated.
 
@@ -119,7 +119,7 @@ class AIS(Record):
         return result.effective_sample_size >= LEAST_SHARE * self.n_runs
 
 
-@dataclass(frozen=True, repr=False, eq=False)
+@dataclass(frozen=True, repr=False)
 class RAISE(Record):
     """Reverse annealing from the data: a conservative estimate of log-likelihoods under the annealed model.
 

@@ -26,7 +26,7 @@ class DenseParameters(NamedTuple):
     bias: Array
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, repr=False)
 class Dense(Layer):
     """Weighted sums of all inputs.
 

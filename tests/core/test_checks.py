@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from ebm._checks import as_rows, check_integer, check_real, resolve
+import ebm
+from ebm._checks import Record, as_rows, by_value, check_integer, check_real, fingerprint, resolve
+from ebm.energies.pairwise import Pairwise
 from ebm.optimizers import OPTIMIZERS, SGD, Momentum, Optimizer
 
 
@@ -77,3 +79,57 @@ def test_records_show_what_differs_from_the_default():
     with pytest.raises(ValueError, match="momentum"):
         record.set_params(momentum=1.5)
     assert record.momentum == 0.25
+
+
+# Settings compare by value ------------------------------------------------------------------------
+
+LONG = np.linspace(0, 1, 2001)
+BENT = LONG.copy()
+BENT[1000] += 1e-12  # in the middle, which printed arrays leave out
+
+
+def records(base=Record):
+    """Every type of settings that can be made without being told anything."""
+    for kind in base.__subclasses__():
+        yield from records(kind)
+        try:
+            yield kind(), kind()
+        except TypeError:  # abstract, or with settings that have no default
+            continue
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), list(records()), ids=lambda record: type(record).__name__
+)
+def test_records_of_the_same_settings_are_equal(one, other):
+    assert one is not other and one == other and hash(one) == hash(other)
+    assert fingerprint(one) == fingerprint(other)
+    assert one != Record() and one != "another thing"
+
+
+@pytest.mark.parametrize(
+    ("same", "value"),
+    [
+        ([1, 1.0, np.int64(1), np.float32(1), np.array(1)], 2),
+        ([[1, 2], (1, 2), np.array([1, 2]), np.array([1.0, 2.0], np.float32)], [2, 1]),
+        ([LONG, LONG.copy(), list(LONG)], BENT),
+        ([np.nan, np.float32(np.nan)], np.inf),
+        ([-0.0, 0], 1e-300),
+        ([np.eye(2), np.eye(2).T.copy()], np.eye(2).ravel()),
+        ([["a", "b"], ("a", "b")], ("a", "c")),
+        ([{"a": 1, "b": LONG}, {"b": LONG.copy(), "a": 1.0}], {"a": 1, "b": BENT}),
+        ([[1, [2, 3]], (1, (2, 3))], [1, [2, 4]]),
+        ([SGD(), SGD()], Momentum()),
+        ([ebm.AIS(schedule=LONG), ebm.AIS(schedule=list(LONG))], ebm.AIS(schedule=BENT)),
+        ([ebm.Gaussian(variance=[1, 2]), ebm.Gaussian(variance=np.array([1.0, 2]))], ebm.Gaussian(variance=[1, 3])),
+        ([Pairwise(ebm.Spin(), mask=LONG > 0.5)] * 2, Pairwise(ebm.Spin(), mask=LONG > 0.4)),
+    ],
+)  # fmt: skip
+def test_values_are_the_same_whatever_they_are_written_as(same, value):
+    assert len({by_value(x) for x in same}) == 1 == len({fingerprint(x) for x in same})
+    assert by_value(value) != by_value(same[0]) and fingerprint(value) != fingerprint(same[0])
+
+
+def test_a_record_of_an_array_says_how_it_differs_from_the_default():
+    assert repr(ebm.Gaussian(variance="learned")) == "Gaussian()"
+    assert "variance=array" in repr(ebm.Gaussian(variance=np.ones(2)))
