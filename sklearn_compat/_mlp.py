@@ -1,5 +1,6 @@
 """How multi-layer perceptrons learn: settings, pre-training, `fit` and `partial_fit`."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -14,7 +15,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import stream
 from ebm.gradients.back_propagation import MeanCost
-from ebm.monitors import Callback, Scorer
+from ebm.monitors import Callback, Plateau, Scorer
 from ebm.networks import feed_forward
 from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_record
 from ebm.networks.network import Network, Parameters
@@ -230,7 +231,8 @@ class BaseMLP(MLPSettings):
             state.memory = plan.optimizer.start(state.theta)
             state.kept.clear()
         plateau = self._plateau()
-        watching: list[Callback] = [] if held_out is None else [self._scorer(*held_out)]
+        scores = [] if held_out is None else [self._scorer(*held_out)]
+        watching: list[Callback] = [Scorer("validation_score", score) for score in scores]
         watching += [] if incremental else [plateau]
         watching += [] if growth is None else [size_of]
 
@@ -242,13 +244,15 @@ class BaseMLP(MLPSettings):
         else:
             state, stopped = self._grow(growth, state, plateau, run)
         n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
+        diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
         if self.early_stopping and "best_theta" in state.kept:
-            state.theta[:] = state.kept["best_theta"]
+            self._restore_best(state, plateau, scores if diverged else [])
         self._keep(state, plan)
-        diverged = stopped not in ("", training.INTERRUPTED)
-        if first and diverged and not n_done:
-            self._check_start(labelled)
         self._tell_course(n_done, len(rows), diverged)
+        if diverged:
+            self.loss_ = self._loss_kept(labelled, first)
+            if self.best_loss_ is not None:
+                self.best_loss_ = min(self.best_loss_, self.loss_)
         return stopped or self._unfinished(n_done, incremental or plateau.stuck(state.kept))
 
     def _unfinished(self, n_done: int, expected: bool) -> str:
@@ -264,11 +268,27 @@ class BaseMLP(MLPSettings):
             "to silence this"
         )
 
-    def _check_start(self, rows: Labelled) -> None:
-        """Refuse rows whose loss is beyond all bounds before anything is learned: no weights would be worth keeping."""
-        cost = MeanCost(self.network_, *rows, self.alpha)
-        if np.isfinite(cost(self.network_.pack(self._params()))[0]):
+    def _restore_best(
+        self, state: training.State, plateau: Plateau, scores: Sequence[Callable[[Any], float]]
+    ) -> None:
+        """The weights of the best score, unless those from before a divergence, to be scored yet, are better."""
+        best = -plateau.best(state.kept)
+        if any(score(state.params) >= best for score in scores):
             return
+        state.theta[:] = state.kept["best_theta"]
+
+    def _loss_kept(self, rows: Labelled, first: bool) -> float:
+        """Loss at the weights that were kept.
+
+        Where it is beyond all bounds before anything was learned, no weights are worth keeping: ValueError.
+        """
+        cost = MeanCost(self.network_, *rows, self.alpha)
+        value, _ = cost(self.network_.pack(self._params()))
+        if np.isfinite(value) or not first:
+            if self.network_.loss.shown_per_output:
+                data, _ = MeanCost(self.network_, *rows)(self.network_.pack(self._params()))
+                value -= data * (1 - 1 / self.n_outputs_)
+            return float(value)
         largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
         raise ValueError(
             "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
@@ -315,12 +335,12 @@ class BaseMLP(MLPSettings):
             return Labelled(X, t, None), Labelled(X_val, t_val, None)
         return Labelled(X, t, w), Labelled(X_val, t_val, w_val)
 
-    def _scorer(self, X: Any, targets: Array, weights: Array | None) -> Scorer:
+    def _scorer(self, X: Any, targets: Array, weights: Array | None) -> Callable[[Any], float]:
         def score(params: Any) -> float:
             output = self._of_blocks(params, X, self.network_.predict)
             return self._validation_score(targets, output, weights)
 
-        return Scorer("validation_score", score)
+        return score
 
     def _descend_all(self, rows: Labelled, growth: Growth | None, first: bool) -> str:
         """L-BFGS on the mean loss of all rows."""
@@ -340,8 +360,8 @@ class BaseMLP(MLPSettings):
         if self.max_iter:
             search, message = self._search(growth, rows, search)
         self._take(search.network, search.params)
-        if first and np.isnan(search.cost):
-            self._check_start(rows)
+        if np.isnan(search.cost):
+            self._loss_kept(rows, first)
         self.n_iter_, self.loss_ = search.n_iter, search.cost
         self.best_loss_, self.loss_curve_ = self.loss_, [self.loss_]
         self.t_ = self.n_iter_ * len(rows.targets)

@@ -169,13 +169,13 @@ class MLPClassifier(LabelClassifier, BaseMLP):
         The fitted pre-training.
 
     loss_ : float
-        Loss of the last epoch, with the penalty of `alpha`.
+        Loss of the last epoch, with the penalty of `alpha`; after a divergence that of the weights kept.
 
     best_loss_ : float or None
         The lowest; None with `early_stopping`.
 
     loss_curve_ : list of float
-        Of each epoch: means over its batches as they were met.
+        Of each epoch: means over its batches as they were met; NaN for one that was undone.
 
     validation_scores_, best_validation_score_ : list of float, float, or None
         With `early_stopping`.
