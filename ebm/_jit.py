@@ -21,6 +21,7 @@ from typing import Any, TypeVar, overload
 import numba
 import numpy as np
 from numba.core.caching import FunctionCache, NullCache
+from numba.core.sigutils import normalize_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -76,9 +77,13 @@ class _Disk(FunctionCache):  # type: ignore[misc]
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
-            return super().load_overload(sig, target_context)
+            found = super().load_overload(sig, target_context)
         except Exception:  # a damaged file raises whatever its bytes happen to mean
             return None
+        # Processes that compile at the same time may have given one file's name to code for other types.
+        if found is None or found.signature.args != normalize_signature(sig)[0]:
+            return None
+        return found
 
     def save_overload(self, sig: Any, data: Any) -> None:
         for _ in range(2):  # the second time without the files that may be damaged

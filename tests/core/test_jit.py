@@ -36,7 +36,7 @@ with warnings.catch_warnings(record=True) as caught:
     {prelude}
     from tiny_kernel import quadruple
 
-    assert quadruple(3) == 12
+    assert {claim}
 hits = sum(quadruple.stats.cache_hits.values())
 print(f"hits {{hits}}", *(f"{{w.category.__name__}}: {{w.message}}" for w in caught), sep="\\n")
 """
@@ -54,14 +54,14 @@ def package(tmp_path):
     return folder
 
 
-def run(package, prelude="", **environment):
+def run(package, prelude="", claim="quadruple(3) == 12", **environment):
     """Hits of the cache, and the warnings, of a new process with no other place to write to than given."""
     nowhere = package / "__pycache__"  # a file: no folder can be made below it
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_", "HOME"))}
     places = {"HOME": str(nowhere), "PYTHONPATH": f"{package}{os.pathsep}{ROOT}"}
     places["PYTHONDONTWRITEBYTECODE"] = "1"
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(prelude=prelude)],
+        [sys.executable, "-c", PROGRAM.format(prelude=prelude, claim=claim)],
         cwd=package,
         env=kept | places | environment,
         capture_output=True,
@@ -144,6 +144,19 @@ def test_damaged_files_are_compiled_anew_and_replaced(package, tmp_path):
         damage(folder)
         assert run(package, NUMBA_CACHE_DIR=str(folder)) == (0, []), damage.__name__
     assert run(package, NUMBA_CACHE_DIR=str(folder)) == (1, [])
+
+
+def test_code_of_other_types_is_not_run(package, tmp_path):
+    # Two processes that compile for two types at the same moment can both call their file the first.
+    folder = tmp_path / "cache"
+    claim = "quadruple(3) == 12 and quadruple(0.5) == 2.0"
+    run(package, claim=claim, NUMBA_CACHE_DIR=str(folder))
+    first, second = sorted(folder.rglob("*quadruple*.nbc"))
+    bytes_of_first = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(bytes_of_first)
+    assert run(package, claim=claim, NUMBA_CACHE_DIR=str(folder)) == (0, [])
+    assert run(package, claim=claim, NUMBA_CACHE_DIR=str(folder)) == (2, [])
 
 
 def test_an_index_that_cannot_be_read_nor_replaced_warns(package, tmp_path):
