@@ -50,13 +50,31 @@ bench: $(VENV)/installed-bench  ## speed beside the peers and the floor, ratios 
 
 # --- is it right? ---------------------------------------------------------------------------------
 
-# With `make -j2 --output-sync test` the two short runs go beside the whole suite.
-test: lint types imports suite test-nojit test-bounds  ## every check there is
+# As many processes as there are cores: `make test PROCESSES=1` leaves the machine free for other work.
+PROCESSES ?= auto
+PYTEST := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --maxprocesses=8 --dist=worksteal
+CHECKS := lint types imports suite test-nojit test-bounds
+LOGS := .checks
+
+# One after the other, each to its end, so that one run names all that fails.
+test: $(VENV)/installed-test  ## every check there is, and which of them failed: about 12 minutes
+	@echo "Checks: $(CHECKS). About 12 minutes on two cores; the last lines say which of them failed."
+	@rm -rf $(LOGS) && mkdir $(LOGS)
+	@for check in $(CHECKS); do \
+		echo "--- $$check"; \
+		{ $(MAKE) --no-print-directory $$check 2>&1; echo $$? > $(LOGS)/$$check.status; } | tee $(LOGS)/$$check.log; \
+	done
+	@echo "--- summary"
+	@grep -hE '^(FAILED|ERROR) ' $(LOGS)/*.log || true
+	@failed=0; for check in $(CHECKS); do \
+		if grep -qx 0 $(LOGS)/$$check.status; then verdict=ok; else verdict=FAILED; failed=1; fi; \
+		printf '%-12s %s\n' $$check $$verdict; \
+	done; exit $$failed
 
 lint: $(VENV)/installed-test  ## ruff and codespell
-	$(BIN)/ruff check
-	$(BIN)/ruff format --check
-	$(BIN)/codespell
+	@failed=0; for command in "ruff check" "ruff format --check" codespell; do \
+		echo $$command; $(BIN)/$$command || failed=1; \
+	done; exit $$failed
 
 types: $(VENV)/installed-test  ## mypy
 	$(BIN)/mypy
@@ -65,18 +83,19 @@ imports: $(VENV)/installed-test  ## import-linter
 	$(BIN)/lint-imports --no-logo
 
 suite: $(VENV)/installed-test  ## pytest: all tests and doctests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 # Plain Python shows the branches inside the kernels; compiled code hides them from coverage.
 test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, branches counted
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/core -m "not needs_jit" --cov --cov-report=term
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "not needs_jit" --cov --cov-report=term
 
 # tests/conftest.py gives this run a compiler cache of its own: Numba would otherwise take the
 # unchecked code of the run before.
 test-bounds: $(VENV)/installed-test  ## pytest: the core with every array index checked
-	NUMBA_BOUNDSCHECK=1 $(BIN)/python -m pytest -q -p no:cacheprovider tests/core
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core
 
 clean:  ## remove .venv, caches and everything that was built
-	rm -rf $(VENV) build dist htmlcov .coverage* .numba_cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist htmlcov .coverage* .checks .numba_cache .mypy_cache .ruff_cache .pytest_cache
 	rm -rf .import_linter_cache .hypothesis *.egg-info docs/_build docs/auto_examples docs/generated
+	rm -rf docs/sg_execution_times.rst figures
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
