@@ -1,12 +1,13 @@
 """
-====================================================
-A Hopfield network cleans up what a classifier reads
-====================================================
+=====================================================
+A Hopfield network cleans up noise in front of a tree
+=====================================================
 
 An associative memory is a transformer: noisy rows in, clean rows out. In front of a classifier that was trained on
-clean data it takes away noise that the classifier has never seen. Whether that helps depends on the classifier: one
-that looks at a few features is lost when these are wrong, and profits; one that sums over all of them averages the
-noise out by itself, and does not.
+clean data it takes away noise that the classifier has never seen. Whether that helps depends on the classifier. A
+decision tree looks at a few features, is lost when these are wrong, and profits. Logistic regression sums over all of
+them and averages the noise out by itself: it is as good without the memory as with it, and better from 20 % of flipped
+bits on. It also beats the tree with the memory's help: where such a classifier will do, it is the better choice.
 
 The data are twenty code words of 64 bits, sent over a channel that flips bits. Each of four stations has five words of
 its own, which have nothing in common; the classifier is to tell who has sent.
@@ -58,7 +59,8 @@ for name, reader in readers.items():
 
 at = list(flips).index(0.15)
 assert scores["memory, tree"][at] > scores["tree"][at] + 0.15
-assert abs(scores["memory, logistic regression"][at] - scores["logistic regression"][at]) < 0.03
+assert np.all(scores["logistic regression"] > scores["memory, logistic regression"] - 0.01)
+assert np.all(scores["logistic regression"] > scores["memory, tree"] - 0.01)
 
 # %%
 
@@ -66,7 +68,8 @@ fig, ax = plt.subplots(figsize=(6, 3.8), layout="constrained")
 for name, values in scores.items():
     color = "C0" if "tree" in name else "C1"
     ax.plot(flips, values, "o-" if "memory" in name else "o--", color=color, label=name)
-ax.axhline(0.25, color="gray", lw=0.8)
+ax.axhline(0.25, color="gray", lw=0.8, label="chance")
 ax.set(xlabel="share of bits flipped", ylabel="accuracy", ylim=(0.2, 1.02))
+ax.set_title("Telling four stations by noisy code words")
 ax.legend()
 plt.show()

@@ -63,10 +63,12 @@ print(f"learned standard deviations        {np.sqrt(rbm.variances_).round(3)}, t
 
 samples = rbm.sample(2000, n_steps=500, random_state=0)
 
-fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.4), sharex=True, sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(9.6, 3.8), sharex=True, sharey=True, layout="constrained")
 axes[0].scatter(*X.T, s=2)
-axes[1].contourf(side, side, density.reshape(121, 121), levels=12, cmap="Blues")
+levels = density.max() * np.linspace(0.02, 1, 12)  # none at zero, which would tint the whole plane
+axes[1].contourf(side, side, density.reshape(121, 121), levels=levels, cmap="Blues")
 axes[2].scatter(*samples.T, s=2)
 for ax, title in zip(axes, ["data", "learned density, exact", "samples"], strict=True):
-    ax.set(title=title, aspect="equal", xlim=(-4.5, 4.5), ylim=(-4.5, 4.5))
+    ax.set(title=title, aspect="equal", xlim=(-4.5, 4.5), ylim=(-4.5, 4.5), xlabel="$v_1$")
+axes[0].set_ylabel("$v_2$")
 plt.show()

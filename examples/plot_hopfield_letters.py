@@ -6,7 +6,8 @@ Letters recalled from halves and noise
 A Hopfield network stores patterns in the couplings between its units and finds them again from a part: from half a
 letter, or from one in which pixels are flipped. The rule by which the couplings are made decides how well. Letters
 resemble each other, and Hebb's rule, which is made for random patterns, runs them together; the pseudo-inverse takes
-out what they have in common, and every one of them is found.
+out what they have in common. With it every letter is found from its right half and nearly every one under noise. Of the
+other halves some are the same in two letters, or nearly, and no rule can tell these apart.
 """
 
 import warnings
@@ -47,7 +48,6 @@ print(f"{len(letters)} letters, {letters.shape[1]} units; mean correlation {like
 
 # %%
 # Probes: one half of each letter, the other unknown (NaN); and each letter ten times with 15 % of its pixels flipped.
-# The right halves tell the letters apart; of the other ones some are the same in two letters, or nearly.
 
 images = letters.reshape(-1, *SHAPE)
 UNKNOWN = {

@@ -145,10 +145,25 @@ def test_import_is_lazy(tmp_path):
 # --- what the pages promise -----------------------------------------------------------------------
 
 
-def test_readme_runs():
-    blocks = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.M | re.S)
-    assert blocks
-    exec(compile("\n".join(blocks), "README.md", "exec"), {"__name__": "readme"})
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+# Each snippet with the output that is shown below it.
+SNIPPETS = re.findall(r"^```python\n(.*?)^```\n\n```text\n(.*?)^```", README, re.M | re.S)
+NUMBER = re.compile(r"-?\d+\.\d+")
+
+
+def test_readme_shows_the_output_of_every_snippet():
+    assert len(SNIPPETS) == README.count("```python") > 0
+
+
+@pytest.mark.parametrize(("code", "shown"), SNIPPETS, ids=range(len(SNIPPETS)))
+def test_readme_snippet_runs_alone_and_prints_what_is_shown(code, shown, capsys):
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+    printed = capsys.readouterr().out
+    assert NUMBER.sub("#", printed) == NUMBER.sub("#", shown)
+    # Another machine may round differently on the way: one unit in the last digit shown.
+    for number, expected in zip(NUMBER.findall(printed), NUMBER.findall(shown), strict=True):
+        digits = len(expected.partition(".")[2])
+        assert abs(float(number) - float(expected)) < 1.5 * 10.0**-digits, printed
 
 
 @pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
