@@ -20,6 +20,7 @@ from ebm.sklearn_compat._two_states import (
     read,
     recognise,
     refuse_empty,
+    wanted_states,
 )
 from ebm.sklearn_compat._validation import draw_seed, unharmed, warn_user
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
@@ -346,21 +347,24 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         return self._model().energy(self._params(), S.astype(np.int8))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean overlap of what is retrieved with the nearest stored pattern, 1 if all of it is stored.
+        """Mean overlap of what is retrieved with the wanted patterns `y`, or with the nearest stored ones.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes, NaN where unknown.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples, n_features), default=None
+            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
 
         Returns
         -------
         overlap : float
             Between -1 and 1: the share of units that agree minus the share that do not.
         """
+        wanted = wanted_states(y, X)
         ends = self._read(self._recalled(X).states)
+        if wanted is not None:
+            return float(np.nan_to_num(ends * self._read(wanted)).mean())
         return float(overlaps(ends, self._read(self.patterns_)).max(axis=1).mean())
 
     # In and out

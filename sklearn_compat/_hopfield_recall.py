@@ -11,7 +11,7 @@ from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
-from ebm.sklearn_compat._two_states import check_two_states, read
+from ebm.sklearn_compat._two_states import check_two_states, read, wanted_states
 from ebm.sklearn_compat._validation import draw_seed, warn_user
 from ebm.storage.base import aligned_fields, check_parameters
 from ebm.storage.patterns import from_spins, overlaps
@@ -119,21 +119,24 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         )
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean overlap of the recalled states with the stored patterns nearest to them.
+        """Mean overlap of the recalled states with the wanted patterns `y`, or with the stored ones nearest to them.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes; NaN where unknown.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples, n_features), default=None
+            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
 
         Returns
         -------
         score : float
-            1 if all end in stored patterns. The overlap of states s and xi is the mean of s_i xi_i.
+            1 if all end in these patterns. The overlap of states s and xi is the mean of s_i xi_i.
         """
+        wanted = wanted_states(y, X)
         ends = self._recall(X, False, False, None)
+        if wanted is not None:
+            return float((ends.states * self._read(wanted)).mean())
         self._check_has_patterns()
         return float(overlaps(ends.states, self._memory.patterns).max(axis=1).mean())
 

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ebm._checks import Array
 from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
 from ebm.inference.retrieval import Retrieval, settle_vectors
+from ebm.sklearn_compat._two_states import wanted_states
 from ebm.sklearn_compat._validation import FLOATS, check_weights, unharmed, warn_user
 
 
@@ -288,20 +289,24 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         return self._model().energy(params, self._rows(X, params))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean cosine of what is retrieved with the stored pattern nearest in angle.
+        """Mean cosine of what is retrieved with the wanted patterns `y`, or with the stored ones nearest in angle.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes.
-        y : None
-            Ignored.
+        y : array-like of shape (n_samples, n_features), default=None
+            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
 
         Returns
         -------
         cosine : float
             1 if all that is retrieved is stored.
         """
+        wanted = wanted_states(y, X)
+        if wanted is not None:
+            found = self.recall(X, trajectory=False).states
+            return float(cosine(found, wanted).diagonal().mean())
         return float(
             cosine(self.recall(X, trajectory=False).states, self.patterns_).max(axis=1).mean()
         )

@@ -43,9 +43,33 @@ def recognise(X: Array, states: str) -> tuple[str, bool]:
         return states, True
     found = convention_of(X)
     if found is None:
+        _refuse_two_values(X)
         warn_other(nearest_convention(X))
         return nearest_convention(X), False
     return found, True
+
+
+def _refuse_two_values(X: Array) -> None:
+    """ValueError for patterns of two values that reading by a fixed threshold would take for one."""
+    values = np.unique(X[~np.isnan(X)])
+    if len(values) == 2 and len(np.unique(to_spins(values, nearest_convention(X)))) == 1:
+        low, high = values
+        raise ValueError(
+            f"X holds the two values {low:g} and {high:g}, but patterns consist of 0 and 1, or -1 and +1. "
+            f"(X > {(low + high) / 2:g}).astype(float) makes bits of them, of probes too."
+        )
+
+
+def wanted_states(y: Any, X: Any) -> Array | None:
+    """The patterns `y` that the rows of `X` should lead to; None where `y` is None or labels, of one dimension."""
+    if y is None or np.ndim(y) < 2:
+        return None
+    wanted = np.asarray(y, np.float64)
+    if wanted.shape != np.shape(X):
+        raise ValueError(
+            f"y must hold a wanted pattern for each row of X, the shape {np.shape(X)}. Got {wanted.shape}."
+        )
+    return wanted
 
 
 def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -> Array:

@@ -250,9 +250,17 @@ def check_couplings(
     if couplings.diagonal().any():
         raise ValueError(
             f"{argument} must be zero on the diagonal: no unit is joined to itself. "
-            f"numpy.fill_diagonal({argument}, 0) makes it so."
+            f"numpy.fill_diagonal({argument}, 0) makes it so. Of bits, for which x * x = x, add "
+            f"{argument}.diagonal() / 2 to the biases first; of spins the diagonal is a constant."
         )
     return couplings
+
+
+def _once(J: Any) -> bool:
+    """Whether of two opposite entries one is zero: couplings of pairs i < j, for example."""
+    product = J.multiply(J.T) if is_sparse(J) else J * J.T
+    n_both = product.count_nonzero() if is_sparse(J) else np.count_nonzero(product)
+    return bool(n_both == np.count_nonzero(product.diagonal()))
 
 
 def _symmetric(J: Any, argument: str) -> Any:
@@ -261,9 +269,13 @@ def _symmetric(J: Any, argument: str) -> Any:
         return J
     worst = abs(J - J.T).max() if J.shape[0] else 0
     if worst > 1e-6 * abs(J).max():
+        cure = (
+            f"Each pair is written once; {argument} + {argument}.T couples it both ways, with the same strength."
+            if _once(J)
+            else f"({argument} + {argument}.T) / 2 is symmetric."
+        )
         raise ValueError(
-            f"{argument} must be symmetric; two opposite entries differ by {worst:g}. "
-            f"({argument} + {argument}.T) / 2 is symmetric."
+            f"{argument} must be symmetric; two opposite entries differ by {worst:g}. {cure}"
         )
     if worst:  # else no energy is sure to fall at zero temperature, and descent need not end
         return type(J)((J + J.T) / 2) if is_sparse(J) else (J + J.T) / 2

@@ -35,8 +35,13 @@ from ebm.gradients.inverse_ising import (
     finished,
 )
 from ebm.optimizers.lbfgs import Progress
+from ebm.units import Spin
 
 ORDERS = (1, 2)
+# A mean that is nearer than this to a state, as to which rounding is no variance, is that of a unit that never changes.
+STILL = 1e-12
+# Units that are named one by one.
+NAMED = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -56,6 +61,9 @@ class MeanFieldInversion(Direct):
     To order 2 the coupling of a pair solves a quadratic equation; of its two roots, this is the one that goes to zero
     with the covariance. Strong correlations of units far from balance leave it without a real root. Then the number at
     which the two sides of the equation come closest is taken, and the solution's message says for how many pairs.
+
+    Units that never change have no couplings, and biases as after half an observation of either state more. The
+    solution's message names them.
 
     Pairs that are not in the mask are set to zero after the inversion. In units {0, 1} the same law is found.
 
@@ -98,13 +106,20 @@ class MeanFieldInversion(Direct):
         """In closed form: `start` and `tell` are of no use (:meth:`Direct.solve`)."""
         w = check_problem(self, model, X, weights)
         moments = moments_of_spins(model.unit, row_moments(X, w))
-        mean, covariance = _with_fair_rows(moments, self.pseudocount / (w.sum() + self.pseudocount))
+        n_rows = float(w.sum())
+        still = np.abs(moments.mean) >= 1 - STILL
+        mean, covariance = _with_fair_rows(moments, self.pseudocount / (n_rows + self.pseudocount))
+        covariance[still] = covariance[:, still] = 0
+        covariance[still, still] = 1  # apart from all others, so that nothing couples them
         J, n_missed = _couplings(mean, _inverse(covariance), self.order)
         model.joined(J)
-        bias = np.arctanh(mean) - J @ mean
+        moving = np.where(still, 0, mean)
+        bias = np.arctanh(moving) - J @ moving
         if self.order == 2:
-            bias += mean * (J**2 @ (1 - mean**2))
-        return finished(model, J, bias, X, Progress(0, np.nan, 0.0), _told(n_missed))
+            bias += moving * (J**2 @ (1 - moving**2))
+        bias[still] = Spin().log_odds(moments.mean[still], n_rows) / 2
+        told = "; ".join(filter(None, [_told_still(np.flatnonzero(still)), _told(n_missed)]))
+        return finished(model, J, bias, X, Progress(0, np.nan, 0.0), told)
 
 
 def _with_fair_rows(moments: PairwiseMoments, share: float) -> tuple[Array, Array]:
@@ -142,6 +157,16 @@ def _couplings(mean: Array, inverse: Array, order: int) -> tuple[Array, int]:
         n_missed = int(np.count_nonzero(missed)) // 2
     np.fill_diagonal(J, 0)
     return J, n_missed
+
+
+def _told_still(units: Array) -> str:
+    if not len(units):
+        return ""
+    names = ", ".join(str(unit) for unit in units[:NAMED]) + ", ..." * (len(units) > NAMED)
+    return (
+        f"the data say nothing of the couplings of {len(units)} unit{'s' * (len(units) > 1)} that never change "
+        f"({names}): these couplings are zero. Leave such columns out"
+    )
 
 
 def _told(n_missed: int) -> str:

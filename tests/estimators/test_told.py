@@ -1,0 +1,107 @@
+"""What is wrong with patterns, couplings and data is said, and what is said is the cure."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from sklearn.exceptions import ConvergenceWarning
+
+from ebm import (
+    BoltzmannMachine,
+    DenseAssociativeMemory,
+    HopfieldNetwork,
+    ModernHopfieldNetwork,
+)
+
+STATES = np.array(np.meshgrid(*[[0.0, 1.0]] * 3, indexing="ij")).reshape(3, -1).T
+TWO_STATE_MEMORIES = [HopfieldNetwork(random_state=0), DenseAssociativeMemory(random_state=0)]
+MEMORIES = [*TWO_STATE_MEMORIES, ModernHopfieldNetwork(beta=10.0)]
+by_name = {"ids": lambda memory: type(memory).__name__}
+
+
+@pytest.mark.parametrize("memory", TWO_STATE_MEMORIES, **by_name)
+@pytest.mark.parametrize("values", [(0, 255), (1, 2), (-3, -1), (0, 0.4)])
+def test_patterns_of_two_other_values_are_refused_with_the_cure(memory, values):
+    low, high = values
+    bits = np.random.default_rng(0).integers(0, 2, (3, 60))
+    with pytest.raises(ValueError, match=f"the two values {low} and {high}") as raised:
+        memory.fit(low + (high - low) * bits)
+    threshold = float(str(raised.value).split("(X > ")[1].split(")")[0])
+    cured = (low + (high - low) * bits > threshold).astype(float)
+    np.testing.assert_array_equal(memory.fit(cured).patterns_, bits)
+
+
+@pytest.mark.parametrize("memory", MEMORIES, **by_name)
+def test_the_score_is_against_what_is_wanted(memory):
+    rng = np.random.default_rng(0)
+    patterns = rng.choice([-1.0, 1.0], (5, 100))
+    probes = np.roll(patterns, 1, axis=0)  # rest in another pattern than is wanted
+    memory.fit(patterns)
+    found = memory.predict(probes)
+    expected = np.mean(
+        [
+            f @ p / np.linalg.norm(f) / np.linalg.norm(p)
+            for f, p in zip(found, patterns, strict=True)
+        ]
+    )
+    np.testing.assert_allclose(memory.score(probes, patterns), expected, rtol=1e-6)
+    assert memory.score(probes) > 0.99 > 0.5 > memory.score(probes, patterns)
+    assert memory.score(probes, np.arange(5)) == memory.score(probes)
+    with pytest.raises(
+        ValueError, match=r"y must hold a wanted pattern .*\(5, 100\). Got \(4, 100\)"
+    ):
+        memory.score(probes, patterns[:4])
+
+
+@pytest.mark.parametrize("gradient", ["mean_field", "tap"])
+@pytest.mark.parametrize("unit", ["bernoulli", "spin"])
+@pytest.mark.parametrize("state", [0, 1])
+def test_units_that_never_change_have_no_couplings_and_are_named(gradient, unit, state):
+    rng = np.random.default_rng(2)
+    X = (rng.random((4000, 4)) < 0.2 + 0.3 * rng.integers(0, 2, (4000, 1))).astype(float)
+    alive = BoltzmannMachine(unit=unit, gradient=gradient).fit(
+        X[:, :2] if unit == "bernoulli" else 2 * X[:, :2] - 1
+    )
+    X[:, 2:] = state
+    rows = X if unit == "bernoulli" else 2 * X - 1
+    machine = BoltzmannMachine(unit=unit, gradient=gradient)
+    with pytest.warns(ConvergenceWarning, match=r"2 units that never change \(2, 3\)") as seen:
+        machine.fit(rows)
+    assert len(seen) == 1
+    assert not machine.couplings_[2:].any()
+    np.testing.assert_allclose(machine.couplings_[:2, :2], alive.couplings_, rtol=1e-9)
+    np.testing.assert_allclose(machine.intercept_[:2], alive.intercept_, rtol=1e-9)
+    assert np.isfinite(machine.intercept_).all()
+    assert (np.sign(machine.intercept_[2:]) == (1 if state else -1)).all()
+    machine.fit(rows[:, :2])  # the cure, without a warning
+
+
+@pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
+@pytest.mark.parametrize("order", [[0, 1, 2], [2, 0, 1]], ids=["triangle", "any place"])
+def test_couplings_that_are_written_once_keep_their_strength(form, order):
+    once = np.array([[0, 1.5, -2], [0, 0, 0.5], [0, 0, 0]])[np.ix_(order, order)]
+    with pytest.raises(ValueError, match=r"Each pair is written once; J \+ J.T couples"):
+        BoltzmannMachine.from_couplings(form(once))
+    machine = BoltzmannMachine.from_couplings(form(once + once.T))
+    spins = 2 * STATES - 1
+    np.testing.assert_allclose(machine.energy(spins), -np.einsum("ri,ij,rj->r", spins, once, spins))
+
+
+def test_a_diagonal_is_a_bias_of_bits_as_the_message_says():
+    J = np.array([[0.5, 1, 0], [1, -2, 3], [0, 3, 1.0]])
+    with pytest.raises(ValueError, match=r"add J.diagonal\(\) / 2 to the biases first"):
+        BoltzmannMachine.from_couplings(J)
+    biases = J.diagonal() / 2
+    rest = J.copy()
+    np.fill_diagonal(rest, 0)
+    machine = BoltzmannMachine.from_couplings(rest, biases, unit="bernoulli")
+    np.testing.assert_allclose(
+        machine.energy(STATES), -np.einsum("ri,ij,rj->r", STATES, J, STATES) / 2
+    )
+    spins = 2 * STATES - 1
+    gap = (
+        BoltzmannMachine.from_couplings(rest).energy(spins)
+        + np.einsum("ri,ij,rj->r", spins, J, spins) / 2
+    )
+    np.testing.assert_allclose(gap, gap[0])
