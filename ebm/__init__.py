@@ -71,7 +71,9 @@ _HOMES = {
     "Inverse": "ebm.optimizers",
     "InverseScaling": "ebm.optimizers",
     "Regularization": "ebm.optimizers",
+    "CouplingsDisplay": "ebm.displays",
     "FiltersDisplay": "ebm.displays",
+    "PatternsDisplay": "ebm.displays",
     "SamplesDisplay": "ebm.displays",
     "TrainingCurveDisplay": "ebm.displays",
 }

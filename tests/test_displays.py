@@ -12,7 +12,23 @@ from sklearn.exceptions import NotFittedError
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
 
-from ebm import BernoulliRBM, FiltersDisplay, SamplesDisplay, TrainingCurveDisplay
+from ebm import (
+    DBN,
+    RBM,
+    BernoulliRBM,
+    BoltzmannMachine,
+    CouplingsDisplay,
+    DBNClassifier,
+    DenseAssociativeMemory,
+    FiltersDisplay,
+    GaussianRBM,
+    HopfieldNetwork,
+    ModernHopfieldNetwork,
+    PatternsDisplay,
+    SamplesDisplay,
+    TrainingCurveDisplay,
+    lattice,
+)
 
 X = np.random.default_rng(0).integers(0, 2, (30, 12)).astype(float)
 SHAPE = (3, 4)
@@ -265,3 +281,89 @@ def test_curve_goes_on_over_holes():
 def test_curve_of_another_length_is_refused():
     with pytest.raises(ValueError, match="'a' has 1 entries for 2 epochs"):
         TrainingCurveDisplay(epochs=[1, 2], curves={"a": [0.5]}).plot()
+
+
+# --- samples of every machine, couplings, patterns ------------------------------------------------
+
+SAMPLING = {
+    "BernoulliRBM": lambda: BernoulliRBM(2, n_iter=1).fit(X),
+    "GaussianRBM": lambda: GaussianRBM(2, n_iter=1).fit(
+        np.random.default_rng(0).normal(size=X.shape)
+    ),
+    "RBM of spins": lambda: RBM(2, visible="spin", n_iter=1).fit(2 * X - 1),
+    "BoltzmannMachine": lambda: BoltzmannMachine(n_iter=1).fit(X),
+    "with hidden units": lambda: BoltzmannMachine(3, n_iter=1).fit(X),
+    "from couplings": lambda: BoltzmannMachine.from_couplings(lattice(SHAPE)),
+    "DBN": lambda: DBN([BernoulliRBM(3, n_iter=1), BernoulliRBM(2, n_iter=1)]).fit(X),
+    "DBNClassifier": lambda: DBNClassifier([BernoulliRBM(3, n_iter=1)]).fit(X, X[:, 0]),
+}
+
+
+@pytest.mark.parametrize("name", SAMPLING)
+def test_samples_of_all_that_draws_them(name):
+    machine = SAMPLING[name]()
+    display = SamplesDisplay.from_estimator(
+        machine, n_samples=4, n_steps=3, image_shape=SHAPE, random_state=0
+    )
+    expected = machine.sample(4, n_steps=3, random_state=0)
+    assert_array_equal(tiles(pixels(display), SHAPE), expected)
+
+
+def test_samples_of_parameters_that_were_set_by_hand():
+    machine = BernoulliRBM(2)
+    machine.components_ = np.zeros((2, 9))
+    machine.intercept_hidden_, machine.intercept_visible_ = np.zeros(2), np.full(9, 50.0)
+    display = SamplesDisplay.from_estimator(machine, n_samples=1, n_steps=1)
+    assert_array_equal(pixels(display), np.ones((3, 3)))
+
+
+@pytest.mark.parametrize("sparse_too", [False, True])
+def test_couplings_are_shown_as_they_are(sparse_too):
+    J = lattice(SHAPE) * np.arange(12)[:, None] * np.arange(12)
+    machine = BoltzmannMachine.from_couplings(sparse.csr_array(J) if sparse_too else J)
+    display = CouplingsDisplay.from_estimator(machine)
+    assert_array_equal(pixels(display), J)
+    assert display.image_.get_clim() == (-J.max(), J.max())
+    assert len(display.ax_.lines) == 0
+
+
+def test_lines_set_hidden_units_apart():
+    display = CouplingsDisplay.from_estimator(SAMPLING["with hidden units"]())
+    across, down = display.ax_.lines
+    assert set(across.get_ydata()) == {11.5} == set(down.get_xdata())
+    assert not CouplingsDisplay(couplings=np.eye(2)).plot(colorbar=False).ax_.lines
+    with pytest.raises(ValueError, match=r"shape \(n_units, n_units\)"):
+        CouplingsDisplay(couplings=np.zeros((2, 3))).plot()
+
+
+MEMORIES = [HopfieldNetwork(), DenseAssociativeMemory(), ModernHopfieldNetwork(beta=100.0)]
+
+
+@pytest.mark.parametrize("memory", MEMORIES, ids=lambda memory: type(memory).__name__)
+def test_patterns_that_were_stored(memory):
+    patterns = np.array([[-1, 1] * 8, [1, 1, -1, -1] * 4], dtype=float)
+    display = PatternsDisplay.from_estimator(memory.fit(patterns))
+    assert_array_equal(tiles(pixels(display), (4, 4)), patterns)
+    one = PatternsDisplay.from_estimator(memory, n_patterns=1, image_shape=(2, 8), n_columns=1)
+    assert_array_equal(pixels(one), patterns[0].reshape(2, 8))
+
+
+def test_patterns_must_be_rows():
+    with pytest.raises(ValueError, match=r"shape \(n_patterns, n_features\)"):
+        PatternsDisplay(patterns=np.zeros(4)).plot()
+
+
+@pytest.mark.parametrize(
+    ("show", "estimator", "instead"),
+    [
+        (FiltersDisplay, SAMPLING["BoltzmannMachine"], "CouplingsDisplay and SamplesDisplay"),
+        (FiltersDisplay, SAMPLING["DBN"], r"dbn\.rbms_\[0\]"),
+        (SamplesDisplay, lambda: HopfieldNetwork().fit(2 * X[:1] - 1), "PatternsDisplay"),
+        (CouplingsDisplay, SAMPLING["BernoulliRBM"], "BoltzmannMachine and HopfieldNetwork"),
+        (PatternsDisplay, SAMPLING["BernoulliRBM"], "FiltersDisplay and SamplesDisplay"),
+        (TrainingCurveDisplay, SAMPLING["from couplings"], "CouplingsDisplay"),
+    ],
+)
+def test_display_of_another_machine_says_which_it_is_for(show, estimator, instead):
+    with pytest.raises(ValueError, match=instead):
+        show.from_estimator(estimator())

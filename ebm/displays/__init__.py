@@ -4,8 +4,16 @@ A display holds what it draws: ``from_estimator`` collects it and draws it, ``pl
 otherwise.
 """
 
+from ebm.displays.couplings import CouplingsDisplay
 from ebm.displays.filters import FiltersDisplay
+from ebm.displays.patterns import PatternsDisplay
 from ebm.displays.samples import SamplesDisplay
 from ebm.displays.training_curve import TrainingCurveDisplay
 
-__all__ = ["FiltersDisplay", "SamplesDisplay", "TrainingCurveDisplay"]
+__all__ = [
+    "CouplingsDisplay",
+    "FiltersDisplay",
+    "PatternsDisplay",
+    "SamplesDisplay",
+    "TrainingCurveDisplay",
+]

@@ -1,7 +1,7 @@
 """What the displays share: checks of what comes in, and mosaics of small images."""
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib import pyplot
@@ -14,15 +14,45 @@ from ebm._checks import Array, check_integer
 GAP = 1
 
 
-def fitted(estimator: Any, attribute: str) -> Any:
-    """The fitted `attribute` of a single estimator."""
+class Shown(NamedTuple):
+    """What a display shows of a fitted estimator: an attribute or a method, and the estimators that have it."""
+
+    name: str
+    owners: str
+
+
+DISPLAYS = {
+    "FiltersDisplay": Shown(
+        "components_",
+        "restricted Boltzmann machines, and for one of a stack, for example dbn.rbms_[0]",
+    ),
+    "CouplingsDisplay": Shown("couplings_", "BoltzmannMachine and HopfieldNetwork"),
+    "PatternsDisplay": Shown(
+        "patterns_", "HopfieldNetwork, DenseAssociativeMemory and ModernHopfieldNetwork"
+    ),
+    "SamplesDisplay": Shown(
+        "sample", "all that draw samples: RBMs, BoltzmannMachine, DBN and DBNClassifier"
+    ),
+    "TrainingCurveDisplay": Shown("history_", "all that are trained epoch by epoch"),
+}
+
+
+def shown_of(estimator: Any, display: str) -> Any:
+    """The attribute or method of a single fitted `estimator` that the `display` of this name shows."""
     if hasattr(estimator, "steps"):
         raise ValueError(
             f"A display takes one estimator, and {type(estimator).__name__} is a chain of several. "
             "Pass the step that is to be shown, for example pipeline[0]."
         )
-    check_is_fitted(estimator, attribute)
-    return getattr(estimator, attribute)
+    check_is_fitted(estimator)
+    name, owners = DISPLAYS[display]
+    if not hasattr(estimator, name):
+        others = [other for other, shown in DISPLAYS.items() if hasattr(estimator, shown.name)]
+        instead = f" It can be given to {' and '.join(others)}." if others else ""
+        raise ValueError(
+            f"{display} shows {name!r}, and {type(estimator).__name__} has none: the display is for {owners}.{instead}"
+        )
+    return getattr(estimator, name)
 
 
 def axes(ax: Any, image: Array | None = None) -> Axes:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array, check_integer
-from ebm.displays._images import axes, columns_for, fitted, height_and_width, mosaic, no_frame
+from ebm.displays._images import axes, columns_for, height_and_width, mosaic, no_frame, shown_of
 
 
 class FiltersDisplay:
@@ -145,7 +145,7 @@ class FiltersDisplay:
         <...>
         >>> plt.show()
         """
-        weights = np.asarray(fitted(estimator, "components_"))
+        weights = np.asarray(shown_of(estimator, "FiltersDisplay"))
         weights = weights[_ranking(weights, order)]
         if n_filters is not None:
             check_integer(n_filters, "n_filters")

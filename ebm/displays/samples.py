@@ -6,7 +6,15 @@ import numpy as np
 from sklearn.utils import check_array, check_random_state
 
 from ebm._checks import check_integer
-from ebm.displays._images import GAP, axes, columns_for, fitted, height_and_width, mosaic, no_frame
+from ebm.displays._images import (
+    GAP,
+    axes,
+    columns_for,
+    height_and_width,
+    mosaic,
+    no_frame,
+    shown_of,
+)
 
 
 class SamplesDisplay:
@@ -121,7 +129,8 @@ class SamplesDisplay:
         Parameters
         ----------
         estimator : object
-            A fitted estimator with the method `sample`, such as :class:`~ebm.BernoulliRBM`.
+            A fitted estimator with the method `sample`: :class:`~ebm.BernoulliRBM` and all other restricted machines,
+            :class:`~ebm.BoltzmannMachine`, :class:`~ebm.DBN`, :class:`~ebm.DBNClassifier`.
         X : {array-like, sparse matrix} of shape (n_rows, n_features), default=None
             Data of which as many rows as samples, picked at random, are shown; None: samples alone.
         n_samples : int, default=25
@@ -147,7 +156,8 @@ class SamplesDisplay:
         NotFittedError
             If the estimator is not fitted.
         ValueError
-            If the image shape does not hold the features, or another argument is not what it should be.
+            If the estimator draws no samples, the image shape does not hold the features, or another argument is not
+            what it should be.
 
         Examples
         --------
@@ -160,12 +170,21 @@ class SamplesDisplay:
         <...>
         >>> plt.show()
         """
-        n_features = np.shape(fitted(estimator, "components_"))[1]
+        draw = shown_of(estimator, "SamplesDisplay")
         check_integer(n_samples, "n_samples")
+        n_features = _n_features(estimator)
         shape = height_and_width(image_shape, n_features)
         data = None if X is None else _pick(X, n_features, n_samples, random_state)
-        samples = estimator.sample(n_samples, n_steps=n_steps, random_state=random_state)
+        samples = draw(n_samples, n_steps=n_steps, random_state=random_state)
         return cls(samples=samples, data=data, image_shape=shape).plot(ax, **kwargs)
+
+
+def _n_features(estimator: Any) -> int:
+    """How many visible units there are, also of a machine whose parameters were set by hand."""
+    if hasattr(estimator, "n_features_in_"):
+        return int(estimator.n_features_in_)
+    name = "components_" if hasattr(estimator, "components_") else "couplings_"
+    return int(np.shape(getattr(estimator, name))[1]) - getattr(estimator, "n_hidden", 0)
 
 
 def _pick(X: Any, n_features: int, n_rows: int, random_state: Any) -> Any:

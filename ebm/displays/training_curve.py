@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.ticker import MaxNLocator
 
-from ebm.displays._images import axes, fitted
+from ebm.displays._images import axes, shown_of
 
 # What every history holds; all else was recorded because somebody asked for it.
 ALWAYS_RECORDED = ("epoch", "learning_rate", "time")
@@ -154,7 +154,7 @@ class TrainingCurveDisplay:
         <...>
         >>> plt.show()
         """
-        history = fitted(estimator, "history_")
+        history = shown_of(estimator, "TrainingCurveDisplay")
         recorded = [key for key in history if key not in ALWAYS_RECORDED]
         if not len(history.get("epoch", ())):
             raise ValueError(
