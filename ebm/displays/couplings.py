@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from scipy.sparse import issparse
 
+from ebm._batches import dense
 from ebm._checks import check_integer
 from ebm.displays._images import axes, shown_of
 
@@ -74,7 +74,7 @@ class CouplingsDisplay:
         ValueError
             If `couplings` is not a square matrix with entries, or `n_hidden` not a count of its units.
         """
-        J = self.couplings.toarray() if issparse(self.couplings) else np.asarray(self.couplings)
+        J = np.asarray(dense(self.couplings))
         if J.ndim != 2 or J.shape[0] != J.shape[1] or not J.size:
             raise ValueError(f"couplings must have the shape (n_units, n_units). Got {J.shape}.")
         check_integer(self.n_hidden, "n_hidden", 0)
