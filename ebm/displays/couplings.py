@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._batches import dense
+from ebm._sparse import dense
 from ebm._checks import check_integer
 from ebm.displays._images import axes, shown_of
 
