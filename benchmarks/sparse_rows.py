@@ -4,7 +4,7 @@
 
 The rows are random zeros and ones, 3000 x 20000 with one entry in two hundred. With `--news`, also documents of 20
 newsgroups: a folder with `train.feat`, one document a line as "1 word:count word:count ...", words numbered from one.
-Labels are numbers of rows, which say nothing: it is the time that counts. Times are the processor's, of this process alone, with one thread.
+Labels say nothing: it is the time that counts. Times are the processor's, of this process alone, with one thread.
 """
 
 import argparse
