@@ -11,6 +11,7 @@ from ebm.energies.layered import BeliefNetwork, BeliefParameters
 from ebm.likelihood import LogPartition, diagnose
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record
+from ebm.sklearn_compat._likelihoods import trusted
 from ebm.sklearn_compat._samples import Samples
 from ebm.sklearn_compat._stack import Stack
 from ebm.units import Unit
@@ -149,7 +150,7 @@ class Belief(Stack, Samples):
         -------
         log_partition : LogPartition
             `value` in nats, its `standard_error` and 95 % `interval`, the `method`, and of an estimate also the
-            `effective_sample_size` of its weights and the `reverse` estimate.
+            `effective_sample_size` of its weights, a `lower_bound` and the `base` of the annealing.
 
         Raises
         ------
@@ -159,7 +160,7 @@ class Belief(Stack, Samples):
         Warns
         -----
         ConvergenceWarning
-            If the forward and the reverse estimate differ by more than the tolerance.
+            If the estimate should not be trusted; the warning says why, and what to do.
         """
         params = self._params().top
         top = self.rbms_[-1]
@@ -168,7 +169,8 @@ class Belief(Stack, Samples):
         question = by_value((method, [params.W, *params.visible, *params.hidden]))
         if getattr(self, "_known_z", ("", None))[0] != question:
             self._known_z = (question, top.log_partition(method, n_jobs=n_jobs))
-        return self._known_z[1]
+            return self._known_z[1]
+        return trusted(self._known_z[1])
 
     def lower_bound(
         self,

@@ -6,7 +6,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ebm._checks import Array, check_real
 from ebm.likelihood import (
-    AIS,
     Evaluation,
     LogPartition,
     free_energy,
@@ -97,10 +96,10 @@ class Likelihoods(Fitted):
         method : {"auto", "exact", "ais"} or AIS, default="auto"
             "exact" enumerates states of at most 25 two-state units, of two layers the smaller one; for two Gaussian
             layers Z is known in closed form. Units of a Boltzmann machine whose couplings are sparse are summed out one
-            after the other, as long as no table of more than 24 units is needed. "ais" is annealed importance sampling
-            from the marginals of the training data, with as many temperatures as it takes for the forward and the
-            reverse estimate to agree; a record, ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is
-            exact up to 20 units, or tables of 20.
+            after the other, as long as no table of more than 24 units is needed. "ais" combines two estimates, from
+            fair coins and from the modes of the model. A record, ``AIS(n_temperatures=10000, n_runs=200)``, is annealed
+            importance sampling from one base: the marginals of the training data, or of short chains if these are
+            nearer to the model. "auto" is exact up to 20 units, or tables of 20.
         beta : float, default=1.0
             Inverse temperature.
         n_jobs : int, default=None
@@ -112,7 +111,8 @@ class Likelihoods(Fitted):
         -------
         log_partition : LogPartition
             `value` in nats, its `standard_error` and 95 % `interval`, the `method`, and of an estimate also the
-            `effective_sample_size` of its weights and the `reverse` estimate.
+            `effective_sample_size` of its weights, a `lower_bound` that log Z is not below, the `base` of the
+            annealing, and with a record the `reverse` estimate.
 
         Raises
         ------
@@ -122,7 +122,8 @@ class Likelihoods(Fitted):
         Warns
         -----
         ConvergenceWarning
-            If the forward and the reverse estimate differ by more than the tolerance.
+            If the estimate should not be trusted: it is below the lower bound, the two estimates or directions
+            disagree, or few particles carry the weight. The warning says which, and what to do.
         """
         check_real(beta, "beta", open_low=True)
         params = self._params()
@@ -133,7 +134,7 @@ class Likelihoods(Fitted):
             beta=beta,
             evaluation=self._evaluation(params, n_jobs, random_state),
         )
-        return _agreed(z, method)
+        return trusted(z)
 
     def log_likelihood(
         self,
@@ -179,14 +180,14 @@ class Likelihoods(Fitted):
             model, params, rows, method, self._evaluation(params, n_jobs, random_state)
         )
         if z is not None:
-            _agreed(z, method)
+            trusted(z)
         return (values, errors) if return_std else values
 
     def _evaluation(self, params: Any, n_jobs: int | None, random_state: Any) -> Evaluation:
         key = self._standing_key(ANNEALING, random_state)
         name = type(self).__name__
         tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
-        return Evaluation(self._base(params), None, key, n_jobs, tell)
+        return Evaluation(marginals=self._base(params), key=key, n_jobs=n_jobs, tell=tell)
 
 
 def tempered(model: Any, params: Any, beta: float) -> Any:
@@ -194,23 +195,8 @@ def tempered(model: Any, params: Any, beta: float) -> Any:
     return params if beta == 1 else model.tempered(params, beta)
 
 
-def _agreed(z: LogPartition, method: Any) -> LogPartition:
-    """Warn of an estimate whose two sides do not agree, or that hangs on few particles."""
-    choice = method if isinstance(method, AIS) else AIS()
-    if z.method != "ais":
-        return z
-    said = ""
-    if choice.reverse and not choice.agrees(z):
-        said = (
-            f"The reverse estimate of log Z, {z.reverse:.2f}, differs from the forward one, {z.value:.2f}, by "
-            f"{z.gap:.2f} nats, more than the tolerance {choice.tolerance:g}. Give AIS more n_temperatures."
-        )
-    elif not choice.spreads(z):
-        said = (
-            f"The estimate of log Z, {z.value:.2f}, hangs on few of {choice.n_runs} particles: the effective sample "
-            f"size is {z.effective_sample_size:.1f}. Modes may be missing, and its standard error may be too small. "
-            "Give AIS more n_runs or more n_temperatures."
-        )
-    if said:
-        warn_user(said, ConvergenceWarning)
+def trusted(z: LogPartition) -> LogPartition:
+    """Warn of an estimate that should not be trusted."""
+    if z.doubt:
+        warn_user(z.doubt, ConvergenceWarning)
     return z

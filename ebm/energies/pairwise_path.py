@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.sparse import csr_array, hstack
 
 from ebm._checks import Array
 from ebm._kernels.sweeps import HEAT_BATH
 from ebm._random import Key, fold, stream
-from ebm.energies.couplings import fastest, visit
+from ebm.energies.couplings import fastest, is_sparse, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
-from ebm.energies.path import PILOT_CHAINS, PILOT_STEPS, Path, base_of, path_to
+from ebm.energies.path import PILOT_CHAINS, PILOT_STEPS, Path, Tilt, base_of, path_to, tilted
 
 
 class PairwiseStage(NamedTuple):
@@ -28,18 +29,22 @@ class PairwisePath(Path):
 
     def __init__(self, model: Pairwise, params: PairwiseParameters, base: Array) -> None:
         self._model, self._params = model, params._replace(J=fastest(params.J))
+        self.unit = model.unit
         self._base = base.astype(params.bias.dtype)
         self._order = np.arange(len(base))
         nothing = np.zeros((1, len(base)), params.bias.dtype)
         own = model.own(self._base)
         self.log_z = float(model.unit.log_normaliser(own, nothing)[0])
 
-    def start(self, n_rows: int, key: Key, first_row: int = 0) -> Array:
+    def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
         """Independent draws of all units from the base."""
-        nothing = np.zeros((n_rows, len(self._base)), self._base.dtype)
-        return self._model.unit.sample(
-            self._model.own(self._base), nothing, key, first_row=first_row
-        )
+        fields = tilted((n_rows, len(self._base)), self._base.dtype, tilt)
+        own = self._model.own(self._base)
+        return self._model.unit.sample(own, fields, key, first_row=first_row)
+
+    def log_normaliser(self, fields: Array) -> Array:
+        """A of the base."""
+        return self._model.unit.log_normaliser(self._model.own(self._base), fields)
 
     def inputs(self, x: Array) -> Array:
         """The fields J s."""
@@ -64,13 +69,28 @@ class PairwisePath(Path):
         key: Key,
         first_row: int = 0,
         given: Array | None = None,
+        tilt: Tilt | None = None,
     ) -> Array:
         """One sweep over all units in order."""
         gains = np.array([s.t for s in stages], self._base.dtype)
         biases = np.stack([s.bias for s in stages])
+        if tilt is not None:
+            return self._tilted(x, (gains, biases), tilt, key, first_row)
         return swept(
             self._model, self._params.J, (gains, biases), x, self._order, key, first_row, given
         )
+
+    def _tilted(
+        self, x: Array, law: tuple[Array, Array], tilt: Tilt, key: Key, first_row: int
+    ) -> Array:
+        """A sweep with more units, never visited: that with a row's label is one, the others zero."""
+        J, ghosts = self._params.J, (tilt.fields / law[0]).T.astype(x.dtype)
+        parts: list[Any] = [J, csr_array(ghosts) if is_sparse(J) else ghosts]
+        J = hstack(parts, format="csr") if is_sparse(J) else np.hstack(parts)
+        labels = np.eye(len(tilt.fields), dtype=x.dtype)[tilt.labels]
+        both = np.hstack([x, labels])
+        moved = swept(self._model, J, law, both, self._order, key, first_row)
+        return np.ascontiguousarray(moved[:, : x.shape[1]])
 
     def energy(self, x: Array, inputs: Array) -> Array:
         """E(s)."""

@@ -19,8 +19,16 @@ from ebm._kernels import units as kernels
 from ebm._kernels.annealing import scale
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.units import Unit
 
 PILOT_CHAINS, PILOT_STEPS = 256, 32
+
+
+class Tilt(NamedTuple):
+    """Further fields on the units of each row: `fields` (laws, units), of which row r has number ``labels[r]``."""
+
+    labels: Array
+    fields: Array
 
 
 class Path(abc.ABC):
@@ -30,10 +38,15 @@ class Path(abc.ABC):
     """
 
     log_z: float  # at t = 0
+    unit: Unit  # of the states
 
     @abc.abstractmethod
-    def start(self, n_rows: int, key: Key, first_row: int = 0) -> Array:
-        """Independent draws of x from p_0."""
+    def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
+        """Independent draws of x from p_0, or with a `tilt` from p_0(x) exp(f'x) with the fields f of the row."""
+
+    @abc.abstractmethod
+    def log_normaliser(self, fields: Array) -> Array:
+        """Log sum_x of p_0's units with further `fields` (laws, units): (laws,); its summed-out units apart."""
 
     @abc.abstractmethod
     def inputs(self, x: Array) -> Array:
@@ -56,10 +69,12 @@ class Path(abc.ABC):
         key: Key,
         first_row: int = 0,
         given: Array | None = None,
+        tilt: Tilt | None = None,
     ) -> Array:
         """New states after `x`, by a step that leaves p_t unchanged; equal shares of the rows belong to the `stages`.
 
-        Known (not NaN) entries of `given` are clamped.
+        Known (not NaN) entries of `given` are clamped. With a `tilt` (and one stage) the step leaves p_t(x) exp(f'x)
+        unchanged, with the fields f of the row.
         """
 
     @abc.abstractmethod
@@ -87,6 +102,14 @@ def base_of(model: Any, params: Any, mean: Array, variance: Array, count: float)
     )
 
 
+def tilted(shape: tuple[int, int], dtype: Any, tilt: Tilt | None) -> Array:
+    """The further fields (rows, units), zero without a `tilt`."""
+    if tilt is None:
+        return np.zeros(shape, dtype)
+    fields: Array = tilt.fields[tilt.labels].astype(dtype)
+    return fields
+
+
 class Stage(NamedTuple):
     """A bipartite model part of the way: own parameters, factors of the inputs, and the constant of the hidden law."""
 
@@ -109,6 +132,7 @@ class BipartitePath(Path):
         self, model: Bipartite, params: BipartiteParameters, base: tuple[Any, Any]
     ) -> None:
         self._model, self._params, self._base = model, params, base
+        self.unit = model.visible
         # Products of about a hundred rows with a transposed view take a sixth longer than with a copy.
         self._Wt = np.ascontiguousarray(params.W.T)
         nothing = [np.zeros((1, n), params.W.dtype) for n in params.W.shape]
@@ -117,10 +141,14 @@ class BipartitePath(Path):
             + model.hidden.log_normaliser(base[1], nothing[1])[0]
         )
 
-    def start(self, n_rows: int, key: Key, first_row: int = 0) -> Array:
+    def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
         """Independent draws of v from the base."""
-        nothing = np.zeros((n_rows, len(self._params.W)), self._params.W.dtype)
-        return self._model.visible.sample(self._base[0], nothing, key, first_row=first_row)
+        fields = tilted((n_rows, len(self._params.W)), self._params.W.dtype, tilt)
+        return self._model.visible.sample(self._base[0], fields, key, first_row=first_row)
+
+    def log_normaliser(self, fields: Array) -> Array:
+        """A_v of the base."""
+        return self._model.visible.log_normaliser(self._base[0], fields)
 
     def inputs(self, x: Array) -> Array:
         """W's(v)."""
@@ -159,6 +187,7 @@ class BipartitePath(Path):
         key: Key,
         first_row: int = 0,
         given: Array | None = None,
+        tilt: Tilt | None = None,
     ) -> Array:
         """One step of block Gibbs sampling."""
         h = np.empty_like(inputs)
@@ -166,6 +195,8 @@ class BipartitePath(Path):
         kernels.to_statistic(self._params.hidden, h)
         f: Array = h @ self._Wt
         v = f  # in place
+        if tilt is not None:
+            v += (tilt.fields / stages[0].visible_factors)[tilt.labels]
         laws = [(s.visible, s.visible_factors) for s in stages]
         self._sample(f, v, laws, (key, 1), first_row)
         if given is not None:

@@ -43,7 +43,7 @@ RAISE_ROWS = 64
 
 @dataclass(frozen=True, repr=False)
 class AIS(Record):
-    """Annealed importance sampling: how log Z is estimated.
+    """Annealed importance sampling from one base: how log Z is estimated.
 
     Parameters
     ----------
@@ -65,8 +65,13 @@ class AIS(Record):
     -----
     E[w] = Z / Z_0 for every count of temperatures, so that more of them lessen the variance of the weights, not a bias
     of their mean. The standard error is estimated from the weights that were drawn, and knows nothing of a heavy tail
-    that was not: the gap between the two directions does, where the law that is annealed from reaches all modes. The
-    weights of Gaussian units may have no variance at all: where the base is narrower than the model along some
+    that was not: the gap between the two directions does, where the law that is annealed from reaches all modes.
+
+    A mode that the base and the particles miss is in neither direction: therefore the result is also compared with a
+    lower bound from the modes of the model, and warns where it is below. ``method="ais"``, by name, starts from many
+    modes and is the better choice unless settings are needed.
+
+    The weights of Gaussian units may have no variance at all: where the base is narrower than the model along some
     direction, the error bar has no meaning, and more temperatures are the remedy.
 
     References
@@ -117,6 +122,22 @@ class AIS(Record):
     def spreads(self, result: LogPartition) -> bool:
         """Whether the weight is spread over enough particles for the standard error to be believed."""
         return result.effective_sample_size >= LEAST_SHARE * self.n_runs
+
+    def doubt(self, result: LogPartition, cure: str = "G") -> str:
+        """Why the result should not be trusted, or ''; `cure` begins the advice, which ends "ive AIS more ..."."""
+        if self.reverse and not self.agrees(result):
+            return (
+                f"The reverse estimate of log Z, {result.reverse:.2f}, differs from the forward one, "
+                f"{result.value:.2f}, by {result.gap:.2f} nats, more than the tolerance {self.tolerance:g}. "
+                f"{cure}ive AIS more n_temperatures."
+            )
+        if not self.spreads(result):
+            return (
+                f"The estimate of log Z, {result.value:.2f}, hangs on few of {self.n_runs} particles: the effective "
+                f"sample size is {result.effective_sample_size:.1f}. Modes may be missing, and its standard error may "
+                f"be too small. {cure}ive AIS more n_runs or more n_temperatures."
+            )
+        return ""
 
 
 @dataclass(frozen=True, repr=False)

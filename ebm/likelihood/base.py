@@ -3,6 +3,11 @@
 import math
 from typing import NamedTuple
 
+# By how much rounding alone may put an estimate below the bound: in nats, and in units of log Z.
+BOUND_TOLERANCE, ROUNDING = 1e-3, 1e-6
+# From a 95 % interval to one of 99.9 %, by Student's law with fifteen degrees of freedom.
+WIDENED = 1.91
+
 
 class LogPartition(NamedTuple):
     """The logarithm of a partition function, in nats, with its uncertainty.
@@ -23,6 +28,12 @@ class LogPartition(NamedTuple):
     reverse : float
         The estimate of annealing backwards from samples of the model, NaN where none was made. The forward estimate is
         rarely too large and the reverse one rarely too small, so that the two enclose log Z.
+    lower_bound : float
+        A number that log Z is not below, from the modes of the model (:mod:`ebm.likelihood.modes`); NaN when exact.
+    base : str
+        The distribution from which the particles were annealed, in words; empty when exact.
+    doubt : str
+        Why the estimate should not be trusted, and the cure; empty when nothing speaks against it.
     """
 
     value: float
@@ -31,8 +42,31 @@ class LogPartition(NamedTuple):
     method: str
     effective_sample_size: float = math.nan
     reverse: float = math.nan
+    lower_bound: float = math.nan
+    base: str = ""
+    doubt: str = ""
 
     @property
     def gap(self) -> float:
         """By how much the reverse estimate exceeds the forward one; NaN where there is none."""
         return self.reverse - self.value
+
+    def at_least(self, bound: float, cure: str = "") -> "LogPartition":
+        """The estimate beside a lower `bound` of log Z, to which it is raised where it is smaller.
+
+        If the bound is beyond the 99.9 % interval, modes are missing: the error is then unknown, and said to be
+        infinite. The doubt of the result names the `cure`.
+        """
+        if not self.value < bound:
+            return self._replace(lower_bound=bound)
+        width, missing = self.interval[1] - self.value, bound - self.value
+        raised = self._replace(value=bound, lower_bound=bound, interval=(bound, bound + width))
+        if missing <= WIDENED * width + BOUND_TOLERANCE + ROUNDING * abs(bound):
+            return raised
+        doubt = (
+            f"The estimate of log Z, {self.value:.2f}, is below {bound:.2f}, which log Z cannot be: the particles "
+            f"missed modes of the model. The value is this lower bound instead, and its error is unknown. {cure}"
+        )
+        return raised._replace(
+            standard_error=math.inf, interval=(bound, math.inf), doubt=doubt.rstrip()
+        )

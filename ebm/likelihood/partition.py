@@ -15,9 +15,12 @@ from ebm.energies.path import Path, path_to
 from ebm.energies.states import enumerable_side
 from ebm.likelihood.ais import AIS, RAISE, ais_log_partition, raise_log_likelihood
 from ebm.likelihood.base import LogPartition
+from ebm.likelihood.bases import better_path
 from ebm.likelihood.exact import exact_log_partition
 from ebm.likelihood.free_energy import estimated_free_energy
+from ebm.likelihood.modes import lower_bound
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
+from ebm.likelihood.routes import has_routes, two_routes
 from ebm.units import Gaussian
 
 # Up to this many units in the smaller layer are enumerated unasked: seconds at most.
@@ -32,8 +35,10 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     base : tuple or ndarray or None
-        The own parameters of the law to anneal from (:mod:`ebm.energies.path`); None: that of short
-        chains of the model.
+        The own parameters of the law to anneal from (:mod:`ebm.energies.path`), whether or not it is near the model.
+    marginals : tuple or ndarray or None
+        The own parameters of the law with the marginals of the training data (:func:`ebm.energies.path.base_of`).
+        Without a `base` it is annealed from this law or from that of short chains of the model, whichever is nearer.
     samples : ndarray of shape (rows, units) or None
         States of the model from which the reverse estimate may start.
     key : Key
@@ -44,6 +49,7 @@ class Evaluation(NamedTuple):
     """
 
     base: Any = None
+    marginals: Any = None
     samples: Array | None = None
     key: Key = stream(0, "evaluation")
     n_jobs: int | None = None
@@ -68,7 +74,8 @@ def log_partition(
     model, params : Bipartite or Pairwise, and its parameters
     method : {"auto", "exact", "ais"} or AIS
         "exact": by enumeration (of at most 25 units, in two layers the smaller one), or in closed form for two Gaussian
-        layers. "ais": annealed importance sampling, also as a record with settings. "auto": exact up to 20 units.
+        layers. "ais": the two estimates of :mod:`ebm.likelihood.routes`. A record of settings: annealed importance
+        sampling from one base. "auto": exact up to 20 units.
     beta : float
         Inverse temperature.
     evaluation : Evaluation
@@ -86,21 +93,40 @@ def log_partition(
         method = "exact" if can_be_exact(model, params) else "ais"
     if method == "exact":
         return exact_log_partition(model, params, beta=beta, n_jobs=evaluation.n_jobs)
-    choice = AIS() if method == "ais" else method
-    if not isinstance(choice, AIS):
+    if method != "ais" and not isinstance(method, AIS):
         raise ValueError(
             f"The 'method' parameter must be one of {PARTITIONS} or an instance of AIS. Got {method!r} instead."
         )
-    path = annealing_path(model, params, beta, evaluation)
-    samples = evaluation.samples if beta == 1 else None
-    return ais_log_partition(
+    params = params if beta == 1 else model.tempered(params, beta)
+    with np.errstate(all="ignore"):  # the doubt of the result says what is not finite
+        if method == "ais" and has_routes(model) and evaluation.base is None:
+            return two_routes(
+                model,
+                params,
+                evaluation.key,
+                marginals=evaluation.marginals,
+                n_jobs=evaluation.n_jobs,
+                tell=evaluation.tell,
+            )
+        return _annealed(model, params, AIS() if method == "ais" else method, beta, evaluation)
+
+
+def _annealed(
+    model: Any, params: Any, choice: AIS, beta: float, evaluation: Evaluation
+) -> LogPartition:
+    """By annealed importance sampling from one product law, and not below what the modes say."""
+    path, base = annealing_path(model, params, evaluation)
+    found = ais_log_partition(
         path,
         choice,
         evaluation.key,
-        samples=samples,
+        samples=evaluation.samples if beta == 1 else None,
         n_jobs=evaluation.n_jobs,
         tell=evaluation.tell,
     )
+    cure = "Use method='ais', which starts from many modes, or g" if has_routes(model) else "G"
+    found = found._replace(base=base, doubt=choice.doubt(found, cure))
+    return found.at_least(lower_bound(model, params), f"{cure}ive AIS more n_runs.")
 
 
 @singledispatch
@@ -120,14 +146,15 @@ def _(model: Bipartite, params: BipartiteParameters) -> bool:
     return True
 
 
-def annealing_path(model: Any, params: Any, beta: float, evaluation: Evaluation) -> Path:
-    """The path from the base to the model at `beta`."""
+def annealing_path(model: Any, params: Any, evaluation: Evaluation) -> tuple[Path, str]:
+    """The path from the base to the model, and which base it is."""
     if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
         exact_log_partition(
             model, params
         )  # refuses what has no law; particles would go to infinity
-    params = params if beta == 1 else model.tempered(params, beta)
-    return path_to(model, params, evaluation.base)
+    if evaluation.base is not None:
+        return path_to(model, params, evaluation.base), "the given base"
+    return better_path(model, params, evaluation.marginals, evaluation.key)
 
 
 def log_likelihood(
@@ -163,7 +190,7 @@ def log_likelihood(
                 "method='raise' anneals back from complete states; the rows say nothing of the hidden units of this "
                 "machine. Use method='ais'."
             )
-        path = annealing_path(model, params, 1.0, evaluation)
+        path, _ = annealing_path(model, params, evaluation)
         rows = dense(v)
         return *raise_log_likelihood(path, choice, rows, evaluation.key, evaluation.n_jobs), None
     z = log_partition(model, params, method, evaluation=evaluation)
