@@ -371,7 +371,7 @@ class MLPClassifier(LabelClassifier, BaseMLP):
             The network after the epoch.
         """
         with unharmed(self):
-            classes = announced(self, classes, not self._is_fitted())
+            classes = announced(self, classes, not hasattr(self, "classes_"))
             stopped = self._learn(X, y, sample_weight, True, classes)
         self._tell(stopped)
         return self

@@ -200,6 +200,17 @@ def test_one_target_alone_is_learned_in_silence(kind):
         np.testing.assert_array_equal(mlp.predict(X), np.ones(10))
 
 
+def test_weights_that_are_set_before_there_is_a_network_are_refused_with_the_cure():
+    X, y = zeros_and_ones(20)
+    mlp = MLPClassifier(2, random_state=0)
+    mlp.coefs_, mlp.intercepts_ = [np.ones((64, 2)), np.ones((2, 1))], [np.ones(2), np.ones(1)]
+    with pytest.raises(ValueError, match=r"Lay it out by set_params\(max_iter=0\)"):
+        mlp.partial_fit(X, y, classes=[0, 1])
+    laid = MLPClassifier(2, max_iter=0, random_state=0).fit(X, y)
+    laid.coefs_, laid.intercepts_ = mlp.coefs_, mlp.intercepts_
+    laid.partial_fit(X, y)
+
+
 # Divergence ------------------------------------------------------------------------------------------
 
 
