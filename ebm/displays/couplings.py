@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from ebm._sparse import dense
 from ebm._checks import check_integer
+from ebm._sparse import dense
 from ebm.displays._images import axes, shown_of
 
 
