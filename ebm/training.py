@@ -5,10 +5,10 @@
         tell the monitors
 
 The loop owns none of the arithmetic. It ends when the epochs are done, when a callback asks for it, when the user
-interrupts it, or when the gradient is no longer finite: then the state is that before the epoch (or the single update)
-in which it happened, for what was left of the last finite update would be finite, and useless. Where already the first
-gradient of an epoch is not finite, the parameters before it are what makes it so, and the epoch that led to them is
-undone, too.
+interrupts it, or when it diverges: when the gradient is no longer finite or parameters have left the data's scale
+(:mod:`ebm._growth`). Then the state is that before the epoch (or the single update) in which the growth began, for what
+was left of the last finite update would be finite, and useless. Where already the first gradient of an epoch is not
+finite, the parameters before it are what makes it so, and the epoch that led to them is undone, too.
 """
 
 import time
@@ -21,6 +21,7 @@ import numpy as np
 
 from ebm._batches import Rows
 from ebm._checks import Array
+from ebm._growth import Growth, outgrown, size
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
@@ -179,6 +180,10 @@ class Learner:
         self.where = info.where
         return info.finite
 
+    def losses(self) -> list[float]:
+        """Losses of the batches, where the estimate of the gradient measures any, since this was last asked."""
+        return [loss for loss, _ in self._measured.get("loss", ())]
+
     def measured(self) -> dict[str, float]:
         """Means over the rows of what the estimates of the gradient measured, since this was last asked."""
         means = {}
@@ -224,16 +229,19 @@ def frozen(model: Any, gradient: Any) -> list[Array]:
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''."""
-    before, learner = state.theta.copy(), Learner(state, plan, v.shape[0])
+    before, size_before = state.theta.copy(), size(state)
+    learner = Learner(state, plan, v.shape[0])
     batch: Any
     if learner.takes_sparse and is_thin(v):
         batch = sparse_rows(canonical(v), learner.dtype)
     else:
         batch = np.array(dense(v), learner.dtype, order="C")
-    if learner.update(batch, weights, plan.learning_rate):
+    made = learner.update(batch, weights, plan.learning_rate)
+    if made and not outgrown(state, size_before):
         return ""
+    where = "the parameters" if made else learner.where
     _go_back(state, before)
-    return _diverged("this update", plan.learning_rate, plan.gradient, learner.where)
+    return _diverged("this update", plan.learning_rate, plan.gradient, where)
 
 
 def _go_back(state: State, theta: Array) -> None:
@@ -256,20 +264,22 @@ def train(
     if not state.epoch:
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
-    before = state.theta.copy()
+    before, growth = state.theta.copy(), Growth(state)
     try:
         while state.epoch < n_epochs and not state.finished:
             earlier, before = before, state.theta.copy()
+            growth.begin(state)
             epoch, steps = state.epoch, state.n_steps
             order, weights = rows.epoch(fold(shuffle, epoch))
             slowed = plan._replace(learning_rate=plan.learning_rate * state.slowdown)
             rate = _run_epoch(learner, rows, order, weights, slowed, (epoch, n_epochs))
-            if rate is None:
-                rate = slowed.learning_rate * plan.schedule.factor(epoch, n_epochs)
+            grew = growth.where(state, learner.losses())
+            if rate is None or grew:
+                where = learner.where if rate is None else grew
+                rate = rate or slowed.learning_rate * plan.schedule.factor(epoch, n_epochs)
                 at_once = epoch and state.n_steps == steps
-                _go_back(state, earlier if at_once else before)
-                kept = f"epoch {epoch}, which led there," if at_once else "it"
-                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, learner.where, kept)
+                kept = _before_growth(state, growth, (earlier, before), bool(at_once))
+                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, where, kept)
             state.epoch += 1
             elapsed = time.perf_counter() - begun
             report = _report(state, n_epochs, rate, elapsed)
@@ -283,6 +293,24 @@ def train(
     finally:
         state.epoch, state.finished, state.slowdown = 0, False, 1.0  # the next fit is another
     return ""
+
+
+def _before_growth(state: State, growth: Growth, thetas: tuple[Array, Array], at_once: bool) -> str:
+    """Go back to where the parameters had not begun to grow; from before what that is, in words.
+
+    `thetas` are those with which the last and this epoch began. Where this one failed `at_once`, before any update, its
+    first parameters are what makes the gradient infinite.
+    """
+    earlier, before = thetas
+    if growth.epoch == state.epoch:
+        _go_back(state, earlier if at_once else before)
+        return f"epoch {state.epoch}, which led there," if at_once else "it"
+    growth.go_back(state)
+    _go_back(state, state.theta)
+    led = growth.epoch + 1 == state.epoch and at_once
+    return f"epoch {growth.epoch + 1}, " + (
+        "which led there," if led else "where they began to grow,"
+    )
 
 
 def _save(path: Path, state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
