@@ -117,6 +117,7 @@ class MLPSettings(Shaping):
     dropout: Any
     batch_norm: bool
     t_: int
+    best_loss_: float | None
     _layout: dict[str, tuple[Hashable, str]]
     regularization: Any
 
