@@ -57,8 +57,8 @@ CHECKS := lint types imports suite test-nojit test-bounds
 LOGS := .checks
 
 # One after the other, each to its end, so that one run names all that fails.
-test: $(VENV)/installed-test  ## every check there is, and which of them failed: about 12 minutes
-	@echo "Checks: $(CHECKS). About 12 minutes on two cores; the last lines say which of them failed."
+test: $(VENV)/installed-test  ## every check there is, and which of them failed: about 15 minutes
+	@echo "Checks: $(CHECKS). About 15 minutes on two cores; the last lines say which of them failed."
 	@rm -rf $(LOGS) && mkdir $(LOGS)
 	@for check in $(CHECKS); do \
 		echo "--- $$check"; \
@@ -89,10 +89,11 @@ suite: $(VENV)/installed-test  ## pytest: all tests and doctests
 test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, branches counted
 	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "not needs_jit" --cov --cov-report=term
 
-# tests/conftest.py gives this run a compiler cache of its own: Numba would otherwise take the
-# unchecked code of the run before.
-test-bounds: $(VENV)/installed-test  ## pytest: the core with every array index checked
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core
+# Plain Python checks every index by itself, in the run before; this one is for the tests that are too slow for it.
+# tests/conftest.py gives it a compiler cache of its own: Numba would otherwise take the unchecked code.
+test-bounds: $(VENV)/installed-test  ## pytest: the rest of the core with every array index checked
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core -m needs_jit \
+		--ignore=tests/core/test_jit.py --ignore=tests/core/test_registrations.py
 
 clean:  ## remove .venv, caches and everything that was built
 	rm -rf $(VENV) build dist htmlcov .coverage* .checks .numba_cache .mypy_cache .ruff_cache .pytest_cache
