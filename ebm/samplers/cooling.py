@@ -66,6 +66,7 @@ def cool(
     -------
     Cooled
     """
+    params = params._replace(J=fastest(params.J))
     betas, keys = np.asarray(betas, np.float64), family(key, 0, len(betas))
     low, high = model.unit.states or ()
     s = clamp(np.where(s > (low + high) / 2, high, low).astype(s.dtype), given)
@@ -91,8 +92,9 @@ def temperature_range(model: Pairwise, params: PairwiseParameters) -> tuple[floa
     """
     low, high = model.unit.states or ()
     gap, middle = high - low, (low + high) / 2
-    J = abs(params.J).astype(np.float64)
-    center = gap * (middle * np.asarray(params.J.sum(axis=1), np.float64) + params.bias)
+    signed = fastest(params.J).astype(np.float64)
+    J = abs(signed)
+    center = gap * (middle * np.asarray(signed.sum(axis=1)) + params.bias)
     largest = np.abs(center) + gap**2 / 2 * np.asarray(J.sum(axis=1))
     spread = np.sqrt(center**2 + gap**4 / 4 * np.asarray((J * J).sum(axis=1)))
     felt = spread > 1e-9 * spread.max(initial=0)
@@ -108,8 +110,7 @@ def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array 
     low, high = model.unit.states or ()
     law = np.ones(1, dtype), np.stack([params.bias, field_rounding(params)]), low, high
     units, moved = visited(params, given), np.ones(len(s), dtype)
-    J = fastest(params.J)
     while moved.any():  # every move lowers the energy: there are finitely many
         moved[:] = 0
-        visit(J, law, THRESHOLD, states, units, free, (0, 0, 0), moved)
+        visit(params.J, law, THRESHOLD, states, units, free, (0, 0, 0), moved)
     return clamp(np.ascontiguousarray(states.T), given)
