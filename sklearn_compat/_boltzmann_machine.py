@@ -282,6 +282,46 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         machine._keep_params(PairwiseParameters(couplings, biases))
         return machine
 
+    @classmethod
+    def from_parameters(
+        cls,
+        couplings: Any,
+        intercept: Any = None,
+        *,
+        unit: Any = "bernoulli",
+        n_hidden: int = 0,
+        **settings: Any,
+    ) -> "BoltzmannMachine":
+        """The machine of given fitted attributes: :meth:`from_couplings`, with the defaults of the constructor.
+
+        Parameters
+        ----------
+        couplings : {array-like, sparse matrix, graph} of shape (n_units, n_units)
+            Couplings: symmetric, zero on the diagonal.
+        intercept : array-like of shape (n_units,), default=None
+            Biases; zero if None.
+        unit : {"bernoulli", "spin"} or record, default="bernoulli"
+            States of the units.
+        n_hidden : int, default=0
+            How many of the units are hidden: the last ones.
+        **settings : object
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            The model; the arrays are copied. The errors are those of :meth:`from_couplings`.
+
+        Examples
+        --------
+        >>> from ebm import BoltzmannMachine
+        >>> BoltzmannMachine.from_parameters([[0.0, 1.0], [1.0, 0.0]]).energy([[1, 1]])
+        array([-1.])
+        """
+        given = cls.from_couplings(couplings, intercept, unit=unit, n_hidden=n_hidden)
+        given.set_params(**settings)
+        return given
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
         """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).

@@ -370,7 +370,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
                 f"Got {self.thresholds!r}."
             )
         self._memory, self._rule_type = memory, type(rule)
-        self._symmetric = rule.is_symmetric
+        self._symmetric = rule.is_symmetric and memory.is_symmetric
         self.couplings_ = params.J
         self.intercept_ = params.bias - thresholds
         self.patterns_ = from_spins(memory.patterns, self.states_).astype(self._dtype)

@@ -8,12 +8,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
 from ebm._random import stream
-from ebm.energies.pairwise import Pairwise, PairwiseParameters
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases
 from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
 from ebm.sklearn_compat._two_states import check_two_states, read, wanted_states
 from ebm.sklearn_compat._validation import draw_seed, warn_user
-from ebm.storage.base import aligned_fields, check_parameters
+from ebm.storage import storage_rule
+from ebm.storage.base import aligned_fields, check_parameters, given_couplings, holding
 from ebm.storage.patterns import from_spins, overlaps
 from ebm.units import Spin
 
@@ -41,6 +42,55 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         tags.input_tags.allow_nan = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+    @classmethod
+    def from_couplings(
+        cls, J: Any, intercept: Any = None, *, states: str = "spin", **settings: Any
+    ) -> Any:
+        """The network that has given couplings, without patterns: what needs no pattern, it can do.
+
+        Parameters
+        ----------
+        J : {array-like, sparse matrix, graph} of shape (n_features, n_features)
+            Couplings of the spins -1 and +1, zero on the diagonal; row i holds what acts on unit i. They need not be
+            symmetric.
+        intercept : array-like of shape (n_features,), default=None
+            Biases b; zero if None. They become `thresholds`, with their signs changed.
+        states : {"spin", "binary"}, default="spin"
+            How probes and recalled states are written: -1 and +1, or 0 and 1.
+        **settings : object
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        network : HopfieldNetwork
+            The network; the arrays are copied. Patterns that `partial_fit` stores are stored besides.
+
+        Raises
+        ------
+        ValueError
+            If `J` is not square, finite and zero on the diagonal, or `intercept` or a setting does not fit.
+
+        Examples
+        --------
+        >>> from ebm import HopfieldNetwork
+        >>> HopfieldNetwork.from_couplings([[0, 1], [1, 0]]).predict([[1, float("nan")]])
+        array([[1., 1.]])
+        """
+        couplings, symmetric = given_couplings(J)
+        if states not in ("spin", "binary"):
+            raise ValueError(f"states must be 'spin' or 'binary'. Got {states!r} instead.")
+        network: Any = cls(states=states, **settings)
+        network._validate_params()
+        network.n_features_in_, network._dtype = couplings.shape[0], couplings.dtype
+        if intercept is not None:
+            network.thresholds = -check_biases(intercept, "intercept", couplings)
+        network.states_, network._clean, network._n_unlearned = states, True, -1
+        network._seed = draw_seed(network.random_state)
+        rule = storage_rule(network.rule)
+        network._keep(rule, holding(network._blank(rule, couplings.shape[0]), couplings))
+        network.couplings_, network._symmetric = couplings, symmetric
+        return network
 
     # Recall
 

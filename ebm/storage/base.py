@@ -21,6 +21,8 @@ import numpy as np
 
 from ebm._checked import once
 from ebm._checks import Array, Record
+from ebm._kernels.symmetry import is_symmetric
+from ebm.energies.couplings import dense
 from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask, field_rounding
 from ebm.storage.patterns import as_patterns, collapse, find
 
@@ -57,6 +59,11 @@ class Memory(NamedTuple):
     def n_inputs(self) -> float:
         """Mean count of units that a unit is joined to, and itself: N without a mask."""
         return self.n_units if self.mask is None else float(self.mask.sum() / self.n_units + 1)
+
+    @property
+    def is_symmetric(self) -> bool:
+        """Whether what was taken off the couplings leaves them symmetric."""
+        return self.unlearned is None or bool(is_symmetric(self.unlearned))
 
     def joined(self, J: Array) -> Array:
         """`J` without its diagonal and without the pairs that are not joined, in place."""
@@ -217,6 +224,19 @@ def share_of_unstable_bits(params: PairwiseParameters, patterns: Array) -> float
     """Of the bits of all patterns of spins, the share that their fields point away from."""
     fields = aligned_fields(params, patterns.astype(params.J.dtype))
     return float((fields < -field_rounding(params)).mean())
+
+
+def given_couplings(J: Any) -> tuple[Any, bool]:
+    """A checked copy of the couplings `J`, symmetric or not, and whether they are but for rounding."""
+    couplings = check_couplings(J, "J", symmetric=False)
+    scale = abs(couplings).max() if couplings.shape[0] else 0
+    symmetric = bool(abs(couplings - couplings.T).max() <= 1e-6 * scale) if scale else True
+    return (check_couplings(couplings, "J") if symmetric else couplings), symmetric
+
+
+def holding(memory: Memory, J: Any) -> Memory:
+    """`memory` with the couplings `J` besides those of its patterns: nothing was unlearned but their negative."""
+    return memory._replace(unlearned=-dense(J).astype(np.float64))
 
 
 def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:

@@ -1,0 +1,80 @@
+"""Parameters that somebody gives, of a machine published elsewhere, as those of a bipartite model."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+
+
+def given_parameters(
+    model: Bipartite, components: Any, values: Mapping[str, Any]
+) -> BipartiteParameters:
+    """Copies of given arrays, in the dtype of the weights.
+
+    Parameters
+    ----------
+    model : Bipartite
+    components : array-like of shape (n_hidden, n_visible)
+        The weights, transposed.
+    values : mapping
+        "intercept_visible", "intercept_hidden", and by names as "log_variance_visible" what else the units have.
+        Instead of the logarithm, "variances" may hold the variances of the visible units. Zero where missing or None.
+
+    Returns
+    -------
+    BipartiteParameters
+
+    Raises
+    ------
+    ValueError
+        If an array has the wrong shape, NaN or infinite entries, a variance is not positive, or the units have no such
+        parameter.
+    """
+    weights = np.asarray(components)
+    dtype = weights.dtype if weights.dtype in (np.float32, np.float64) else np.float64
+    if weights.ndim != 2 or not weights.size:
+        raise ValueError(
+            f"components must have the shape (n_components, n_features). Got {weights.shape}."
+        )
+    W = np.array(weights.T, dtype, order="C")
+    if not np.isfinite(W).all():
+        raise ValueError("components holds NaN or infinite values.")
+    rest = {name: x for name, x in values.items() if x is not None}
+    if "variances" in rest:
+        rest["log_variance_visible"] = _logarithms(rest.pop("variances"))
+    layers = []
+    for name, unit, n in (
+        ("visible", model.visible, W.shape[0]),
+        ("hidden", model.hidden, W.shape[1]),
+    ):
+        known = [f"{'intercept' if field == 'bias' else field}_{name}" for field in unit.fields]
+        layers.append(
+            unit.parameters(
+                *(_vector(rest.pop(key, np.zeros(n)), key, n, np.dtype(dtype)) for key in known)
+            )
+        )
+    if rest:
+        raise ValueError(f"Units {model.visible!r} and {model.hidden!r} have no {sorted(rest)}.")
+    return BipartiteParameters(W, *layers)
+
+
+def _vector(x: Any, name: str, n_units: int, dtype: Any) -> Array:
+    vector: Array = np.array(x, dtype)
+    if vector.shape != (n_units,):
+        raise ValueError(
+            f"{name} must have the shape ({n_units},), as components says. Got {vector.shape}."
+        )
+    if not np.isfinite(vector).all():
+        raise ValueError(f"{name} holds NaN or infinite values.")
+    return vector
+
+
+def _logarithms(variances: Any) -> Array:
+    values = np.asarray(variances, np.float64)
+    if not (values > 0).all():
+        raise ValueError("variances must be positive.")
+    logarithms: Array = np.log(values)
+    return logarithms
