@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm._checked import once
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
+from ebm.energies import qubo
 from ebm.energies.couplings import count_units
 from ebm.energies.pairwise import (
     Pairwise,
@@ -129,6 +130,60 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         model = self._model()
         means = hidden_means if self.n_hidden else conditional_means
         return self._by_blocks(X, lambda params, v: means(model, params, v, beta))
+
+    # Other forms of the same energy
+
+    @classmethod
+    def from_qubo(cls, Q: Any) -> Any:
+        """The machine of bits whose energy is x'Qx: a problem of quadratic unconstrained binary optimization.
+
+        Parameters
+        ----------
+        Q : {array-like, sparse matrix} of shape (n_units, n_units) or mapping
+            A triangle, in which each pair is written once, or any square matrix: the sums of opposite entries count.
+            The diagonal is linear, for x * x = x. A mapping ``{(i, j): value}`` holds the entries that are not zero.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            With ``unit="bernoulli"``; :meth:`anneal` looks for the minimum. A constant that is added to the energy
+            changes no distribution, and is left to the caller.
+
+        Raises
+        ------
+        ValueError
+            If `Q` is not square, or holds anything but finite numbers.
+
+        Examples
+        --------
+        Exactly one of three: (x_1 + x_2 + x_3 - 1)^2 without its constant.
+
+        >>> from ebm import BoltzmannMachine
+        >>> machine = BoltzmannMachine.from_qubo([[-1, 2, 2], [0, -1, 2], [0, 0, -1]])
+        >>> machine.energy([[0, 1, 0], [1, 1, 0], [0, 0, 0]]).tolist()
+        [-1.0, 0.0, 0.0]
+        """
+        J, bias = qubo.from_qubo(Q)
+        return cls.from_couplings(J, bias, unit="bernoulli")  # type: ignore[attr-defined]
+
+    def to_qubo(self) -> qubo.Qubo:
+        """The energy as a quadratic function of bits, x'Qx + offset; of spins, x = (s + 1) / 2.
+
+        Returns
+        -------
+        qubo : Qubo
+            `Q`, an upper triangle with linear coefficients on its diagonal, for all units, the hidden ones last; and
+            `offset`, which is zero for machines of bits.
+
+        Examples
+        --------
+        >>> from ebm import BoltzmannMachine
+        >>> pair = BoltzmannMachine.from_couplings([[0.0, 1.0], [1.0, 0.0]])
+        >>> Q, offset = pair.to_qubo()
+        >>> Q.tolist(), offset
+        ([[2.0, -4.0], [0.0, 2.0]], -1.0)
+        """
+        return qubo.to_qubo(self._model().unit, self._params())
 
     # Samples
 
