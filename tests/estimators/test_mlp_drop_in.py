@@ -6,16 +6,20 @@ otherwise, which the guide says: with ``n_iter_no_change=numpy.inf`` there is no
 class that is too rare to be held out is named by its name.
 """
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn import neural_network
 from sklearn.datasets import (
+    load_diabetes,
     load_digits,
     load_iris,
     make_multilabel_classification,
     make_regression,
 )
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GridSearchCV
 from sklearn.preprocessing import scale
 
 from ebm import MLPClassifier, MLPRegressor
@@ -236,3 +240,61 @@ def test_an_epoch_that_was_undone_has_no_score():
     assert np.isnan(mlp.validation_scores_[-1]) and isinstance(mlp.validation_scores_[-1], float)
     assert len(mlp.validation_scores_) == len(mlp.loss_curve_) == mlp.n_iter_
     assert np.isfinite(mlp.loss_) and np.isfinite(mlp.predict(X)).all()
+
+
+def fitted(mlp, X, y):
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        mlp.fit(X, y)
+    return any("training diverged" in str(w.message) for w in told)
+
+
+RATES = [0.01, 1.0, 10.0, 1e3, 1e30]
+
+
+@pytest.mark.parametrize("n_outputs", [1, 2])
+@pytest.mark.parametrize("early_stopping", [False, True])
+@pytest.mark.parametrize("solver", ["sgd", "momentum", "adam", "rmsprop", "adagrad", "nadam"])
+def test_growth_ends_training_with_the_weights_from_before_it(solver, early_stopping, n_outputs):
+    X, y = load_diabetes(return_X_y=True)
+    X, y = scale(X[:200]), scale(y[:200])
+    y = y if n_outputs == 1 else np.column_stack([y, -y])
+    settings = {"early_stopping": early_stopping, "max_iter": 15, "random_state": 0}
+    before = MLPRegressor(hidden_layer_sizes=20, max_iter=0, random_state=0).fit(X, y)
+    floor = 100 * ((before.predict(X) - y) ** 2).mean()
+    n_diverged = 0
+    for rate in RATES:
+        mlp = MLPRegressor(
+            hidden_layer_sizes=20, solver=solver, learning_rate_init=rate, **settings
+        )
+        diverged = fitted(mlp, X, y)
+        n_diverged += diverged
+        error = ((mlp.predict(X) - y) ** 2).mean()
+        assert np.isfinite(mlp.score(X, y)) and np.isfinite(mlp.loss_)
+        assert len(mlp.loss_curve_) == mlp.n_iter_
+        if not diverged:
+            assert np.isfinite(mlp.loss_curve_).all() and error < 1000 * floor
+            continue
+        assert error < floor, (rate, error)
+        assert np.isnan(mlp.loss_curve_[-1]) and not np.isnan(mlp.loss_curve_[:-1]).any()
+        if early_stopping:
+            assert np.isnan(mlp.validation_scores_[-1])
+            assert mlp.best_validation_score_ is None or np.isfinite(mlp.best_validation_score_)
+        else:
+            penalty = 0.5e-4 / len(X) * sum((W**2).sum() for W in mlp.coefs_)
+            np.testing.assert_allclose(mlp.loss_, error / 2 + penalty, rtol=1e-9)
+            assert mlp.best_loss_ <= mlp.loss_
+    assert 1 <= n_diverged < len(RATES)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_diverged_candidate_never_wins(early_stopping):
+    X, y = load_diabetes(return_X_y=True)
+    mlp = MLPRegressor(solver="sgd", max_iter=20, early_stopping=early_stopping, random_state=0)
+    search = GridSearchCV(mlp, {"learning_rate_init": [0.01, 3.0, 1e4]}, cv=3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        search.fit(scale(X), scale(y))
+    scores = search.cv_results_["mean_test_score"]
+    assert search.best_params_ == {"learning_rate_init": 0.01}
+    assert np.isfinite(scores).all() and scores[0] > 0.3 and scores[1:].max() < 0.1
