@@ -32,21 +32,24 @@ class Fitted:
         """Of the parameters."""
         return params[0].dtype
 
-    def _seen(self, X: Any) -> Any:
+    def _seen(self, X: Any, allow_nan: bool = False) -> Any:
         """Rows for a fitted machine, checked, with a warning where its units cannot have their values."""
-        return check_rows(self, X, reset=False, unit=self._model().visible)
+        return check_rows(self, X, reset=False, allow_nan=allow_nan, unit=self._model().visible)
 
     def _by_blocks(self, X: Any, function: Callable[[Any, Any], Array]) -> Array:
         """`function` of the parameters and rows, applied to `X` block by block; to CSR rows where it takes them."""
         params = self._params()
-        X = self._seen(X)
+        return self._over(params, self._seen(X), function)
+
+    def _over(self, params: Any, X: Any, function: Callable[[Any, Any], Array]) -> Array:
+        """The same of rows that were checked."""
         dtype = self._dtype(params)
         of_rows = row_blocks(X) if self._takes_sparse else (block for _, block in blocks(X))
         return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])
 
-    def _rows(self, X: Any, params: Any) -> Any:
+    def _rows(self, X: Any, params: Any, allow_nan: bool = False) -> Any:
         """All rows of `X`, checked, of the dtype of the model: CSR where it takes them and that is faster."""
-        X = self._seen(X)
+        X = self._seen(X, allow_nan)
         if self._takes_sparse and is_thin(X):
             return as_dtype(X, self._dtype(params))
         return as_dtype(dense(X), self._dtype(params))

@@ -13,6 +13,7 @@ from ebm.likelihood import (
     log_partition,
     pseudo_log_likelihood,
 )
+from ebm.likelihood.incomplete import has_gaps, incomplete_free_energy
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._validation import warn_user
 
@@ -29,7 +30,7 @@ class Likelihoods(Fitted):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
+            Visible states, NaN where unknown: the sum is then over the unknown entries, too.
         beta : float, default=1.0
             Inverse temperature.
 
@@ -37,10 +38,22 @@ class Likelihoods(Fitted):
         -------
         free_energy : ndarray of shape (n_samples,)
             Free energies in nats; -beta F(v) is log p(v) up to the constant log Z(beta).
+
+        Raises
+        ------
+        ValueError
+            If the hidden units or the unknown entries are too many for exact sums; :meth:`log_likelihood` estimates
+            them.
         """
         check_real(beta, "beta", open_low=True)
         model = self._model()
-        return self._by_blocks(X, lambda params, v: free_energy(model, params, v, beta))
+
+        def of_rows(params: Any, v: Any) -> Array:
+            exact = incomplete_free_energy if has_gaps(v) else free_energy
+            return exact(model, params, v, beta)
+
+        params = self._params()
+        return self._over(params, self._seen(X, allow_nan=True), of_rows)
 
     def score_samples(self, X: Any, beta: float = 1.0) -> Array:
         """Pseudo-log-likelihood of each row: the sum of log p(v_i | the other visible units) over the features.
@@ -151,7 +164,9 @@ class Likelihoods(Fitted):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
+            Visible states, NaN where unknown: the result is then log p of the known entries, the others summed out.
+            That is exact for as many of them as :meth:`impute` sums exactly; elsewhere it is estimated row by row, and
+            `return_std` returns the error.
         method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE, default="auto"
             The first three: with log Z of :meth:`log_partition`. "raise": by annealing back from each row, a
             conservative estimate that needs no log Z. "pseudo": the pseudo-log-likelihood of :meth:`score_samples`.
@@ -175,7 +190,7 @@ class Likelihoods(Fitted):
         check_real(beta, "beta", open_low=True)
         model = self._model()
         params = tempered(model, self._params(), beta)
-        rows = self._rows(X, params)
+        rows = self._rows(X, params, allow_nan=True)
         values, errors, z = log_likelihood(
             model, params, rows, method, self._evaluation(params, n_jobs, random_state)
         )

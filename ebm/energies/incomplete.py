@@ -295,3 +295,55 @@ def _(
         ways.append(VisibleListed(model, params, unknown, beta))
     best = min(ways, key=lambda way: way.work + way.row_work, default=None)
     return best if best is not None and best.work + best.row_work < np.inf else None
+
+
+# A row's own machine ----------------------------------------------------------------------------------------
+
+
+class Conditioned(NamedTuple):
+    """The machine of what is unknown in one row: -F(v_K) is the log Z of `model` with `params` plus `log_constant`."""
+
+    model: Any
+    params: Any
+    log_constant: float
+
+
+@singledispatch
+def conditioned(model: Any, params: Any, row: Array) -> Conditioned:
+    """The machine that remains when the known entries of `row` (n_visible,) are held, at beta = 1.
+
+    ValueError for units of which some alone are no layer of the same type.
+    """
+    raise TypeError(f"There is no conditioned machine of {model!r}.")
+
+
+@conditioned.register
+def _(model: Pairwise, params: PairwiseParameters, row: Array) -> Conditioned:
+    J, bias = pairwise_sums.in_double(in_dense(params))
+    free = np.append(np.isnan(row), np.ones(len(bias) - len(row), bool))
+    known = row[~np.isnan(row)]
+    own = PairwiseParameters(J[np.ix_(~free, ~free)], bias[~free])
+    energy = pairwise_sums.visible_energy(own, known[np.newaxis])[0]
+    rest = PairwiseParameters(
+        np.ascontiguousarray(J[np.ix_(free, free)]), bias[free] + known @ J[np.ix_(~free, free)]
+    )
+    return Conditioned(Pairwise(model.unit), rest, -float(energy))
+
+
+@conditioned.register
+def _(model: Bipartite, params: BipartiteParameters, row: Array) -> Conditioned:
+    visible, hidden = model.visible, model.hidden
+    if not is_listable(hidden) or not (is_listable(visible) or isinstance(visible, Gaussian)):
+        raise ValueError(
+            f"Rows with unknown entries take sums over too many units of the types {visible!r} and {hidden!r}. "
+            "Fill them in by impute(X), or leave such rows out."
+        )
+    W, own, c = in_double(params)
+    unknown, known = np.isnan(row), row[np.newaxis, ~np.isnan(row)]
+    held = subset(own, ~unknown)
+    inputs = visible.statistic(held, known) @ W[~unknown]
+    rest = BipartiteParameters(
+        np.ascontiguousarray(W[unknown]), subset(own, unknown), c._replace(bias=c.bias + inputs[0])
+    )
+    free = Gaussian() if isinstance(visible, Gaussian) else visible
+    return Conditioned(Bipartite(free, hidden), rest, -float(visible.energy(held, known)[0]))

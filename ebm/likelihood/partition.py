@@ -18,6 +18,7 @@ from ebm.likelihood.base import LogPartition
 from ebm.likelihood.bases import better_path
 from ebm.likelihood.exact import exact_log_partition
 from ebm.likelihood.free_energy import estimated_free_energy
+from ebm.likelihood.incomplete import estimated_incomplete_free_energy, has_gaps
 from ebm.likelihood.modes import lower_bound
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 from ebm.likelihood.routes import has_routes, two_routes
@@ -170,12 +171,19 @@ def log_likelihood(
     ----------
     model, params : Bipartite or Pairwise, and its parameters
     v : ndarray of shape (rows, n_visible), or CSR rows for two layers
+        NaN where unknown: the probability is that of the known entries, the others summed out, exactly or by an
+        estimate.
     method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE
         The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share; F(v),
         too, is an estimate where hidden units cannot be summed out.
         "raise": the conservative estimate of :mod:`ebm.likelihood.ais`. "pseudo": the pseudo-log-likelihood.
     evaluation : Evaluation
     """
+    incomplete = has_gaps(v)
+    if incomplete and (method in ("pseudo", "raise") or isinstance(method, RAISE)):
+        raise ValueError(
+            f"method={method!r} takes complete rows, and X holds NaN. method='auto' sums out what is unknown."
+        )
     if method == "pseudo":
         return pseudo_log_likelihood(model, params, v), np.zeros(v.shape[0]), None
     if not isinstance(method, AIS | RAISE) and method not in LIKELIHOODS:
@@ -194,5 +202,21 @@ def log_likelihood(
         rows = dense(v)
         return *raise_log_likelihood(path, choice, rows, evaluation.key, evaluation.n_jobs), None
     z = log_partition(model, params, method, evaluation=evaluation)
-    free, errors = estimated_free_energy(model, params, v, evaluation.key, evaluation.n_jobs)
+    if incomplete:
+        free, errors = _incomplete(model, params, v, method, evaluation)
+    else:
+        free, errors = estimated_free_energy(model, params, v, evaluation.key, evaluation.n_jobs)
     return -free - z.value, np.hypot(errors, z.standard_error), z
+
+
+def _incomplete(
+    model: Any, params: Any, v: Any, method: Any, evaluation: Evaluation
+) -> tuple[Array, Array]:
+    """Free energies of rows with unknown entries, and their errors; where these are no exact sums, by `method`."""
+    choice = "auto" if method == "exact" else method
+
+    def log_z(rest: Any, own: Any, key: Key) -> LogPartition:
+        alone = Evaluation(key=key, n_jobs=evaluation.n_jobs)  # nothing else fits a smaller machine
+        return log_partition(rest, own, choice, evaluation=alone)
+
+    return estimated_incomplete_free_energy(model, params, v, evaluation.key, log_z)
