@@ -164,7 +164,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         [-1.0, 0.0, 0.0]
         """
         J, bias = qubo.from_qubo(Q)
-        return cls.from_couplings(J, bias, unit="bernoulli")  # type: ignore[attr-defined]
+        return cls.from_couplings(J, bias, unit="bernoulli")
 
     def to_qubo(self) -> qubo.Qubo:
         """The energy as a quadratic function of bits, x'Qx + offset; of spins, x = (s + 1) / 2.

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.sparse import coo_array, csr_array, triu
+from scipy.sparse import coo_array, csr_array, diags_array, triu
 
 from ebm.energies.conversions import as_binary
 from ebm.energies.couplings import is_sparse, unwrapped
@@ -97,13 +97,10 @@ def to_qubo(unit: TwoState, params: PairwiseParameters) -> Qubo:
     if unit.states == (-1.0, 1.0):
         offset = float(params.bias.sum(dtype=np.float64) - 0.5 * params.J.sum(dtype=np.float64))
         params = as_binary(params)
-    upper = csr_array(triu(params.J, 1)) if is_sparse(params.J) else np.triu(params.J, 1)
-    Q = -upper
-    if is_sparse(Q):
-        Q = csr_array(Q - coo_array((params.bias, (np.arange(len(params.bias)),) * 2)))
-    else:
-        np.fill_diagonal(Q, -params.bias)
-    return Qubo(Q + 0, offset)
+    J, bias = params
+    if is_sparse(J):
+        return Qubo(csr_array(-triu(J, 1) - diags_array(bias)), offset)
+    return Qubo(0 - np.triu(J, 1) - np.diag(bias), offset)
 
 
 def _of_mapping(entries: Mapping[Any, Any]) -> Any:
