@@ -2,23 +2,25 @@
 
     log sum_h exp(-E(v, h)) = log Z of the hidden units in the fields of v,
 
-a pairwise model of its own for every row. It is annealed from the product law that is nearest to it (naive mean field),
-so that few temperatures do. The estimate of the sum has no bias; its logarithm errs downwards.
+a pairwise model of its own for every row, with modes of its own. It is annealed from the mixture of product laws around
+these (:mod:`ebm.likelihood.routes`), and the bound that the modes make is held against it: a row whose estimate lies
+below the bound by more than its error has the bound for a value, and an infinite error. The estimate of the sum has no
+bias; its logarithm errs downwards.
 """
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
-from ebm.energies.couplings import dense
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
-from ebm.energies.pairwise_path import PairwisePath
 from ebm.energies.pairwise_sums import visible_energy
-from ebm.inference.hidden_means import completed
-from ebm.likelihood.ais import log_mean, temperatures
-from ebm.samplers.annealing import anneal
+from ebm.likelihood.ais import half_width
+from ebm.likelihood.base import LogPartition
+from ebm.likelihood.modes import mixture_bound, modes
+from ebm.likelihood.routes import N_RUNS, by_modes, coin_path, mixture_fields
 
-N_TEMPERATURES, N_RUNS = 300, 100
+# Of the two passes.
+N_TEMPERATURES = (100, 300)
 # Rows of data count up from here in the key: beyond the attempts at log Z.
 ROWS = 1 << 42
 
@@ -27,14 +29,23 @@ def annealed_free_energy(
     model: Pairwise, params: PairwiseParameters, v: Array, key: Key, n_jobs: int | None = None
 ) -> tuple[Array, Array]:
     """F(v) and its standard error for each row of `v` (rows, n_visible): two arrays (rows,) in double precision."""
-    n, schedule = v.shape[1], temperatures("sigmoid", N_TEMPERATURES)
-    hidden = Pairwise(model.unit)
-    J = np.ascontiguousarray(dense(params.J[n:, n:]))
-    fields, means = model.given_visible(params, v), completed(model, params, v)[:, n:]
+    n, hidden = v.shape[1], Pairwise(model.unit)
+    J = np.ascontiguousarray(params.J[n:, n:])
     values, errors = np.empty(len(v)), np.empty(len(v))
-    for row, (field, mean) in enumerate(zip(fields, means, strict=True)):
-        path = PairwisePath(hidden, PairwiseParameters(J, field), mean @ J + field)
-        particles = anneal(path, schedule, N_RUNS, fold(fold(key, ROWS), row), n_jobs)
-        log_ratio, errors[row], _ = log_mean(particles.log_weights)
-        values[row] = -(path.log_z + log_ratio)
+    for row, field in enumerate(model.given_visible(params, v)):
+        own = PairwiseParameters(J, field)
+        z = _annealed(hidden, own, fold(fold(key, ROWS), row), n_jobs)
+        values[row], errors[row] = -z.value, z.standard_error
     return visible_energy(params, v.astype(np.float64)) + values, errors
+
+
+def _annealed(
+    hidden: Pairwise, params: PairwiseParameters, key: Key, n_jobs: int | None
+) -> LogPartition:
+    """Log Z of the hidden units, at least the bound of their modes."""
+    laws = modes(hidden, params)
+    fields, path = mixture_fields(hidden, params, laws, None), coin_path(hidden, params)
+    value, error, size = by_modes(path, fields, 0.0, key, n_jobs, N_TEMPERATURES)
+    width = half_width(error, N_RUNS)
+    found = LogPartition(value, error, (value - width, value + width), "ais", size)
+    return found.at_least(mixture_bound(laws)[0])

@@ -56,8 +56,9 @@ def estimated_incomplete_free_energy(
         rest = conditioned(model, params, rows[i].astype(np.float64))
         z = log_z(rest.model, rest.params, fold(fold(key, ROWS), i))
         values[i] = -(rest.log_constant + z.value)
-        # Both ends of the interval and the reverse estimate count.
-        errors[i] = max(z.standard_error, abs(np.nan_to_num(z.gap)), np.ptp(z.interval) / 4)
+        # Both ends of the interval and the reverse estimate count; of an estimate in doubt the error is unknown.
+        known = max(z.standard_error, abs(np.nan_to_num(z.gap)), np.ptp(z.interval) / 4)
+        errors[i] = np.inf if z.doubt else known
     return values, errors
 
 

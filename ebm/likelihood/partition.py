@@ -206,7 +206,19 @@ def log_likelihood(
         free, errors = _incomplete(model, params, v, method, evaluation)
     else:
         free, errors = estimated_free_energy(model, params, v, evaluation.key, evaluation.n_jobs)
-    return -free - z.value, np.hypot(errors, z.standard_error), z
+    return -free - z.value, np.hypot(errors, z.standard_error), _doubted(z, errors)
+
+
+def _doubted(z: LogPartition, errors: Array) -> LogPartition:
+    """`z`, in doubt also where the free energies of some rows are: their `errors` are infinite then."""
+    n_rows = int(np.isinf(errors).sum())
+    if not n_rows:
+        return z
+    doubt = (
+        f"The free energies of {n_rows} rows are in doubt: annealing may have missed modes of the units that are "
+        "summed out. Their standard errors are infinite (return_std=True)."
+    )
+    return z._replace(doubt=f"{z.doubt} {doubt}".lstrip())
 
 
 def _incomplete(

@@ -44,7 +44,7 @@ MOST_MODES, COINS, EVEN = 12, 0.25, 0.5
 # Those around modes are made wider: a part of their fields, of limited log-odds.
 SHRUNK, MOST_ODDS = 0.6, 4.0
 # In standard errors and nats, by which two estimates differ by chance, or without more modes than were found.
-CHANCE, AGREEMENT, SLACK = 2.0, 3.5, 0.05
+CHANCE, AGREEMENT, SLACK = 1.0, 3.5, 0.05
 LEAST_SHARE = 0.2
 LONGER = "Compare with a longer annealing, AIS(n_temperatures=4000, n_runs=500)."
 
@@ -154,10 +154,17 @@ def mixture_fields(model: Any, params: Any, laws: Laws, marginals: Array | None)
     return np.vstack([np.zeros_like(bias), known, around]).astype(params[0].dtype)
 
 
-def by_modes(path: Path, fields: Array, constant: float, key: Key, n_jobs: int | None) -> Estimate:
+def by_modes(
+    path: Path,
+    fields: Array,
+    constant: float,
+    key: Key,
+    n_jobs: int | None,
+    passes: tuple[int, int] = N_TEMPERATURES,
+) -> Estimate:
     """By annealed importance sampling from a mixture, twice: the first pass says which starts carry weight."""
     shares = np.zeros(len(fields))
-    for attempt, n_temperatures in enumerate(N_TEMPERATURES):
+    for attempt, n_temperatures in enumerate(passes):
         mixture = MixturePath(path, fields, counts_of(shares))
         t = temperatures("sigmoid", n_temperatures)
         log_weights = anneal(mixture, t, N_RUNS, fold(key, attempt), n_jobs).log_weights
