@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
 from ebm._batches import Rows, blocks
@@ -29,7 +29,7 @@ from ebm.sklearn_compat._labels import (
 from ebm.sklearn_compat._ranges import check_range, range_of, to_signed
 from ebm.sklearn_compat._settings import RECORD
 from ebm.sklearn_compat._trained import Trained
-from ebm.sklearn_compat._validation import FLOATS, check_repetitions, check_weights, unharmed
+from ebm.sklearn_compat._validation import check_finite, check_repetitions, check_weights, unharmed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
 # Rows that the scale is measured on.
@@ -324,7 +324,7 @@ class DenseAssociativeClassifier(LabelClassifier, Trained):
         self, X: Any, y: Any, sample_weight: Any, go_on: bool, classes: Array | None = None
     ) -> tuple[Array, Array | None]:
         """States of all units, as the classes and the range say, which are new unless to `go_on`; weights."""
-        X = validate_data(self, X, dtype=FLOATS, order="C", reset=not go_on)
+        X = check_finite(self, X, order="C", reset=not go_on)
         weights = check_weights(sample_weight, X)
         known = self.classes_ if go_on else classes
         labels = read_labels(self, X, y, known, useful=False, several=False)
@@ -424,7 +424,7 @@ class DenseAssociativeClassifier(LabelClassifier, Trained):
     def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
         """`function` of the parameters and visible units, applied to `X` block by block."""
         params = self._params()
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = check_finite(self, X, reset=False)
         check_range(X, self.range_)
         dtype = params.memories.dtype
         parts = [

@@ -1,6 +1,6 @@
 """What can be had of a fitted Hopfield network: recall, energies, overlaps, stabilities."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -36,6 +36,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
     _symmetric: bool
     _dtype: Any
     _seed: int
+    _fills_in: ClassVar[str] = "recall(X, clamp=True).states"  # names it to who gives NaN elsewhere
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -7,13 +7,13 @@ import numpy as np
 from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
 from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
 from ebm.inference.retrieval import Retrieval, settle_vectors
 from ebm.sklearn_compat._two_states import wanted_states
-from ebm.sklearn_compat._validation import FLOATS, check_weights, unharmed, warn_user
+from ebm.sklearn_compat._validation import check_finite, check_weights, unharmed, warn_user
 
 
 class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
@@ -139,7 +139,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
             If `X` has no rows, or NaN or infinite entries, or weights that are negative or all zero.
         """
         with unharmed(self):
-            X = validate_data(self, X, dtype=FLOATS)
+            X = check_finite(self, X, reset=True)
             self.patterns_, self.weights_ = _weighted(X, sample_weight)
         return self
 
@@ -165,7 +165,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         """
         if not hasattr(self, "patterns_"):
             return self.fit(X, sample_weight=sample_weight)
-        X = validate_data(self, X, dtype=FLOATS, reset=False)
+        X = check_finite(self, X, reset=False)
         patterns, weights = _weighted(X, sample_weight)
         self.patterns_ = np.concatenate([self.patterns_, patterns.astype(self.patterns_.dtype)])
         self.weights_ = np.concatenate([self.weights_, weights])
@@ -318,18 +318,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         return ModernParameters(np.ascontiguousarray(self.patterns_), np.asarray(self.weights_))
 
     def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
-        try:
-            X = validate_data(
-                self,
-                X,
-                dtype=FLOATS,
-                reset=False,
-                ensure_all_finite="allow-nan" if allow_nan else True,
-            )
-        except ValueError as error:
-            if "NaN" in str(error) and not allow_nan:
-                raise ValueError(f"{error} impute(X) takes NaN for what is unknown.") from None
-            raise
+        X = check_finite(self, X, reset=False, allow_nan=allow_nan)
         return X.astype(params.patterns.dtype, copy=False)
 
 

@@ -3,10 +3,9 @@
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
 from ebm._checks import Array
-from ebm.sklearn_compat._validation import FLOATS, warn_user
+from ebm.sklearn_compat._validation import check_finite, warn_user
 from ebm.storage.patterns import convention_of, holds, nearest_convention, to_spins
 
 NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
@@ -19,8 +18,7 @@ CURES = {
 
 def check_two_states(estimator: Any, X: Any, *, reset: bool, complete: bool = False) -> Array:
     """`X` as float32 or float64, without infinities, and NaN only where it need not be `complete`."""
-    finite = True if complete else "allow-nan"
-    X = validate_data(estimator, X, dtype=FLOATS, reset=reset, ensure_all_finite=finite)
+    X = check_finite(estimator, X, reset=reset, allow_nan=not complete)
     if np.isnan(X).all(axis=1).any():
         raise ValueError("X holds a row of nothing but NaN: at least one bit must be known.")
     return X
@@ -30,8 +28,8 @@ def check_complete(X: Array) -> None:
     """ValueError for patterns of two states of which some bits are unknown."""
     if np.isnan(X).any():
         raise ValueError(
-            "X holds NaN: patterns must be complete. Only probes may have unknown bits, in predict, transform and "
-            "recall."
+            "X holds NaN: patterns must be complete. Leave such rows out. Only probes may have unknown "
+            "bits, in predict, transform and recall."
         )
 
 

@@ -16,10 +16,16 @@ from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, other_alphabet
 from ebm.units import Unit
 
 FLOATS = (np.float64, np.float32)
-MISSING_REMEDY = (
-    " Fit on rows that are complete and finite; impute(X) of the fitted model then fills in entries of other rows "
-    "that are unknown (NaN)."
+# The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
+OUT_OR_FILL = (
+    "Leave such rows out or fill them in first, for example with sklearn.impute.SimpleImputer"
 )
+FILL_LATER = (
+    OUT_OR_FILL + "; {} of the fitted model then fills in what is unknown (NaN) in other rows."
+)
+FILL_NOW = "{} of this model fills in what is unknown (NaN)."
+FILL_ELSEWHERE = OUT_OR_FILL + " or impute(X) of a fitted RBM."
+NO_INFINITY = "Infinity is no value: leave such rows out, or write NaN where an entry is unknown. "
 # Weights stand for repetitions; a mean above this is taken for a mistake of scale, not for a wish.
 MOST_REPETITIONS = 1000
 # New rows may go a little beyond those that the scaling was made with. Beyond this share of the distance of two states
@@ -63,25 +69,39 @@ def check_rows(
     Entries of CSR rows that are stored twice are added up, in a copy. Values that the `unit` of a fitted machine cannot
     have draw a warning.
     """
-    try:
-        X = canonical(
-            validate_data(
-                estimator,
-                X,
-                accept_sparse="csr",
-                dtype=FLOATS,
-                reset=reset,
-                order=order,
-                ensure_all_finite="allow-nan" if allow_nan else True,
-            )
+    X = canonical(
+        check_finite(
+            estimator, X, reset=reset, allow_nan=allow_nan, accept_sparse="csr", order=order
         )
-    except ValueError as error:
-        if ("NaN" in str(error) or "infinity" in str(error)) and not allow_nan:
-            raise ValueError(f"{error}{MISSING_REMEDY}") from None
-        raise
+    )
     if unit is not None:
         warn_outside(unit, X, slack=EXTRAPOLATION)
     return X
+
+
+def check_finite(
+    estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False, **choice: Any
+) -> Any:
+    """`X` by scikit-learn's checks, as float32 or float64; NaN and infinity are refused with the cure that there is."""
+    finite = "allow-nan" if allow_nan else True
+    try:
+        return validate_data(
+            estimator, X, dtype=FLOATS, reset=reset, ensure_all_finite=finite, **choice
+        )
+    except ValueError as error:
+        found = str(error).split("\n")[0]  # the rest is advice for estimators of scikit-learn
+        if "NaN" not in found and "infinity" not in found:
+            raise
+        cure = "" if allow_nan else _fill(estimator, reset)
+        hint = NO_INFINITY if "infinity" in found else ""
+        raise ValueError(f"{found} {hint}{cure}".rstrip()) from None
+
+
+def _fill(estimator: Any, reset: bool) -> str:
+    way = getattr(estimator, "_fills_in", "impute(X)" if hasattr(estimator, "impute") else "")
+    if not way:
+        return FILL_ELSEWHERE
+    return (FILL_LATER if reset else FILL_NOW).format(way)
 
 
 def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDING) -> None:
