@@ -8,7 +8,7 @@ from ebm._batches import row_fingerprints
 from ebm._checks import Array, by_value, check_integer, check_real
 from ebm._random import Key, fold
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
-from ebm.likelihood import LogPartition, diagnose
+from ebm.likelihood import LogPartition, diagnose, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._likelihoods import trusted
@@ -207,26 +207,29 @@ class Belief(Stack, Samples):
         Returns
         -------
         bound : ndarray of shape (n_samples,)
-            In nats; of densities for real-valued data.
+            In nats; of densities for real-valued data. -inf where numbers overflow, never NaN or +inf.
         standard_error : ndarray of shape (n_samples,)
             Only with `return_std`: of the draws (NaN for one), and of log Z, which is shared by all rows, so that their
             mean has it as well.
         """
         check_integer(n_samples, "n_samples")
-        params = self._params()
+        params = self._finite_params()
         rows = self._dense(X, params)
-        z = self.log_partition(method, n_jobs=n_jobs, random_state=random_state)
+        with overflowing():
+            z = self.log_partition(method, n_jobs=n_jobs, random_state=random_state)
         key = self._standing_key(BOUND, random_state)
-        values, errors = variational_bound(
-            self._model(),
-            params,
-            rows,
-            z.value,
-            key,
-            n_samples,
-            method="auto",
-            identities=row_fingerprints(rows),
-        )
+        with overflowing():
+            values, errors = variational_bound(
+                self._model(),
+                params,
+                rows,
+                z.value,
+                key,
+                n_samples,
+                method="auto",
+                identities=row_fingerprints(rows),
+            )
+        values = ranked(values)
         return (values, np.hypot(errors, z.standard_error)) if return_std else values
 
     def score_samples(self, X: Any) -> Array:
@@ -260,7 +263,7 @@ class Belief(Stack, Samples):
         score : float
             In nats per row; larger is better.
         """
-        return float(self.score_samples(X).mean())
+        return mean_ranked(self.score_samples(X))
 
 
 def check_gibbs(sampler: Any) -> None:

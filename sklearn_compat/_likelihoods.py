@@ -11,7 +11,10 @@ from ebm.likelihood import (
     free_energy,
     log_likelihood,
     log_partition,
+    mean_ranked,
+    overflowing,
     pseudo_log_likelihood,
+    ranked,
 )
 from ebm.likelihood.incomplete import has_gaps, incomplete_free_energy
 from ebm.sklearn_compat._fitted import Fitted
@@ -70,12 +73,18 @@ class Likelihoods(Fitted):
         Returns
         -------
         pseudo_log_likelihood : ndarray of shape (n_samples,)
-            In nats.
+            In nats; -inf where numbers overflow, never NaN or +inf.
+
+        Raises
+        ------
+        ValueError
+            If parameters are NaN or infinite.
         """
         check_real(beta, "beta", open_low=True)
-        model, params = self._model(), self._params()
+        model, params = self._model(), self._finite_params()
         rows = self._rows(X, params)
-        return pseudo_log_likelihood(model, tempered(model, params, beta), rows)
+        with overflowing():
+            return ranked(pseudo_log_likelihood(model, tempered(model, params, beta), rows))
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean pseudo-log-likelihood of the rows of `X` (see :meth:`score_samples`).
@@ -90,9 +99,9 @@ class Likelihoods(Fitted):
         Returns
         -------
         score : float
-            In nats per row; larger is better.
+            In nats per row; larger is better. -inf where numbers overflow, so that no search prefers such a machine.
         """
-        return float(self.score_samples(X).mean())
+        return mean_ranked(self.score_samples(X))
 
     def log_partition(
         self,
@@ -182,18 +191,24 @@ class Likelihoods(Fitted):
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            In nats; densities for real-valued units.
+            In nats; densities for real-valued units. -inf where numbers overflow, never NaN or +inf.
         standard_error : ndarray of shape (n_samples,)
             Only with `return_std`. That of log Z is shared by all rows, so that their mean has it as well; those of
             "raise" are independent.
+
+        Raises
+        ------
+        ValueError
+            If parameters are NaN or infinite, or `method` is unknown.
         """
         check_real(beta, "beta", open_low=True)
         model = self._model()
-        params = tempered(model, self._params(), beta)
+        params = tempered(model, self._finite_params(), beta)
         rows = self._rows(X, params, allow_nan=True)
-        values, errors, z = log_likelihood(
-            model, params, rows, method, self._evaluation(params, n_jobs, random_state)
-        )
+        evaluation = self._evaluation(params, n_jobs, random_state)
+        with overflowing():
+            values, errors, z = log_likelihood(model, params, rows, method, evaluation)
+        values = ranked(values)
         if z is not None:
             trusted(z)
         return (values, errors) if return_std else values

@@ -1,7 +1,7 @@
 """HOW GOOD IT IS: partition functions and likelihoods, exact or with an error bar, and diagnostics of chains."""
 
 from ebm.likelihood.ais import AIS, RAISE
-from ebm.likelihood.base import LogPartition
+from ebm.likelihood.base import LogPartition, check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import exact_log_likelihood, variational_bound
 from ebm.likelihood.diagnostics import (
     Diagnostics,
@@ -28,6 +28,7 @@ __all__ = [
     "Evaluation",
     "LogPartition",
     "autocorrelation_time",
+    "check_finite",
     "diagnose",
     "effective_sample_size",
     "exact_log_likelihood",
@@ -37,8 +38,11 @@ __all__ = [
     "free_energy_gap",
     "log_likelihood",
     "log_partition",
+    "mean_ranked",
+    "overflowing",
     "pairwise_pseudo_log_likelihood",
     "pseudo_log_likelihood",
+    "ranked",
     "reconstruction_error",
     "rhat",
     "variational_bound",

@@ -1,7 +1,11 @@
-"""What an estimate of log Z says of itself."""
+"""What an estimate of log Z says of itself, and what counts as a value of a likelihood."""
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
 
 # By how much rounding alone may put an estimate below the bound: in nats, and in units of log Z.
 BOUND_TOLERANCE, ROUNDING = 1e-3, 1e-6
@@ -70,3 +74,39 @@ class LogPartition(NamedTuple):
         return raised._replace(
             standard_error=math.inf, interval=(bound, math.inf), doubt=doubt.rstrip()
         )
+
+
+def overflowing() -> Any:
+    """A context in which numbers may overflow without a warning: :func:`ranked` tells what came of it."""
+    return np.errstate(over="ignore", invalid="ignore", divide="ignore")
+
+
+def ranked(values: Array) -> Array:
+    """Log-likelihoods `values`, with -inf where numbers overflowed on the way (+inf or NaN).
+
+    A machine whose parameters are beyond all bounds is then never better than one that can be evaluated.
+    """
+    return np.where(np.isfinite(values), values, -np.inf)
+
+
+def mean_ranked(values: Array) -> float:
+    """The mean of log-likelihoods, of which some may be -inf."""
+    with overflowing():
+        return float(np.mean(values))
+
+
+def check_finite(params: Any, named: dict[str, Any]) -> None:
+    """ValueError for parameters, NamedTuples in NamedTuples, with NaN or infinite entries; `named` are attributes."""
+    if _finite(params):
+        return
+    guilty = [name for name, x in named.items() if isinstance(x, np.ndarray) and not _finite(x)]
+    what = " and ".join(guilty) or "parameters of a layer"
+    raise ValueError(
+        f"There is no likelihood, for {what} hold NaN or infinite values. Set finite ones, or fit anew."
+    )
+
+
+def _finite(x: Any) -> bool:
+    if isinstance(x, tuple | list):
+        return all(_finite(part) for part in x)
+    return not hasattr(x, "dtype") or x.dtype.kind != "f" or bool(np.isfinite(x).all())

@@ -224,10 +224,9 @@ def _gaussian_pair(params: BipartiteParameters, v: Array) -> Array:
     joint = gaussian_precision(params)
     cross, inner = joint[:n, n:], joint[n:, n:]
     P = joint[:n, :n] - cross @ np.linalg.solve(inner, cross.T)
-    # The mean solves P (mean - b) = C c + C q^-1 C' b with C = -cross: the pull of the hidden units at v = b.
+    # P (mean - b) = C c + C q^-1 C' b with C = -cross: the pull of the hidden units at v = b.
     pull = -cross @ (params.hidden.bias - np.linalg.solve(inner, cross.T @ params.visible.bias))
-    mean = params.visible.bias + np.linalg.solve(P, pull)
-    residual = (v - mean) @ P
+    residual = (v - params.visible.bias) @ P - pull  # P (v - mean), also where P has no inverse
     d = np.diag(P)
     out: Array = 0.5 * np.sum(np.log(d / (2 * np.pi)) - residual**2 / d, axis=1)
     return out
