@@ -7,10 +7,11 @@ from sklearn.utils._param_validation import StrOptions
 
 from ebm.sklearn_compat._belief import Belief
 from ebm.sklearn_compat._fine_tuning import FineTuned
+from ebm.sklearn_compat._given_stack import GivenStack
 from ebm.sklearn_compat._validation import draw_seed, unharmed
 
 
-class DBN(FineTuned, Belief):
+class DBN(GivenStack, FineTuned, Belief):
     """Deep belief network: restricted Boltzmann machines one on top of the other, each trained on the one below.
 
     With the data v and the hidden layers h_1, ..., h_L,

@@ -14,6 +14,7 @@ from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._fine_tuning import FineTuned
+from ebm.sklearn_compat._given_stack import GivenJointStack
 from ebm.sklearn_compat._labels import (
     LabelClassifier,
     announced,
@@ -33,7 +34,7 @@ from ebm.units import Bernoulli, OneHot, Unit
 START, DOWN, WALK = range(3)
 
 
-class DBNClassifier(LabelClassifier, FineTuned):
+class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
     """Deep belief network of features and labels.
 
     A stack of restricted Boltzmann machines, each trained on the hidden units of the one below. The topmost one sees

@@ -18,6 +18,7 @@ from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._given import GivenCompletion
 from ebm.sklearn_compat._labels import (
     LabelClassifier,
     announced,
@@ -36,7 +37,7 @@ RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZ
 SCALE_ROWS = 1000
 
 
-class DenseAssociativeClassifier(LabelClassifier, Trained):
+class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
     """Classifier that completes rows by their labels, with learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,

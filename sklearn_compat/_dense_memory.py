@@ -147,6 +147,33 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
 
     # Storing
 
+    @classmethod
+    def from_parameters(cls, patterns: Any, **settings: Any) -> "DenseAssociativeMemory":
+        """The memory that holds given patterns: a memory of these settings, fitted to them.
+
+        Parameters
+        ----------
+        patterns : array-like of shape (n_patterns, n_features)
+            The fitted attribute `patterns_`: rows of two states.
+        **settings : object
+            Parameters of the constructor; `degree` and `interaction` are part of the energy.
+
+        Returns
+        -------
+        memory : DenseAssociativeMemory
+            The memory. Errors and warnings are those of :meth:`fit`.
+
+        Examples
+        --------
+        >>> from ebm import DenseAssociativeMemory
+        >>> memory = DenseAssociativeMemory.from_parameters(
+        ...     [[1, 1, 0, 0], [0, 0, 1, 1]], interaction="exponential"
+        ... )
+        >>> memory.predict([[1, 1, 1, 0]])
+        array([[1., 1., 0., 0.]])
+        """
+        return cls(**settings).fit(patterns)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
         """Store the rows of `X`, and nothing else.

@@ -93,6 +93,32 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         network.couplings_, network._symmetric = couplings, symmetric
         return network
 
+    @classmethod
+    def from_parameters(cls, couplings: Any, intercept: Any = None, **settings: Any) -> Any:
+        """The network of given fitted attributes: :meth:`from_couplings`, by their names.
+
+        Parameters
+        ----------
+        couplings : {array-like, sparse matrix, graph} of shape (n_features, n_features)
+            Couplings of the spins -1 and +1, zero on the diagonal; row i holds what acts on unit i.
+        intercept : array-like of shape (n_features,), default=None
+            Biases; zero if None.
+        **settings : object
+            Parameters of the constructor; `states` is "spin" unless given, for there are no patterns to tell it.
+
+        Returns
+        -------
+        network : HopfieldNetwork
+            The network; the errors are those of :meth:`from_couplings`.
+
+        Examples
+        --------
+        >>> from ebm import HopfieldNetwork
+        >>> HopfieldNetwork.from_parameters([[0, 1], [1, 0]]).energy([[1, 1]])
+        array([-1.])
+        """
+        return cls.from_couplings(couplings, intercept, **settings)
+
     # Recall
 
     def predict(self, X: Any) -> Array:

@@ -198,8 +198,13 @@ class BaseMLP(MLPSettings):
         params = feed_forward.start(network, stream(self._seed, "init"), X.dtype, start.layers)
         self.pretraining_ = start.fitted
         self.network_ = network
-        self.n_outputs_, self.out_activation_ = n_outputs, network.loss.out_activation
+        self.n_outputs_ = n_outputs
         self._keep_params(params)
+        self._begin_course()
+
+    def _begin_course(self) -> None:
+        """The attributes of a network that has parameters and has not trained yet."""
+        self.out_activation_ = self.network_.loss.out_activation
         self.n_layers_ = len(self.coefs_) + 1
         self._layout = self._asked_layout()
         self.history_, self._n_steps, self._memory = {}, 0, ()

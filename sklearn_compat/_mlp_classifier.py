@@ -9,6 +9,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ebm._checks import Array
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from ebm.sklearn_compat._given import GivenClassifier
 from ebm.sklearn_compat._labels import (
     LabelClassifier,
     announced,
@@ -21,7 +22,7 @@ from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
 from ebm.sklearn_compat._validation import unharmed
 
 
-class MLPClassifier(LabelClassifier, BaseMLP):
+class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
     """Multi-layer perceptron that classifies, with unsupervised pre-training if wanted.
 
     The network maximises the mean log-probability of the labels,
@@ -181,8 +182,7 @@ class MLPClassifier(LabelClassifier, BaseMLP):
         With `early_stopping`.
 
     history_ : dict of ndarray
-        What was recorded of each epoch: "epoch", "learning_rate", "time" in seconds, "loss", and the numbers of
-        callbacks.
+        Of each epoch: "epoch", "learning_rate", "time" in seconds, "loss", and the numbers of callbacks.
 
     t_ : int
         Rows seen in training.

@@ -11,6 +11,7 @@ from sklearn.utils.metaestimators import available_if
 
 from ebm._checks import Array, resolve
 from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
+from ebm.sklearn_compat._given import GivenNetwork
 from ebm.sklearn_compat._labels import check_numbers, known_rows
 from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
 from ebm.sklearn_compat._settings import RECORD
@@ -23,7 +24,7 @@ LOSSES: dict[str, type[Loss]] = {
 }
 
 
-class MLPRegressor(RegressorMixin, BaseMLP):
+class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
     """Multi-layer perceptron that predicts numbers, with unsupervised pre-training if wanted.
 
     Parameters, attributes and methods are those of :class:`sklearn.neural_network.MLPRegressor`, and more.
@@ -177,8 +178,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         With `early_stopping`.
 
     history_ : dict of ndarray
-        What was recorded of each epoch: "epoch", "learning_rate", "time" in seconds, "loss", and the numbers of
-        callbacks.
+        Of each epoch: "epoch", "learning_rate", "time" in seconds, "loss", and the numbers of callbacks.
 
     t_ : int
         Rows seen in training.

@@ -115,6 +115,35 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
 
     # Storing
 
+    @classmethod
+    def from_parameters(
+        cls, patterns: Any, weights: Any = None, **settings: Any
+    ) -> "ModernHopfieldNetwork":
+        """The network that holds given patterns: a network of these settings, fitted to them.
+
+        Parameters
+        ----------
+        patterns : array-like of shape (n_patterns, n_features)
+            The fitted attribute `patterns_`. float32 is kept.
+        weights : array-like of shape (n_patterns,), default=None
+            How many equal patterns each stands for; one if None.
+        **settings : object
+            Parameters of the constructor; `beta` and `variant` are part of the energy.
+
+        Returns
+        -------
+        network : ModernHopfieldNetwork
+            The network; the arrays are copied. Errors are those of :meth:`fit`.
+
+        Examples
+        --------
+        >>> from ebm import ModernHopfieldNetwork
+        >>> network = ModernHopfieldNetwork.from_parameters([[1.0, 0.0], [0.0, 1.0]], beta=8.0)
+        >>> network.predict([[0.9, 0.2]]).round(2)
+        array([[1., 0.]])
+        """
+        return cls(**settings).fit(patterns, sample_weight=weights)
+
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "ModernHopfieldNetwork":
         """Store the rows of `X`, and nothing else.

@@ -19,6 +19,7 @@ states are (Krotov & Hopfield 2016, appendix A).
 """
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.special import softmax
@@ -178,3 +179,41 @@ def with_labels(v: Array, labels: Array, n_labels: int) -> Array:
     s[:, n_visible:] = -1
     s[np.arange(n_rows), n_visible + labels] = 1
     return s
+
+
+def given_memories(
+    memories: Any, n_labels: int, ends: Any
+) -> tuple[DenseParameters, tuple[float, float]]:
+    """Copies of memories that somebody gives, and what is mapped to -1 and to +1.
+
+    Parameters
+    ----------
+    memories : array-like of shape (n_memories, n_visible + n_labels)
+    n_labels : int
+    ends : tuple of float
+        The lower and the upper value.
+
+    Returns
+    -------
+    params : DenseParameters
+    ends : tuple of float
+
+    Raises
+    ------
+    ValueError
+        If there is no visible unit, an entry is NaN or infinite, or the upper value is not above the lower one.
+    """
+    given = np.asarray(memories)
+    dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.dtype(np.float64)
+    own = np.array(given, dtype, order="C")
+    if own.ndim != 2 or not len(own) or own.shape[1] <= n_labels:
+        raise ValueError(
+            f"components must have the shape (n_components, n_features + {n_labels}), a column for each class at the "
+            f"end. Got {own.shape}."
+        )
+    if not np.isfinite(own).all():
+        raise ValueError("components holds NaN or infinite values.")
+    low, high = (float(x) for x in ends)
+    if not -np.inf < low < high < np.inf:
+        raise ValueError(f"range must be two finite numbers, the lower one first. Got {ends!r}.")
+    return DenseParameters(own), (low, high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 
 import numpy as np
@@ -9,7 +10,22 @@ import pytest
 from scipy.sparse import csr_array
 from sklearn.base import clone
 
-from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM, HopfieldNetwork
+import ebm
+from ebm import (
+    DBN,
+    RBM,
+    BernoulliRBM,
+    BoltzmannMachine,
+    DBNClassifier,
+    DenseAssociativeClassifier,
+    DenseAssociativeMemory,
+    GaussianRBM,
+    HopfieldNetwork,
+    Maxout,
+    MLPClassifier,
+    MLPRegressor,
+    ModernHopfieldNetwork,
+)
 
 BITS = np.random.default_rng(0).integers(0, 2, (30, 6)).astype(float)
 REALS = np.random.default_rng(1).normal(size=(30, 6))
@@ -139,3 +155,194 @@ def test_arrays_that_do_not_fit_are_named(arguments, message):
 def test_variances_must_be_positive():
     with pytest.raises(ValueError, match="variances must be positive"):
         GaussianRBM.from_parameters(np.ones((2, 3)), variances=[1.0, 0.0, 1.0])
+
+
+# Over all estimators: the deterministic results of a fitted machine and of one with its parameters
+
+LABELS = np.array(["a", "b", "c"])[(BITS[:, 0] + BITS[:, 1]).astype(int)]
+NETWORK = {"max_iter": 3, "n_iter_no_change": np.inf, "random_state": 0}
+STACK = [BernoulliRBM(4, n_iter=2), 3]
+FITTED = {
+    "RBM": (RBM(4, hidden="spin", n_iter=2, random_state=0), BITS, None),
+    "BernoulliRBM": (BernoulliRBM(4, n_iter=2, random_state=0), BITS, None),
+    "GaussianRBM": (GaussianRBM(4, n_iter=2, random_state=0), REALS, None),
+    "BoltzmannMachine": (BoltzmannMachine(n_iter=2, random_state=0), BITS, None),
+    "HopfieldNetwork": (HopfieldNetwork(states="binary", random_state=0), BITS[[0, 1]], None),
+    "DenseAssociativeMemory": (DenseAssociativeMemory(4, random_state=0), BITS[[0, 1]], None),
+    "ModernHopfieldNetwork": (ModernHopfieldNetwork(2.0), REALS, None),
+    "ModernHopfieldNetwork, single": (ModernHopfieldNetwork(2.0), REALS.astype("f"), None),
+    "DenseAssociativeClassifier": (
+        DenseAssociativeClassifier(8, n_iter=3, random_state=0),
+        np.clip(REALS, -1, 1),
+        LABELS,
+    ),
+    "DBN": (DBN(STACK, random_state=0), BITS, None),
+    "DBNClassifier": (DBNClassifier(STACK, random_state=0), BITS, LABELS),
+    "DBNClassifier, one layer": (DBNClassifier([4], random_state=0), BITS, LABELS),
+    "MLPClassifier": (MLPClassifier((7,), "tanh", **NETWORK), REALS, LABELS),
+    "MLPClassifier, prelu": (
+        MLPClassifier((7, 4), "prelu", batch_norm=True, **NETWORK),
+        REALS.astype("f"),
+        LABELS,
+    ),
+    "MLPClassifier, two": (MLPClassifier((5,), Maxout(3), **NETWORK), REALS, LABELS == "a"),
+    "MLPClassifier, several": (MLPClassifier((5,), **NETWORK), REALS, BITS[:, :3].astype(int)),
+    "MLPRegressor": (MLPRegressor("huber", (4,), **NETWORK), REALS, REALS[:, :2]),
+}
+# Names of arguments, each the fitted attribute of that name and an underscore.
+ARGUMENTS = {
+    "HopfieldNetwork": ("couplings", "intercept"),
+    "BoltzmannMachine": ("couplings", "intercept"),
+    "DenseAssociativeMemory": ("patterns",),
+    "ModernHopfieldNetwork": ("patterns", "weights"),
+    "DenseAssociativeClassifier": ("components", "classes", "range", "scale"),
+    "DBN": ("rbms",),
+    "DBNClassifier": ("rbms", "classes"),
+    "MLPClassifier": ("coefs", "intercepts", "classes", "layer_params"),
+    "MLPRegressor": ("coefs", "intercepts", "layer_params"),
+}
+# Settings that the arrays decide.
+DECIDED = ("n_components", "layers", "hidden_layer_sizes")
+METHODS = (
+    "transform",
+    "predict",
+    "predict_proba",
+    "predict_log_proba",
+    "decision_function",
+    "energy",
+    "free_energy",
+    "reconstruct",
+    "impute",
+    "attention",
+    "layer_means",
+)
+
+
+@functools.cache
+def fitted_and_given(name):
+    estimator, X, y = FITTED[name]
+    fitted = clone(estimator).fit(X) if y is None else clone(estimator).fit(X, y)
+    kind = type(fitted)
+    arguments = ARGUMENTS.get(
+        kind.__name__, ("components", "intercept_hidden", "intercept_visible")
+    )
+    values = {key: getattr(fitted, f"{key}_") for key in arguments}
+    values |= {key: getattr(fitted, f"{key}_") for key in OWN if hasattr(fitted, f"{key}_")}
+    settings = fitted.get_params(deep=False)
+    values |= {key: x for key, x in settings.items() if key not in DECIDED}
+    if y is not None and y.ndim == 2 and kind is MLPClassifier:
+        values["multilabel"] = True
+    return fitted, kind.from_parameters(**values), X, y
+
+
+def results(machine, X, y):
+    """All that the machine says of rows, without random numbers that go on."""
+    found = {}
+    for method in METHODS:
+        takes = getattr(machine, method, None)
+        if takes is not None and not (method == "energy" and hasattr(machine, "components_")):
+            found[method] = takes(X)
+    wanted = X if isinstance(machine, HopfieldNetwork) else y  # given couplings have no patterns
+    found["score"] = machine.score(X, wanted)
+    return found
+
+
+def assert_same_results(one, other, X, y):
+    expected, got = results(one, X, y), results(other, X, y)
+    assert expected.keys() == got.keys()
+    for method, value in expected.items():
+        np.testing.assert_equal(got[method], value, err_msg=method)
+
+
+def test_every_estimator_is_here():
+    public = {
+        name
+        for name in ebm.sklearn_compat.__all__
+        if hasattr(getattr(ebm, name), "fit")  # FineTuning is a setting
+    }
+    assert {name.split(",")[0] for name in FITTED} == public
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_parameters_make_the_machine(name):
+    fitted, given, X, y = fitted_and_given(name)
+    assert_same_results(fitted, given, X, y)
+    assert_same_results(fitted, pickle.loads(pickle.dumps(given)), X, y)
+    assert repr(clone(given))
+
+
+@pytest.mark.parametrize("name", FITTED)
+def test_a_given_machine_goes_on_learning(name):
+    _, given, X, y = fitted_and_given(name)
+    rows = (X,) if y is None else (X, y)
+    machine = pickle.loads(pickle.dumps(given))
+    if "Memory" not in name:  # which refuses a pattern that it has
+        machine.partial_fit(*rows)
+        results(machine, X, y)
+    if "warm_start" in machine.get_params():
+        machine.set_params(warm_start=True)
+        machine.fit(*rows)
+        results(machine, X, y)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: MLPRegressor.from_parameters([]), "one layer at least"),
+        (lambda: MLPRegressor.from_parameters([[1.0]]), r"coefs\[0\] must have the shape"),
+        (
+            lambda: MLPRegressor.from_parameters([np.ones((2, 3)), np.ones((4, 1))]),
+            r"coefs and intercepts must have the shapes \[\(2, 4\), \(4,\)\] in layer 1",
+        ),
+        (
+            lambda: MLPRegressor.from_parameters([np.ones((2, 3))], [np.ones(2)]),
+            r"intercepts\[0\] must have the shape \(3,\)",
+        ),
+        (lambda: MLPRegressor.from_parameters([[[np.nan]]]), r"coefs\[0\] holds NaN"),
+        (
+            lambda: MLPRegressor.from_parameters([[[1.0]], [[1.0]]], activation="prelu"),
+            "layer_params must have the shapes",
+        ),
+        (
+            lambda: MLPRegressor.from_parameters([[[1.0]]], pretraining=BernoulliRBM()),
+            "take the place of pretraining",
+        ),
+        (lambda: MLPClassifier.from_parameters([[[1.0]]], classes=[0, 1, 2]), "need 3 outputs"),
+        (
+            lambda: MLPClassifier.from_parameters([[[1.0]]], classes=[1, 0]),
+            "classes must be sorted",
+        ),
+        (
+            lambda: DenseAssociativeClassifier.from_parameters(np.ones((2, 2)), [0, 1]),
+            "a column for each class",
+        ),
+        (
+            lambda: DenseAssociativeClassifier.from_parameters(np.ones((2, 3)), [0, 1], scale=0),
+            "scale",
+        ),
+        (
+            lambda: DenseAssociativeClassifier.from_parameters(
+                np.ones((2, 3)), [0, 1], range=(1, 1)
+            ),
+            "range must be two",
+        ),
+        (lambda: ModernHopfieldNetwork.from_parameters([[1.0]], [1.0, 2.0]), "sample_weight"),
+        (lambda: DBN.from_parameters([3]), "rbms must hold fitted RBM"),
+        (lambda: DBN.from_parameters([BernoulliRBM()]), "not fitted"),
+        (
+            lambda: DBN.from_parameters(
+                [BernoulliRBM.from_parameters(np.ones((2, 3)))] * 2,
+            ),
+            "layer2 has 3 visible units, but the layer below and the classes make 2",
+        ),
+        (
+            lambda: DBNClassifier.from_parameters(
+                [BernoulliRBM.from_parameters(np.ones((2, 3)))], [0, 1]
+            ),
+            "must have visible=OneHot",
+        ),
+    ],
+)
+def test_networks_and_stacks_that_do_not_fit_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
