@@ -53,7 +53,8 @@ def content(words, tail, lanes):
     `words` (uint64) and `tail` (uint8) are its bytes. The words are read as n streams side by side, which takes a third
     of the time of one. Every step of a lane can be undone (a product with an odd number, a shifted copy), so that one
     changed word always changes the result; several do but for a chance of about 2**-64. The shift carries the sign bits
-    down: products alone would leave them on top, where two of them cancel.
+    down: products alone would leave them on top, where two of them cancel. (A call for every row of lanes instead of
+    its body takes more than twice the time.)
     """
     n_streams, width = lanes.shape
     part, total = words.size // n_streams, np.uint64(0)
@@ -75,7 +76,7 @@ def content(words, tail, lanes):
     return total
 
 
-@jit
+@jit(inline=True)
 def _stir_lanes(totals, words):
     shift = np.uint64(32)
     for lane in range(totals.size):
