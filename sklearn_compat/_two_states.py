@@ -6,7 +6,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm.sklearn_compat._validation import check_finite, warn_user
-from ebm.storage.patterns import convention_of, holds, nearest_convention, to_spins
+from ebm.storage.patterns import convention_of, holds, n_merged, nearest_convention, to_spins
 
 NAMES = {"binary": "0 and 1", "spin": "-1 and +1"}
 # How rows of the other convention become rows of this one.
@@ -42,8 +42,9 @@ def recognise(X: Array, states: str) -> tuple[str, bool]:
     found = convention_of(X)
     if found is None:
         _refuse_two_values(X)
-        warn_other(nearest_convention(X))
-        return nearest_convention(X), False
+        convention = nearest_convention(X)
+        warn_other(convention, _told_merged(X, convention))
+        return convention, False
     return found, True
 
 
@@ -56,6 +57,18 @@ def _refuse_two_values(X: Array) -> None:
             f"X holds the two values {low:g} and {high:g}, but patterns consist of 0 and 1, or -1 and +1. "
             f"(X > {(low + high) / 2:g}).astype(float) makes bits of them, of probes too."
         )
+
+
+def _told_merged(X: Array, convention: str) -> str:
+    """How many patterns are lost because their reading is that of another, and the cure."""
+    n_lost = n_merged(X, convention)
+    if not n_lost:
+        return ""
+    middle = (np.nanmin(X) + np.nanmax(X)) / 2
+    by_middle = np.where(np.isnan(X), X, X > middle).astype(X.dtype)
+    cure = f"Binarizer(threshold={middle:g}) reads them by the middle of their range."
+    better = n_merged(by_middle, "binary") < n_lost
+    return f" So {n_lost} patterns become equal to others. {cure if better else ''}".rstrip()
 
 
 def wanted_states(y: Any, X: Any) -> Array | None:
@@ -89,13 +102,13 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
     return to_spins(X, convention)
 
 
-def warn_other(convention: str) -> None:
-    """The one warning of rows that are rounded."""
+def warn_other(convention: str, more: str = "") -> None:
+    """The one warning of rows that are rounded, and what `more` there is to say of them."""
     middle = "1/2" if convention == "binary" else "0"
     warn_user(
         f"X holds values other than two states. They are read as {NAMES[convention]}, by whether they reach {middle} "
         "(NaN in patterns: by the majority of the feature); "
-        "sklearn.preprocessing.Binarizer(threshold=...) does the same where you choose.",
+        f"sklearn.preprocessing.Binarizer(threshold=...) does the same where you choose.{more}",
         UserWarning,
     )
 

@@ -43,6 +43,12 @@ def to_spins(x: Array, convention: str) -> Array:
     return spins
 
 
+def n_merged(x: Array, convention: str) -> int:
+    """How many different rows are lost when :func:`to_spins`, and then the majority, reads them as others are read."""
+    read = by_majority(to_spins(x, convention))
+    return len({row.tobytes() for row in x + 0.0}) - len(set(_codes(read)))
+
+
 def by_majority(spins: Array) -> Array:
     """Patterns with each unknown bit (NaN) in the state that most of its known ones have; `spins` if all are known."""
     unknown = np.isnan(spins)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import Binarizer
 
 from ebm import (
     BoltzmannMachine,
@@ -105,3 +106,20 @@ def test_a_diagonal_is_a_bias_of_bits_as_the_message_says():
         + np.einsum("ri,ij,rj->r", spins, J, spins) / 2
     )
     np.testing.assert_allclose(gap, gap[0])
+
+
+@pytest.mark.parametrize("memory", TWO_STATE_MEMORIES, **by_name)
+def test_patterns_that_are_read_as_one_are_counted_and_the_cure_keeps_them(memory):
+    rng = np.random.default_rng(0)
+    grey = np.where(rng.random((4, 60)) < 0.5, 0.0, 255.0) + rng.integers(-20, 21, (4, 60))
+    X = np.clip(grey, 0, 255)
+    with pytest.warns(UserWarning, match="read as -1 and.* So 3 patterns become equal") as seen:
+        memory.fit(X)
+    assert len(seen) == 1 and len(memory.patterns_) == 1
+    threshold = float(str(seen[0].message).split("Binarizer(threshold=")[-1].split(")")[0])
+    memory.fit(Binarizer(threshold=threshold).fit_transform(X))
+    np.testing.assert_array_equal(memory.patterns_, X > 127.5)
+    with pytest.warns(UserWarning, match="two states") as seen:
+        memory.fit(X / 255)  # of which nothing is lost
+    assert "become equal" not in str(seen[0].message)
+    assert len(memory.patterns_) == 4
