@@ -11,7 +11,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
 from ebm._random import stream
-from ebm.energies.memory import INTERACTIONS, DenseMemory, DenseParameters, check_memories
+from ebm.energies.memory import (
+    INTERACTIONS,
+    DenseMemory,
+    DenseParameters,
+    check_memories,
+    some_patterns,
+)
 from ebm.inference.recall import Recall
 from ebm.inference.retrieval import VISITS, settle_spins
 from ebm.sklearn_compat._two_states import (
@@ -199,8 +205,9 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         Warns
         -----
         UserWarning
-            If there are more than `capacity_`; or if under states="auto" `X` has other values than two states: then
-            they are read as such, and equal rows are stored once.
+            If patterns are not held, which is to be fixed points, or there are more than `capacity_`; of very many
+            patterns some are looked at, evenly spread. Under states="auto" also if `X` has other values than two
+            states: then they are read as such, and equal rows are stored once.
         """
         with unharmed(self):
             self._store(X, anew=True)
@@ -246,13 +253,35 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         spins, _ = collapse(spins, np.ones(len(spins)))
         self.patterns_ = from_spins(spins, self.states_)
         self.capacity_ = self._model().capacity(X.shape[1])
-        if len(spins) > max(self.capacity_, 1):
-            warn_user(
-                f"{len(spins)} patterns are more than the about {self.capacity_:.3g} random ones that {X.shape[1]} "
-                f"units hold with interaction={self.interaction!r}, degree={self.degree}. Use a higher degree, or "
-                'interaction="exponential".',
-                UserWarning,
+        self._report()
+
+    def _report(self) -> None:
+        """Warn of more patterns than can be held, or of patterns that are not."""
+        params, model = self._params(), self._model()
+        n_patterns, n_units = params.memories.shape
+        some = some_patterns(n_patterns, n_units)
+        failed = model.n_unstable(params, params.memories[some])
+        over = n_patterns > max(self.capacity_, 1)
+        if not (failed or over):
+            return
+        exponential = self.interaction == "exponential"
+        held_with = f"interaction={self.interaction!r}" + (
+            "" if exponential else f", degree={self.degree}"
+        )
+        said = (
+            [f"{failed} of {len(some)} patterns are not held with {held_with}."] if failed else []
+        )
+        if over:
+            said.append(
+                f"{n_patterns} patterns are more than the about {self.capacity_:.3g} random ones that {n_units} units "
+                f"hold with {held_with}."
             )
+        said.append(
+            "Leave out patterns that are nearly equal to others."
+            if exponential
+            else 'Use a higher degree, or interaction="exponential".'
+        )
+        warn_user(" ".join(said), UserWarning)
 
     # Recalling
 

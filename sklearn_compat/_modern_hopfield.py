@@ -10,8 +10,14 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
-from ebm.energies.memory import VARIANTS, ModernMemory, ModernParameters, cosine
-from ebm.inference.retrieval import Retrieval, settle_vectors
+from ebm.energies.memory import (
+    VARIANTS,
+    ModernMemory,
+    ModernParameters,
+    cosine,
+    some_patterns,
+)
+from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
 from ebm.sklearn_compat._two_states import wanted_states
 from ebm.sklearn_compat._validation import check_finite, check_weights, unharmed, warn_user
 
@@ -166,10 +172,17 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         ------
         ValueError
             If `X` has no rows, or NaN or infinite entries, or weights that are negative or all zero.
+
+        Warns
+        -----
+        UserWarning
+            If patterns are not held, unless `max_steps` is one: retrieval from them ends at half the distance to the
+            nearest other pattern, or beyond. Of very many patterns some are looked at, evenly spread.
         """
         with unharmed(self):
             X = check_finite(self, X, reset=True)
             self.patterns_, self.weights_ = _weighted(X, sample_weight)
+        self._report()
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -198,7 +211,22 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         patterns, weights = _weighted(X, sample_weight)
         self.patterns_ = np.concatenate([self.patterns_, patterns.astype(self.patterns_.dtype)])
         self.weights_ = np.concatenate([self.weights_, weights])
+        self._report()
         return self
+
+    def _report(self) -> None:
+        """Warn of patterns that are not held."""
+        if self.max_steps == 1:
+            return
+        params = self._params()
+        some = some_patterns(*params.patterns.shape)
+        found = not_held(self._model(), params, some, self.max_steps, self.tol)
+        if found.n_failed:
+            warn_user(
+                f"{found.n_failed} of {len(some)} patterns are not held at beta={self.beta:g}: retrieval from them ends "
+                f"elsewhere. {_cure_of(found)}",
+                UserWarning,
+            )
 
     # Recalling
 
@@ -349,6 +377,17 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
     def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
         X = check_finite(self, X, reset=False, allow_nan=allow_nan)
         return X.astype(params.patterns.dtype, copy=False)
+
+
+def _cure_of(found: NotHeld) -> str:
+    if not np.isfinite(found.beta) or found.beta <= 0:
+        return "Patterns that differ by a factor alone are the same direction: leave all but one of them out."
+    if found.normalize:
+        return (
+            "Patterns of larger norm draw them away; sklearn.preprocessing.normalize(X) makes all norms one, for which "
+            f"beta={found.beta:.3g} is large enough."
+        )
+    return f"A larger beta tells them apart, for example beta={found.beta:.3g}."
 
 
 def _weighted(X: Array, sample_weight: Any) -> tuple[Array, Array]:

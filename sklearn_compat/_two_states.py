@@ -65,7 +65,7 @@ def _told_merged(X: Array, convention: str) -> str:
     if not n_lost:
         return ""
     middle = (np.nanmin(X) + np.nanmax(X)) / 2
-    by_middle = np.where(np.isnan(X), X, X > middle).astype(X.dtype)
+    by_middle = np.where(np.isnan(X), X, middle < X).astype(X.dtype)
     cure = f"Binarizer(threshold={middle:g}) reads them by the middle of their range."
     better = n_merged(by_middle, "binary") < n_lost
     return f" So {n_lost} patterns become equal to others. {cure if better else ''}".rstrip()

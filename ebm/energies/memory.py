@@ -51,8 +51,17 @@ LEVEL_WIDTH = 900
 LARGEST_EXACT = 2**53
 # Bits of a stored pattern that noise may turn, at the capacity.
 TOLERATED_ERROR = 0.005
+# What looking for patterns that are not held may cost, as products of entries, and how many are looked at in any case.
+MOST_PRODUCTS = 10**8
+FEWEST_LOOKED_AT = 10
 
 VARIANTS = {"softmax": 1.0, "entmax": 1.5, "sparsemax": 2.0}
+
+
+def some_patterns(n_patterns: int, n_units: int) -> Array:
+    """Indices of the patterns that are looked at to see whether they are held: all, or some, evenly spread."""
+    n_some = min(max(MOST_PRODUCTS // (n_patterns * n_units), FEWEST_LOOKED_AT), n_patterns)
+    return np.linspace(0, n_patterns - 1, n_some).astype(np.int64)
 
 
 class DenseParameters(NamedTuple):
@@ -161,6 +170,10 @@ class DenseMemory:
             spins * np.sign(fields) * np.exp2(np.log2(np.abs(fields) + (fields == 0)) + unit)
         )
         return difference
+
+    def n_unstable(self, params: DenseParameters, s: Array) -> int:
+        """How many of the rows of spins are no fixed points: a unit of theirs would turn."""
+        return int((self.flip_differences(params, s) < 0).any(axis=1).sum())
 
     def steps(self, n_units: int, n_memories: int) -> kernels.Steps:
         """F(y + 1) - F(y - 1) for all the whole numbers y that may come up (see :mod:`ebm._kernels.memories`)."""

@@ -13,10 +13,20 @@ import numpy as np
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels import memories as kernels
 from ebm._random import Key, fold, uniform
-from ebm.energies.memory import DenseMemory, DenseParameters, ModernMemory, ModernParameters
+from ebm.energies.memory import (
+    DenseMemory,
+    DenseParameters,
+    ModernMemory,
+    ModernParameters,
+    cosine,
+)
 from ebm.inference.recall import Recall, visits
 
 VISITS = ("async", "cyclic")
+# Patterns are equal whose squared distance is this share of the largest squared norm, which may be rounding.
+EQUAL = 1e-12
+# One over the share that all other patterns together are to have, at most, in the update of a pattern that is held.
+OTHERS = 100
 
 
 class Retrieval(NamedTuple):
@@ -165,3 +175,51 @@ def settle_vectors(
     at_rest = ~np.isin(np.arange(len(states)), rows)
     traced = (np.array(path), np.array(energies)) if trace else (None, None)
     return Retrieval(states, energies[-1], made, at_rest, *traced)
+
+
+class NotHeld(NamedTuple):
+    """Patterns that are not held, and what holds them.
+
+    Attributes
+    ----------
+    n_failed : int
+        How many.
+    beta : float
+        A larger inverse temperature.
+    normalize : bool
+        Whether patterns of larger norm draw others away, so that all need one norm for that.
+    """
+
+    n_failed: int
+    beta: float
+    normalize: bool
+
+
+def not_held(
+    model: ModernMemory, params: ModernParameters, some: Array, max_steps: int, tol: float
+) -> NotHeld:
+    """Which of `some` patterns (their indices) are not held.
+
+    A pattern is held where retrieval from it ends nearer to it than half-way to the nearest other pattern.
+    """
+    patterns = params.patterns.astype(np.float64)
+    wide, own = ModernParameters(patterns, params.weights), patterns[some]
+    ends = settle_vectors(model, wide, own, max_steps=max_steps, tol=tol).states
+    sizes, products = np.einsum("ij,ij->i", patterns, patterns), own @ patterns.T
+    squares = np.maximum(sizes[some, np.newaxis] + sizes - 2 * products, 0)
+    others = squares > EQUAL * sizes.max()
+    nearest = np.where(others, squares, np.inf).min(axis=1)
+    failed = 4 * ((ends - own) ** 2).sum(axis=1) >= nearest
+    if not failed.any():
+        return NotHeld(0, model.beta, False)
+    gap = _gap(sizes[some], products, others)
+    normalize = gap <= 0
+    if normalize:
+        gap = _gap(np.ones(len(some)), cosine(own, patterns), others)
+    crowd = OTHERS * params.weights.sum() / params.weights.min()
+    return NotHeld(int(failed.sum()), float(np.log(crowd) / gap), bool(normalize))
+
+
+def _gap(own: Array, products: Array, others: Array) -> float:
+    """By how much the inner product of a pattern with itself exceeds those with others, at least."""
+    return float((own - np.where(others, products, -np.inf).max(axis=1)).min())

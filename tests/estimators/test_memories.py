@@ -229,7 +229,7 @@ def test_one_step_is_attention():
     )
     shares = network.attention(Q)
     np.testing.assert_allclose(shares, softmax(0.7 * Q @ X.T, axis=1), rtol=0, atol=1e-14)
-    weighted = ModernHopfieldNetwork(0.7).fit(X, sample_weight=np.arange(50))
+    weighted = ModernHopfieldNetwork(0.7, max_steps=1).fit(X, sample_weight=np.arange(50))
     expected = softmax(0.7 * Q @ X[1:].T + np.log(np.arange(1, 50)), axis=1)
     np.testing.assert_allclose(weighted.attention(Q), expected, rtol=0, atol=1e-14)
     assert len(weighted.patterns_) == 49
@@ -261,7 +261,7 @@ def test_halves_are_completed():
 
 
 def test_modern_partial_fit_adds_patterns_and_weights():
-    X, w = np.random.default_rng(0).normal(size=(10, 4)), np.arange(1.0, 11)
+    X, w = np.random.default_rng(0).normal(size=(10, 40)), np.arange(1.0, 11)
     whole = ModernHopfieldNetwork().fit(X, sample_weight=w)
     parts = ModernHopfieldNetwork().partial_fit(X[:3], sample_weight=w[:3])
     assert parts.partial_fit(X[3:], sample_weight=w[3:]) is parts
@@ -271,7 +271,8 @@ def test_modern_partial_fit_adds_patterns_and_weights():
 
 def test_modern_rows_that_are_not_at_rest_draw_a_warning():
     X = np.random.default_rng(0).normal(size=(10, 4))
-    network = ModernHopfieldNetwork(0.4, max_steps=2, tol=1e-9).fit(X)
+    with pytest.warns(UserWarning, match="10 of 10 patterns are not held"):
+        network = ModernHopfieldNetwork(0.4, max_steps=2, tol=1e-9).fit(X)
     with pytest.warns(ConvergenceWarning, match="rows are not at rest after max_steps=2"):
         network.predict(X)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import Binarizer
+from sklearn.preprocessing import Binarizer, normalize
 
 from ebm import (
     BoltzmannMachine,
@@ -123,3 +123,58 @@ def test_patterns_that_are_read_as_one_are_counted_and_the_cure_keeps_them(memor
         memory.fit(X / 255)  # of which nothing is lost
     assert "become equal" not in str(seen[0].message)
     assert len(memory.patterns_) == 4
+
+
+def alike(n_patterns=20, n_units=100):
+    """Patterns that differ from one pattern in a tenth of the units."""
+    rng = np.random.default_rng(3)
+    turned = rng.random((n_patterns, n_units)) < 0.1
+    return np.where(turned, -1.0, 1.0) * rng.choice([-1.0, 1.0], n_units)
+
+
+def resting(memory):
+    """Which patterns recall leaves where they are."""
+    return (np.abs(memory.predict(memory.patterns_) - memory.patterns_) < 0.1).all(axis=1)
+
+
+@pytest.mark.parametrize("store", ["fit", "partial_fit"])
+@pytest.mark.parametrize("interaction", ["polynomial", "rectified"])
+def test_dense_patterns_that_are_no_fixed_points_are_counted(interaction, store):
+    memory = DenseAssociativeMemory(degree=2, interaction=interaction, random_state=0)
+    with pytest.warns(UserWarning, match="patterns are not held") as seen:
+        getattr(memory, store)(alike())
+    assert len(seen) == 1
+    message = str(seen[0].message)
+    assert message.startswith(f"{(~resting(memory)).sum()} of 20 patterns are not held")
+    assert 'Use a higher degree, or interaction="exponential"' in message
+    assert resting(memory.set_params(degree=30).fit(alike())).all()
+    assert resting(memory.set_params(interaction="exponential").fit(alike())).all()
+
+
+@pytest.mark.parametrize("variant", ["softmax", "entmax", "sparsemax"])
+@pytest.mark.parametrize("scale", [1.0, 10.0])
+def test_modern_patterns_that_are_not_held_are_counted(variant, scale):
+    X = scale * alike()
+    memory = ModernHopfieldNetwork(beta=0.02 / scale**2, variant=variant)
+    with pytest.warns(
+        UserWarning, match="20 of 20 patterns are not held at beta=.* larger"
+    ) as seen:
+        memory.partial_fit(X)
+    assert len(seen) == 1
+    beta = float(str(seen[0].message).split("beta=")[-1].rstrip("."))
+    memory.set_params(beta=beta).fit(X)
+    assert resting(memory).all()
+
+
+def test_modern_patterns_of_unequal_norms_need_one_norm():
+    X = np.random.default_rng(0).normal(size=(10, 4))
+    with pytest.warns(UserWarning, match=r"not held.*normalize\(X\) makes all norms one") as seen:
+        ModernHopfieldNetwork().fit(X)
+    beta = float(str(seen[0].message).split("beta=")[-1].split(" ")[0])
+    assert resting(ModernHopfieldNetwork(beta=beta).fit(normalize(X))).all()
+
+
+def test_one_pass_of_attention_is_no_memory():
+    X = np.random.default_rng(0).normal(size=(10, 4))
+    ModernHopfieldNetwork(max_steps=1).fit(X)  # without a warning
+    ModernHopfieldNetwork(beta=9.0).fit(np.repeat(np.eye(4), 2, axis=0))  # nor for equal patterns
