@@ -223,8 +223,8 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         found = not_held(self._model(), params, some, self.max_steps, self.tol)
         if found.n_failed:
             warn_user(
-                f"{found.n_failed} of {len(some)} patterns are not held at beta={self.beta:g}: retrieval from them ends "
-                f"elsewhere. {_cure_of(found)}",
+                f"{found.n_failed} of {len(some)} patterns are not held at beta={self.beta:g}: retrieval from them "
+                f"ends elsewhere. {_cure_of(found)}",
                 UserWarning,
             )
 
