@@ -89,6 +89,7 @@ ESTIMATORS = [
 # Associative memories read such data by rounding, which makes more patterns than so few units can hold.
 @pytest.mark.filterwarnings("ignore:X holds values other than two states:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ patterns are more than:UserWarning")
+@pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ patterns are not held:UserWarning")
 @pytest.mark.filterwarnings("ignore:The patterns resemble each other:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ probes:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Perceptron found no:sklearn.exceptions.ConvergenceWarning")
