@@ -380,7 +380,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
 
 
 def _cure_of(found: NotHeld) -> str:
-    if not np.isfinite(found.beta) or found.beta <= 0:
+    if not np.isfinite(found.beta):
         return "Patterns that differ by a factor alone are the same direction: leave all but one of them out."
     if found.normalize:
         return (

@@ -185,7 +185,7 @@ class NotHeld(NamedTuple):
     n_failed : int
         How many.
     beta : float
-        A larger inverse temperature.
+        A larger inverse temperature, infinite where none is large enough.
     normalize : bool
         Whether patterns of larger norm draw others away, so that all need one norm for that.
     """
@@ -217,7 +217,8 @@ def not_held(
     if normalize:
         gap = _gap(np.ones(len(some)), cosine(own, patterns), others)
     crowd = OTHERS * params.weights.sum() / params.weights.min()
-    return NotHeld(int(failed.sum()), float(np.log(crowd) / gap), bool(normalize))
+    beta = float(np.log(crowd) / gap) if gap > 0 else np.inf
+    return NotHeld(int(failed.sum()), beta, bool(normalize))
 
 
 def _gap(own: Array, products: Array, others: Array) -> float:

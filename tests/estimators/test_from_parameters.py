@@ -169,8 +169,12 @@ FITTED = {
     "BoltzmannMachine": (BoltzmannMachine(n_iter=2, random_state=0), BITS, None),
     "HopfieldNetwork": (HopfieldNetwork(states="binary", random_state=0), BITS[[0, 1]], None),
     "DenseAssociativeMemory": (DenseAssociativeMemory(4, random_state=0), BITS[[0, 1]], None),
-    "ModernHopfieldNetwork": (ModernHopfieldNetwork(2.0), REALS, None),
-    "ModernHopfieldNetwork, single": (ModernHopfieldNetwork(2.0), REALS.astype("f"), None),
+    "ModernHopfieldNetwork": (ModernHopfieldNetwork(2.0, max_steps=1), REALS, None),
+    "ModernHopfieldNetwork, single": (
+        ModernHopfieldNetwork(2.0, max_steps=1),
+        REALS.astype("f"),
+        None,
+    ),
     "DenseAssociativeClassifier": (
         DenseAssociativeClassifier(8, n_iter=3, random_state=0),
         np.clip(REALS, -1, 1),

@@ -18,7 +18,7 @@ MACHINES = {
     "rbm": BernoulliRBM(n_components=2, n_iter=1, random_state=0),
     "sampled": BoltzmannMachine(n_iter=1, random_state=0),
     "solved": BoltzmannMachine(gradient="tap", random_state=0),
-    "modern": ModernHopfieldNetwork(),
+    "modern": ModernHopfieldNetwork(max_steps=1),
 }
 every_machine = pytest.mark.parametrize("name", MACHINES)
 
