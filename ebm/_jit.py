@@ -13,6 +13,8 @@ and a sum are one rounding only where ``fuse=True`` says so, in functions where 
 
 import contextlib
 import functools
+import logging
+import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +22,7 @@ from typing import Any, TypeVar, overload
 
 import numba
 import numpy as np
+from numba.core import event
 from numba.core.caching import FunctionCache, NullCache
 from numba.core.sigutils import normalize_signature
 
@@ -134,3 +137,46 @@ def _warn_that_nothing_is_kept(reason: str) -> None:
         RuntimeWarning,
         stacklevel=2,
     )
+
+
+# --- a first call that takes long -----------------------------------------------------------------
+
+PATIENCE = 2.0  # seconds
+
+
+class _Stopwatch(event.Listener):  # type: ignore[misc]
+    """Time that this process has spent compiling our functions; beyond `PATIENCE` one line of the log says so."""
+
+    def __init__(self) -> None:
+        self._spent, self._begun, self._depth = 0.0, 0.0, 0
+
+    def on_start(self, happening: Any) -> None:
+        """One function more is being compiled, perhaps for the sake of another one."""
+        if self._depth or _is_ours(happening):
+            self._depth += 1
+        if self._depth == 1:
+            self._begun = time.perf_counter()
+
+    def on_end(self, happening: Any) -> None:
+        """A function was compiled: a chance to say something while the others wait."""
+        if not self._depth:
+            return
+        self._depth -= 1
+        spent = self._spent + time.perf_counter() - self._begun
+        if not self._depth:
+            self._spent = spent
+        if spent > PATIENCE:
+            self._depth = 0
+            event.unregister("numba:compile", self)
+            logging.getLogger("ebm").warning(
+                "Compiling for the first use with data of this kind: about ten seconds, once. Later runs load the "
+                "compiled code from disk."
+            )
+
+
+def _is_ours(happening: Any) -> bool:
+    function = getattr(happening.data["dispatcher"], "py_func", None)
+    return str(getattr(function, "__module__", "")).startswith("ebm.")
+
+
+event.register("numba:compile", _Stopwatch())

@@ -180,3 +180,37 @@ def test_a_failed_write_leaves_no_index_that_names_the_code_of_another_source(pa
     _, warned = run(package, full_for_code.strip(), NUMBA_CACHE_DIR=folder)
     assert_one_warning(warned, os.strerror(28))
     assert run(package, NUMBA_CACHE_DIR=folder) == (0, [])
+
+
+SLOW = """
+import logging
+from ebm import _jit
+
+_jit.PATIENCE = {patience}
+{prelude}
+from ebm._random import normal, stream
+
+for n in (2, 3):
+    normal(stream(0, "evaluation"), (n, n), "float32")
+"""
+
+
+@pytest.mark.parametrize(
+    ("patience", "prelude", "lines"),
+    [
+        (0.0, "", 1),
+        (1e9, "", 0),
+        (0.0, 'logging.getLogger("ebm").setLevel("ERROR")', 0),
+    ],
+)
+def test_long_compilation_is_announced_once(tmp_path, patience, prelude, lines):
+    program = SLOW.format(patience=patience, prelude=prelude)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stderr.count("Compiling for the first use") == lines, done.stderr
+    again = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, check=True
+    )
+    assert again.stderr == "", "loaded from the disk, nothing was compiled"
