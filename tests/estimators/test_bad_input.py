@@ -489,7 +489,7 @@ def test_gaussian_machine_at_its_defaults_survives_outliers(n_rows, kind):
     assert_sound(rbm, X[:100])
 
 
-@pytest.mark.parametrize("outlier", [1e3, 1e6, 1e12])
+@pytest.mark.parametrize("outlier", [1e3, 1e6])
 def test_gaussian_machine_recovers_from_an_outlying_batch(outlier):
     X = rows("gaussian", 200)
     far = X.copy()
@@ -498,6 +498,18 @@ def test_gaussian_machine_recovers_from_an_outlying_batch(outlier):
     for batch in (X, X, far, X, X):
         rbm.partial_fit(batch)
         assert_sound(rbm, X)
+
+
+def test_gaussian_machine_refuses_a_batch_that_leads_out_of_all_bounds():
+    X = rows("gaussian", 200)
+    far = X.copy()
+    far[0] = 1e12
+    rbm = GaussianRBM(n_components=4, random_state=0).partial_fit(X)
+    before = rbm.components_.copy()
+    with pytest.warns(ConvergenceWarning, match="parameters from before it are kept"):
+        rbm.partial_fit(far)
+    np.testing.assert_array_equal(rbm.components_, before)
+    assert_sound(rbm.partial_fit(X), X)
 
 
 @pytest.mark.parametrize("weight", [1.0, 0.37, 1e-9])
