@@ -63,11 +63,11 @@ class Growth:
         self._first_loss: float | None = None
         self._size = 0.0
         self.epoch = state.epoch
-        self._kept = self._next = _copied(state)
+        self._kept = self._next = copied(state)
 
     def begin(self, state: State) -> None:
         """An epoch begins: remember its parameters and chains if they are to be gone back to."""
-        self._next = _copied(state)
+        self._next = copied(state)
         if self._first_loss is None and self._size <= CALM:
             self.epoch, self._kept = state.epoch, self._next
 
@@ -88,7 +88,8 @@ class Growth:
         state.theta[:], state.chains, state.kept = self._kept
 
 
-def _copied(state: State) -> tuple[Array, ChainState, dict[str, Array]]:
+def copied(state: State) -> tuple[Array, ChainState, dict[str, Array]]:
+    """Copies of the parameters, the chains with their offsets, and of what monitors keep."""
     h, mu, lam, own = state.chains
     chains = ChainState(h.copy(), mu.copy(), lam.copy(), tuple(x.copy() for x in own))
     return state.theta.copy(), chains, {name: x.copy() for name, x in state.kept.items()}

@@ -21,7 +21,7 @@ import numpy as np
 
 from ebm._batches import Rows
 from ebm._checks import Array
-from ebm._growth import Growth, outgrown, size
+from ebm._growth import Growth, copied, outgrown, size
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
@@ -229,7 +229,7 @@ def frozen(model: Any, gradient: Any) -> list[Array]:
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''."""
-    before, size_before = state.theta.copy(), size(state)
+    before, size_before = copied(state), size(state)
     learner = Learner(state, plan, v.shape[0])
     batch: Any
     if learner.takes_sparse and is_thin(v):
@@ -240,7 +240,8 @@ def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> st
     if made and not outgrown(state, size_before):
         return ""
     where = "the parameters" if made else learner.where
-    _go_back(state, before)
+    theta, state.chains, _ = before  # offsets, too, have taken in the rows
+    _go_back(state, theta)
     return _diverged("this update", plan.learning_rate, plan.gradient, where)
 
 

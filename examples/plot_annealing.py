@@ -20,8 +20,8 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm import AIS, Bernoulli, BernoulliRBM
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm._random import stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import path_to
 from ebm.likelihood.ais import ais_log_partition
 
