@@ -98,7 +98,8 @@ class Learning(Trained):
         -----
         ConvergenceWarning
             If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
-            last parameters, or in the second case those from before the epoch, and can be used.
+            last parameters, or in the second case those from before the epoch, and can be used. Or if the law of a
+            machine with real visible units is not where the data are: see :doc:`/learning`.
         """
         with unharmed(self):
             stopped = self._fit(X, sample_weight, self.warm_start and self._is_fitted())

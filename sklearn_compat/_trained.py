@@ -12,7 +12,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array, by_value
+from ebm._random import fold, stream
 from ebm.gradients import ChainState
+from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
@@ -36,6 +38,8 @@ class Place(NamedTuple):
 
 
 ALONE = Place()
+# Number of the draw of rows with which the law is compared: beyond those that count up from 0.
+PLACEMENT = 1 << 45
 # Attributes that say how learning by batches goes on, beside parameters and chains.
 COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
@@ -129,10 +133,11 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return stopped
 
     def _train(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
-        """Run the loop and keep what it leaves."""
+        """Run the loop and keep what it leaves; what is wrong with that, or ''."""
         stopped = self._run(state, rows, plan, X, self._n_epochs)
         self._keep(state, plan)
-        return stopped
+        key = fold(stream(plan.seed, "evaluation"), PLACEMENT)
+        return stopped or misplaced(state.model, state.params, rows, state.marginals, key)
 
     def _run(
         self,

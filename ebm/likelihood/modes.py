@@ -144,6 +144,11 @@ def _(
     return _kept(layers, bounds)
 
 
+def block_bounds(model: Bipartite, params: BipartiteParameters, m: Array, n_steps: int) -> Array:
+    """Lower bounds L of log Z (laws,) by product laws, `n_steps` of the mean field from the visible means `m`."""
+    return _block_ascent(model, params, m, n_steps)[1]
+
+
 def _block_ascent(
     model: Bipartite, params: BipartiteParameters, m: Array, n_steps: int
 ) -> tuple[Array, Array]:

@@ -1,0 +1,126 @@
+"""Whether the law of a machine of real visible units lies where the data are: looked at once, after learning.
+
+Chains that never leave the cloud of data in which they started agree with the data, cloud by cloud, whatever the law
+says of the clouds' weights. So the law itself is compared with the rows.
+
+*Few hidden units* are enumerated. Let r be the law of the hidden states at the rows, averaged over these, and q their
+law in the model. For every set A of hidden states
+
+    r(A) log(r(A) / q(A)) + (1 - r(A)) log((1 - r(A)) / (1 - q(A)))  <=  KL(r || q)
+
+is lost by the model's weights of its mixture's components, in nats per row: so much one step of EM gains at least. The
+sets looked at are those on which r / q is above a threshold.
+
+*More hidden units*: each product law bounds log Z from below (:mod:`ebm.likelihood.modes`), and so the likelihood of
+rows from above. It is compared with that of independent normals with the moments of the data.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key
+from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.states import state_blocks
+from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.modes import block_bounds
+
+MOST_ENUMERATED = 10
+# Rows that are compared, and those from which the search for a bound starts.
+MOST_ROWS, MOST_STARTS, STEPS = 256, 16, 10
+FAR = 4.0  # as far from the mean as a row, times this, begins the search for what lies outside of the data
+# Told is a share of the rows that is not small where the law has a twentieth of that share, and costs a nat per row.
+LEAST_SHARE, RATIO, LOSS = 0.05, 20.0, 1.0
+# A normal law that lies one standard deviation off in each feature loses half a nat by each.
+LOSS_PER_FEATURE = 0.5
+
+
+CURE_FEW = (
+    'Chains seldom go from one cloud of data to another: use gradient="exact", which needs none'
+)
+CURE = "Use a smaller learning_rate, or fewer hidden units"
+
+
+class Split(NamedTuple):
+    """A set of hidden states: the share of the rows and of the law that lies there, and the nats per row lost by it."""
+
+    of_rows: float
+    of_law: float
+    loss: float
+
+
+def misplaced(model: Any, params: Any, rows: Any, marginals: tuple[Array, ...], key: Key) -> str:
+    """Why the law is not where the data are, in words, or '': of machines with real visible and two-state hidden units.
+
+    `rows` are :class:`ebm._batches.Rows` and `marginals` their means and variances.
+    """
+    if not (isinstance(model, Bipartite) and model.visible.has_scale and marginals):
+        return ""
+    if len(model.hidden.states or ()) != 2:
+        return ""
+    with np.errstate(all="ignore"):
+        params = in_double(params)
+        v = rows.some(min(len(rows), MOST_ROWS), key).astype(np.float64)
+        if model.shape(params)[1] <= MOST_ENUMERATED:
+            return _told_of_split(worst_split(model, params, v))
+        return _told_of_bound(*upper_bound(model, params, v, marginals), v.shape[1])
+
+
+def worst_split(model: Bipartite, params: BipartiteParameters, v: Array) -> Split:
+    """The split of the hidden states that costs the most, among those with enough of the rows `v`."""
+    H = np.vstack([*state_blocks(model.hidden.states, params.W.shape[1])]).astype(np.float64)
+    own = model.hidden.energy(params.hidden, H)
+    log_q = model.visible.log_normaliser(params.visible, model.visible_input(params, H)) - own
+    log_q = log_q - np.logaddexp.reduce(log_q)
+    inputs = model.hidden_input(params, v)
+    normaliser = model.hidden.log_normaliser(params.hidden, inputs)
+    log_r = inputs @ H.T - own - normaliser[:, np.newaxis]
+    r = np.exp(log_r.astype(np.float32)).mean(
+        axis=0, dtype=np.float64
+    )  # the exponentials are the cost
+    order = np.argsort(log_q - np.log(np.maximum(r, 1e-300)))
+    tiny = np.finfo(float).tiny
+    P = np.clip(np.cumsum(r[order]), tiny, 1)
+    Q = np.clip(np.cumsum(np.exp(log_q[order])), tiny, 1)
+    rest = 1 - P
+    loss = P * np.log(P / Q) + np.where(rest > 0, rest * np.log(rest / np.maximum(1 - Q, tiny)), 0)
+    loss[LEAST_SHARE > P] = 0
+    worst = int(np.argmax(loss))
+    return Split(float(P[worst]), float(Q[worst]), float(loss[worst]))
+
+
+def upper_bound(
+    model: Bipartite, params: BipartiteParameters, v: Array, marginals: tuple[Array, ...]
+) -> tuple[float, float]:
+    """What the mean log-likelihood of the rows `v` is at most, and that of independent normals.
+
+    The variances of these are at least those of the visible units given the hidden ones.
+    """
+    mean = marginals[0]
+    starts = np.vstack([v[:MOST_STARTS], mean + FAR * (v[:MOST_STARTS] - mean)])
+    bounds = block_bounds(model, params, starts, STEPS)
+    most = -free_energy(model, params, v).mean() - bounds.max()
+    variance = np.maximum(marginals[1], model.visible.scale(params.visible))
+    squares = (v - mean) ** 2 / variance
+    independent = -0.5 * (squares + np.log(2 * np.pi * variance)).sum(axis=1).mean()
+    return float(most), float(independent)
+
+
+def _told_of_split(split: Split) -> str:
+    if not (split.loss > LOSS and split.of_rows > RATIO * split.of_law):
+        return ""
+    share = max(split.of_law, 1e-6)
+    return (
+        f"the law is not where the data are: {split.of_rows:.0%} of the rows lie where it has at most {share:.1g} of "
+        f"its mass. {CURE_FEW}"
+    )
+
+
+def _told_of_bound(most: float, independent: float, n_visible: int) -> str:
+    if not most < independent - LOSS_PER_FEATURE * n_visible:
+        return ""
+    return (
+        f"the law is not where the data are: their mean log-likelihood is at most {most:.4g}, and that of independent "
+        f"normals {independent:.4g}. {CURE}"
+    )

@@ -1,0 +1,129 @@
+"""A law that is not where the data are is told at the end of `fit`; on ordinary data nothing is told."""
+
+from __future__ import annotations
+
+import itertools
+import warnings
+
+import numpy as np
+import pytest
+from scipy.special import logsumexp
+from sklearn import datasets
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
+
+from ebm import DBN, RBM, GaussianRBM
+from ebm.energies.bipartite import in_double
+from ebm.likelihood.placement import upper_bound, worst_split
+
+
+def clouds(deviations, n_features, seed=0):
+    """Two normals that lie so many of their standard deviations apart in each feature."""
+    rng = np.random.default_rng(seed)
+    side = rng.integers(0, 2, (2000, 1)) - 0.5
+    return 0.03 * (deviations * side + rng.normal(size=(2000, n_features)))
+
+
+def said_by(machine, X):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        machine.fit(X)
+    assert all(w.category is ConvergenceWarning for w in caught)
+    return [str(w.message) for w in caught]
+
+
+def lost(machine, X):
+    """Nats by which the law's weights of its components are worse than the rows', by loops over all hidden states."""
+    W, variance = machine.components_.astype(float), machine.variances_.astype(float)
+    b, c = machine.intercept_visible_.astype(float), machine.intercept_hidden_.astype(float)
+    log_weight, log_joint = [], []
+    for h in itertools.product([0.0, 1.0], repeat=len(W)):
+        m = b + h @ W
+        log_weight.append(h @ c + 0.5 * np.sum((m**2 - b**2) / variance))
+        log_joint.append(log_weight[-1] - 0.5 * np.sum((X - m) ** 2 / variance, axis=1))
+    log_q = np.array(log_weight) - logsumexp(log_weight)
+    r = np.exp(np.array(log_joint) - logsumexp(log_joint, axis=0)).mean(axis=1)
+    return np.sum(r[r > 0] * (np.log(r[r > 0]) - log_q[r > 0]))
+
+
+@pytest.mark.parametrize("n_hidden", [2, 4, 8])
+@pytest.mark.parametrize(("deviations", "n_features"), [(15, 2), (10, 3), (25, 3)])
+def test_weights_of_far_clouds_are_right_or_told(deviations, n_features, n_hidden):
+    told, X = [], clouds(deviations, n_features)
+    for seed in range(3):
+        machine = GaussianRBM(n_hidden, random_state=seed)
+        said = said_by(machine, X)
+        assert len(said) <= 1 and all("the law is not where the data are" in x for x in said)
+        if not said:
+            assert lost(machine, X) < 2.0
+        told += said
+    assert told
+
+
+def test_the_advice_helps():
+    for seed in range(3):
+        X = clouds(15, 2)
+        machine = GaussianRBM(4, gradient="exact", random_state=seed)
+        assert said_by(machine, X) == []
+        assert machine.log_likelihood(X).mean() > 2.5
+
+
+@pytest.mark.parametrize(
+    "machine",
+    [
+        RBM(8, visible="gaussian", hidden="spin", n_iter=50, random_state=0),
+        DBN([GaussianRBM(4), 3], random_state=0),
+    ],
+    ids=["spins", "stack"],
+)
+def test_other_machines_of_real_units_tell_it_too(machine):
+    assert any("the law is not where the data are" in x for x in said_by(machine, clouds(15, 2)))
+
+
+def test_the_split_is_a_lower_bound_of_what_is_lost():
+    for seed in range(4):
+        X = clouds(6, 2, seed)[:200]
+        machine = GaussianRBM(3, random_state=seed)
+        said_by(machine, X)
+        split = worst_split(machine._model(), in_double(machine._params()), X)
+        assert 0 <= split.loss <= lost(machine, X) + 1e-6
+        assert 0.05 <= split.of_rows <= 1 + 1e-9
+
+
+@pytest.mark.parametrize("n_hidden", [2, 12])
+def test_the_bound_is_not_below_the_likelihood(n_hidden):
+    for X in (scale(datasets.load_iris().data), clouds(15, 2)[:300]):
+        machine = GaussianRBM(n_hidden, random_state=1)
+        said_by(machine, X)
+        moments = (X.mean(axis=0), X.var(axis=0))
+        most, independent = upper_bound(machine._model(), in_double(machine._params()), X, moments)
+        assert most >= machine.log_likelihood(X).mean() - 1e-9
+        expected = -0.5 * np.log(2 * np.pi * np.e * X.var(axis=0)).sum()
+        np.testing.assert_allclose(independent, expected, rtol=0.05, atol=0.05)
+
+
+ORDINARY = {
+    "iris": scale(datasets.load_iris().data),
+    "wine": scale(datasets.load_wine().data),
+    "wine in its units": datasets.load_wine().data,
+    "breast cancer": scale(datasets.load_breast_cancer().data),
+    "diabetes": scale(datasets.load_diabetes().data),
+    "digits": scale(datasets.load_digits().data),
+    "laplace": np.random.default_rng(0).laplace(size=(2000, 2)),
+    "lognormal": np.random.default_rng(0).lognormal(size=(1000, 4)),
+    "blobs": datasets.make_blobs(500, 5, random_state=0)[0],
+    "moons": datasets.make_moons(500, noise=0.1, random_state=0)[0],
+    "wide": np.random.default_rng(0).normal(size=(100, 500)),
+}
+
+
+@pytest.mark.parametrize("n_hidden", [3, 10, 64])
+@pytest.mark.parametrize("X", ORDINARY.values(), ids=ORDINARY)
+def test_nothing_is_told_of_ordinary_data(X, n_hidden):
+    assert said_by(GaussianRBM(n_hidden, random_state=0), X) == []
+
+
+def test_given_variances_are_no_reason():
+    """The law of variance one is wider than such rows, as was asked."""
+    X = clouds(3, 2)
+    assert said_by(GaussianRBM(16, variance="unit", n_iter=2, random_state=0), X) == []
