@@ -71,6 +71,7 @@ class Learner:
         self._frozen = frozen(state.model, views)
         self._key = stream(plan.seed, "negative")
         self._plain = not scaled(state.model, views)
+        check_hidden(state.model)
         # What the visible units are measured from is taken from every entry; the penalty of activity is for dense rows.
         held = plan.regularization.sparsity_target is not None or state.origin is not None
         self.takes_sparse = self._estimate.takes_sparse and not held
@@ -194,6 +195,16 @@ class Learner:
         return means
 
 
+def check_hidden(model: Any) -> None:
+    """Refuse hidden units whose own parameters would get a wrong gradient, because it is taken at their means."""
+    unit = model.hidden if isinstance(model, Bipartite) else None
+    if unit is not None and len(unit.fields) > 1 and not unit.constant_variance:
+        raise TypeError(
+            f"Hidden units {unit!r} cannot learn {', '.join(unit.fields[1:])}: gradients by these are taken at the "
+            "means of the units, which is right only where the unit says constant_variance = True."
+        )
+
+
 def own_layers(model: Any, params: Any) -> list[tuple[Unit, Any]]:
     """Unit types and own parameters of the layers that have any."""
     if not isinstance(model, Bipartite | BeliefNetwork):
@@ -266,6 +277,13 @@ def train(
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
     before, growth = state.theta.copy(), Growth(state)
+    if state.finished:  # loaded: no epoch follows
+        ended = (
+            f"a callback had ended training after epoch {state.epoch}, and nothing is learned beyond it. To learn "
+            "more, call fit with warm_start=True, or partial_fit"
+        )
+        state.epoch, state.finished, state.slowdown = 0, False, 1.0
+        return ended
     try:
         while state.epoch < n_epochs and not state.finished:
             earlier, before = before, state.theta.copy()

@@ -70,11 +70,14 @@ class Unit(Record, abc.ABC):
         All states of one unit, in order, or None when they are not finitely many.
     has_scale : bool
         Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
+    constant_variance : bool
+        Whether the variance given the input does not depend on it.
     """
 
     parameters: ClassVar[Any]
     states: ClassVar[tuple[float, ...] | None] = None
     has_scale: ClassVar[bool] = False
+    constant_variance: ClassVar[bool] = False
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -340,6 +343,7 @@ class Gaussian(Unit):
 
     parameters: ClassVar[Any] = GaussianParameters
     has_scale: ClassVar[bool] = True
+    constant_variance: ClassVar[bool] = True
     variance: Any = "learned"
     floor: float = 1e-3
 

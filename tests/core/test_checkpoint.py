@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 from ebm import BernoulliRBM, Checkpoint, EarlyStopping, GaussianRBM, Regularization, _archive
 from ebm.gradients import ParallelTempering
@@ -286,8 +287,13 @@ def test_a_fit_that_was_stopped_early_has_no_more_to_do(file):
     stop = [EarlyStopping(BITS, monitor=score, patience=2), Checkpoint(file)]
     rbm = machine("pcd sgd", n_iter=20, learning_rate=0.3, callbacks=stop).fit(BITS)
     assert len(rbm.history_["epoch"]) < 20
-    resumed = machine("pcd sgd", n_iter=20, learning_rate=0.3, callbacks=stop).resume(file, BITS)
+    resumed = machine("pcd sgd", n_iter=20, learning_rate=0.3, callbacks=stop)
+    with pytest.warns(ConvergenceWarning, match="a callback had ended training after epoch"):
+        resumed.resume(file, BITS)
     assert_same(resumed, rbm)
+    # The advice: a fit that goes on learns more.
+    more = resumed.set_params(warm_start=True, callbacks=None, n_iter=1).fit(BITS)
+    assert not np.array_equal(more.components_, rbm.components_)
 
 
 # A crash while writing -------------------------------------------------------------------------
