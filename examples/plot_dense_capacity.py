@@ -21,7 +21,8 @@ from sklearn.datasets import load_digits
 from ebm import DenseAssociativeMemory
 
 rng = np.random.default_rng(0)
-warnings.filterwarnings("ignore", message=".*patterns are more than")  # the point of this page
+# The point of this page.
+warnings.filterwarnings("ignore", message=".*patterns are (more than|not held)")
 
 # %%
 # Random patterns

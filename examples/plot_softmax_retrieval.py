@@ -11,11 +11,16 @@ How much nearer it has to be, the inverse temperature says. When it is low, all 
 rest at their mean; between, it is a mean of the images that look alike, mostly of one digit.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 
 from ebm import ModernHopfieldNetwork
+
+# Of a low inverse temperature a fit says that the patterns are not held: the point of the last figure.
+warnings.filterwarnings("ignore", message=".*patterns are not held at beta")
 
 images, digit = load_digits(return_X_y=True)
 images, digit = images[:100], digit[:100]

@@ -109,4 +109,6 @@ def check_finite(params: Any, named: dict[str, Any]) -> None:
 def _finite(x: Any) -> bool:
     if isinstance(x, tuple | list):
         return all(_finite(part) for part in x)
+    if hasattr(x, "indptr"):  # CSR
+        return _finite(x.data)
     return not hasattr(x, "dtype") or x.dtype.kind != "f" or bool(np.isfinite(x).all())

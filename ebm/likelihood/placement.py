@@ -76,9 +76,8 @@ def worst_split(model: Bipartite, params: BipartiteParameters, v: Array) -> Spli
     inputs = model.hidden_input(params, v)
     normaliser = model.hidden.log_normaliser(params.hidden, inputs)
     log_r = inputs @ H.T - own - normaliser[:, np.newaxis]
-    r = np.exp(log_r.astype(np.float32)).mean(
-        axis=0, dtype=np.float64
-    )  # the exponentials are the cost
+    # The exponentials are the cost.
+    r = np.exp(log_r.astype(np.float32)).mean(axis=0, dtype=np.float64)
     order = np.argsort(log_q - np.log(np.maximum(r, 1e-300)))
     tiny = np.finfo(float).tiny
     P = np.clip(np.cumsum(r[order]), tiny, 1)
@@ -101,7 +100,8 @@ def upper_bound(
     starts = np.vstack([v[:MOST_STARTS], mean + FAR * (v[:MOST_STARTS] - mean)])
     bounds = block_bounds(model, params, starts, STEPS)
     most = -free_energy(model, params, v).mean() - bounds.max()
-    variance = np.maximum(marginals[1], model.visible.scale(params.visible))
+    least = model.visible.scale(params.visible)
+    variance = marginals[1] if least is None else np.maximum(marginals[1], least)
     squares = (v - mean) ** 2 / variance
     independent = -0.5 * (squares + np.log(2 * np.pi * variance)).sum(axis=1).mean()
     return float(most), float(independent)
