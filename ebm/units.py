@@ -181,7 +181,8 @@ class Unit(Record, abc.ABC):
     def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
         """A(input), summed over the units: (rows, units) -> (rows,) in double precision."""
         out = np.zeros(len(inputs))
-        kernels.log_normaliser(own, np.ascontiguousarray(inputs), beta, out)
+        if inputs.shape[1]:  # kernels read the type of the first unit's numbers
+            kernels.log_normaliser(own, np.ascontiguousarray(inputs), beta, out)
         return out
 
 

@@ -11,6 +11,8 @@ from scipy.sparse import csr_array
 
 from ebm._checked import _CHECKED, fingerprint, once
 
+pytestmark = pytest.mark.needs_jit  # as plain Python too slow: fingerprints of large arrays
+
 SHAPES = [(1, 1), (3, 5), (64, 64), (97, 131)]
 DTYPES = [np.float64, np.float32, np.int8, bool]
 

@@ -18,6 +18,8 @@ from ebm import BernoulliRBM, Checkpoint, EarlyStopping, GaussianRBM, Regulariza
 from ebm.gradients import ParallelTempering
 from ebm.optimizers import Linear
 
+pytestmark = pytest.mark.needs_jit  # processes of their own, and no branch of a kernel
+
 ROOT = Path(__file__).parents[2]
 N_EPOCHS = 6
 rng = np.random.default_rng(0)

@@ -10,6 +10,8 @@ from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.likelihood.free_energy import estimated_free_energy
 from ebm.units import Spin
 
+pytestmark = pytest.mark.needs_jit  # four hundred sweeps of a hundred chains a row
+
 N_HIDDEN = 30  # more than are enumerated, all of them coupled
 
 

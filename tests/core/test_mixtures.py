@@ -9,6 +9,8 @@ from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.likelihood import pseudo_likelihood, pseudo_log_likelihood
 from ebm.units import Bernoulli, Gaussian, Spin
 
+pytestmark = pytest.mark.needs_jit  # as plain Python too slow: quadrature over many rows
+
 
 def integrals_on_a_grid(y, fields, w, tilt):
     """Log of the integral, with logarithms all along, on points 0.05 standard deviations apart."""

@@ -17,6 +17,8 @@ from tests.log_z_models import UNITS, far_modes, machine
 from tests.models import PAIRS, library_model, library_params, oracle_model
 from tests.oracles import partition, rbm
 
+pytestmark = pytest.mark.needs_jit  # as plain Python too slow: ascents from hundreds of starts
+
 PRECISIONS = [np.float64, np.float32]
 ROUNDED = {np.float64: 1e-9, np.float32: 1e-4}
 

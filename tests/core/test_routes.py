@@ -21,6 +21,10 @@ from tests.oracles.pairwise import log_partition as enumerated
 from tests.pairwise_models import spelled
 from tests.statistics import assert_same_mean
 
+pytestmark = (
+    pytest.mark.needs_jit
+)  # as plain Python too slow: thousands of sweeps of many particles
+
 KEY = Key(31, 32)
 every_state = pytest.mark.parametrize("states", [BINARY, SPIN], ids=["binary", "spin"])
 

@@ -28,6 +28,8 @@ from tests.sweep_checks import (
     assert_leaves_the_law,
 )
 
+pytestmark = pytest.mark.needs_jit  # as plain Python too slow: laws from many chains
+
 KEY = Key(11, 12)
 # One after the other up to eight chains, side by side from there; with clamped units always side by side.
 CHAINS = [1, 8, 9]

@@ -18,6 +18,8 @@ from ebm.training import Plan
 from ebm.units import Bernoulli, Gaussian
 from tests.oracles import rbm
 
+pytestmark = pytest.mark.needs_jit  # as plain Python too slow: machines of up to a thousand units
+
 REAL = Bipartite(Gaussian(), Bernoulli())
 SIZES = [2, 5, 40, 1000]
 
