@@ -22,7 +22,7 @@ OneHot     -b x                         x                     {0, 1}, exactly on
 =========  ===========================  ====================  =============================================
 
 A unit class is abstract (:class:`Unit`) or final. To add one: the compiled functions (``ebm/_kernels/NAME.py``, entered
-in ``ebm/_kernels/units.py``) and a class here, entered in :data:`UNITS`.
+in ``ebm/_kernels/units.py``) and a class here, entered in :data:`UNITS` if layers of any size are made of it.
 """
 
 import abc
@@ -42,10 +42,8 @@ from ebm._random import Key
 from ebm._sparse import blocks, is_sparse, scaled
 from ebm._values import BITS, ROUNDING, SPINS, States, consists_of, invalid_groups, invalid_states
 
-# How far the probabilities of a group may be from summing to one.
-TOTAL_TOLERANCE = 1e-3
-# Lower and upper bounds (units,) by layer and name of the parameter.
-Bounds = dict[str, dict[str, tuple[Array, Array]]]
+TOTAL_TOLERANCE = 1e-3  # how far the probabilities of a group may be from summing to one
+Bounds = dict[str, dict[str, tuple[Array, Array]]]  # lower and upper, by layer and parameter
 
 
 def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
@@ -449,5 +447,4 @@ class Gaussian(Unit):
         return "infinite values" if np.isinf(extent(x)).any() else ""
 
 
-# Named are the types of which a layer of any size is made; OneHot has a size of its own.
 UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "spin": Spin, "gaussian": Gaussian}
