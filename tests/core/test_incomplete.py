@@ -220,6 +220,7 @@ def run(model, params, given, n_steps=200):
     return sampled_expectation(model, params, given, start, KEY, n_steps)
 
 
+@pytest.mark.needs_jit  # many chains
 @pytest.mark.parametrize("strength", [0.5, 1.0, 1.5, 3.0])
 def test_chains_agree_and_are_right_or_say_so(strength):
     """Hot, critical, cold, frozen: where two modes are not visited in their shares, that is said."""
@@ -233,6 +234,7 @@ def test_chains_agree_and_are_right_or_say_so(strength):
     np.testing.assert_array_equal(found.standard_error[:, 0], 0.0)
 
 
+@pytest.mark.needs_jit
 def test_more_steps_are_the_cure():
     model, params, given = bistable(1.5)
     assert not run(model, params, given, 50).agreed.any()
@@ -241,6 +243,7 @@ def test_more_steps_are_the_cure():
     assert found.mean[:, 1:].mean() == pytest.approx(magnet_mean(1.5), abs=0.05)
 
 
+@pytest.mark.needs_jit
 @every_pair
 def test_chains_of_two_layers_agree_with_the_sums(pair):
     model, params, layers = machine(pair)
@@ -256,6 +259,7 @@ def test_chains_of_two_layers_agree_with_the_sums(pair):
     assert 0.3 < np.sqrt((z**2).mean()) < 1.6
 
 
+@pytest.mark.needs_jit
 def test_starts_are_far_from_each_other():
     model, params, _ = machine(("bernoulli", "spin"))
     start = np.zeros((5, 4))
@@ -274,6 +278,7 @@ def test_starts_are_far_from_each_other():
     np.testing.assert_array_equal(magnet.sum(axis=0), 0)
 
 
+@pytest.mark.needs_jit
 def test_rows_walk_in_blocks(monkeypatch):
     model, params, given = bistable(0.5, 8)
     monkeypatch.setattr("ebm.samplers.expectation.STATES", 1)
@@ -283,6 +288,7 @@ def test_rows_walk_in_blocks(monkeypatch):
     assert found.mean[:, 1:].mean() == pytest.approx(magnet_mean(0.5, 8), abs=0.1)
 
 
+@pytest.mark.needs_jit
 def test_what_takes_too_long_is_sampled_instead(monkeypatch):
     """The cheapest gaps are summed first."""
     model, params, layers = machine(("bernoulli", "bernoulli"))
