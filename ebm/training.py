@@ -41,6 +41,10 @@ DROPOUT = 1 << 48
 # What an update may add to or take from the logarithm of a variance.
 LARGEST_LOG_STEP = 0.1
 INTERRUPTED = "interrupted; the parameters of the last update are kept"
+ENDED = (
+    "a callback had ended training after epoch {}, and nothing is learned beyond it. To learn more, call fit with "
+    "warm_start=True, or partial_fit"
+)
 
 __all__ = [
     "Learner",
@@ -277,14 +281,9 @@ def train(
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
     before, growth = state.theta.copy(), Growth(state)
-    if state.finished:  # loaded: no epoch follows
-        ended = (
-            f"a callback had ended training after epoch {state.epoch}, and nothing is learned beyond it. To learn "
-            "more, call fit with warm_start=True, or partial_fit"
-        )
-        state.epoch, state.finished, state.slowdown = 0, False, 1.0
-        return ended
     try:
+        if state.finished:  # loaded: no epoch follows
+            return ENDED.format(state.epoch)
         while state.epoch < n_epochs and not state.finished:
             earlier, before = before, state.theta.copy()
             growth.begin(state)

@@ -64,8 +64,6 @@ class Search:
 class BaseMLP(MLPSettings):
     """Multi-layer perceptrons (abstract)."""
 
-    best_loss_: float | None
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True

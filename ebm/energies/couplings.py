@@ -59,7 +59,7 @@ def is_sparse(J: Any) -> bool:
     return bool(issparse(J))
 
 
-def dense(J: Any) -> Array:
+def dense_couplings(J: Any) -> Array:
     """`J` as an array; a sparse matrix is written out.
 
     Raises
@@ -89,7 +89,7 @@ def fastest(J: Any) -> Any:
     """`J` as sweeps are fastest with it: a CSR array where that pays, an array elsewhere."""
     n = J.shape[0]
     if is_sparse(J):
-        return J if pays_sparse(n, J.nnz) else dense(J)
+        return J if pays_sparse(n, J.nnz) else dense_couplings(J)
     limit = int(LARGEST_SHARE * n**2)
     if n < FEWEST_UNITS or (n_entries := count_nonzero(J, limit)) > limit:
         return J

@@ -22,7 +22,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ebm._checks import Array
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.units import TwoState
 
 # Units of the suffix: a row of 1024 states.
@@ -83,7 +83,7 @@ class Group(NamedTuple):
 
 def independent_units(J: Array) -> Array:
     """Mask of units no two of which are joined: the least joined one, the least joined of those left, and so on."""
-    joined = dense(J) != 0
+    joined = dense_couplings(J) != 0
     chosen, left = np.zeros(len(joined), bool), np.ones(len(joined), bool)
     degree = joined.sum(axis=1)
     while left.any():
@@ -105,7 +105,7 @@ def all_states(unit: TwoState, n_units: int) -> Array:
 
 def group(unit: TwoState, J: Array, beta: float, limit: int, name: str) -> Group:
     """Prepare units of the couplings `J`, called `name`; ValueError if more than `limit` have to be enumerated."""
-    J = dense(J)
+    J = dense_couplings(J)
     rest = independent_units(J)
     if len(J) <= limit and np.count_nonzero(rest) < WORTHWHILE:
         rest[:] = False

@@ -25,7 +25,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm.energies import pairwise_sums
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, in_dense
 from ebm.energies.states import state_blocks
 from ebm.energies.summation import A_ROW, can_sum, summation
@@ -165,7 +165,7 @@ def _(
     free = np.append(unknown, np.ones(len(params.bias) - len(unknown), bool))
     if np.count_nonzero(free) > MOST_EXAMINED:
         return None
-    if not can_sum(dense(params.J)[np.ix_(free, free)], A_ROW):
+    if not can_sum(dense_couplings(params.J)[np.ix_(free, free)], A_ROW):
         return None
     return PairwiseGaps(model, params, unknown, beta)
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.groups import Group, group, moments
 from ebm.energies.kaufman import zero_field_log_partition
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -78,7 +78,7 @@ def pairwise_log_partition(
     tori without fields have a closed form (:mod:`ebm.energies.kaufman`).
     """
     J, bias = in_double(params)
-    J = dense(J)
+    J = dense_couplings(J)
     closed = zero_field_log_partition(model.unit, J, bias, float(beta))
     if closed is not None:
         return closed
@@ -89,7 +89,7 @@ def pairwise_log_partition(
 def is_summed_at_once(model: Pairwise, params: PairwiseParameters) -> bool:
     """Whether log Z takes seconds at most: with 20 units instead of the 25 or 24 of :func:`pairwise_log_partition`."""
     J, bias = in_double(params)
-    J = dense(J)
+    J = dense_couplings(J)
     closed = zero_field_log_partition(model.unit, J, bias, 1.0)
     return closed is not None or can_sum(J, UNASKED)
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.elimination import (
     Elimination,
     eliminated_log_sums,
@@ -107,7 +107,7 @@ class OneByOne(Summation):
 
 def summation(unit: TwoState, J: Array, beta: float, limits: Limits, name: str) -> Summation:
     """The cheaper way of sums over units, called `name`, with the couplings `J`; ValueError beyond the `limits`."""
-    J = dense(J)
+    J = dense_couplings(J)
     plan, n_listed = _ways(J, limits)
     if plan is not None:
         return OneByOne(plan, unit, J, beta)
@@ -122,7 +122,7 @@ def summation(unit: TwoState, J: Array, beta: float, limits: Limits, name: str) 
 
 def can_sum(J: Array, limits: Limits) -> bool:
     """Whether :func:`summation` is within the `limits`."""
-    plan, n_listed = _ways(dense(J), limits)
+    plan, n_listed = _ways(dense_couplings(J), limits)
     return plan is not None or n_listed <= limits.enumerated
 
 

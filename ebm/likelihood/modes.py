@@ -24,7 +24,7 @@ from ebm._checks import Array
 from ebm._kernels.sweeps import THRESHOLD
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
-from ebm.energies.couplings import dense, fastest, visit
+from ebm.energies.couplings import dense_couplings, fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_path import swept
 from ebm.inference.pairwise_mean_field import pairwise_mean_field, variational_free_energy
@@ -194,7 +194,7 @@ def flipped(unit: Unit, x: Array) -> list[Array]:
 def _directions(W: Any, bias: Array) -> Array:
     """Fields (fields, n) that decide units: rows of W, of W beside the bias, singular directions, all on, all off."""
     norms = np.asarray((W * W).sum(axis=1))
-    rows = dense(W[np.argsort(-norms, kind="stable")[:MOST_UNITS]])
+    rows = dense_couplings(W[np.argsort(-norms, kind="stable")[:MOST_UNITS]])
     ones = np.ones((1, W.shape[1]))
     lines = np.vstack([rows, _leading(W), ones])
     fields = np.vstack([lines, -lines, bias + 3 * rows, bias - 3 * rows, bias[np.newaxis]])

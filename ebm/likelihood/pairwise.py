@@ -16,7 +16,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
-from ebm.energies.couplings import dense, is_sparse
+from ebm.energies.couplings import dense_couplings, is_sparse
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
     hidden_summation,
@@ -94,7 +94,7 @@ def _hidden_sums(
     if can_sum_out(model, params):
         return hidden_summation(model, params, beta).log_sums
     n = len(params.bias) - model.n_hidden
-    J, hidden = np.ascontiguousarray(dense(params.J[n:, n:])), Pairwise(model.unit)
+    J, hidden = np.ascontiguousarray(dense_couplings(params.J[n:, n:])), Pairwise(model.unit)
     return partial(mean_field_log_sums, hidden, J, beta)
 
 
@@ -112,7 +112,7 @@ def _scores(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) 
     gain = beta * step * (v @ params.J[:n, :n] + params.bias[:n])
     if model.n_hidden:
         sums, fields = _hidden_sums(model, params, beta), model.given_visible(params, v)
-        before, across = sums(fields), dense(params.J[:n, n:])
+        before, across = sums(fields), dense_couplings(params.J[:n, n:])
         for i in range(n):
             gain[:, i] += sums(fields + step[:, i, np.newaxis] * across[i]) - before
     scores: Array = -np.logaddexp(0, gain).sum(axis=1)

@@ -24,7 +24,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold, normal, uniform
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.incomplete import Gaps, gaps, patterns
 from ebm.energies.layered import BeliefNetwork
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -201,7 +201,7 @@ def _(model: Pairwise, params: PairwiseParameters, start: Array, key: Key) -> Ar
     """`start`, all low, coins, what a random unit's couplings prefer; and the opposite of each."""
     low, high = model.unit.states or ()
     chosen = (uniform(fold(key, 1), len(start)) * start.shape[1]).astype(int)
-    preferred = np.where(dense(params.J[chosen]) > 0, high, low)
+    preferred = np.where(dense_couplings(params.J[chosen]) > 0, high, low)
     preferred[np.arange(len(start)), chosen] = high
     some = [
         start,

@@ -22,7 +22,7 @@ import numpy as np
 from ebm._checked import once
 from ebm._checks import Array, Record
 from ebm._kernels.symmetry import is_symmetric
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask, field_rounding
 from ebm.storage.patterns import as_patterns, collapse, find
 
@@ -236,7 +236,7 @@ def given_couplings(J: Any) -> tuple[Any, bool]:
 
 def holding(memory: Memory, J: Any) -> Memory:
     """`memory` with the couplings `J` besides those of its patterns: nothing was unlearned but their negative."""
-    return memory._replace(unlearned=-dense(J).astype(np.float64))
+    return memory._replace(unlearned=-dense_couplings(J).astype(np.float64))
 
 
 def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> PairwiseParameters:

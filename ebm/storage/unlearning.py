@@ -15,7 +15,7 @@ import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._random import Key, fold, uniform
-from ebm.energies.couplings import dense
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.inference.recall import recall
 from ebm.storage.base import Memory
@@ -68,7 +68,7 @@ def dream(
         raise ValueError(f"Unlearning is for Spin units. Got {model.unit!r}.")
     check_integer(n_dreams, "n_dreams")
     check_real(rate, "rate", open_low=True)
-    J, n = dense(params.J).copy(), len(params.bias)
+    J, n = dense_couplings(params.J).copy(), len(params.bias)
     states = np.empty((n_dreams, n), J.dtype)
     for d in range(n_dreams):
         own = fold(key, d)
