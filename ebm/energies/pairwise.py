@@ -19,7 +19,7 @@ from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, normal
 from ebm.energies.couplings import (
     count_units,
-    dense,
+    dense_couplings,
     is_sparse,
     largest_sums,
     pays_sparse,
@@ -118,7 +118,7 @@ class Pairwise:
 
     def pack(self, params: PairwiseParameters) -> Array:
         """A new flat vector with the values of `params`."""
-        return np.concatenate([dense(params.J).ravel(), params.bias])
+        return np.concatenate([dense_couplings(params.J).ravel(), params.bias])
 
     def initial(
         self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
@@ -174,12 +174,12 @@ class Pairwise:
     def hidden_are_independent(self, params: PairwiseParameters) -> bool:
         """Whether no two hidden units are joined, so that they are independent given the visible ones."""
         n = len(params.bias) - self.n_hidden
-        return not np.any(dense(params.J[n:, n:]))
+        return not np.any(dense_couplings(params.J[n:, n:]))
 
 
 def in_dense(params: PairwiseParameters) -> PairwiseParameters:
     """The same parameters with couplings that are no sparse matrix."""
-    return PairwiseParameters(dense(params.J), params.bias)
+    return PairwiseParameters(dense_couplings(params.J), params.bias)
 
 
 # Fields are sums of N products and errors grow like sqrt(N) units of the last place of their size; this leaves a
@@ -241,7 +241,7 @@ def check_couplings(
         couplings.sum_duplicates()
         couplings.eliminate_zeros()
         if not pays_sparse(n, couplings.nnz):
-            couplings = dense(couplings)
+            couplings = dense_couplings(couplings)
     values = couplings.data if is_sparse(couplings) else couplings
     if not np.isfinite(values).all():
         raise ValueError(f"{argument} holds NaN or infinite values.")
@@ -299,7 +299,7 @@ def check_mask(mask: Any, n_units: int) -> Array | None:
     if mask is None:
         return None
     given = unwrapped(mask, "mask", weight=None)
-    values = dense(given) if is_sparse(given) else given
+    values = dense_couplings(given) if is_sparse(given) else given
     if values.shape != (n_units, n_units) or not np.isin(values, (0, 1)).all():
         raise ValueError(
             f"mask must hold true and false for every pair of {n_units} units, visible and hidden: the shape "
