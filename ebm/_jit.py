@@ -3,7 +3,8 @@
 Numba compiles a function at its first call and stores the machine code on disk (``cache=True``), so that only the
 first run in a fresh environment waits. The disk is a convenience: where it can be neither read nor written the library
 compiles without it, and warns once. ``error_model="numpy"`` lets divisions vectorise (Python's model branches on
-zero in every lane), ``nogil=True`` lets threads of the caller run side by side.
+zero in every lane), ``nogil=True`` lets threads of the caller run side by side. An interrupt waits until the function
+that is being compiled is done, for Numba cannot be left in the midst of it.
 
 The fast-math flags keep what honesty needs. NaN and infinity stay NaN and infinity, so that a diverging model is
 noticed. And a function gives the same bits wherever it is called from: the compiler makes a copy of it for each caller,
@@ -13,7 +14,14 @@ and a sum are one rounding only where ``fuse=True`` says so, in functions where 
 
 import contextlib
 import functools
+import hashlib
+import inspect
 import logging
+import pickle
+import re
+import signal
+import sys
+import threading
 import time
 import warnings
 from collections.abc import Callable
@@ -23,7 +31,13 @@ from typing import Any, TypeVar, overload
 import numba
 import numpy as np
 from numba.core import event
-from numba.core.caching import FunctionCache, NullCache
+from numba.core.caching import (
+    CompileResultCacheImpl,
+    FunctionCache,
+    IndexDataCacheFile,
+    NullCache,
+    UserWideCacheLocator,
+)
 from numba.core.sigutils import normalize_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -59,6 +73,7 @@ def _compile(function: F, *, reorder: bool, inline: bool, fuse: bool) -> F:
     compiler = numba.njit(error_model="numpy", nogil=True, fastmath=flags, forceinline=inline)
     compiled = compiler(function)
     compiled._cache = _cache(function)  # where Numba's own cache=True keeps it
+    compiled.compile = _uninterrupted(compiled.compile)
     return compiled  # type: ignore[no-any-return]
 
 
@@ -72,11 +87,123 @@ def _interpreted(function: F) -> F:
     return run  # type: ignore[return-value]
 
 
+# --- interrupts -----------------------------------------------------------------------------------
+
+
+class _Later:
+    """A handler of signals that keeps one until it is asked for."""
+
+    def __init__(self, handler: Callable[..., Any]) -> None:
+        self._handler = handler
+        self._heard: tuple[Any, ...] = ()
+
+    def __call__(self, *happening: Any) -> None:
+        self._heard = happening
+
+    def deliver(self) -> None:
+        """Handle the signal, if there was one."""
+        heard, self._heard = self._heard, ()
+        if heard:
+            self._handler(*heard)
+
+
+def _uninterrupted(compile_: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`compile_`, at whose end, and not before, an interrupt is heard.
+
+    In its midst Numba would lose it, or registrations that later compilations need. A function that another one calls
+    is compiled within the compilation of that one; between two of them an interrupt is heard, too.
+    """
+
+    def run(sig: Any) -> Any:
+        handler: Any = signal.getsignal(signal.SIGINT)
+        if not callable(handler) or threading.current_thread() is not threading.main_thread():
+            return compile_(sig)  # nobody interrupts here
+        outermost = not isinstance(handler, _Later)
+        later = _Later(handler) if outermost else handler
+        signal.signal(signal.SIGINT, later)
+        try:
+            return compile_(sig)
+        finally:
+            if outermost:
+                signal.signal(signal.SIGINT, handler)
+            later.deliver()
+
+    return run
+
+
 # --- the compiled code on disk --------------------------------------------------------------------
+
+
+IMPORT = re.compile(r"^from ([\w.]+) import (\([^)]*\)|.*)", re.MULTILINE)
+
+
+@functools.cache
+def _source_and_imports(module: str) -> tuple[str, frozenset[str]]:
+    """The source of a module, and which modules of its own package and of this one it imports."""
+    source = inspect.getsource(sys.modules[module])
+    own = {__package__, module.partition(".")[0]}
+    named = {
+        name
+        for origin, names in IMPORT.findall(source)
+        for name in (origin, *(f"{origin}.{x}" for x in re.findall(r"\w+", names)))
+    }
+    return source, frozenset(x for x in named & sys.modules.keys() if x.partition(".")[0] in own)
+
+
+@functools.cache
+def _stamp(module: str) -> str:
+    """Hash of all sources that the compiled code of a module may be made of: its own, and those of its imports."""
+    sources: dict[str, str] = {}
+    waiting = {module}
+    while waiting:
+        name = waiting.pop()
+        sources[name], imports = _source_and_imports(name)
+        waiting |= imports - sources.keys()
+    return hashlib.sha256(repr(sorted(sources.items())).encode()).hexdigest()
+
+
+class _Files(IndexDataCacheFile):  # type: ignore[misc]
+    """Numba's files, in which code is taken for what was written only if it is, and from the same sources."""
+
+    def _save_data(self, name: str, data: Any) -> None:
+        body = self._dump(data)
+        super()._save_data(name, (self._digest(body), body))
+
+    def _load_data(self, name: str) -> Any:
+        digest, body = super()._load_data(name)
+        if digest != self._digest(body):
+            raise ValueError("not what was written, or of other sources")
+        return pickle.loads(body)
+
+    def _digest(self, body: bytes) -> bytes:
+        return hashlib.sha256(self._source_stamp.encode() + body).digest()
+
+
+class _Home(UserWideCacheLocator):  # type: ignore[misc]
+    """The user's cache folder, if there is a home: else Numba makes a folder of the name "~" in the current one."""
+
+    def ensure_cache_path(self) -> None:
+        if not Path(self.get_cache_path()).is_absolute():
+            raise FileNotFoundError("no home")
+        super().ensure_cache_path()
+
+
+class _Place(CompileResultCacheImpl):  # type: ignore[misc]
+    _locator_classes = [
+        _Home if place is UserWideCacheLocator else place
+        for place in CompileResultCacheImpl._locator_classes
+    ]
 
 
 class _Disk(FunctionCache):  # type: ignore[misc]
     """Numba's files of compiled code: what cannot be read is compiled anew, what cannot be written is not kept."""
+
+    _impl_class = _Place
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        stamp = _stamp(function.__module__)
+        self._cache_file = _Files(self.cache_path, self._impl.filename_base, stamp)
 
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         try:
@@ -118,7 +245,11 @@ class _Nowhere(NullCache):  # type: ignore[misc]
 def _cache(function: Callable[..., Any]) -> Any:
     try:
         return _Disk(function)
-    except (RuntimeError, OSError):  # "no locator available"; a source that cannot be read
+    except (
+        RuntimeError,
+        OSError,
+        KeyError,
+    ):  # "no locator available"; a source that cannot be read
         return _Nowhere()
 
 
