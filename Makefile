@@ -10,7 +10,7 @@ BIN := $(VENV)/bin
 export MPLBACKEND := Agg
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports suite test-nojit test-bounds docs bench clean
+.PHONY: help setup demo test lint types imports suite test-nojit test-bounds fuzz docs bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -95,8 +95,16 @@ test-bounds: $(VENV)/installed-test  ## pytest: the rest of the core with every 
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core -m needs_jit \
 		--ignore=tests/core/test_jit.py --ignore=tests/core/test_registrations.py
 
+# CALLS, SEED and OUT say how many, which, and where the outcomes go; a run that was cut off goes on where it was.
+CALLS ?= 90000
+SEED ?= 0
+OUT ?= .fuzz
+
+fuzz: $(VENV)/installed-test  ## generated calls with odd and bad values, and a table of what came of them
+	$(BIN)/python -m tests.fuzz --calls $(CALLS) --seed $(SEED) --out $(OUT)
+
 clean:  ## remove .venv, caches and everything that was built
-	rm -rf $(VENV) build dist htmlcov .coverage* .checks .numba_cache .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) build dist htmlcov .coverage* .checks .fuzz .numba_cache .mypy_cache .ruff_cache .pytest_cache
 	rm -rf .import_linter_cache .hypothesis *.egg-info docs/_build docs/auto_examples docs/generated
 	rm -rf docs/sg_execution_times.rst figures
 	find . -name .git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
