@@ -3,17 +3,24 @@
 Also home of :class:`Record`, the small frozen settings that choose an algorithm.
 """
 
-from collections.abc import Callable, Hashable, Mapping
+import math
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
-from functools import singledispatch
+from functools import singledispatch, wraps
 from hashlib import blake2b
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, TypeVar
 
 import numpy as np
 
 Array = np.ndarray[Any, Any]
 R = TypeVar("R", bound="Record")
+# Beyond it there is no count that compiled code can take.
+LARGEST_INTEGER = 2**63 - 1
+# The types of true and false; they are not numbers, though Python counts its own among the integers.
+FLAGS = (bool, np.bool_)
+# Letters of a refused value that a message shows.
+SHOWN_LETTERS = 100
 
 
 def extent(x: Array) -> tuple[float, float]:
@@ -36,7 +43,37 @@ def varies(mean: Array, variance: Array, dtype: Any) -> Array:
     return known
 
 
-class Record:
+class Settled:
+    """Frozen dataclasses whose numbers and flags become those of Python once they are made (abstract).
+
+    The annotation of a field says what it takes: ``int``, ``float`` and ``bool``, or these and None. NumPy's numbers
+    are converted, so that none gets into arithmetic in which it would overflow. Ranges are for ``__post_init__`` to
+    check; what it leaves, and is no such number, is refused.
+    """
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Put the conversion in front of the checks that a class has of its own."""
+        super().__init_subclass__(**kwargs)
+        own = vars(cls).get("__post_init__")
+        if own is not None:
+            cls.__post_init__ = _settled_first(own)  # type: ignore[method-assign,assignment]
+
+    def __post_init__(self) -> None:
+        settle(self)
+        refuse_unsettled(self)
+
+
+def _settled_first(checks: Callable[[Any], None]) -> Callable[[Any], None]:
+    @wraps(checks)
+    def convert_and_check(self: Any) -> None:
+        settle(self)
+        checks(self)
+        refuse_unsettled(self)
+
+    return convert_and_check
+
+
+class Record(Settled):
     """A choice of algorithm with its own settings (abstract; subclasses are frozen dataclasses).
 
     ``get_params`` and ``set_params`` follow scikit-learn's protocol, so that ``clone`` and nested parameter names
@@ -149,10 +186,45 @@ def resolve(value: Any, known: Mapping[str, Callable[[], R]], base: type[R], arg
     )
 
 
-def check_integer(value: Any, argument: str, low: int = 1) -> None:
-    """Refuse anything but an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < low:
-        raise ValueError(f"{argument} must be an integer of at least {low}. Got {value!r} instead.")
+def shown(value: Any) -> str:
+    """`value` as the end of a message: abbreviated, and without the errors of its own ``repr``."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # integers of very many digits, or whatever a foreign object does
+        return f"an object of type {type(value).__name__}"
+    return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."
+
+
+def integer_of(value: Any) -> int | None:
+    """`value` as an integer of Python, or None if it is none (of any type of integers; bools are not numbers)."""
+    return None if isinstance(value, FLAGS) or not isinstance(value, Integral) else int(value)
+
+
+def real_of(value: Any) -> float | None:
+    """`value` as a float of Python, or None if it is no real number (of any type) or too large to be one."""
+    if isinstance(value, FLAGS) or not isinstance(value, Real):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return None
+
+
+def flag_of(value: Any) -> bool | None:
+    """`value` as a bool of Python, or None if it is none: numbers, words and arrays are not."""
+    return bool(value) if isinstance(value, FLAGS) else None
+
+
+def check_integer(value: Any, argument: str, low: int = 1) -> int:
+    """`value` as an integer of Python of at least `low`, whichever type of integers it is of; else ValueError."""
+    number = integer_of(value)
+    if number is None or number < low:
+        raise ValueError(
+            f"{argument} must be an integer of at least {low}. Got {shown(value)} instead."
+        )
+    if number > LARGEST_INTEGER:
+        raise ValueError(f"{argument} must be less than 2**63. Got {shown(value)} instead.")
+    return number
 
 
 def check_real(
@@ -163,19 +235,81 @@ def check_real(
     *,
     open_low: bool = False,
     open_high: bool = False,
-) -> None:
-    """Refuse anything but a finite number between `low` and `high`."""
-    real = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+) -> float:
+    """`value` as a float of Python, finite and between `low` and `high`; else ValueError."""
+    number = real_of(value)
     if (
-        not real
-        or not np.isfinite(value)
-        or not low <= value <= high
-        or (open_low and value == low)
-        or (open_high and value == high)
+        number is None
+        or not math.isfinite(number)
+        or not low <= number <= high
+        or (open_low and number == low)
+        or (open_high and number == high)
     ):
         right = ")" if open_high or high == np.inf else "]"
-        bounds = f"{'(' if open_low else '['}{low}, {high}{right}"
-        raise ValueError(f"{argument} must be a number in {bounds}. Got {value!r} instead.")
+        bounds = f"{'(' if open_low or low == -np.inf else '['}{low}, {high}{right}"
+        raise ValueError(f"{argument} must be a number in {bounds}. Got {shown(value)} instead.")
+    return number
+
+
+def check_flag(value: Any, argument: str) -> bool:
+    """`value` as a bool of Python; ValueError for anything but True and False."""
+    flag = flag_of(value)
+    if flag is None:
+        raise ValueError(f"{argument} must be True or False. Got {shown(value)} instead.")
+    return flag
+
+
+def check_option(value: Any, argument: str, options: Collection[str]) -> str:
+    """`value` if it is one of the strings `options`; else ValueError, which lists them."""
+    if not isinstance(value, str) or value not in options:
+        names = ", ".join(repr(option) for option in sorted(options))
+        raise ValueError(f"{argument} must be one of {names}. Got {shown(value)} instead.")
+    return str(value)
+
+
+# What the annotation of a setting says that it is: how values become that, and in words.
+KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "int": (integer_of, "an integer"),
+    "float": (real_of, "a number"),
+    "bool": (flag_of, "True or False"),
+}
+
+
+def _kind(annotation: Any) -> tuple[str, bool]:
+    """Name of the type that the annotation of a field names, and whether None will do, too."""
+    text = annotation if isinstance(annotation, str) else getattr(annotation, "__name__", "")
+    text = text if text in KINDS else str(annotation)
+    return text.removesuffix(" | None"), text.endswith(" | None")
+
+
+def of_python(value: Any) -> Any:
+    """A scalar of NumPy, or a tuple that holds some, in the terms of Python; anything else as it is."""
+    if isinstance(value, tuple) and any(isinstance(part, np.generic) for part in value):
+        return tuple(of_python(part) for part in value)
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def settle(record: Any) -> None:
+    """Convert NumPy's scalars among the settings of a frozen dataclass, and every number to its declared type."""
+    for field in fields(record):
+        value = of_python(getattr(record, field.name))
+        kind, optional = _kind(field.type)
+        if kind == "bool" and not (optional and value is None):
+            value = check_flag(value, field.name)
+        elif kind in KINDS:
+            number = KINDS[kind][0](value)
+            value = value if number is None else number
+        if value is not getattr(record, field.name):
+            object.__setattr__(record, field.name, value)
+
+
+def refuse_unsettled(record: Any) -> None:
+    """ValueError for a setting that is not of its declared type after all."""
+    for field in fields(record):
+        (kind, optional), value = _kind(field.type), getattr(record, field.name)
+        if kind not in KINDS or (optional and value is None) or type(value).__name__ == kind:
+            continue
+        raise ValueError(f"{field.name} must be {KINDS[kind][1]}. Got {shown(value)} instead.")
 
 
 def as_rows(x: Any, n_units: int, argument: str) -> Array:

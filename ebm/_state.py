@@ -14,7 +14,7 @@ import numpy as np
 
 from ebm._archive import read, write
 from ebm._batches import Rows
-from ebm._checks import Array, fingerprint, varies
+from ebm._checks import Array, check_integer, check_real, fingerprint, varies
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients.base import ChainState, Gradient
@@ -28,12 +28,7 @@ from ebm.units import Bounds
 MOST_EXAMPLES = 500
 
 
-class Plan(NamedTuple):
-    """How to train: the choices that do not change while training.
-
-    `seed` opens the random streams; `weight_decay` is the coefficient of the penalty on half the squared weights.
-    """
-
+class _Choices(NamedTuple):
     gradient: Gradient
     optimizer: Optimizer
     schedule: Schedule
@@ -42,6 +37,23 @@ class Plan(NamedTuple):
     batch_size: int
     seed: int
     regularization: Regularization = Regularization()
+
+
+class Plan(_Choices):
+    """How to train: the choices that do not change while training. Numbers become those of Python.
+
+    `seed` opens the random streams; `weight_decay` is the coefficient of the penalty on half the squared weights.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, *choices: Any, **named: Any) -> "Plan":
+        plan = super().__new__(cls, *choices, **named)
+        return plan._replace(
+            learning_rate=check_real(plan.learning_rate, "learning_rate", open_low=True),
+            weight_decay=check_real(plan.weight_decay, "weight_decay"),
+            batch_size=check_integer(plan.batch_size, "batch_size"),
+        )
 
 
 @dataclass

@@ -211,10 +211,10 @@ class EarlyStopping:
         max_gap: float = 1.0,
         every: int = 1,
     ) -> None:
-        check_integer(patience, "patience")
-        check_real(min_delta, "min_delta")
-        check_real(max_gap, "max_gap", open_low=True)
-        check_integer(every, "every")
+        patience = check_integer(patience, "patience")
+        min_delta = check_real(min_delta, "min_delta")
+        max_gap = check_real(max_gap, "max_gap", open_low=True)
+        every = check_integer(every, "every")
         if not callable(monitor) and monitor not in ("pseudo_likelihood", "free_energy_gap"):
             raise ValueError(
                 "monitor must be 'pseudo_likelihood', 'free_energy_gap' or a callable. "
@@ -355,7 +355,7 @@ class Checkpoint:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
-        check_integer(every, "every")
+        every = check_integer(every, "every")
         self.path, self.every = Path(path), every
         if not self.path.parent.is_dir():
             raise ValueError(

@@ -3,13 +3,12 @@
 from numbers import Integral
 from typing import Any, ClassVar
 
-from sklearn.utils._param_validation import Interval
-
 from ebm._checks import Array
 from ebm.energies.bipartite import BipartiteParameters
 from ebm.energies.given import given_parameters
 from ebm.sklearn_compat._distribution import BipartiteDistribution
 from ebm.sklearn_compat._learning import Learning
+from ebm.sklearn_compat._settings import Number
 from ebm.units import Unit
 
 
@@ -23,7 +22,7 @@ class BaseRBM(BipartiteDistribution, Learning):
     )
     _hidden_name: ClassVar[str] = "n_components"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "n_components": [Number(Integral, 1, None, closed="left")],
         **Learning._parameter_constraints,
     }
 

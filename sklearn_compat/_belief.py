@@ -13,6 +13,7 @@ from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._likelihoods import trusted
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._stack import Stack
 from ebm.units import Unit
 
@@ -49,6 +50,7 @@ class Belief(Stack, Samples):
 
     # Samples
 
+    @all_or_nothing
     def sample(
         self,
         n_samples: int = 1,
@@ -100,9 +102,9 @@ class Belief(Stack, Samples):
             with values that the data's units cannot have, or `given` is to be walked in by another sampler than Gibbs
             sampling.
         """
-        check_integer(n_samples, "n_samples")
-        check_integer(n_steps, "n_steps")
-        check_real(beta, "beta", open_low=True)
+        n_samples = check_integer(n_samples, "n_samples")
+        n_steps = check_integer(n_steps, "n_steps")
+        beta = check_real(beta, "beta", open_low=True)
         walker = sampler_record(sampler)
         params = self._params()
         model, clamped = self._model(), self._given(given, n_samples, params)
@@ -129,6 +131,7 @@ class Belief(Stack, Samples):
 
     # How good it is
 
+    @all_or_nothing
     def log_partition(
         self, method: Any = "auto", *, n_jobs: int | None = None, random_state: Any = None
     ) -> LogPartition:
@@ -172,6 +175,7 @@ class Belief(Stack, Samples):
             return self._known_z[1]
         return trusted(self._known_z[1])
 
+    @all_or_nothing
     def lower_bound(
         self,
         X: Any,
@@ -212,7 +216,7 @@ class Belief(Stack, Samples):
             Only with `return_std`: of the draws (NaN for one), and of log Z, which is shared by all rows, so that their
             mean has it as well.
         """
-        check_integer(n_samples, "n_samples")
+        n_samples = check_integer(n_samples, "n_samples")
         params = self._finite_params()
         rows = self._dense(X, params)
         with overflowing():

@@ -6,26 +6,28 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._batches import Rows
 from ebm._checks import Array, check_integer, resolve
 from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings, in_dense
-from ebm.gradients import PAIRWISE_GRADIENTS, Direct, Gradient, pairwise_gradient_record
+from ebm.gradients import PAIRWISE_GRADIENTS, Direct, pairwise_gradient_record
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
-from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._settings import RECORD, Number, settings_checked
 from ebm.sklearn_compat._trained import COURSE
 from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed
 from ebm.units import TwoState
 
 
 def _goes_by_batches(machine: Any) -> bool:
-    """Whether learning takes one batch after the other."""
-    return isinstance(pairwise_gradient_record(machine.gradient), Gradient)
+    """Whether learning takes one batch after the other, as far as that is known: else the call says what is wrong."""
+    try:
+        return not isinstance(pairwise_gradient_record(machine.gradient), Direct)
+    except (TypeError, ValueError):
+        return True
 
 
 def _unit_of_given(unit: Any, biases: Array) -> Any:
@@ -171,7 +173,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     _hidden_name: ClassVar[str] = "n_hidden"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Learning._parameter_constraints,
-        "n_hidden": [Interval(Integral, 0, None, closed="left")],
+        "n_hidden": [Number(Integral, 0, None, closed="left")],
         "unit": [StrOptions(set(TWO_STATE)), RECORD],
         "mask": ["array-like", "sparse matrix", None],
         "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), RECORD],
@@ -267,7 +269,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         (3, 2)
         """
         couplings = check_couplings(J, "J")
-        check_integer(n_hidden, "n_hidden", 0)
+        n_hidden = check_integer(n_hidden, "n_hidden", 0)
         n_units = couplings.shape[0]
         if n_hidden >= n_units:
             raise ValueError(
@@ -322,7 +324,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         given.set_params(**settings)
         return given
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
         """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).
 

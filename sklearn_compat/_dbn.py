@@ -2,12 +2,12 @@
 
 from typing import Any, ClassVar
 
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
 from ebm.sklearn_compat._belief import Belief
 from ebm.sklearn_compat._fine_tuning import FineTuned
 from ebm.sklearn_compat._given_stack import GivenStack
+from ebm.sklearn_compat._settings import settings_checked
 from ebm.sklearn_compat._validation import draw_seed, unharmed
 
 
@@ -152,7 +152,7 @@ class DBN(GivenStack, FineTuned, Belief):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DBN":
         """Fit the layers to `X`, from the lowest up, and then, where asked, the whole.
 
@@ -195,7 +195,7 @@ class DBN(GivenStack, FineTuned, Belief):
         X, weights = self._check_data(X, sample_weight, go_on)
         return self._fit_stages(settings, X, weights, seed, go_on)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DBN":
         """Make one update of every layer, from the lowest up, or, once fine-tuned, of the whole; `X` is the batch.
 

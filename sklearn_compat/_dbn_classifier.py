@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer
@@ -26,6 +25,7 @@ from ebm.sklearn_compat._labels import (
 )
 from ebm.sklearn_compat._layers import layer_name
 from ebm.sklearn_compat._rbm import RBM
+from ebm.sklearn_compat._settings import all_or_nothing, settings_checked
 from ebm.sklearn_compat._stack import Machine, Step, means_up
 from ebm.sklearn_compat._validation import draw_seed, unharmed
 from ebm.units import Bernoulli, OneHot, Unit
@@ -158,7 +158,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
 
     # Learning
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DBNClassifier":
         """Fit the layers from the lowest up, the topmost with the labels, and then, where asked, the whole.
 
@@ -202,7 +202,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         self._tell(stopped)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "DBNClassifier":
@@ -356,6 +356,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
 
     # Samples
 
+    @all_or_nothing
     def sample(
         self,
         n_samples: int = 1,
@@ -392,8 +393,8 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         ValueError
             If a count is not a positive integer, or `label` is no class or not one per sample.
         """
-        check_integer(n_samples, "n_samples")
-        check_integer(n_steps, "n_steps")
+        n_samples = check_integer(n_samples, "n_samples")
+        n_steps = check_integer(n_steps, "n_steps")
         self._check_joint()
         model, params = self._network()
         given = self._clamped(label, n_samples, params.top.W.dtype)

@@ -6,8 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
@@ -28,7 +27,7 @@ from ebm.sklearn_compat._labels import (
     warn_weightless,
 )
 from ebm.sklearn_compat._ranges import check_range, range_of, to_signed
-from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._settings import RECORD, Number, settings_checked
 from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import check_finite, check_repetitions, check_weights, unharmed
 
@@ -166,10 +165,10 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Trained._parameter_constraints,
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "degree": [Interval(Integral, 2, None, closed="left")],
-        "temperature": [Interval(Real, 0, None, closed="neither")],
-        "error_power": [Interval(Integral, 1, 50, closed="both")],
+        "n_components": [Number(Integral, 1, None, closed="left")],
+        "degree": [Number(Integral, 2, None, closed="left")],
+        "temperature": [Number(Real, 0, None, closed="neither")],
+        "error_power": [Number(Integral, 1, 50, closed="both")],
         "optimizer": [StrOptions(set(RULES)), RECORD],
     }
 
@@ -206,7 +205,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
 
     # Learning
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DenseAssociativeClassifier":
         """Learn memories that complete the rows of `X` by their classes `y`.
 
@@ -246,7 +245,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         self._tell(stopped)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def resume(
         self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None
     ) -> "DenseAssociativeClassifier":
@@ -283,7 +282,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         self._tell(stopped)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> "DenseAssociativeClassifier":
@@ -366,7 +365,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         model = self._model()
         state = training.start(model, rows, self.n_components, plan)
         some = rows.some(min(SCALE_ROWS, len(rows)), fold(stream(0, "evaluation"), 0))
-        self.scale_ = self.temperature * model.unit_scale(state.params, model.parts(some)[0])
+        self.scale_ = float(self.temperature) * model.unit_scale(state.params, model.parts(some)[0])
         return self._model()
 
     def _model(self) -> Completion:

@@ -4,9 +4,9 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
@@ -20,6 +20,7 @@ from ebm.energies.memory import (
 )
 from ebm.inference.recall import Recall
 from ebm.inference.retrieval import VISITS, settle_spins
+from ebm.sklearn_compat._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._two_states import (
     check_complete,
     check_two_states,
@@ -115,11 +116,11 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "degree": [Interval(Integral, 2, None, closed="left")],
+        "degree": [Number(Integral, 2, None, closed="left")],
         "interaction": [StrOptions(set(INTERACTIONS))],
         "states": [StrOptions({"auto", *CONVENTIONS})],
         "update": [StrOptions(set(VISITS))],
-        "max_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "max_sweeps": [Number(Integral, 1, None, closed="left")],
         "random_state": ["random_state"],
     }
 
@@ -180,7 +181,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         """
         return cls(**settings).fit(patterns)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
         """Store the rows of `X`, and nothing else.
 
@@ -213,7 +214,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             self._store(X, anew=True)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
         """Store the rows of `X` beside what is stored.
 
@@ -285,6 +286,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
 
     # Recalling
 
+    @all_or_nothing
     def transform(self, X: Any) -> Array:
         """Patterns that the rows of `X` run to.
 
@@ -312,6 +314,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             )
         return found.states
 
+    @all_or_nothing
     def predict(self, X: Any) -> Array:
         """Patterns that the rows of `X` run to: :meth:`transform`.
 
@@ -327,6 +330,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         """
         return self.transform(X)
 
+    @all_or_nothing
     def impute(self, X: Any) -> Array:
         """`X` with its unknown entries recalled, and all others as they are.
 
@@ -342,6 +346,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         """
         return self._recalled(X, clamp=True).states
 
+    @all_or_nothing
     def recall(
         self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
     ) -> Recall:
@@ -402,6 +407,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         S = np.nan_to_num(self._probes(X))
         return self._model().energy(self._params(), S.astype(np.int8))
 
+    @all_or_nothing
     def score(self, X: Any, y: Any = None) -> float:
         """Mean overlap of what is retrieved with the wanted patterns `y`, or with the nearest stored ones.
 

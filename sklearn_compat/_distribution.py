@@ -14,6 +14,7 @@ from ebm.samplers import block_gibbs
 from ebm.sklearn_compat._fitted import FittedBipartite
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._validation import EXTRAPOLATION, FLOATS, warn_outside
 
 
@@ -96,6 +97,7 @@ class BipartiteDistribution(
         """
         return self.inverse_transform(self.transform(X))
 
+    @all_or_nothing
     def gibbs(self, v: Any) -> Array:
         """One step of block Gibbs sampling: h given `v`, then new visible states given h.
 

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
 from ebm._batches import Rows, dense
@@ -24,7 +24,7 @@ from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._greedy import Greedy
 from ebm.sklearn_compat._layers import layer_seed, naming
 from ebm.sklearn_compat._learning import SHOWN_ROWS
-from ebm.sklearn_compat._settings import RECORD, NestedSettings
+from ebm.sklearn_compat._settings import RECORD, NestedSettings, Number
 from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import check_callbacks
 from ebm.training import INTERRUPTED
@@ -102,7 +102,7 @@ class FineTuning(NestedSettings, BaseEstimator):
             )
         },
         "method": [StrOptions(set(METHODS)), RECORD],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Number(Real, 0, None, closed="left")],
         "regularization": [RECORD, None],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {

@@ -4,11 +4,12 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite
 from ebm.sklearn_compat._base import BaseRBM
+from ebm.sklearn_compat._settings import Number
 from ebm.units import Bernoulli, Gaussian
 
 
@@ -139,7 +140,7 @@ class GaussianRBM(BaseRBM):
         **BaseRBM._parameter_constraints,
         "variance": [
             StrOptions({"learned", "unit"}),
-            Interval(Real, 0, None, closed="neither"),
+            Number(Real, 0, None, closed="neither"),
             "array-like",
         ],
     }

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._checks import Array, check_flag
 from ebm.energies.completion import given_memories
 from ebm.networks.given import given_layers, sizes_of, with_given
 from ebm.sklearn_compat._labels import announced, new_binarizer
@@ -126,7 +126,7 @@ class GivenClassifier(GivenNetwork):
         network: Any = cls(**settings)
         layers = given_layers(coefs, intercepts)
         n_outputs = len(layers[-1].bias)
-        if multilabel:
+        if check_flag(multilabel, "multilabel"):
             network._label_binarizer = new_binarizer(_indicators_of(n_outputs), None)
         else:
             known = sorted_classes(

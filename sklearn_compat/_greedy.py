@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ebm._batches import Redrawn
 from ebm._checks import Array
@@ -20,7 +20,7 @@ from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._layers import NestedLayers, layer_name, naming, same_units
-from ebm.sklearn_compat._settings import NestedSettings
+from ebm.sklearn_compat._settings import NestedSettings, Number
 from ebm.sklearn_compat._stack import (
     Stack,
     Step,
@@ -51,7 +51,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         "propagate": [StrOptions({"mean", "sample"})],
         "features": [
             StrOptions({"top", "all"}),
-            Interval(Integral, 1, None, closed="left"),
+            Number(Integral, 1, None, closed="left"),
             list,
             tuple,
         ],

@@ -5,16 +5,16 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, _fit_context
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
-from ebm._checks import check_integer, check_real
+from ebm._checks import check_integer, check_real, shown
 from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
 from ebm.sklearn_compat._hopfield_recall import HopfieldRecall
-from ebm.sklearn_compat._settings import RECORD, NestedSettings
+from ebm.sklearn_compat._settings import RECORD, NestedSettings, Number, settings_checked
 from ebm.sklearn_compat._two_states import (
     check_complete,
     check_two_states,
@@ -157,10 +157,10 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         "rule": [StrOptions(set(RULES)), RECORD],
         "states": [StrOptions({"auto", "binary", "spin"})],
         "update": [StrOptions(set(UPDATES))],
-        "temperature": [Interval(Real, 0, None, closed="left")],
-        "max_sweeps": [Interval(Integral, 1, None, closed="left")],
-        "mask": [Interval(Real, 0, 1, closed="right"), "array-like", "sparse matrix", None],
-        "thresholds": [Real, "array-like", None],
+        "temperature": [Number(Real, 0, None, closed="left")],
+        "max_sweeps": [Number(Integral, 1, None, closed="left")],
+        "mask": [Number(Real, 0, 1, closed="right"), "array-like", "sparse matrix", None],
+        "thresholds": [Number(Real, None, None, closed="neither"), "array-like", None],
         "random_state": ["random_state"],
         "verbose": ["verbose"],
     }
@@ -189,7 +189,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "HopfieldNetwork":
         """Store the rows of `X`, and nothing else.
 
@@ -226,7 +226,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             self._store(X, sample_weight, anew=True)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "HopfieldNetwork":
         """Store the rows of `X` besides what is stored: one by one is the same as all at once.
 
@@ -298,8 +298,8 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         .. [1] Hopfield, J. J., Feinstein, D. I. & Palmer, R. G. "'Unlearning' has a stabilizing effect in collective
            memories." Nature 304, 158-159 (1983).
         """
-        check_integer(n_dreams, "n_dreams")
-        check_real(rate, "rate", open_low=True)
+        n_dreams = check_integer(n_dreams, "n_dreams")
+        rate = check_real(rate, "rate", open_low=True)
         params = self._params()
         with unharmed(self):
             rule, memory = self._rule_and_memory()
@@ -330,7 +330,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
                 del self.dreams_
         spins = self._read(X, quiet=anew)
         used = slice(None) if weights is None else weights > 0
-        memory = self._blank(rule, X.shape[1]) if anew else self._rule_and_memory()[1]
+        memory = self._blank(rule, X.shape[1]) if anew else self._to_go_on()
         if self._clean:
             check_complete(X)
             refuse_empty(X[used], self.states_)
@@ -343,6 +343,19 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
                 spins, weights = in_fixed_order(spins, weights)
         self._keep(rule, rule.store(memory, spins, weights))
         self._report(rule)
+
+    def _to_go_on(self) -> Memory:
+        """The memory that there is; ValueError where the mask of these settings joins other pairs."""
+        rule, memory = self._rule_and_memory()
+        if self.mask is None and memory.mask is None:
+            return memory
+        asked = self._blank(rule, memory.n_units).mask
+        if asked is None or memory.mask is None or not np.array_equal(asked, memory.mask):
+            raise ValueError(
+                f"mask is {shown(self.mask)}, but the network to go on from was made with another one (see mask_). Fit "
+                "anew to change it."
+            )
+        return memory
 
     def _blank(self, rule: StorageRule, n_units: int) -> Memory:
         if isinstance(self.mask, Real):

@@ -6,11 +6,12 @@ from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array
+from ebm._checks import Array, check_option
 from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases
 from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
+from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._two_states import check_two_states, read, wanted_states
 from ebm.sklearn_compat._validation import draw_seed, warn_user
 from ebm.storage import storage_rule
@@ -79,8 +80,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         array([[1., 1.]])
         """
         couplings, symmetric = given_couplings(J)
-        if states not in ("spin", "binary"):
-            raise ValueError(f"states must be 'spin' or 'binary'. Got {states!r} instead.")
+        states = check_option(states, "states", ("binary", "spin"))
         network: Any = cls(states=states, **settings)
         network._validate_params()
         network.n_features_in_, network._dtype = couplings.shape[0], couplings.dtype
@@ -121,6 +121,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
 
     # Recall
 
+    @all_or_nothing
     def predict(self, X: Any) -> Array:
         """The states that the network goes to from the rows of `X`: at temperature zero, fixed points.
 
@@ -151,6 +152,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
             )
         return from_spins(ends.states, self.states_)
 
+    @all_or_nothing
     def transform(self, X: Any) -> Array:
         """The states that the network goes to, as `predict`: a denoising step of a pipeline.
 
@@ -166,6 +168,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
         """
         return self.predict(X)
 
+    @all_or_nothing
     def recall(
         self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
     ) -> Recall:
@@ -195,6 +198,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
             trajectory=None if path is None else from_spins(path, self.states_),
         )
 
+    @all_or_nothing
     def score(self, X: Any, y: Any = None) -> float:
         """Mean overlap of the recalled states with the wanted patterns `y`, or with the stored ones nearest to them.
 
@@ -219,6 +223,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
 
     # What states are like
 
+    @all_or_nothing
     def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
         """Local minima of the energy, which are the fixed points, the sizes of their basins, and the barriers between.
 

@@ -5,8 +5,7 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import _fit_context
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
 from ebm._batches import blocks
@@ -14,7 +13,7 @@ from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
-from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._settings import RECORD, Number, settings_checked
 from ebm.sklearn_compat._trained import ALONE, Place, Trained
 from ebm.sklearn_compat._validation import (
     check_repetitions,
@@ -41,7 +40,7 @@ class Learning(Trained):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Trained._parameter_constraints,
         "gradient": [StrOptions(set(GRADIENTS)), RECORD],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "weight_decay": [Number(Real, 0, None, closed="left")],
         "regularization": [RECORD, None],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
@@ -71,7 +70,7 @@ class Learning(Trained):
 
     # Learning
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "Learning":
         """Fit the model to `X` by stochastic ascent of the log-likelihood.
 
@@ -112,7 +111,7 @@ class Learning(Trained):
         check_repetitions(weights)
         return self._fit_rows(X, weights, go_on, place)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def resume(
         self, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None
     ) -> "Learning":
@@ -149,7 +148,7 @@ class Learning(Trained):
         self._tell(stopped)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "Learning":
         """Make one update of the parameters, with all of `X` as the batch.
 

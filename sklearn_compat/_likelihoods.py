@@ -18,6 +18,7 @@ from ebm.likelihood import (
 )
 from ebm.likelihood.incomplete import has_gaps, incomplete_free_energy
 from ebm.sklearn_compat._fitted import Fitted
+from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._validation import warn_user
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
@@ -48,7 +49,7 @@ class Likelihoods(Fitted):
             If the hidden units or the unknown entries are too many for exact sums; :meth:`log_likelihood` estimates
             them.
         """
-        check_real(beta, "beta", open_low=True)
+        beta = check_real(beta, "beta", open_low=True)
         model = self._model()
 
         def of_rows(params: Any, v: Any) -> Array:
@@ -80,7 +81,7 @@ class Likelihoods(Fitted):
         ValueError
             If parameters are NaN or infinite.
         """
-        check_real(beta, "beta", open_low=True)
+        beta = check_real(beta, "beta", open_low=True)
         model, params = self._model(), self._finite_params()
         rows = self._rows(X, params)
         with overflowing():
@@ -103,6 +104,7 @@ class Likelihoods(Fitted):
         """
         return mean_ranked(self.score_samples(X))
 
+    @all_or_nothing
     def log_partition(
         self,
         method: Any = "auto",
@@ -147,7 +149,7 @@ class Likelihoods(Fitted):
             If the estimate should not be trusted: it is below the lower bound, the two estimates or directions
             disagree, or few particles carry the weight. The warning says which, and what to do.
         """
-        check_real(beta, "beta", open_low=True)
+        beta = check_real(beta, "beta", open_low=True)
         params = self._params()
         z = log_partition(
             self._model(),
@@ -158,6 +160,7 @@ class Likelihoods(Fitted):
         )
         return trusted(z)
 
+    @all_or_nothing
     def log_likelihood(
         self,
         X: Any,
@@ -201,7 +204,7 @@ class Likelihoods(Fitted):
         ValueError
             If parameters are NaN or infinite, or `method` is unknown.
         """
-        check_real(beta, "beta", open_low=True)
+        beta = check_real(beta, "beta", open_low=True)
         model = self._model()
         params = tempered(model, self._finite_params(), beta)
         rows = self._rows(X, params, allow_nan=True)

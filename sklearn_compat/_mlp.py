@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 
@@ -23,6 +22,7 @@ from ebm.optimizers.lbfgs import Progress, lbfgs
 from ebm.sklearn_compat._labels import warn_weightless
 from ebm.sklearn_compat._mlp_settings import MLPSettings
 from ebm.sklearn_compat._pretraining import pretrained
+from ebm.sklearn_compat._settings import settings_checked
 from ebm.sklearn_compat._shaping import Labelled, size_of
 from ebm.sklearn_compat._validation import (
     check_repetitions,
@@ -35,14 +35,14 @@ from ebm.sklearn_compat._validation import (
 
 def has_epochs(estimator: Any) -> bool:
     """Whether training goes epoch by epoch; else AttributeError."""
-    if estimator.solver == "lbfgs":
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise AttributeError("resume goes on after an epoch, of which solver='lbfgs' has none.")
     return True
 
 
 def by_batches(estimator: Any) -> bool:
     """Whether there are updates that can be made one by one; else AttributeError."""
-    if estimator.solver == "lbfgs":
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise AttributeError("partial_fit goes batch by batch, which solver='lbfgs' does not.")
     return True
 
@@ -94,7 +94,7 @@ class BaseMLP(MLPSettings):
     # Fitting
 
     @available_if(has_epochs)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def resume(self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
         """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
 

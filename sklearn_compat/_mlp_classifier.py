@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
@@ -19,6 +18,7 @@ from ebm.sklearn_compat._labels import (
     read_labels,
 )
 from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
+from ebm.sklearn_compat._settings import settings_checked
 from ebm.sklearn_compat._validation import unharmed
 
 
@@ -308,7 +308,7 @@ class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
         tags.classifier_tags.multi_label = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
         """Fit the network: pre-train it if so wanted, then descend the loss of the labelled rows.
 
@@ -348,7 +348,7 @@ class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
         return self
 
     @available_if(by_batches)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(
         self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
     ) -> "MLPClassifier":

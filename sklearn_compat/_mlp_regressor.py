@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, ClassVar
 
-from sklearn.base import RegressorMixin, _fit_context
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
@@ -14,7 +14,7 @@ from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
 from ebm.sklearn_compat._given import GivenNetwork
 from ebm.sklearn_compat._labels import check_numbers, known_rows
 from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
-from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._settings import RECORD, settings_checked
 from ebm.sklearn_compat._validation import unharmed
 
 LOSSES: dict[str, type[Loss]] = {
@@ -305,7 +305,7 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Fit the network: pre-train it if so wanted, then descend the loss of the labelled rows.
 
@@ -342,7 +342,7 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         return self
 
     @available_if(by_batches)
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
         """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 

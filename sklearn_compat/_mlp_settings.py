@@ -5,7 +5,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
+from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 
 from ebm import training
 from ebm._checks import by_value, resolve
@@ -29,7 +29,7 @@ from ebm.optimizers import (
     regularization_record,
 )
 from ebm.sklearn_compat._pretraining import Start, activations_after, sizes_after
-from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._settings import RECORD, Number
 from ebm.sklearn_compat._shaping import Shaping
 from ebm.sklearn_compat._validation import warn_user
 
@@ -54,34 +54,34 @@ class MLPSettings(Shaping):
         **Shaping._parameter_constraints,
         "hidden_layer_sizes": [
             "array-like",
-            Interval(Integral, 1, None, closed="left"),
+            Number(Integral, 1, None, closed="left"),
             StrOptions({"auto"}),
         ],
         "activation": [StrOptions({"auto", *feed_forward.FUNCTIONS}), RECORD, list, tuple],
         "pretraining": [HasMethods(["fit", "get_params"]), None],
         "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), RECORD],
-        "alpha": [Interval(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "alpha": [Number(Real, 0, None, closed="left")],
+        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), RECORD],
-        "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "power_t": [Interval(Real, 0, None, closed="left")],
-        "max_iter": [Interval(Integral, 0, None, closed="left")],
+        "learning_rate_init": [Number(Real, 0, None, closed="neither")],
+        "power_t": [Number(Real, 0, None, closed="left")],
+        "max_iter": [Number(Integral, 0, None, closed="left")],
         "shuffle": ["boolean"],
         "random_state": ["random_state"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Number(Real, 0, None, closed="left")],
         "verbose": ["verbose"],
         "warm_start": ["boolean"],
-        "momentum": [Interval(Real, 0, 1, closed="left")],
+        "momentum": [Number(Real, 0, 1, closed="left")],
         "nesterovs_momentum": ["boolean"],
         "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="left")],
-        "beta_1": [Interval(Real, 0, 1, closed="left")],
-        "beta_2": [Interval(Real, 0, 1, closed="left")],
-        "epsilon": [Interval(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Interval(Integral, 1, None, closed="left")],
+        "validation_fraction": [Number(Real, 0, 1, closed="left")],
+        "beta_1": [Number(Real, 0, 1, closed="left")],
+        "beta_2": [Number(Real, 0, 1, closed="left")],
+        "epsilon": [Number(Real, 0, None, closed="neither")],
+        "n_iter_no_change": [Number(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+        "max_fun": [Number(Integral, 1, None, closed="left")],
         "init": [StrOptions(set(INITIALIZATIONS)), RECORD],
-        "dropout": [Interval(Real, 0, 1, closed="left"), "array-like"],
+        "dropout": [Number(Real, 0, 1, closed="left"), "array-like"],
         "batch_norm": ["boolean"],
         "regularization": [RECORD, None],
         "callbacks": [list, tuple, callable, None],

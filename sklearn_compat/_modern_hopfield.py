@@ -4,9 +4,9 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
@@ -18,6 +18,7 @@ from ebm.energies.memory import (
     some_patterns,
 )
 from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
+from ebm.sklearn_compat._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._two_states import wanted_states
 from ebm.sklearn_compat._validation import check_finite, check_weights, unharmed, warn_user
 
@@ -92,10 +93,10 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "beta": [Interval(Real, 0, None, closed="neither")],
+        "beta": [Number(Real, 0, None, closed="neither")],
         "variant": [StrOptions(set(VARIANTS))],
-        "max_steps": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "max_steps": [Number(Integral, 1, None, closed="left")],
+        "tol": [Number(Real, 0, None, closed="left")],
     }
 
     def __init__(
@@ -150,7 +151,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         """
         return cls(**settings).fit(patterns, sample_weight=weights)
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "ModernHopfieldNetwork":
         """Store the rows of `X`, and nothing else.
 
@@ -185,7 +186,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         self._report()
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def partial_fit(
         self, X: Any, y: Any = None, sample_weight: Any = None
     ) -> "ModernHopfieldNetwork":
@@ -272,6 +273,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         """
         return self.transform(X)
 
+    @all_or_nothing
     def recall(self, X: Any, *, trajectory: bool = True) -> Retrieval:
         """The way from each row of `X` to where it comes to rest.
 

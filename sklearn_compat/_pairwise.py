@@ -25,6 +25,7 @@ from ebm.samplers.cooling import Cooled, cool, temperature_range
 from ebm.samplers.gibbs import gibbs
 from ebm.sklearn_compat._likelihoods import Likelihoods
 from ebm.sklearn_compat._samples import Samples
+from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._validation import EXTRAPOLATION, check_weights, warn_outside
 from ebm.units import Bernoulli, Spin, TwoState
 
@@ -126,7 +127,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             Features, of the dtype of the model. Exact where no two hidden units are joined, or few of them; else
             those of naive mean field.
         """
-        check_real(beta, "beta", open_low=True)
+        beta = check_real(beta, "beta", open_low=True)
         model = self._model()
         means = hidden_means if self.n_hidden else conditional_means
         return self._by_blocks(X, lambda params, v: means(model, params, v, beta))
@@ -187,6 +188,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     # Samples
 
+    @all_or_nothing
     def anneal(
         self,
         n_samples: int = 10,
@@ -229,8 +231,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             If a count is not a positive integer, `betas` are not positive, or `given` or `start` of the wrong shape or
             with values that the visible units cannot have.
         """
-        check_integer(n_samples, "n_samples")
-        check_integer(n_steps, "n_steps")
+        n_samples = check_integer(n_samples, "n_samples")
+        n_steps = check_integer(n_steps, "n_steps")
         params, model = self._params(), self._model()
         betas = temperature_range(model, params) if betas is None else betas
         schedule = np.asarray(betas, dtype=np.float64)
@@ -248,6 +250,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             x = self._start_at(v, params, fold(key, 0), float(schedule[0]))
         return cool(model, params, x, fold(key, 1), schedule, clamped)
 
+    @all_or_nothing
     def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
         """Local minima of the energy, the sizes of their basins, and the barriers between them.
 
@@ -281,6 +284,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         return find_minima(self._model(), self._params(), self._next_key(random_state), n_starts)
 
+    @all_or_nothing
     def moments(
         self,
         X: Any = None,
@@ -314,7 +318,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
             `data_covariance`, None without `X`.
         """
-        check_integer(n_samples, "n_samples")
+        n_samples = check_integer(n_samples, "n_samples")
         params, model = self._params(), self._model()
         rows = None if X is None else self._dense(X, params)
         key = self._next_key(random_state)

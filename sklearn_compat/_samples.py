@@ -12,6 +12,7 @@ from ebm.likelihood import diagnose
 from ebm.samplers import Target, sampler_record
 from ebm.samplers.expectation import N_DOUBLINGS, expectation
 from ebm.sklearn_compat._fitted import Fitted
+from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._validation import check_rows, warn_user
 
 # Draws of `sample` and `gibbs` count up from 0; imputation, which does not advance, uses a number beyond them.
@@ -37,6 +38,7 @@ class Samples(Fitted):
         """The visible part of them."""
         return x
 
+    @all_or_nothing
     def sample(
         self,
         n_samples: int = 1,
@@ -86,9 +88,9 @@ class Samples(Fitted):
             If a count is not a positive integer, `beta` not a positive number, or `given` or `start` of the wrong shape
             or with values that the visible units cannot have.
         """
-        check_integer(n_samples, "n_samples")
-        check_integer(n_steps, "n_steps")
-        check_real(beta, "beta", open_low=True)
+        n_samples = check_integer(n_samples, "n_samples")
+        n_steps = check_integer(n_steps, "n_steps")
+        beta = check_real(beta, "beta", open_low=True)
         walker = sampler_record(sampler)
         params = self._params()
         clamped = self._given(given, n_samples, params)
@@ -106,6 +108,7 @@ class Samples(Fitted):
         found = diagnose(draws.trace)
         return v, found._replace(swap_rates=draws.swap_rates, temperatures=draws.temperatures)
 
+    @all_or_nothing
     def impute(self, X: Any, *, n_steps: int = 200, return_std: bool = False) -> Any:
         """Fill in the unknown entries of `X` by their expectations given the known ones.
 
@@ -144,7 +147,7 @@ class Samples(Fitted):
         have a closed form. Rows with the same gaps are summed together. Where all of this would take more than half a
         minute, the most expensive gaps are sampled instead.
         """
-        check_integer(n_steps, "n_steps")
+        n_steps = check_integer(n_steps, "n_steps")
         params = self._params()
         X = check_rows(self, X, reset=False, allow_nan=True, unit=self._model().visible)
         rows = np.concatenate([block for _, block in blocks(X)]).astype(self._dtype(params))

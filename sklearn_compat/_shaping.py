@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
-from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
@@ -29,7 +28,7 @@ from ebm.networks.pruning import (
     second_derivatives,
 )
 from ebm.sklearn_compat._network import BaseNetwork
-from ebm.sklearn_compat._settings import RECORD
+from ebm.sklearn_compat._settings import RECORD, settings_checked
 from ebm.sklearn_compat._validation import unharmed
 
 # Number of the family of keys that new units' weights are drawn with: beyond those of layers.
@@ -72,7 +71,7 @@ class Shaping(BaseNetwork):
 
     # Pruning
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @settings_checked
     def prune(
         self,
         fraction: float,
@@ -136,7 +135,7 @@ class Shaping(BaseNetwork):
            Systems 2 (1990).
         """
         check_is_fitted(self)
-        check_real(fraction, "fraction", 0.0, 1.0)
+        fraction = check_real(fraction, "fraction", 0.0, 1.0)
         with unharmed(self):
             rows = self._labelled(X, y, sample_weight)
             options = {"per_layer": per_layer, "levenberg_marquardt": levenberg_marquardt}
@@ -144,7 +143,7 @@ class Shaping(BaseNetwork):
             if max_rounds is None:
                 self._remove(fraction, rows, **options)
             else:
-                check_integer(max_rounds, "max_rounds")
+                max_rounds = check_integer(max_rounds, "max_rounds")
                 held_out = rows if validation is None else self._labelled(*_pair(validation), None)
                 message = self._prune_in_rounds(
                     fraction, rows, held_out, (max_rounds, tol), options

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
 from ebm._batches import Rows
@@ -18,7 +18,7 @@ from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
-from ebm.sklearn_compat._settings import RECORD, NestedSettings
+from ebm.sklearn_compat._settings import RECORD, NestedSettings, Number
 from ebm.sklearn_compat._validation import check_callbacks, draw_seed, warn_user
 
 
@@ -59,9 +59,9 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
     callbacks: Any
     history_: Any
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
-        "n_iter": [Interval(Integral, 0, None, closed="left")],
+        "learning_rate": [Number(Real, 0, None, closed="neither")],
+        "batch_size": [Number(Integral, 1, None, closed="left")],
+        "n_iter": [Number(Integral, 0, None, closed="left")],
         "verbose": ["verbose"],
         "random_state": ["random_state"],
         "optimizer": [StrOptions(set(OPTIMIZERS)), RECORD],

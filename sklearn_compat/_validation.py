@@ -4,6 +4,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
@@ -35,16 +36,34 @@ EXTRAPOLATION = 0.5
 OWN = ("ebm", "sklearn")
 
 
+# Generators from which seeds were drawn in the call that is going on, with their states before and after.
+_DRAWN: ContextVar[list[tuple[Any, Any, Any]] | None] = ContextVar("_DRAWN", default=None)
+
+
 @contextmanager
 def unharmed(estimator: Any) -> Iterator[None]:
-    """Put all attributes back if something is raised: what was learned before is not lost."""
-    before = dict(vars(estimator))
+    """Put all attributes and random streams back if something is raised: it is as if nobody had called."""
+    before, outer, drawn = dict(vars(estimator)), _DRAWN.get(), []  # type: ignore[var-annotated]
+    token = _DRAWN.set(drawn)
     try:
         yield
     except BaseException:
-        vars(estimator).clear()
-        vars(estimator).update(before)
+        now = vars(estimator)
+        for name in now.keys() - before.keys():
+            del now[name]
+        now.update(before)
+        for generator, state, left in reversed(drawn):
+            if _same_state(generator.get_state(), left):  # nobody else has drawn from it since
+                generator.set_state(state)
         raise
+    finally:
+        _DRAWN.reset(token)
+    if outer is not None:
+        outer += drawn
+
+
+def _same_state(a: Any, b: Any) -> bool:
+    return all(np.array_equal(x, y) for x, y in zip(a, b, strict=True))
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
@@ -166,4 +185,9 @@ def draw_seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         check_random_state(random_state)
         return int(random_state)
-    return int(check_random_state(random_state).randint(np.iinfo(np.int32).max))
+    generator, drawn = check_random_state(random_state), _DRAWN.get()
+    state = generator.get_state()
+    seed = int(generator.randint(np.iinfo(np.int32).max))
+    if drawn is not None:
+        drawn.append((generator, state, generator.get_state()))
+    return seed

@@ -94,7 +94,7 @@ def columns_for(n_images: int, n_columns: Any) -> int:
     """The count of columns of a mosaic: as given, or so that it is about square for None."""
     if n_columns is None:
         return math.isqrt(max(n_images - 1, 0)) + 1
-    check_integer(n_columns, "n_columns")
+    n_columns = check_integer(n_columns, "n_columns")
     return min(int(n_columns), n_images)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import check_integer
+from ebm._checks import check_flag, check_integer
 from ebm._sparse import dense
 from ebm.displays._images import axes, shown_of
 
@@ -88,7 +88,7 @@ class CouplingsDisplay:
             self.ax_.axhline(edge, color="black", linewidth=0.8)
             self.ax_.axvline(edge, color="black", linewidth=0.8)
         self.ax_.set(xlabel="unit", ylabel="unit")
-        if colorbar:
+        if check_flag(colorbar, "colorbar"):
             self.figure_.colorbar(self.image_, ax=self.ax_, label="coupling", shrink=0.8)
         return self
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, check_integer
+from ebm._checks import Array, check_flag, check_integer
 from ebm.displays._images import axes, columns_for, height_and_width, mosaic, no_frame, shown_of
 
 
@@ -90,7 +90,7 @@ class FiltersDisplay:
             whole, **{"cmap": "RdBu_r", "vmin": -limit, "vmax": limit, **kwargs}
         )
         no_frame(self.ax_)
-        if colorbar:
+        if check_flag(colorbar, "colorbar"):
             self.figure_.colorbar(self.image_, ax=self.ax_, label="weight", shrink=0.8)
         return self
 
@@ -148,7 +148,7 @@ class FiltersDisplay:
         weights = np.asarray(shown_of(estimator, "FiltersDisplay"))
         weights = weights[_ranking(weights, order)]
         if n_filters is not None:
-            check_integer(n_filters, "n_filters")
+            n_filters = check_integer(n_filters, "n_filters")
             weights = weights[: int(n_filters)]
         shape = height_and_width(image_shape, weights.shape[1])
         return cls(weights=weights, image_shape=shape).plot(ax, **kwargs)

@@ -136,7 +136,7 @@ class PatternsDisplay:
         """
         patterns = np.asarray(shown_of(estimator, "PatternsDisplay"))
         if n_patterns is not None:
-            check_integer(n_patterns, "n_patterns")
+            n_patterns = check_integer(n_patterns, "n_patterns")
             patterns = patterns[: int(n_patterns)]
         shape = height_and_width(image_shape, patterns.shape[1])
         return cls(patterns=patterns, image_shape=shape).plot(ax, **kwargs)

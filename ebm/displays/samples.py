@@ -171,7 +171,7 @@ class SamplesDisplay:
         >>> plt.show()
         """
         draw = shown_of(estimator, "SamplesDisplay")
-        check_integer(n_samples, "n_samples")
+        n_samples = check_integer(n_samples, "n_samples")
         n_features = _n_features(estimator)
         shape = height_and_width(image_shape, n_features)
         data = None if X is None else _pick(X, n_features, n_samples, random_state)

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, Settled, check_integer, check_real
 from ebm._kernels import completion as kernels
 from ebm._random import Key, normal
 from ebm.energies.memory import DenseParameters
@@ -35,7 +35,7 @@ START = 0.3
 
 
 @dataclass(frozen=True)
-class Completion:
+class Completion(Settled):
     """The choice of the interaction, and of the scale T.
 
     Attributes

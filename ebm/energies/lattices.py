@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ebm._checks import Array, check_integer
+from ebm._checks import Array, check_flag, check_integer
 
 
 def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
@@ -42,8 +42,8 @@ def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
     128
     """
     lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
-    for length in lengths:
-        check_integer(length, "shape")
+    lengths = tuple(check_integer(length, "shape") for length in lengths)
+    periodic = check_flag(periodic, "periodic")
     n = int(np.prod(lengths))
     numbers = np.arange(n).reshape(lengths)
     bonds = np.zeros((n, n))

@@ -41,7 +41,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import erfc, erfcinv, gammaln, logsumexp, softmax
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, Settled, check_integer, check_option, check_real
 from ebm._kernels import memories as kernels
 
 INTERACTIONS = ("polynomial", "rectified", "exponential")
@@ -92,7 +92,7 @@ def check_memories(memories: Any, argument: str = "memories") -> Array:
 
 
 @dataclass(frozen=True)
-class DenseMemory:
+class DenseMemory(Settled):
     """The choice of the interaction F; all functions take the parameters and leave their arguments alone.
 
     Attributes
@@ -106,10 +106,7 @@ class DenseMemory:
     degree: int = 3
 
     def __post_init__(self) -> None:
-        if self.interaction not in INTERACTIONS:
-            raise ValueError(
-                f"interaction must be one of {INTERACTIONS}. Got {self.interaction!r}."
-            )
+        check_option(self.interaction, "interaction", INTERACTIONS)
         check_integer(self.degree, "degree", 2)
 
     def overlaps(self, params: DenseParameters, s: Array) -> Array:
@@ -257,7 +254,7 @@ class ModernParameters(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ModernMemory:
+class ModernMemory(Settled):
     """The choice of the inverse temperature and of the softmax.
 
     Attributes
@@ -272,8 +269,7 @@ class ModernMemory:
 
     def __post_init__(self) -> None:
         check_real(self.beta, "beta", open_low=True)
-        if self.variant not in VARIANTS:
-            raise ValueError(f"variant must be one of {tuple(VARIANTS)}. Got {self.variant!r}.")
+        check_option(self.variant, "variant", VARIANTS)
 
     def scores(self, params: ModernParameters, q: Array) -> Array:
         """Scores beta X'q less the largest of each row: (rows, n_units) -> (rows, n_patterns)."""

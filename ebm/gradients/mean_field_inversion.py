@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, check_real
+from ebm._checks import Array, check_real, integer_of, shown
 from ebm.energies.conversions import moments_of_spins, row_moments
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import PairwiseMoments
@@ -90,8 +90,8 @@ class MeanFieldInversion(Direct):
     pseudocount: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.order not in ORDERS:
-            raise ValueError(f"order must be 1 or 2. Got {self.order!r} instead.")
+        if integer_of(self.order) not in ORDERS:
+            raise ValueError(f"order must be 1 or 2. Got {shown(self.order)} instead.")
         check_real(self.pseudocount, "pseudocount", 0.0)
 
     def solve(

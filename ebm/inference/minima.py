@@ -83,7 +83,7 @@ def find_minima(
         If `n_starts` is not a positive integer.
     """
     if n_starts is not None:
-        check_integer(n_starts, "n_starts")
+        n_starts = check_integer(n_starts, "n_starts")
     n_units = len(params.bias)
     is_complete = n_starts is None and n_units <= MOST_ENUMERATED
     total = 2**n_units if is_complete else n_starts or N_STARTS

@@ -114,8 +114,8 @@ def recall(
     """
     if update not in UPDATES:
         raise ValueError(f"update must be one of {UPDATES}. Got {update!r} instead.")
-    check_real(temperature, "temperature")
-    check_integer(max_sweeps, "max_sweeps")
+    temperature = check_real(temperature, "temperature")
+    max_sweeps = check_integer(max_sweeps, "max_sweeps")
     _check_probes(model, params, probes)
     params = params._replace(J=fastest(params.J))
     dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))

@@ -92,7 +92,7 @@ def settle_spins(
     Recall
         States as int8. A row is at rest after a sweep in which nothing changed.
     """
-    check_integer(max_sweeps, "max_sweeps")
+    max_sweeps = check_integer(max_sweeps, "max_sweeps")
     if update not in VISITS:
         raise ValueError(f"update must be one of {VISITS}. Got {update!r}.")
     S = np.array(s, np.int8, order="C")
@@ -152,8 +152,8 @@ def settle_vectors(
     -------
     Retrieval
     """
-    check_integer(max_steps, "max_steps")
-    check_real(tol, "tol")
+    max_steps = check_integer(max_steps, "max_steps")
+    tol = check_real(tol, "tol")
     states = np.array(q, order="C")
     limit = tol * np.abs(params.patterns).max()
     made = np.zeros(len(states), np.int64)

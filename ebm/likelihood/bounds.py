@@ -105,7 +105,7 @@ def variational_bound(
     """
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}. Got {method!r} instead.")
-    check_integer(n_samples, "n_samples")
+    n_samples = check_integer(n_samples, "n_samples")
     x, extra = _parts(model, params, v)
     if method == "exact" or (method == "auto" and _can_be_exact(model, params)):
         return _exact_bound(model, params, x, extra) - log_z, np.zeros(len(x))

@@ -54,8 +54,8 @@ def compare_moments(
 
     Where they are not exact they are those of the last states of chains from the states `start` (chains, n_units).
     """
-    check_real(beta, "beta", open_low=True)
-    check_integer(n_sweeps, "n_steps")
+    beta = check_real(beta, "beta", open_low=True)
+    n_sweeps = check_integer(n_sweeps, "n_steps")
     n = model.shape(params)[0]
     if np.count_nonzero(~independent_units(params.J)) <= UNASKED.enumerated:
         exact = pairwise_moments(model, params, beta=beta)

@@ -193,7 +193,7 @@ def pruned(
     params : tuple of NamedTuple
         New arrays.
     """
-    check_real(fraction, "fraction", 0.0, 1.0)
+    fraction = check_real(fraction, "fraction", 0.0, 1.0)
     kept = [mask.copy() for mask in masks(network, params)]
     for group in [[k] for k in range(len(kept))] if per_layer else [range(len(kept))]:
         _drop_least([kept[k] for k in group], [saliency[k] for k in group], fraction)
@@ -267,8 +267,8 @@ def prune_while_harmless(
     >>> prune_while_harmless([6, 3, 0.5, 0.5], halve, list, miss, tol=1, max_rounds=5)
     [6, 3]
     """
-    check_real(tol, "tol")
-    check_integer(max_rounds, "max_rounds")
+    tol = check_real(tol, "tol")
+    max_rounds = check_integer(max_rounds, "max_rounds")
     allowed = error(stage) + tol
     for _ in range(max_rounds):
         fewer = remove(stage)

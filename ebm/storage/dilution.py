@@ -8,7 +8,7 @@ from ebm._random import Key, uniform
 
 def diluted(n_units: int, share: float, key: Key) -> Array:
     """A symmetric mask (n_units, n_units) of false diagonal: each pair is joined with the probability `share`."""
-    check_real(share, "mask", 0.0, 1.0, open_low=True)
+    share = check_real(share, "mask", 0.0, 1.0, open_low=True)
     upper = np.triu_indices(n_units, 1)
     mask = np.zeros((n_units, n_units), bool)
     mask[upper] = uniform(key, len(upper[0])) < share

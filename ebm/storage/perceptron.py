@@ -34,7 +34,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, check_integer, check_option, check_real
 from ebm._kernels.storage import adatron, min_over
 from ebm.storage.base import Memory, StorageRule
 
@@ -99,14 +99,9 @@ class Perceptron(StorageRule):
     def __post_init__(self) -> None:
         if self.kappa is not None:
             check_real(self.kappa, "kappa")
-        if not isinstance(self.symmetric, bool | np.bool_):
-            raise ValueError(f"symmetric must be True or False. Got {self.symmetric!r} instead.")
         check_real(self.tol, "tol", 0.0, 1.0, open_low=True, open_high=True)
         check_integer(self.max_iter, "max_iter")
-        if self.algorithm not in ALGORITHMS:
-            raise ValueError(
-                f"algorithm must be one of {sorted(ALGORITHMS)}. Got {self.algorithm!r} instead."
-            )
+        check_option(self.algorithm, "algorithm", ALGORITHMS)
 
     @property
     def is_symmetric(self) -> bool:

@@ -66,8 +66,8 @@ def dream(
     """
     if not isinstance(model.unit, Spin):
         raise ValueError(f"Unlearning is for Spin units. Got {model.unit!r}.")
-    check_integer(n_dreams, "n_dreams")
-    check_real(rate, "rate", open_low=True)
+    n_dreams = check_integer(n_dreams, "n_dreams")
+    rate = check_real(rate, "rate", open_low=True)
     J, n = dense_couplings(params.J).copy(), len(params.bias)
     states = np.empty((n_dreams, n), J.dtype)
     for d in range(n_dreams):
