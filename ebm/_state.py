@@ -1,20 +1,17 @@
 """What training starts from and what it leaves behind: choices, parameters, chains, position in the random streams.
 
 A :class:`Plan` holds the choices and does not change; a :class:`State` holds everything that does, so that training can
-stop anywhere, be written to a file (:func:`save`), and go on as if it had not stopped (:func:`load`).
+stop anywhere, be written to a file (:mod:`ebm._checkpoint`), and go on as if it had not stopped.
 """
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._archive import read, write
 from ebm._batches import Rows
-from ebm._checks import Array, check_integer, check_real, fingerprint, varies
+from ebm._checks import Array, check_integer, check_real, varies
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients.base import ChainState, Gradient
@@ -232,121 +229,3 @@ def _check_regularization(plan: Plan, model: Any, params: Any) -> None:
             "regularization: max_norm limits the weights from one layer into each unit of another. Use weight_decay, "
             f"l1 or clip_norm. Got {model!r}."
         )
-
-
-def save(path: str | os.PathLike[str], state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
-    """Write a checkpoint of `state` to `path`: from it training goes on to the same bits (see :func:`load`)."""
-    write(
-        path, {**_settings(state.model, plan, rows, n_epochs), **_progress(state)}, _arrays(state)
-    )
-
-
-def load(
-    path: str | os.PathLike[str],
-    model: Any,
-    shape: tuple[int, ...],
-    plan: Plan,
-    rows: Rows,
-    n_epochs: int,
-) -> State:
-    """The state that was saved to `path`.
-
-    Raises
-    ------
-    ValueError
-        If the file is no checkpoint, of another version, or of training with other settings or rows than these.
-    """
-    header, arrays = read(path)
-    wanted = {"shape": list(shape), **_settings(model, plan, rows, n_epochs)}
-    written, identities = header.get("identities", {}), wanted["identities"]
-    for name, value in wanted.items():
-        same = (
-            written.get(name) == identities[name]
-            if name in identities
-            else header.get(name) == value
-        )
-        if name != "identities" and not same:
-            raise ValueError(
-                f"checkpoint {Path(path).name!r} was written with {name}={header.get(name)}, but this is {value}. "
-                "Go on with the same settings and rows."
-            )
-    return _from_arrays(model, header, arrays)
-
-
-def seed_of(path: str | os.PathLike[str]) -> int:
-    """The seed of the training that was saved to `path`."""
-    return int(read(path)[0]["seed"])
-
-
-def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
-    """What has to be the same for training to go on bit for bit; choices by their values, and as text to be read."""
-    rows_of = {
-        "dtype": str(np.dtype(rows.dtype)),
-        "rows": rows.fingerprint,  # before the model, which may be measured on them
-    }
-    choices = {"model": model, "n_iter": n_epochs, **plan._asdict()}
-    return {
-        **rows_of,
-        **{name: repr(value) for name, value in choices.items()},
-        "identities": {name: fingerprint(value) for name, value in choices.items()},
-    }
-
-
-def _progress(state: State) -> dict[str, Any]:
-    return {
-        "shape": list(state.shape),
-        "n_steps": state.n_steps,
-        "first_step": state.first_step,
-        "epoch": state.epoch,
-        "finished": state.finished,
-        "slowdown": state.slowdown,
-    }
-
-
-def _arrays(state: State) -> dict[str, Array]:
-    h, mu, lam, own = state.chains
-    arrays = {"theta": state.theta, "h": h, "mu": mu, "lam": lam}
-    arrays |= {f"memory.{i}": x for i, x in enumerate(state.memory)}
-    arrays |= {f"own.{i}": x for i, x in enumerate(own)}
-    arrays |= {f"history.{name}": _numbers(x) for name, x in state.history.items()}
-    arrays |= {f"marginals.{i}": x for i, x in enumerate(state.marginals)}
-    arrays |= {f"kept.{name}": x for name, x in state.kept.items()}
-    for layer, named in state.bounds.items():
-        for name, (low, high) in named.items():
-            arrays |= {f"low.{layer}.{name}": low, f"high.{layer}.{name}": high}
-    return arrays if state.origin is None else {**arrays, "origin": state.origin}
-
-
-def _numbers(values: list[float]) -> Array:
-    """Whole numbers as such, for they are counts; everything else in double precision."""
-    x = np.asarray(values)
-    return x if x.dtype.kind == "i" else x.astype(np.float64)
-
-
-def _from_arrays(model: Any, header: dict[str, Any], arrays: dict[str, Array]) -> State:
-    def group(prefix: str) -> dict[str, Array]:
-        start = prefix + "."
-        return {k.removeprefix(start): x for k, x in arrays.items() if k.startswith(start)}
-
-    bounds: Bounds = {}
-    high = group("high")
-    for name, low in group("low").items():
-        layer, field_name = name.split(".")
-        bounds.setdefault(layer, {})[field_name] = (low, high[name])
-    return State(
-        model,
-        tuple(header["shape"]),
-        arrays["theta"],
-        tuple(group("memory").values()),
-        ChainState(arrays["h"], arrays["mu"], arrays["lam"], tuple(group("own").values())),
-        bounds,
-        arrays.get("origin"),
-        header["n_steps"],
-        {name: x.tolist() for name, x in group("history").items()},
-        tuple(group("marginals").values()),
-        group("kept"),
-        header["first_step"],
-        header["epoch"],
-        header["finished"],
-        header["slowdown"],
-    )

@@ -16,6 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ebm._checks import Array, check_integer, check_real
+from ebm._files import writable
 from ebm.likelihood import free_energy, free_energy_gap, pseudo_log_likelihood
 
 
@@ -61,6 +62,25 @@ class Report:
 Callback = Callable[[Report], Any]
 Score = Callable[[Any, Any, Array], float]
 History = dict[str, list[float]]
+RECORDED = ("epoch", "learning_rate", "time")  # in every history, besides what monitors record
+
+
+def invalid_kept(callbacks: Sequence[Callback], kept: dict[str, Array], theta: Array) -> str:
+    """Why `kept`, beside the parameters `theta`, is not what the callbacks that know it leave there, or ''."""
+    judges = [getattr(callback, "invalid_kept", None) for callback in callbacks]
+    return next((reason for judge in judges if judge and (reason := judge(kept, theta))), "")
+
+
+def _invalid_best(kept: dict[str, Array], theta: Array, scores: str, best: str | None) -> str:
+    """Why `kept` has no two `scores`, of which the second is a count, or not the `best` parameters, if any; ''."""
+    likes = {scores: np.zeros(2)} | ({best: theta} if best else {})
+    for name, like in likes.items():
+        x = kept.get(name)
+        if x is None or (x.dtype, x.shape) != (like.dtype, like.shape):
+            return f"no {name!r} of the shape {like.shape} and dtype {like.dtype}, which a monitor keeps"
+    if not kept[scores][1] >= 0 or (best and not np.isfinite(kept[best]).all()):
+        return f"a negative count in {scores!r}, or parameters that are not finite beside it"
+    return ""
 
 
 def notify(callbacks: Sequence[Callback], report: Report, history: History) -> bool:
@@ -137,6 +157,11 @@ class Plateau:
             stuck, misses = False, 0
         report.kept["plateau"] = np.array([np.fmax(value, best), misses])
         return bool(stuck)
+
+    def invalid_kept(self, kept: dict[str, Array], theta: Array) -> str:
+        """Say why `kept` is not what it has left there, or ''."""
+        best = "best_theta" if "best_theta" in kept else None
+        return _invalid_best(kept, theta, "plateau", best)
 
     def stuck(self, kept: dict[str, Array]) -> bool:
         """Whether, by what it left in ``report.kept``, it has ended training."""
@@ -242,6 +267,13 @@ class EarlyStopping:
         if stop or last:
             report.theta[:] = kept[f"{self._name}.theta"]
         return stop
+
+    def invalid_kept(self, kept: dict[str, Array], theta: Array) -> str:
+        """Say why `kept` is not what it has left there, or ''."""
+        best = f"{self._name}.theta"
+        if not kept.keys() & {self._name, best}:  # it has not looked yet
+            return ""
+        return _invalid_best(kept, theta, self._name, best)
 
     @property
     def _name(self) -> str:
@@ -356,11 +388,7 @@ class Checkpoint:
 
     def __init__(self, path: str | os.PathLike[str], *, every: int = 1) -> None:
         every = check_integer(every, "every")
-        self.path, self.every = Path(path), every
-        if not self.path.parent.is_dir():
-            raise ValueError(
-                f"path must lie in an existing folder. Got {str(path)!r}: there is no {self.path.parent}."
-            )
+        self.path, self.every = writable(path, "path"), every
 
     def __call__(self, report: Report) -> None:
         """Ask for the file to be written."""

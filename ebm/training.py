@@ -12,20 +12,19 @@ finite, the parameters before it are what makes it so, and the epoch that led to
 """
 
 import time
-import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ebm._batches import Rows
+from ebm._checkpoint import Writer, load, save, seed_of
 from ebm._checks import Array
 from ebm._growth import Growth, copied, outgrown, size
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
-from ebm._state import Plan, State, begin, continued, load, resume, save, seed_of, start
+from ebm._state import Plan, State, begin, continued, resume, start
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.layered import BeliefNetwork
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
@@ -281,6 +280,7 @@ def train(
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
     before, growth = state.theta.copy(), Growth(state)
+    writer = Writer(plan, rows, n_epochs)
     try:
         if state.finished:  # loaded: no epoch follows
             return ENDED.format(state.epoch)
@@ -304,8 +304,7 @@ def train(
             report.monitored.update(learner.measured())
             state.finished = notify(callbacks, report, state.history)
             state.slowdown *= float(np.prod(report.slowdowns))
-            for path in report.checkpoints:
-                _save(path, state, plan, rows, n_epochs)
+            writer.write(report.checkpoints, state)
     except KeyboardInterrupt:
         return INTERRUPTED
     finally:
@@ -329,14 +328,6 @@ def _before_growth(state: State, growth: Growth, thetas: tuple[Array, Array], at
     return f"epoch {growth.epoch + 1}, " + (
         "which led there," if led else "where they began to grow,"
     )
-
-
-def _save(path: Path, state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
-    """Write a checkpoint; what cannot be written is told, and training goes on."""
-    try:
-        save(path, state, plan, rows, n_epochs)
-    except OSError as error:
-        warnings.warn(f"checkpoint {path} could not be written: {error}.", stacklevel=2)
 
 
 def _report(state: State, n_epochs: int, rate: float, elapsed: float) -> Report:

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm import training
 from ebm._batches import Rows, blocks
 from ebm._checks import Array, resolve
+from ebm._files import readable
 from ebm._random import fold, stream
 from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
@@ -273,12 +274,21 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         Raises
         ------
         ValueError
-            If the file is no checkpoint, of another version of its format, or of other settings or data.
+            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
+            something that no such training comes to.
+        OSError
+            If the file cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If another version of the library has written the file.
         """
+        file = readable(checkpoint, "checkpoint")
         with unharmed(self):
             go_on = self.warm_start and self._is_fitted()
             s, weights = self._units(X, y, sample_weight, go_on)
-            stopped = self._resume_rows(checkpoint, s, weights, go_on)
+            stopped = self._resume_rows(file, s, weights, go_on)
         self._tell(stopped)
         return self
 

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
 from ebm._batches import blocks
+from ebm._files import readable
 from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
@@ -139,12 +140,21 @@ class Learning(Trained):
         Raises
         ------
         ValueError
-            If the file is no checkpoint, of another version of its format, or of other settings or data.
+            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
+            something that no such training comes to.
+        OSError
+            If the file cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If another version of the library has written the file.
         """
+        file = readable(checkpoint, "checkpoint")
         with unharmed(self):
             X = self._check_data(X, False)
             weights = check_weights(sample_weight, X)
-            stopped = self._resume_rows(checkpoint, X, weights, go_on=False)
+            stopped = self._resume_rows(file, X, weights, go_on=False)
         self._tell(stopped)
         return self
 

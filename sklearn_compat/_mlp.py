@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array
+from ebm._files import readable
 from ebm._random import stream
 from ebm.gradients.back_propagation import MeanCost
 from ebm.monitors import Callback, Plateau, Scorer
@@ -25,6 +26,7 @@ from ebm.sklearn_compat._pretraining import pretrained
 from ebm.sklearn_compat._settings import settings_checked
 from ebm.sklearn_compat._shaping import Labelled, size_of
 from ebm.sklearn_compat._validation import (
+    check_callbacks,
     check_repetitions,
     check_rows,
     check_weights,
@@ -121,10 +123,19 @@ class BaseMLP(MLPSettings):
         Raises
         ------
         ValueError
-            If the file is no checkpoint, of another version of its format, or of other settings or data.
+            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
+            something that no such training comes to.
+        OSError
+            If the file cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If another version of the library has written the file.
         """
+        file = readable(checkpoint, "checkpoint")
         with unharmed(self):
-            stopped = self._learn(X, y, sample_weight, False, checkpoint=checkpoint)
+            stopped = self._learn(X, y, sample_weight, False, checkpoint=file)
         self._tell(stopped)
         return self
 
@@ -227,15 +238,14 @@ class BaseMLP(MLPSettings):
         check_some(weights)
         rows = Rows(X, weights, targets, self.shuffle)
         plan = self._plan(self._seed, len(rows), incremental)
-        if checkpoint is None:
-            state = self._state(plan) if first else self._resumed(plan)
-        else:
-            shape = (self.n_features_in_, self.n_outputs_)
-            state = training.load(checkpoint, self._model(), shape, plan, rows, self.max_iter)
+        state = self._state(plan) if first else self._resumed(plan)
+        plateau = self._plateau()
+        if checkpoint is not None:
+            told = [plateau, *check_callbacks(self.callbacks)]
+            state = training.load(checkpoint, state, plan, rows, self.max_iter, told)
         if not incremental and checkpoint is None:  # optimisers of another fit begin anew
             state.memory = plan.optimizer.start(state.theta)
             state.kept.clear()
-        plateau = self._plateau()
         scores = [] if held_out is None else [self._scorer(*held_out)]
         watching: list[Callback] = [Scorer("validation_score", score) for score in scores]
         watching += [] if incremental else [plateau]

@@ -116,9 +116,9 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         rows = Rows(X, weights)
         fixed = isinstance(self.random_state, Integral)
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))
-        model = self._model() if go_on else self._model_for(rows, plan)
-        shape = (X.shape[1], self._n_hidden)
-        state = training.load(checkpoint, model, shape, plan, rows, self._n_epochs)
+        like = self._resumed(plan) if go_on else self._started(rows, plan)
+        watching = check_callbacks(self.callbacks)
+        state = training.load(checkpoint, like, plan, rows, self._n_epochs, watching)
         stopped = self._train(state, rows, plan, X)
         self._n_draws = -1
         return stopped

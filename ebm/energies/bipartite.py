@@ -84,6 +84,11 @@ class Bipartite:
         """Numbers that a persistent chain of the model is remembered by: the hidden states."""
         return self.shape(params)[1]
 
+    @property
+    def chain_unit(self) -> Unit:
+        """The type of the units by whose states a persistent chain is remembered."""
+        return self.hidden
+
     def visible_at_rest(self, params: BipartiteParameters) -> Array:
         """Means of the visible units without input: (n_visible,)."""
         nothing = np.zeros((1, len(params.W)), params.W.dtype)

@@ -97,6 +97,11 @@ class Pairwise:
         """Numbers that a persistent chain of the model is remembered by: the states of all units."""
         return len(params.bias)
 
+    @property
+    def chain_unit(self) -> TwoState:
+        """The type of the units by whose states a persistent chain is remembered."""
+        return self.unit
+
     def visible_at_rest(self, params: PairwiseParameters) -> Array:
         """Means of the visible units without input: (n_visible,)."""
         bias = params.bias[: self.shape(params)[0]]

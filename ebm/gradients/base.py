@@ -28,7 +28,9 @@ import numpy as np
 
 from ebm._checks import Array, Record
 from ebm._random import Key
+from ebm._values import consists_of
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.units import Unit
 
 # How fast the offsets follow the batch means: the published sliding factor (Melchior et al. 2016, section 5).
 SLIDING_FACTOR = 0.01
@@ -165,6 +167,14 @@ class Gradient(Record, abc.ABC):
         """What users may want to know of the chains, by name: becomes fitted attributes."""
         return {}
 
+    def own_after(self, model: Any, params: Any, chains: ChainState) -> tuple[Array, ...]:
+        """Arrays like those that ``chains.own`` has once learning that starts with `chains` has made an update."""
+        return chains.own
+
+    def invalid(self, model: Any, chains: ChainState) -> str:
+        """Say why `chains`, of the right shapes and finite, are none that learning comes to, or ''."""
+        return invalid_states(model.chain_unit, chains.h) if chains.h.size else ""
+
     @property
     def slide(self) -> float:
         """Rate at which the offsets follow the data."""
@@ -176,6 +186,14 @@ class Gradient(Record, abc.ABC):
         `mean` (n_visible,) is the data's. ValueError where memory does not hold so many chains.
         """
         return start_chains(model, params, mean, self.n_chains_for(batch_size), self.centered, key)
+
+
+def invalid_states(unit: Unit, x: Array) -> str:
+    """Why `x` (rows, units) holds what are no states of the `unit`, or ''; means are none."""
+    reason = unit.invalid(x)
+    if reason or unit.states is None or consists_of(x, unit.states):
+        return reason
+    return f"values of chains that are no states {unit.states} of {unit!r}"
 
 
 @singledispatch

@@ -82,6 +82,17 @@ class TAP(Gradient):
             return 0
         return batch_size if self.n_chains is None else self.n_chains
 
+    def own_after(
+        self, model: Bipartite, params: BipartiteParameters, chains: ChainState
+    ) -> tuple[Array, ...]:
+        """The magnetisations of the visible units, if they persist."""
+        return (model.visible_mean(params, chains.h),) if self.persistent else ()
+
+    def invalid(self, model: Bipartite, chains: ChainState) -> str:
+        """Magnetisations are means, which no state need be."""
+        layers = zip((model.hidden, model.visible), (chains.h, *chains.own), strict=False)
+        return next(filter(None, (unit.invalid(x) for unit, x in layers if x.size)), "")
+
     def bind(
         self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
     ) -> BoundGradient:

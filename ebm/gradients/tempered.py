@@ -27,6 +27,7 @@ from ebm.gradients.base import (
     Gradient,
     Info,
     check_memory,
+    invalid_states,
 )
 from ebm.samplers.tempering import Replicas, replicas, respaced, swap_rates, temper
 
@@ -104,6 +105,18 @@ class ParallelTempering(Gradient):
         state = Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0]))
         known = swap_rates(state) if np.isnan(rates).all() else rates
         return {"temperatures": ladder, "swap_rates": known}
+
+    def invalid(self, model: Bipartite, chains: ChainState) -> str:
+        """Say why chains, replicas or ladder are none that learning comes to, or ''."""
+        x, ladder, acceptance, proposals, n_sweeps, *_ = chains.own
+        reason = super().invalid(model, chains) or invalid_states(model.visible, x)
+        if reason:
+            return reason
+        if ladder[0] != 1 or ladder[-1] != 0 or not (np.diff(ladder) < 0).all():
+            return "a ladder of temperatures that does not fall from one to zero"
+        if not ((acceptance >= 0) & (acceptance <= proposals)).all() or n_sweeps.min() < 0:
+            return "counts of exchanges of replicas that are none"
+        return ""
 
     def bind(
         self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int

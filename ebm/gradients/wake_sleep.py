@@ -114,6 +114,10 @@ class UpDown(Gradient):
             return 0
         return batch_size if self.n_chains is None else self.n_chains
 
+    def invalid(self, model: BeliefNetwork, chains: ChainState) -> str:
+        """Say why chains of the two topmost layers are none that learning comes to, or ''."""
+        return super().invalid(model.top_model, chains)
+
     def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator with its buffers."""
         if not isinstance(model, BeliefNetwork):

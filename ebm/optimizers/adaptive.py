@@ -29,6 +29,7 @@ move their parameters by less than 1e-11 of the learning rate in either precisio
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from ebm._checks import check_real
 from ebm._kernels.rules import (
@@ -69,6 +70,7 @@ class AdaGrad(Optimizer):
     >>> rbm = BernoulliRBM(optimizer=AdaGrad(epsilon=1e-6), learning_rate=0.01)
     """
 
+    n_squares: ClassVar[int] = 1
     epsilon: float = 1e-8
 
     def __post_init__(self) -> None:
@@ -111,6 +113,7 @@ class RMSProp(Optimizer):
     >>> rbm = BernoulliRBM(optimizer=RMSProp(decay=0.99), learning_rate=0.001)
     """
 
+    n_squares: ClassVar[int] = 1
     decay: float = 0.9
     epsilon: float = 1e-8
 
@@ -154,6 +157,7 @@ class AdaDelta(Optimizer):
     >>> rbm = BernoulliRBM(optimizer=AdaDelta(), learning_rate=1.0)
     """
 
+    n_squares: ClassVar[int] = 2
     decay: float = 0.95
     epsilon: float = 1e-6
 
@@ -204,6 +208,7 @@ class Adam(Optimizer):
     >>> rbm = BernoulliRBM(optimizer=Adam(beta1=0.5), learning_rate=0.001)
     """
 
+    n_squares: ClassVar[int] = 1
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8
@@ -258,6 +263,7 @@ class Nadam(Optimizer):
     >>> rbm = BernoulliRBM(optimizer=Nadam(), learning_rate=0.001)
     """
 
+    n_squares: ClassVar[int] = 1
     beta1: float = 0.9
     beta2: float = 0.999
     epsilon: float = 1e-8

@@ -1,7 +1,7 @@
 """What all optimisers share: they move a flat vector uphill, in place, by a rule for its entries."""
 
 import abc
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -14,7 +14,15 @@ UNHELD: Hold = (1.0, np.inf, 0.0, 0.0, 0)
 
 
 class Optimizer(Record, abc.ABC):
-    """A choice of optimiser (abstract)."""
+    """A choice of optimiser (abstract).
+
+    Attributes
+    ----------
+    n_squares : int
+        How many of the arrays in its memory, the last ones, are sums or means of squares.
+    """
+
+    n_squares: ClassVar[int] = 0
 
     @property
     @abc.abstractmethod
@@ -29,6 +37,14 @@ class Optimizer(Record, abc.ABC):
         n_remembered = rules.RULES[type(self.settings)].n_remembered
         clock = np.zeros(rules.CLOCK_SIZE, theta.dtype)
         return (clock, *(np.zeros_like(theta) for _ in range(n_remembered)))
+
+    def invalid(self, memory: tuple[Array, ...]) -> str:
+        """Say why `memory`, of the right shapes and finite, is none that steps come to, or ''."""
+        clock = memory[:1] if self.settings is not None else ()
+        squares = memory[len(memory) - self.n_squares :]
+        if any(x.size and x.min() < 0 for x in (*clock, *squares)):
+            return "negative counts or squares in the memory of the optimiser"
+        return ""
 
     def step(
         self, theta: Array, gradient: Array, memory: tuple[Array, ...], rate: float, hold: Hold

@@ -312,17 +312,16 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
 
     whole, _ = trained(n_epochs=6, callbacks=[keep])
     s, choice = two_blobs(), plan()
-    state = training.load(
-        tmp_path / "training", whole.model, whole.shape, choice, Rows(s), n_epochs=6
-    )
+    state = training.load(tmp_path / "training", started(s), choice, Rows(s), n_epochs=6)
     assert state.n_steps == 18 and (state.theta != whole.theta).any()
     assert training.train(state, Rows(s), choice, 6) == ""
     np.testing.assert_array_equal(state.theta, whole.theta)
     np.testing.assert_array_equal(state.memory[0], whole.memory[0])
     assert state.history["error"] == whole.history["error"]
-    warmer = Completion(2, 4, True, 2 * whole.model.scale)
+    warmer = started(s)
+    warmer.model = Completion(2, 4, True, 2 * whole.model.scale)
     with pytest.raises(ValueError, match="written with model=Completion"):
-        training.load(tmp_path / "training", warmer, whole.shape, choice, Rows(s), n_epochs=6)
+        training.load(tmp_path / "training", warmer, choice, Rows(s), n_epochs=6)
 
 
 def test_settings_that_do_not_belong_together_are_refused():

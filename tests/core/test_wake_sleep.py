@@ -287,7 +287,7 @@ def test_training_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path):
     assert train(whole, rows, plan, 4) == ""
     with pytest.raises(OSError, match="power"):
         train(broken, rows, plan, 4, [Checkpoint(file, every=2), crash])
-    loaded = load(file, model, model.shape(params), plan, rows, 4)
+    loaded = load(file, resume(model, params, plan, mean=X[:, :2].mean(axis=0)), plan, rows, 4)
     assert loaded.epoch == 2
     assert loaded.bounds.keys() == {name for name, named in whole.bounds.items() if named}
     assert train(loaded, rows, plan, 4) == ""

@@ -1,0 +1,164 @@
+"""Checkpoints: training is written to a file, and goes on from it as if it had not stopped.
+
+Settings and rows must be those of the training that wrote the file; what else it must hold, :mod:`ebm._contents` says.
+"""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ebm import __version__
+from ebm._archive import REMEDY, ContentError, opened, write
+from ebm._batches import Rows
+from ebm._checks import fingerprint
+from ebm._contents import (
+    LAST_SEED,
+    PROGRESS,
+    arrays_of,
+    check_described,
+    check_progress,
+    check_state,
+    expected,
+    progress_of,
+    state_of,
+)
+from ebm._state import Plan, State
+from ebm.monitors import Callback
+
+OWN = ("format", "version", "identities")  # besides settings and progress
+# What writing ends in where the disk, the folder or something that a callback has kept does not allow it.
+FAILURES = (OSError, ValueError, TypeError, OverflowError, MemoryError)
+
+
+def save(path: Any, state: State, plan: Plan, rows: Rows, n_epochs: int) -> None:
+    """Write a checkpoint of `state` to `path`: from it training goes on to the same bits (see :func:`load`)."""
+    header = {**_settings(state.model, plan, rows, n_epochs), **progress_of(state)}
+    write(path, header, arrays_of(state))
+
+
+class Writer:
+    """Writes the checkpoints of one course of training; of each file that cannot be written it tells once."""
+
+    def __init__(self, plan: Plan, rows: Rows, n_epochs: int) -> None:
+        self._of = (plan, rows, n_epochs)
+        self._told: set[Path] = set()
+
+    def write(self, paths: Sequence[Path], state: State) -> None:
+        """Write `state` to the files, where that is possible."""
+        for path in paths:
+            try:
+                save(path, state, *self._of)
+            except FAILURES as error:
+                self._tell(path, error)
+
+    def _tell(self, path: Path, error: BaseException) -> None:
+        if path not in self._told:
+            warnings.warn(
+                f"checkpoint {path} could not be written: {str(error).rstrip('.')}. Training goes on, and tries again "
+                "when the next is due; this is told once.",
+                stacklevel=2,
+            )
+        self._told.add(path)
+
+
+def load(
+    path: Any,
+    like: State,
+    plan: Plan,
+    rows: Rows,
+    n_epochs: int,
+    callbacks: Sequence[Callback] = (),
+) -> State:
+    """The state that was saved to `path`.
+
+    Parameters
+    ----------
+    path : str or path
+    like : State
+        A state with which the same training begins: what the file must hold is read off it.
+    plan : Plan
+    rows : Rows
+    n_epochs : int
+    callbacks : sequence of callable
+        Of which some may say what they keep.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, of another format, of training with other settings or rows than these, or holds
+        something that no such training comes to.
+    OSError
+        If the file cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If another version of the library has written the file.
+    """
+    wanted = {"shape": list(like.shape), **_settings(like.model, plan, rows, n_epochs)}
+    known, n_batches = expected(like, plan), -(-len(rows) // plan.batch_size)
+    with opened(path) as stored:
+        _check_settings(stored.header, wanted)
+        check_progress(stored.header, n_epochs, n_batches)
+        check_described(stored.described, known, stored.header["epoch"])
+        arrays = stored.arrays()
+        state = state_of(stored.header, arrays, like)
+        check_state(state, known, plan, callbacks)
+        stored.confirm(arrays)
+    version = stored.header["version"]
+    if version != __version__:
+        warnings.warn(
+            f"checkpoint {Path(path).name!r} was written by version {version!s:.40} of ebm, and this is {__version__}. "
+            "Training goes on, but its last bits may not be those of a training without a break.",
+            stacklevel=2,
+        )
+    return state
+
+
+def seed_of(path: Any) -> int:
+    """The seed of the training that was saved to `path`."""
+    with opened(path) as stored:
+        text = str(stored.header.get("seed"))
+        if not (text.isdecimal() and len(text) <= 10 and int(text) <= LAST_SEED):
+            raise ContentError(f"says seed={text:.40}, which is no seed. {REMEDY}")
+    return int(text)
+
+
+def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
+    """What has to be the same for training to go on bit for bit; choices by their values, and as text to be read."""
+    rows_of = {
+        "dtype": str(np.dtype(rows.dtype)),
+        "rows": rows.fingerprint,  # before the model, which may be measured on them
+    }
+    choices = {"model": model, "n_iter": n_epochs, **plan._asdict()}
+    return {
+        **rows_of,
+        **{name: f"{value!r:.1000}" for name, value in choices.items()},
+        "identities": {name: fingerprint(value) for name, value in choices.items()},
+    }
+
+
+def _check_settings(header: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """Refuse a header of other entries, or with other settings, than those `wanted`."""
+    for name in (*wanted, *PROGRESS, *OWN):
+        if name not in header:
+            raise ContentError(f"does not say {name!r}. {REMEDY}")
+    for name in header.keys() - {*wanted, *PROGRESS, *OWN}:
+        raise ContentError(f"says {name!r:.60}, which this version of ebm does not know. {REMEDY}")
+    written, identities = header["identities"], wanted["identities"]
+    if not isinstance(written, dict):
+        raise ContentError(f"has no identities of its settings. {REMEDY}")
+    for name, value in wanted.items():
+        if name == "identities":
+            continue
+        found = header[name]
+        same = written.get(name) == identities[name] if name in identities else found == value
+        if not same:
+            print_alike = " (the same in print, not in value)" if found == value else ""
+            raise ContentError(
+                f"was written with {name}={found!s:.300}, but this is {value!s:.300}{print_alike}. Go on with the same "
+                "settings and rows"
+            )
