@@ -13,7 +13,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-Array = np.ndarray[Any, Any]
+from ebm._arrays import Array as Array
+from ebm._arrays import as_numbers, check_magnitude
+from ebm._arrays import extent as extent
+
 R = TypeVar("R", bound="Record")
 # Beyond it there is no count that compiled code can take.
 LARGEST_INTEGER = 2**63 - 1
@@ -21,16 +24,6 @@ LARGEST_INTEGER = 2**63 - 1
 FLAGS = (bool, np.bool_)
 # Letters of a refused value that a message shows.
 SHOWN_LETTERS = 100
-
-
-def extent(x: Array) -> tuple[float, float]:
-    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
-    if not x.size:
-        return 0.0, 0.0
-    low, high = x.min(), x.max()
-    if np.isnan(low):  # slower, and rarely needed
-        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
-    return float(low), float(high)
 
 
 def varies(mean: Array, variance: Array, dtype: Any) -> Array:
@@ -314,8 +307,8 @@ def refuse_unsettled(record: Any) -> None:
 
 def as_rows(x: Any, n_units: int, argument: str) -> Array:
     """A C-contiguous float32 or float64 matrix (rows, n_units); one-dimensional input is one row."""
-    x = np.atleast_2d(np.asarray(x))
-    dtype = x.dtype if x.dtype in (np.float32, np.float64) else np.float64
-    if x.ndim != 2 or x.shape[1] != n_units:
-        raise ValueError(f"{argument} must have {n_units} columns. Got the shape {x.shape}.")
-    return np.ascontiguousarray(x, dtype)
+    rows = np.atleast_2d(as_numbers(x, argument))
+    if rows.ndim != 2 or rows.shape[1] != n_units:
+        raise ValueError(f"{argument} must have {n_units} columns. Got the shape {rows.shape}.")
+    check_magnitude(rows, argument)
+    return np.ascontiguousarray(rows)

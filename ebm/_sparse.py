@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ebm._checks import Array
+from ebm._arrays import Array, check_magnitude
 
 # Dense rows handled at a time where the whole of X must be passed over: about 2 MB of float64.
 BLOCK_NUMBERS = 1 << 18
@@ -131,8 +131,13 @@ def widened(X: Any, n_more: int) -> Any:
     return sparse.csr_array((X.data, X.indices, X.indptr), shape=shape)
 
 
-def as_dtype(X: Any, dtype: Any) -> Any:
-    """Rows of that dtype: CSR, or C-contiguous; the same object where they are already."""
+def as_dtype(X: Any, dtype: Any, argument: str = "X") -> Any:
+    """Rows of that dtype: CSR, or C-contiguous; the same object where they are already.
+
+    Numbers that are too large for it are refused.
+    """
+    if X.dtype != dtype:
+        check_magnitude(X.data if is_sparse(X) else X, argument, dtype)
     if is_sparse(X):
         return X.astype(dtype, copy=False)
     return np.ascontiguousarray(X, dtype)

@@ -6,7 +6,7 @@ of the other alphabet are told by the one state that only it has.
 
 import numpy as np
 
-from ebm._checks import Array, extent
+from ebm._arrays import Array, extent
 
 States = tuple[float, ...]
 BITS: States = (0.0, 1.0)

@@ -14,6 +14,7 @@ from ebm._batches import Rows, blocks
 from ebm._checks import Array, resolve
 from ebm._files import readable
 from ebm._random import fold, stream
+from ebm._sparse import as_dtype
 from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
@@ -340,7 +341,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         labels = read_labels(self, X, y, known, useful=False, several=False)
         if go_on:
             self._check_size()
-            X = X.astype(self.components_.dtype, copy=False)
+            X = as_dtype(X, self.components_.dtype)
             if classes is None:
                 check_same(labels.y, self.classes_)
             check_range(X, self.range_)

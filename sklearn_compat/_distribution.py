@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array
 
-from ebm._batches import dense
 from ebm._checks import Array, as_rows
 from ebm._random import Key
+from ebm._sparse import as_dtype
 from ebm.energies.bipartite import BipartiteParameters
 from ebm.samplers import block_gibbs
 from ebm.sklearn_compat._fitted import FittedBipartite
@@ -40,7 +40,7 @@ class BipartiteDistribution(
         """
         params = self._params()
         v = self._rows(X, params)
-        h = as_rows(H, params.W.shape[1], "H").astype(params.W.dtype)
+        h = as_dtype(as_rows(H, params.W.shape[1], "H"), params.W.dtype, "H")
         warn_outside(self._model().hidden, h, "H", EXTRAPOLATION)
         if v.shape[0] != len(h):
             raise ValueError(f"X and H must have as many rows. Got {v.shape[0]} and {len(h)}.")
@@ -77,8 +77,8 @@ class BipartiteDistribution(
             Visible means.
         """
         params = self._params()
-        h = as_rows(dense(X), params.W.shape[1], "X").astype(params.W.dtype)
-        h = check_array(h, input_name="X", dtype=FLOATS)
+        h = check_array(as_rows(X, params.W.shape[1], "X"), input_name="X", dtype=FLOATS)
+        h = as_dtype(h, params.W.dtype)
         warn_outside(self._model().hidden, h, slack=EXTRAPOLATION)
         return self._model().visible_mean(params, h)
 

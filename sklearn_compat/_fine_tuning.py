@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import StrOptions
 from ebm import training
 from ebm._batches import Rows, dense
 from ebm._checks import Array, by_value, resolve
+from ebm._sparse import as_dtype
 from ebm.gradients import ChainState
 from ebm.gradients.wake_sleep import UpDown
 from ebm.likelihood import reconstruction_error
@@ -252,7 +253,7 @@ class FineTuned(Greedy):
         extra: Extra | None,
     ) -> list[str]:
         """Train the whole stack, from where it is."""
-        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
+        X = as_dtype(X, self.rbms_[-1].components_.dtype)
         rows = Rows(
             X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False)
         )
@@ -280,7 +281,7 @@ class FineTuned(Greedy):
         extra: Extra | None,
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
-        X = X.astype(self.rbms_[-1].components_.dtype, copy=False)
+        X = as_dtype(X, self.rbms_[-1].components_.dtype)
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
         rows = dense(X) if extra is None else extra.below(dense(X))

@@ -21,10 +21,10 @@ from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import _safe_indexing, assert_all_finite, check_array, column_or_1d
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_consistent_length, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array
-from ebm.sklearn_compat._validation import warn_user
+from ebm._arrays import Array, as_numbers, check_magnitude, screened
+from ebm.sklearn_compat._validation import check_as_many, check_weights, warn_user
 
 # What marks an unlabelled row, in scikit-learn's convention.
 UNLABELLED = -1
@@ -186,13 +186,14 @@ class LabelClassifier(ClassifierMixin):
             If no row has a label.
         """
         check_is_fitted(self)
+        sample_weight = check_weights(sample_weight, y)
         labels = read_labels(self, X, y, self.classes_, useful=True, several=True)
         if labels.y.ndim == 1:
             _check_same_kind(labels.y, self.classes_)
         if not labels.labelled.all():
             rows = np.flatnonzero(labels.labelled)
             X = _safe_indexing(X, rows)
-            sample_weight = None if sample_weight is None else np.asarray(sample_weight)[rows]
+            sample_weight = None if sample_weight is None else sample_weight[rows]
         return float(super().score(X, labels.y, sample_weight))
 
 
@@ -233,7 +234,7 @@ def _label_array(estimator: Any, X: Any, y: Any) -> Array:
     """`y` as an array (rows,) or (rows, labels)."""
     _check_given(estimator, y)
     y = check_array(
-        _unmixed(y),
+        _unmixed(screened(y, "y")),
         input_name="y",
         dtype=None,
         ensure_2d=False,
@@ -241,7 +242,7 @@ def _label_array(estimator: Any, X: Any, y: Any) -> Array:
         ensure_all_finite=False,
     )
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-    check_consistent_length(X, y)
+    check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
 
 
@@ -400,13 +401,14 @@ def check_numbers(estimator: Any, X: Any, y: Any, missing: bool) -> Array:
     """`y` as floats (rows,) or (rows, outputs); NaN only where targets may be `missing`."""
     _check_given(estimator, y)
     y = check_array(
-        y,
+        as_numbers(y, "y"),
         input_name="y",
         dtype=(np.float64, np.float32),
         ensure_2d=False,
         ensure_all_finite="allow-nan" if missing else True,
     )
-    check_consistent_length(X, y)
+    check_magnitude(y, "y")
+    check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
 
 

@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 from ebm import training
 from ebm._batches import blocks
 from ebm._files import readable
+from ebm._sparse import as_dtype
 from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
@@ -207,4 +208,4 @@ class Learning(Trained):
         if not go_on:
             return X
         self._check_size()
-        return X.astype(self._params()[0].dtype, copy=False)
+        return as_dtype(X, self._params()[0].dtype)

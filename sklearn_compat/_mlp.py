@@ -14,6 +14,7 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._files import readable
 from ebm._random import stream
+from ebm._sparse import as_dtype
 from ebm.gradients.back_propagation import MeanCost
 from ebm.monitors import Callback, Plateau, Scorer
 from ebm.networks import feed_forward
@@ -191,7 +192,7 @@ class BaseMLP(MLPSettings):
         """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
         X = check_rows(self, X, reset=first, order="C")
         if not first:
-            X = X.astype(self._dtype(), copy=False)
+            X = as_dtype(X, self._dtype())
         targets, labelled = self._targets(X, y, first, classes, whole)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)

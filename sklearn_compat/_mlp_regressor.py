@@ -15,7 +15,7 @@ from ebm.sklearn_compat._given import GivenNetwork
 from ebm.sklearn_compat._labels import check_numbers, known_rows
 from ebm.sklearn_compat._mlp import BaseMLP, Targets, by_batches
 from ebm.sklearn_compat._settings import RECORD, settings_checked
-from ebm.sklearn_compat._validation import unharmed
+from ebm.sklearn_compat._validation import check_weights, unharmed
 
 LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
@@ -400,3 +400,23 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         """
         output = self._outputs(X)
         return output.reshape(-1) if output.shape[1] == 1 else output
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2, the share of the variance of the targets that is predicted.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets; of several outputs, the mean of their shares counts.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
+
+        Returns
+        -------
+        score : float
+            At most 1; the mean of the targets has 0.
+        """
+        y = check_numbers(self, X, y, False)
+        return float(super().score(X, y, check_weights(sample_weight, y)))

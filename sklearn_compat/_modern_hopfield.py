@@ -10,6 +10,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
+from ebm._sparse import as_dtype
 from ebm.energies.memory import (
     VARIANTS,
     ModernMemory,
@@ -378,7 +379,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
 
     def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
         X = check_finite(self, X, reset=False, allow_nan=allow_nan)
-        return X.astype(params.patterns.dtype, copy=False)
+        return as_dtype(X, params.patterns.dtype)
 
 
 def _cure_of(found: NotHeld) -> str:

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm._checked import once
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
+from ebm._sparse import as_dtype
 from ebm.energies import qubo
 from ebm.energies.couplings import count_units
 from ebm.energies.pairwise import (
@@ -105,7 +106,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             )
         if H is None:
             return self._model().energy(params, v)
-        h = as_rows(H, self.n_hidden, "H").astype(v.dtype)
+        h = as_dtype(as_rows(H, self.n_hidden, "H"), v.dtype, "H")
         warn_outside(self._model().unit, h, "H", EXTRAPOLATION)
         if len(v) != len(h):
             raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")

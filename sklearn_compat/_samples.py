@@ -8,6 +8,7 @@ from sklearn.exceptions import ConvergenceWarning
 from ebm._batches import blocks
 from ebm._checks import Array, as_rows, check_integer, check_real
 from ebm._random import Key, fold
+from ebm._sparse import as_dtype
 from ebm.likelihood import diagnose
 from ebm.samplers import Target, sampler_record
 from ebm.samplers.expectation import N_DOUBLINGS, expectation
@@ -150,7 +151,7 @@ class Samples(Fitted):
         n_steps = check_integer(n_steps, "n_steps")
         params = self._params()
         X = check_rows(self, X, reset=False, allow_nan=True, unit=self._model().visible)
-        rows = np.concatenate([block for _, block in blocks(X)]).astype(self._dtype(params))
+        rows = as_dtype(np.concatenate([block for _, block in blocks(X)]), self._dtype(params))
         clamped = self._all_units(rows, params)
         key = self._standing_key(IMPUTATION)
         x = self._start(params, len(clamped), fold(key, 0))
@@ -181,7 +182,7 @@ class Samples(Fitted):
     ) -> Array:
         """One visible state per chain: (n_rows, n_features). NaN is allowed where the `remedy` speaks of it."""
         n_features = self._model().shape(params)[0]
-        rows = as_rows(x, n_features, argument).astype(self._dtype(params))
+        rows = as_dtype(as_rows(x, n_features, argument), self._dtype(params), argument)
         if len(rows) not in (1, n_rows):
             raise ValueError(
                 f"{argument} must have the shape ({n_features},) or ({n_rows}, {n_features}). Got {rows.shape}."

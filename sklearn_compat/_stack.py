@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 from ebm._batches import row_fingerprints
 from ebm._checks import Array, as_rows
 from ebm._random import Key, fold
-from ebm._sparse import as_dtype, dense, row_blocks
+from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.samplers import sample_by_content
@@ -165,8 +165,8 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
         """
         chosen = self._chosen()
         model, params = self._network()
-        rows = as_rows(dense(X), self._n_features_out, "X").astype(params.top.W.dtype)
-        rows = check_array(rows, input_name="X", dtype=FLOATS)
+        rows = check_array(as_rows(X, self._n_features_out, "X"), input_name="X", dtype=FLOATS)
+        rows = as_dtype(rows, params.top.W.dtype)
         widths = [len(self.rbms_[k].components_) for k in chosen]
         place = chosen.index(max(chosen))
         first = sum(widths[:place])

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._arrays import Array, as_numbers
 from ebm.sklearn_compat._validation import check_finite, warn_user
 from ebm.storage.patterns import convention_of, holds, n_merged, nearest_convention, to_spins
 
@@ -75,7 +75,7 @@ def wanted_states(y: Any, X: Any) -> Array | None:
     """The patterns `y` that the rows of `X` should lead to; None where `y` is None or labels, of one dimension."""
     if y is None or np.ndim(y) < 2:
         return None
-    wanted = np.asarray(y, np.float64)
+    wanted = as_numbers(y, "y").astype(np.float64, copy=False)
     if wanted.shape != np.shape(X):
         raise ValueError(
             f"y must hold a wanted pattern for each row of X, the shape {np.shape(X)}. Got {wanted.shape}."

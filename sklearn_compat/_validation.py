@@ -1,5 +1,6 @@
 """What every estimator checks on the way in, rows, weights and seeds, and what it does when something is amiss."""
 
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -9,10 +10,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _num_samples, validate_data
 
-from ebm._checks import Array
-from ebm._sparse import canonical
+from ebm._arrays import Array, as_numbers, check_magnitude, not_numbers, screened
+from ebm._sparse import canonical, is_sparse
 from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, other_alphabet
 from ebm.units import Unit
 
@@ -32,6 +33,10 @@ MOST_REPETITIONS = 1000
 # New rows may go a little beyond those that the scaling was made with. Beyond this share of the distance of two states
 # they were not scaled.
 EXTRAPOLATION = 0.5
+# What NumPy says of what is no number.
+NO_NUMBERS = ("Complex data", "could not convert", "float() argument", "sequence", "Cannot cast")
+# Weights beside which a weight of one would be lost to rounding.
+LARGEST_WEIGHT = 1e15
 # Packages whose frames a warning passes over on its way to the caller.
 OWN = ("ebm", "sklearn")
 
@@ -103,17 +108,28 @@ def check_finite(
 ) -> Any:
     """`X` by scikit-learn's checks, as float32 or float64; NaN and infinity are refused with the cure that there is."""
     finite = "allow-nan" if allow_nan else True
+    X = screened(X, "X")
     try:
-        return validate_data(
+        rows = validate_data(
             estimator, X, dtype=FLOATS, reset=reset, ensure_all_finite=finite, **choice
         )
-    except ValueError as error:
+    except (TypeError, ValueError, OverflowError) as error:
         found = str(error).split("\n")[0]  # the rest is advice for estimators of scikit-learn
         if "NaN" not in found and "infinity" not in found:
-            raise
+            raise _renamed(error, X) from None
         cure = "" if allow_nan else _fill(estimator, reset)
         hint = NO_INFINITY if "infinity" in found else ""
         raise ValueError(f"{found} {hint}{cure}".rstrip()) from None
+    check_magnitude(_stored(rows), "X")
+    return rows
+
+
+def _renamed(error: Exception, X: Any) -> Exception:
+    """What NumPy and scikit-learn say of `X`, with its name."""
+    said = str(error)
+    if type(error) is OverflowError or any(words in said for words in NO_NUMBERS):
+        return not_numbers("X", X, error)
+    return error if re.search(r"\bX\b", said) else type(error)(f"X: {said}")
 
 
 def _fill(estimator: Any, reset: bool) -> str:
@@ -129,6 +145,12 @@ def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDIN
     reason = unit.invalid(values, slack)
     if reason:
         warn_user(f"{argument} holds {reason}. {_remedy(unit, values, argument)}", UserWarning)
+
+
+def _stored(X: Any) -> Array:
+    """The entries of `X`; of a sparse matrix those that are stored."""
+    entries: Array = X.data if is_sparse(X) else X
+    return entries
 
 
 def _values(X: Any) -> Any:
@@ -151,15 +173,39 @@ def _remedy(unit: Unit, values: Array, argument: str) -> str:
 
 
 def check_weights(sample_weight: Any, X: Any) -> Array | None:
-    """Non-negative weights (n_samples,), not all zero, or None."""
+    """Weights (n_samples,) of the rows of `X`, not all zero, or None; a single number is the weight of every row."""
     if sample_weight is None:
         return None
-    weights: Array = _check_sample_weight(
-        sample_weight, X, dtype=np.float64, ensure_non_negative=True
-    )
+    n_rows = _num_samples(X)
+    weights = as_numbers(sample_weight, "sample_weight").astype(np.float64, copy=False)
+    if weights.shape not in ((), (n_rows,)):
+        raise ValueError(
+            f"sample_weight must be 1D, with a number for each of the {n_rows} rows of X. Got the shape "
+            f"{weights.shape}."
+        )
+    weights = np.broadcast_to(weights, n_rows).copy()
+    wrong = np.flatnonzero(~((weights >= 0) & (weights <= LARGEST_WEIGHT)))
+    if len(wrong):
+        raise ValueError(
+            f"sample_weight holds {_kind_of(float(weights[wrong[0]]))} in row {wrong[0]}. A weight of zero leaves a "
+            f"row out. Beyond {LARGEST_WEIGHT:g}, divide the weights by their mean."
+        )
     if not weights.any():
         raise ValueError("sample_weight is zero for every sample: at least one must be positive.")
     return weights
+
+
+def _kind_of(weight: float) -> str:
+    if not np.isfinite(weight):
+        return "NaN" if np.isnan(weight) else "infinity"
+    return f"the negative number {weight:g}" if weight < 0 else f"{weight:g}"
+
+
+def check_as_many(X: Any, y: Any) -> None:
+    """Refuse targets `y` for another number of rows than `X` has."""
+    n_rows, n_targets = _num_samples(X), _num_samples(y)
+    if n_rows != n_targets:
+        raise ValueError(f"X and y must have as many rows. Got {n_rows} and {n_targets}.")
 
 
 def check_repetitions(weights: Array | None) -> None:

@@ -275,7 +275,7 @@ def test_impossible_variances_are_refused(fit, variance, words):
     [
         (-np.ones(60), "[Nn]egative"),
         (np.zeros(60), "zero"),
-        (np.ones(3), "sample_weight.shape"),
+        (np.ones(3), "shape"),
         (np.ones((60, 1)), "1D"),
         (np.full(60, np.nan), "NaN"),
         (np.full(60, np.inf), "infinity"),

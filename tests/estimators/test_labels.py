@@ -178,7 +178,7 @@ def test_minus_one_beside_one_other_class_is_a_class(name):
 
 IMPOSSIBLE = {
     "no labels": (None, "requires y"),
-    "too few": (CODES[:-1], "inconsistent numbers of samples"),
+    "too few": (CODES[:-1], "as many rows"),
     "none labelled": (np.full(N, -1), "no row is labelled"),
     "none known": (np.full(N, None), "no row is labelled|NaN or None in 30 rows"),
     "words and numbers": (np.array(["a", 1, 2], object)[CODES], "mixes words .* 'a' and 1"),

@@ -1,0 +1,162 @@
+"""The gate for arrays: what holds numbers leaves it as a plain array of real numbers, or is refused.
+
+Complex numbers, dates, words and rows of several lengths are no real numbers. Masked entries become NaN. The indices of
+a sparse matrix are checked, for compiled code reads memory by them. Numbers of which sums of squares would overflow are
+refused with the largest magnitude that is allowed.
+"""
+
+import reprlib
+from typing import Any
+
+import numpy as np
+from scipy.sparse import issparse
+
+Array = np.ndarray[Any, Any]
+# Sums of the squares of a million million such numbers are finite in either precision.
+LARGEST = {np.dtype(np.float32): 1e13, np.dtype(np.float64): 1e148}
+# Kinds of NumPy's types that are no real numbers, and how they become some.
+UNREAL = {
+    "c": "Complex data not supported: {0} holds complex numbers ({1}). Pass {0}.real, or real and imaginary parts as "
+    "columns of their own.",
+    "M": "{0} holds dates ({1}), which are no numbers. Subtract a first date, and divide by numpy.timedelta64(1, 'D').",
+    "m": "{0} holds durations ({1}), which are no numbers. Divide them by a unit, such as numpy.timedelta64(1, 's').",
+}
+
+# Cures by what NumPy says of what is no array of numbers.
+CURES = {
+    "inhomogeneous": "Make all rows of one length",
+    "string to float": "Make numbers of words first, for example with sklearn.preprocessing.OneHotEncoder",
+}
+
+
+def extent(x: Array) -> tuple[float, float]:
+    """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
+    if not x.size:
+        return 0.0, 0.0
+    low, high = x.min(), x.max()
+    if np.isnan(low):  # slower, and rarely needed
+        low, high = np.fmin.reduce(x, axis=None), np.fmax.reduce(x, axis=None)
+    return float(low), float(high)
+
+
+def as_numbers(x: Any, argument: str) -> Array:
+    """`x`, of any container and shape, as an array of float32 or float64; a float array is not copied.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If it holds anything but real numbers, rows of several lengths, or a sparse matrix with invalid indices.
+    """
+    x = screened(x, argument)
+    try:
+        array = x.toarray() if is_sparse(x) else np.asarray(x)
+        if array.dtype.kind not in "biuf":
+            _refuse_kind(array.dtype, argument)
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        if argument in str(error):
+            raise
+        raise not_numbers(argument, x, error) from None
+    return array if array.dtype in LARGEST else array.astype(np.float64)
+
+
+def not_numbers(argument: str, x: Any, error: Exception) -> Exception:
+    """What to raise for `x` that cannot become an array of numbers, where NumPy raised the `error`."""
+    said = str(error).split("\n")[0].rstrip(".")
+    if "complex" in said.lower():
+        return ValueError(UNREAL["c"].format(argument, "complex128"))
+    cure = next((cure for words, cure in CURES.items() if words in said), "Leave out what is none")
+    kind = TypeError if isinstance(error, TypeError) else ValueError
+    return kind(f"{argument} must be an array of numbers. Got {reprlib.repr(x)}: {said}. {cure}.")
+
+
+def is_sparse(x: Any) -> bool:
+    """Whether `x` is a sparse matrix of SciPy, in any format."""
+    return bool(issparse(x))
+
+
+def screened(x: Any, argument: str) -> Any:
+    """`x`, a sparse matrix in a format of arrays, masked entries as NaN; refused where it holds no real numbers."""
+    if is_sparse(x):
+        x = x.tocoo() if x.format == "dok" else x.tocsr() if x.format == "lil" else x
+        check_sparse(x, argument)
+    dtypes = getattr(x, "dtypes", None)  # of the columns of a data frame
+    for dtype in [getattr(x, "dtype", None)] if dtypes is None else np.array(dtypes, object).flat:
+        _refuse_kind(dtype, argument)
+    return np.ma.filled(_with_room(x), np.nan) if np.ma.is_masked(x) else x
+
+
+def _with_room(x: Any) -> Any:
+    """The masked array `x` in a type that has a NaN."""
+    if x.dtype.kind == "f":
+        return x
+    return x.astype(np.float64 if x.dtype.kind in "biu" else object)
+
+
+def _refuse_kind(dtype: Any, argument: str) -> None:
+    reason = UNREAL.get(getattr(dtype, "kind", ""))
+    if reason:
+        raise ValueError(reason.format(argument, dtype))
+
+
+def check_magnitude(x: Array, argument: str, dtype: Any = None) -> None:
+    """Refuse finite numbers of which sums of squares overflow in the precision of `x`, or of `dtype`."""
+    largest = LARGEST[np.dtype(dtype or x.dtype)]
+    low, high = extent(x)
+    if np.isinf([low, high]).any():
+        raise ValueError(f"{argument} holds infinite values. Leave such rows out.")
+    if max(-low, high) > largest:
+        worst = low if -low > high else high
+        raise ValueError(
+            f"{argument} holds {worst:.6g}, but in {np.dtype(dtype or x.dtype)} magnitudes may be {largest:g} at most: "
+            "squares of larger numbers overflow. Scale it first, for example with "
+            "sklearn.preprocessing.StandardScaler, or MaxAbsScaler for sparse rows."
+        )
+
+
+def check_sparse(x: Any, argument: str) -> None:
+    """Refuse a sparse matrix whose arrays do not fit each other, or its shape: compiled code would read elsewhere."""
+    fault = _fault(x)
+    if fault:
+        raise ValueError(
+            f"{argument} is no valid sparse matrix: {fault}. Make it anew of its rows, columns and values, for "
+            "example with scipy.sparse.coo_array((values, (rows, columns)), shape)."
+        )
+
+
+def _fault(x: Any) -> str:
+    """What is wrong with the arrays of a sparse matrix, or ''."""
+    if x.format == "dia":
+        fits = np.ndim(x.data) == 2 and np.shape(x.offsets) == (len(x.data),)
+        return "" if fits else "its data and offsets have different lengths"
+    if x.format == "coo":
+        coords = getattr(x, "coords", None) or (x.row, x.col)
+        if any(np.shape(along) != np.shape(x.data) for along in coords):
+            return "its coordinates and its data have different lengths"
+        faults = [_outside(along, size) for along, size in zip(coords, x.shape, strict=True)]
+        return next(filter(None, faults), "")
+    block = x.blocksize if x.format == "bsr" else (1, 1)
+    n_rows, n_columns = x.shape[0] // block[0], x.shape[-1] // block[1]
+    if x.format == "csc":
+        n_rows, n_columns = n_columns, n_rows
+    return _fault_of_rows(x.indptr, x.indices, len(x.data), (n_rows, n_columns))
+
+
+def _fault_of_rows(indptr: Array, indices: Array, n_data: int, shape: tuple[int, int]) -> str:
+    """What is wrong with rows that are stored one after the other, or ''."""
+    if indptr.shape != (shape[0] + 1,):
+        return f"indptr must have {shape[0] + 1} entries. Got the shape {indptr.shape}"
+    if indices.shape != (n_data,):
+        return f"there are {n_data} values, but indices has the shape {indices.shape}"
+    if indptr[0] != 0 or (indptr[1:] < indptr[:-1]).any() or indptr[-1] > n_data:
+        return f"indptr must rise from 0 to at most the number of values, {n_data}"
+    return _outside(indices, shape[1])
+
+
+def _outside(indices: Array, size: int) -> str:
+    if not len(indices):
+        return ""
+    low, high = indices.min(), indices.max()
+    if low < 0 or high >= size:
+        return f"indices must be between 0 and {size - 1}. Got {low if low < 0 else high}"
+    return ""

@@ -1,0 +1,307 @@
+"""Arrays that are no numbers, too large, or damaged: every public estimator, every method and argument that takes some.
+
+Whatever comes in is read as the same numbers in a plain array would be, or refused by name with a cure.
+"""
+
+from __future__ import annotations
+
+import copy
+import functools
+import inspect
+import itertools
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+from sklearn.base import is_classifier, is_regressor
+
+import ebm
+from tests.estimators.test_alphabets import rows
+from tests.estimators.test_not_finite import EVERY
+
+X = rows("bernoulli")
+# One of each public estimator, and a machine with hidden units.
+NAMES = [name for name in EVERY if "," not in name] + [
+    "BoltzmannMachine, pcd",
+    "BoltzmannMachine, hidden",
+]
+# Methods whose first argument is not an array of rows.
+OTHERS = {"fit_transform", "resume", "partial_fit", "fit", "fit_predict", "inverse_transform"}
+
+
+def asks_for_y(estimator):
+    return is_classifier(estimator) or is_regressor(estimator)
+
+
+def is_memory(estimator):
+    return "Hopfield" in type(estimator).__name__ or "Memory" in type(estimator).__name__
+
+
+def quietly(function, *arguments, **named):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*arguments, **named)
+
+
+def fit(estimator, rows, method="fit", **named):
+    """Learn from the rows, with classes where there have to be some."""
+    if asks_for_y(estimator):
+        named["y"] = np.arange(len(X)) % 2
+    if method == "partial_fit" and "classes" in inspect.signature(estimator.partial_fit).parameters:
+        named["classes"] = [0, 1]
+    return getattr(estimator, method)(rows, **named)
+
+
+@functools.cache
+def learned(name):
+    estimator = EVERY[name]()
+    return quietly(fit, estimator, X[:2] if is_memory(estimator) else X)
+
+
+def fresh(name):
+    return copy.deepcopy(learned(name))
+
+
+def readers(estimator):
+    """Public methods that take rows."""
+    names = [name for name in dir(type(estimator)) if not name.startswith("_")]
+    functions = {name: getattr(estimator, name) for name in names if hasattr(estimator, name)}
+    return [
+        name
+        for name, function in functions.items()
+        if callable(function)
+        and name not in OTHERS
+        and next(iter(inspect.signature(function).parameters), "") in ("X", "v", "patterns")
+    ]
+
+
+def call(estimator, method, rows):
+    """The method, with classes and hidden states where it asks for some."""
+    takes = inspect.signature(getattr(estimator, method)).parameters
+    named = {"y": np.arange(len(X)) % 2} if "y" in takes and asks_for_y(estimator) else {}
+    if "H" in takes and getattr(estimator, "n_hidden", 1):
+        named["H"] = np.ones((len(X), getattr(estimator, "n_hidden", 3)))
+    return getattr(estimator, method)(rows, **named)
+
+
+def every_call(name):
+    """What an estimator does with rows: (name of the method, its function of rows). Refusals leave it as it was."""
+    new, old = EVERY[name](), fresh(name)
+    yield "fit", lambda rows: fit(new, rows)
+    if hasattr(new, "partial_fit"):
+        yield "first partial_fit", lambda rows: fit(new, rows, "partial_fit")
+        yield "partial_fit", lambda rows: fit(old, rows, "partial_fit")
+    for method in readers(old):
+        yield method, lambda rows, method=method: call(old, method, rows)
+
+
+def refusal(function, *arguments, **named):
+    """The message of the error; no warning of NumPy may come before it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", RuntimeWarning)
+        with pytest.raises((ValueError, TypeError)) as caught:
+            function(*arguments, **named)
+    assert type(caught.value) in (ValueError, TypeError)
+    return str(caught.value)
+
+
+def with_entry(value, dtype=np.float64):
+    spoilt = X.astype(dtype)
+    spoilt[1, 1] = value
+    return spoilt
+
+
+WORDS = np.where(X > 0, "yes", "no")
+REFUSED = {
+    "complex": (X * (1 + 0j), "X.real"),
+    "complex lists": ((X * 1j).tolist(), "X.real"),
+    "dates": (X.astype("M8[s]"), "numpy.timedelta64"),
+    "durations": (X.astype("m8[s]"), "numpy.timedelta64"),
+    "data frame of dates": (pd.DataFrame(X.astype("M8[s]")), "numpy.timedelta64"),
+    "words": (WORDS, "OneHotEncoder"),
+    "words among objects": (WORDS.astype(object), "OneHotEncoder"),
+    "categories": (pd.DataFrame(WORDS).astype("category"), "OneHotEncoder"),
+    "rows of several lengths": ([[1.0, 0.0]] * (len(X) - 1) + [[1.0]], "one length"),
+    "integers beyond all floats": ([[10**400] * X.shape[1]] * len(X), "numbers"),
+    "objects": ([[object()] * X.shape[1]] * len(X), "Leave out what"),
+    "large": (with_entry(1e150), "StandardScaler"),
+    "largest": (with_entry(-1.7e308), "StandardScaler"),
+    "large, single precision": (with_entry(1e19, np.float32), "StandardScaler"),
+    "large integers": (np.full(X.shape, 10**200, object), "StandardScaler"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_rows_that_are_no_numbers_are_refused_in_every_method(name):
+    for method, function in every_call(name):
+        for kind, (bad, cure) in REFUSED.items():
+            said = refusal(function, bad)
+            assert "X" in said.replace(".", " ").split(), (method, kind, said)
+            assert cure in said, (method, kind, said)
+
+
+SAME = {
+    "lists": X.tolist(),
+    "objects": X.astype(object),
+    "integers": X.astype(np.int8),
+    "booleans": X > 0,
+    "data frame": pd.DataFrame(X),
+    "nullable data frame": pd.DataFrame(X).astype("Int64"),
+    "masked, of which nothing is": np.ma.masked_array(X),
+    "columns first": np.asfortranarray(X),
+    "other byte order": X.astype(">f8"),
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_numbers_have_the_same_answer_in_any_container(name):
+    estimator = fresh(name)
+    method = next(m for m in ("transform", "predict") if hasattr(estimator, m))
+    expected = quietly(call, fresh(name), method, X)
+    for kind, same in SAME.items():
+        np.testing.assert_array_equal(quietly(call, fresh(name), method, same), expected, kind)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_masked_entries_are_unknown(name):
+    masked = np.ma.masked_array(X, mask=np.arange(X.size).reshape(X.shape) == 5)
+    assert "NaN" in refusal(fit, EVERY[name](), masked) or is_memory(EVERY[name]())
+    estimator = fresh(name)
+    if hasattr(estimator, "impute"):
+        filled = quietly(estimator.impute, masked)
+        np.testing.assert_array_equal(filled, quietly(estimator.impute, masked.filled(np.nan)))
+
+
+def test_rows_too_large_for_a_machine_of_single_precision_are_refused():
+    for name in ("BernoulliRBM", "GaussianRBM", "DBN", "MLPRegressor"):
+        estimator = EVERY[name]()
+        quietly(
+            fit, estimator, X[:2].astype(np.float32) if is_memory(estimator) else X.astype("f4")
+        )
+        for method in readers(estimator):
+            if estimator.__sklearn_tags__().input_tags.sparse:
+                assert "float32" in refusal(
+                    call, copy.deepcopy(estimator), method, with_entry(1e60)
+                ), (
+                    name,
+                    method,
+                )
+
+
+# Sparse matrices whose indices lead out of them ------------------------------------------------------
+
+
+def damaged(kind, make=sp.csr_matrix):
+    matrix = make(X)
+    if kind == "index too large":
+        matrix.indices[2] = 10**6
+    elif kind == "negative index":
+        matrix.indices[2] = -7
+    elif kind == "falling rows":
+        matrix.indptr[2] = matrix.indptr[-1] + 10**6
+    elif kind == "rows that begin late":
+        matrix.indptr[0] = 3
+    elif kind == "rows missing":
+        matrix.indptr = matrix.indptr[:-2]
+    elif kind == "values missing":
+        matrix.data = matrix.data[:-1]
+    elif kind == "indices missing":
+        matrix.indices = matrix.indices[:-3]
+    return matrix
+
+
+DAMAGES = [
+    *("index too large", "negative index", "falling rows", "rows that begin late"),
+    *("rows missing", "values missing", "indices missing"),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_damaged_sparse_rows_are_refused_in_every_method(name):
+    for method, function in every_call(name):
+        for damage in DAMAGES:
+            said = refusal(function, damaged(damage))
+            assert "X is no valid sparse matrix" in said, (method, damage, said)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_other_damaged_formats_are_refused(name):
+    for damage, make in itertools.product(DAMAGES, (sp.csr_array, sp.csc_matrix, sp.bsr_matrix)):
+        said = refusal(fit, EVERY[name](), damaged(damage, make))
+        assert "X is no valid sparse matrix" in said, damage
+    coordinates, lists = sp.coo_matrix(X), sp.lil_matrix(X)
+    coordinates.row[0] = 10**6
+    lists.rows[1] = [10**6 for _ in lists.rows[1]]
+    for matrix in (coordinates, lists):
+        assert "X is no valid sparse matrix" in refusal(fit, EVERY[name](), matrix)
+
+
+# Weights ---------------------------------------------------------------------------------------------
+
+
+def one(value, n):
+    weights = np.ones(n)
+    weights[1] = value
+    return weights
+
+
+WEIGHTS = {
+    "not a number": (lambda n: np.nan, "NaN"),
+    "infinite": (lambda n: np.inf, "infinity"),
+    "negative": (lambda n: -1.0, "-1"),
+    "zero": (lambda n: 0.0, "zero"),
+    "one is not a number": (lambda n: one(np.nan, n), "row 1"),
+    "one is infinite": (lambda n: one(np.inf, n), "row 1"),
+    "one is negative": (lambda n: one(-0.5, n), "row 1"),
+    "one is huge": (lambda n: one(1e300, n), "divide the weights by their mean"),
+    "all huge": (lambda n: np.full(n, 1e308), "divide the weights by their mean"),
+    "all zero": (np.zeros, "zero"),
+    "masked": (lambda n: np.ma.masked_array(np.ones(n), np.arange(n) == 1), "row 1"),
+    "missing": (lambda n: [1.0, None] + [1.0] * (n - 2), "row 1"),
+    "too short": (lambda n: np.ones(n - 1), "rows of X"),
+    "none": (lambda n: [], "rows of X"),
+    "a column": (lambda n: np.ones((n, 1)), "rows of X"),
+    "sparse": (lambda n: sp.csr_matrix(np.ones((1, n))), "rows of X"),
+    "words": (lambda n: ["one"] * n, "OneHotEncoder"),
+    "complex": (lambda n: np.ones(n, complex), "sample_weight.real"),
+    "dates": (lambda n: np.ones(n, "M8[s]"), "numpy.timedelta64"),
+    "rows of several lengths": (lambda n: [[1.0, 1.0], [1.0]] + [1.0] * (n - 2), "one length"),
+}
+
+
+def weighted(name):
+    """The methods that take weights: functions of a count of rows for the weights."""
+    for method in ("fit", "partial_fit", "score", "moments"):
+        estimator = EVERY[name]() if method == "fit" else fresh(name)
+        function = getattr(estimator, method, None)
+        if function is None or "sample_weight" not in inspect.signature(function).parameters:
+            continue
+        if method in ("fit", "partial_fit"):
+            yield method, functools.partial(fit, estimator, X, method)
+        else:
+            named = {"y": np.arange(len(X)) % 2} if asks_for_y(estimator) else {}
+            yield method, functools.partial(function, X, **named)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_that_weigh_nothing_are_refused_by_name(name):
+    for method, function in weighted(name):
+        for kind, (make, said) in WEIGHTS.items():
+            message = refusal(function, sample_weight=make(len(X)))
+            assert "sample_weight" in message and said in message, (method, kind, message)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_weight_for_all_rows_is_that_many_equal_weights(name):
+    for method, function in weighted(name):
+        if method not in ("fit", "partial_fit"):
+            each = quietly(function, sample_weight=np.full(len(X), 2.0))
+            np.testing.assert_equal(quietly(function, sample_weight=2), each)
+
+
+def test_every_public_estimator_is_here():
+    public = {name for name in ebm.__all__ if hasattr(getattr(ebm, name), "fit")}
+    assert {name.split(",")[0] for name in EVERY} == public
