@@ -24,6 +24,8 @@ LARGEST_INTEGER = 2**63 - 1
 FLAGS = (bool, np.bool_)
 # Letters of a refused value that a message shows.
 SHOWN_LETTERS = 100
+# Columns that are named one by one.
+MOST_LISTED = 10
 
 
 def varies(mean: Array, variance: Array, dtype: Any) -> Array:
@@ -34,6 +36,23 @@ def varies(mean: Array, variance: Array, dtype: Any) -> Array:
     rounding = (10 * np.finfo(dtype).eps * np.abs(mean)) ** 2
     known: Array = variance > np.maximum(rounding, np.finfo(dtype).tiny)
     return known
+
+
+def listed(places: Array, names: Array | None = None) -> str:
+    """The first of some columns, by their names where there are any, else by their numbers."""
+    shown = [str(k) if names is None else repr(str(names[k])) for k in places[:MOST_LISTED]]
+    return ", ".join([*shown, "..."] if len(places) > MOST_LISTED else shown)
+
+
+def told_constant(columns: Array, names: Array | None = None) -> str:
+    """That real-valued `columns` (numbers) are constant, without a full stop; '' if there are none."""
+    if not len(columns):
+        return ""
+    which, them = ("column is", "it") if len(columns) == 1 else ("columns are", "them")
+    return (
+        f"{len(columns)} {which} constant ({listed(columns, names)}), and no variance can be learned from {them}. "
+        "Leave such columns out"
+    )
 
 
 class Settled:

@@ -18,7 +18,7 @@ from ebm.sklearn_compat._learning import Learning
 from ebm.sklearn_compat._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.sklearn_compat._settings import RECORD, Number, settings_checked
 from ebm.sklearn_compat._trained import COURSE
-from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed
+from ebm.sklearn_compat._validation import check_weights, column_names, draw_seed, unharmed
 from ebm.units import TwoState
 
 
@@ -415,7 +415,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
         self._seed, self._n_draws = seed, -1
         self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
-        return solution.message
+        return solution.told(column_names(self))
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "couplings_")

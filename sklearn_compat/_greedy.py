@@ -30,7 +30,13 @@ from ebm.sklearn_compat._stack import (
     states_up,
 )
 from ebm.sklearn_compat._trained import ALONE, Place
-from ebm.sklearn_compat._validation import check_repetitions, check_rows, check_weights, warn_user
+from ebm.sklearn_compat._validation import (
+    check_repetitions,
+    check_rows,
+    check_weights,
+    column_names,
+    warn_user,
+)
 from ebm.training import INTERRUPTED
 
 # Numbers of the stream "positive" from which the states that go up are drawn.
@@ -78,6 +84,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         for k, machine in enumerate(machines):
             machine._title = f"{type(self).__name__} {layer_name(k)}"
             machine.verbose = max(machine.verbose, self.verbose)
+        machines[0]._columns = column_names(self)
         return machines
 
     # Layer by layer

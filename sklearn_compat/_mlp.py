@@ -31,6 +31,7 @@ from ebm.sklearn_compat._validation import (
     check_repetitions,
     check_rows,
     check_weights,
+    column_names,
     draw_seed,
     unharmed,
 )
@@ -203,7 +204,7 @@ class BaseMLP(MLPSettings):
 
     def _begin(self, X: Any, weights: Array | None, n_outputs: int) -> None:
         """Lay out the network, and start it where the pre-training, on all rows, has come to."""
-        start = pretrained(self.pretraining, X, weights, self._seed)
+        start = pretrained(self.pretraining, X, weights, self._seed, column_names(self))
         network = self._network(start, X.shape[1], n_outputs)
         params = feed_forward.start(network, stream(self._seed, "init"), X.dtype, start.layers)
         self.pretraining_ = start.fitted

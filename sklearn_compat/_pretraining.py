@@ -35,8 +35,10 @@ class Start(NamedTuple):
 NOWHERE = Start(None, [], [])
 
 
-def pretrained(pretraining: Any, X: Any, sample_weight: Any, seed: int) -> Start:
-    """Fit a clone of `pretraining` on the rows `X`, or take it as it is if it is frozen."""
+def pretrained(
+    pretraining: Any, X: Any, sample_weight: Any, seed: int, columns: Array | None = None
+) -> Start:
+    """Fit a clone of `pretraining` on the rows `X`, whose `columns` have names, or take it as it is if it is frozen."""
     if pretraining is None:
         return NOWHERE
     if isinstance(pretraining, FrozenEstimator):
@@ -48,6 +50,7 @@ def pretrained(pretraining: Any, X: Any, sample_weight: Any, seed: int) -> Start
         fitted = clone(pretraining)
         if getattr(fitted, "random_state", 0) is None:
             fitted.set_params(random_state=draw_seed(seed))
+        fitted._columns = columns
         fitted.fit(X, sample_weight=sample_weight)
     if fitted.n_features_in_ != X.shape[1]:
         raise ValueError(

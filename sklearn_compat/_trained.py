@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
 from ebm._batches import Rows
-from ebm._checks import Array, by_value
+from ebm._checks import Array, by_value, told_constant
 from ebm._random import fold, stream
 from ebm.gradients import ChainState
 from ebm.likelihood.placement import misplaced
@@ -19,7 +19,7 @@ from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import RECORD, NestedSettings, Number
-from ebm.sklearn_compat._validation import check_callbacks, draw_seed, warn_user
+from ebm.sklearn_compat._validation import check_callbacks, column_names, draw_seed, warn_user
 
 
 class Place(NamedTuple):
@@ -106,6 +106,8 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
         state = self._resumed(plan) if go_on else self._started(rows, plan, place)
+        if not go_on:
+            self._warn_constant(state)
         n_draws = getattr(self, "_n_draws", -1) if known else -1
         stopped = self._train(state, rows, plan, X)
         self._n_draws = n_draws
@@ -127,7 +129,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         """Make one update with all rows `X` as the batch."""
         known = getattr(self, "_seed", None)
         plan = self._plan(draw_seed(self.random_state) if known is None else known)
-        state = self._started(Rows(X, weights), plan) if first else self._resumed(plan)
+        rows = Rows(X, weights)
+        state = self._started(rows, plan) if first else self._resumed(plan)
+        if first and len(rows) > 1:  # of one row nothing is known to be constant
+            self._warn_constant(state)
         stopped = training.single_update(state, X, weights, plan)
         self._keep(state, plan)
         return stopped
@@ -159,6 +164,14 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         """Warn of learning that did not come to its end."""
         if stopped:
             warn_user(f"{type(self).__name__}: {stopped}.", ConvergenceWarning)
+
+    def _warn_constant(self, state: training.State) -> None:
+        """Warn of columns without variance where learning starts with one for each."""
+        if not state.model.visible.has_scale:
+            return
+        told = told_constant(np.flatnonzero(state.marginals[1] == 0), column_names(self))
+        if told:
+            warn_user(f"{getattr(self, '_title', type(self).__name__)}: {told}.", UserWarning)
 
     def _callbacks(self, X: Any, model: Any) -> tuple[list[Any], ProgressLine]:
         """The user's callbacks, and with `verbose` what measures and the line that shows it."""

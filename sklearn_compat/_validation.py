@@ -79,6 +79,14 @@ def warn_user(message: str, category: type[Warning]) -> None:
     warnings.warn(message, category, stacklevel=level)
 
 
+def column_names(estimator: Any) -> Array | None:
+    """Names of the columns of X: the estimator's own, or those that another has given it; None if there are none."""
+    names: Array | None = getattr(
+        estimator, "feature_names_in_", getattr(estimator, "_columns", None)
+    )
+    return names
+
+
 def check_rows(
     estimator: Any,
     X: Any,

@@ -11,14 +11,20 @@ on what the states are called.
 
 import abc
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array, Record
-from ebm.energies.conversions import from_spins
+from ebm._checks import Array, Record, listed
+from ebm.energies.conversions import double_blocks, from_spins
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.optimizers.lbfgs import Progress
+from ebm.units import TwoState
+
+# A value that is nearer than this to a state, by the distance of the two, is that state.
+ROUNDING = 1e-12
+NONE = np.zeros(0, np.intp)
 
 
 class Solution(NamedTuple):
@@ -30,13 +36,15 @@ class Solution(NamedTuple):
     n_iter : int
         Iterations made; 0 for solutions in closed form.
     cost : float
-        What was minimised, at `params`: minus the log-likelihood or pseudo-log-likelihood per row, plus the penalties.
-        NaN where nothing was.
+        What was minimised, at `params`: minus the log-likelihood or pseudo-log-likelihood per row of the units that
+        change, plus the penalties. NaN where nothing was.
     slope : float
         The largest slope of the cost that is left, in absolute value.
     message : str
         What the user has to be told, such as that the solver has not converged, without a full stop; '' when all is
         well.
+    still : ndarray of int
+        Numbers of the units that never change, which have no couplings.
     """
 
     params: PairwiseParameters
@@ -44,15 +52,23 @@ class Solution(NamedTuple):
     cost: float
     slope: float
     message: str
+    still: Array = NONE
+
+    def told(self, names: Array | None = None) -> str:
+        """The message, and which units never change, by their `names` (n_units,); '' if all is well."""
+        return "; ".join(filter(None, [told_still(self.still, names), self.message]))
 
 
 Tell = Callable[[Progress], object]
 
 
 class Direct(Record, abc.ABC):
-    """A choice of solver for fully visible machines (abstract)."""
+    """A choice of solver for fully visible machines (abstract): a subclass has the method `search`.
 
-    @abc.abstractmethod
+    Units that never change say nothing of couplings. They are left out: they have none, and the biases of independent
+    units with half an observation of either state added. :attr:`Solution.still` has their numbers.
+    """
+
     def solve(
         self,
         model: Pairwise,
@@ -69,7 +85,7 @@ class Direct(Record, abc.ABC):
         model : Pairwise
             Without hidden units. Pairs that are not in its mask stay at zero.
         X : ndarray or CSR matrix of shape (rows, n_units)
-            Not modified, and never copied as a whole.
+            Not modified, and copied as a whole only where some units never change.
         weights : ndarray of shape (rows,), optional
             How often each row counts; once by default.
         start : PairwiseParameters, optional
@@ -88,6 +104,49 @@ class Direct(Record, abc.ABC):
         ValueError
             When the machine has hidden units, or there are no rows to learn from.
         """
+        w = check_problem(self, model, X, weights)
+        states = kept_states(model.unit, X, w)
+        if np.isnan(states).all():
+            return self.search(model, X, w, start=start, tell=tell)
+        return self._of_moving(states, (model, X, w), start, tell)
+
+    def _of_moving(
+        self,
+        states: Array,
+        problem: tuple[Pairwise, Any, Array],
+        start: PairwiseParameters | None,
+        tell: Tell | None,
+    ) -> Solution:
+        """The solution for the units that change; the others have the `states` (n_units,), which are NaN elsewhere."""
+        model, X, w = problem
+        moving = np.flatnonzero(np.isnan(states))
+        still, both = np.flatnonzero(~np.isnan(states)), np.ix_(moving, moving)
+        dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+        params = PairwiseParameters(
+            np.zeros((len(states), len(states)), dtype),
+            model.unit.initial(states.astype(dtype), np.ones_like(states), w.sum()).bias,
+        )
+        if not len(moving):
+            return Solution(params, 0, np.nan, 0.0, "", still)
+        if start is not None:  # what still units add to the fields is a bias
+            fields = start.bias + start.J[:, still] @ states[still]
+            start = PairwiseParameters(start.J[both], fields[moving])
+        mask = None if model.mask is None else model.mask[both]
+        found = self.search(replace(model, mask=mask), X[:, moving], w, start=start, tell=tell)
+        params.J[both], params.bias[moving] = found.params
+        return found._replace(params=params, still=still)
+
+    @abc.abstractmethod
+    def search(
+        self,
+        model: Pairwise,
+        X: Any,
+        weights: Array,
+        *,
+        start: PairwiseParameters | None,
+        tell: Tell | None,
+    ) -> Solution:
+        """Solve for the rows of `X`, in which every unit changes; the `weights` are in double precision, and right."""
 
 
 def check_problem(solver: object, model: Pairwise, X: Any, weights: Array | None) -> Array:
@@ -101,6 +160,28 @@ def check_problem(solver: object, model: Pairwise, X: Any, weights: Array | None
     if not w.sum() > 0:
         raise ValueError("There are no rows to learn from: their weights add up to zero.")
     return w
+
+
+def kept_states(unit: TwoState, X: Any, weights: Array) -> Array:
+    """The state (units,) that a unit has in all rows of `X` that count; NaN for units that change."""
+    kept = np.ones((2, X.shape[1]), bool)
+    states = np.array(unit.states)
+    for start, block in double_blocks(X):
+        rows = block[weights[start : start + len(block)] > 0]
+        for known, state in zip(kept, states, strict=True):
+            known &= (np.abs(rows - state) <= ROUNDING * np.ptp(states)).all(axis=0)
+    return np.select([*kept], [*states], np.nan)
+
+
+def told_still(units: Array, names: Array | None = None) -> str:
+    """That the `units` (numbers) never change, without a full stop; '' if there are none."""
+    if not len(units):
+        return ""
+    which = "unit that never changes" if len(units) == 1 else "units that never change"
+    return (
+        f"the data say nothing of the couplings of {len(units)} {which} ({listed(units, names)}): these couplings are "
+        "zero. Leave such columns out"
+    )
 
 
 def check_fully_visible(name: str, model: Pairwise) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, check_integer, check_real, listed
 from ebm._kernels.conditionals import flip_losses
 from ebm.energies.conversions import double_blocks, to_spins
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -34,7 +34,6 @@ from ebm.gradients.inverse_ising import (
     Direct,
     Solution,
     Tell,
-    check_problem,
     finished,
     joined_pairs,
     symmetric,
@@ -69,10 +68,10 @@ class MaximumPseudoLikelihood(Direct):
 
     Notes
     -----
-    Units that never change in the data have no finite best bias. They are taken to be independent of all others, with
-    half a row of either state added. Where the others predict a unit without error, on some rows at least, there are no
-    finite best couplings unless there is a penalty; where the search ended they are large, and the solution's message
-    names such units.
+    Units whose values, which may be means, are all nearer to the same state have no finite best bias. They are taken to
+    be independent of all others, with half a row of either state added; the solution's message names them. Where the
+    others predict a unit without error, on some rows at least, there are no finite best couplings unless there is a
+    penalty; where the search ended they are large, and the solution's message names such units.
 
     Rows that are equal are counted, not repeated, if all hold nothing but the two states: the cost is that of the
     different rows. Values between the states are compared with their mirror images, as by ``score_samples``.
@@ -109,18 +108,17 @@ class MaximumPseudoLikelihood(Direct):
         check_integer(self.max_iter, "max_iter")
         check_real(self.tol, "tol", 0.0, open_low=True)
 
-    def solve(
+    def search(
         self,
         model: Pairwise,
         X: Any,
-        weights: Array | None = None,
+        weights: Array,
         *,
-        start: PairwiseParameters | None = None,
-        tell: Tell | None = None,
+        start: PairwiseParameters | None,
+        tell: Tell | None,
     ) -> Solution:
         """Search from `start` (:meth:`Direct.solve`)."""
-        w = check_problem(self, model, X, weights)
-        problem = Problem(self, model, SpinRows(model.unit, X, w))
+        problem = Problem(self, model, SpinRows(model.unit, X, weights))
         l1 = self.l1 * problem.scale[: problem.n_pairs] if self.l1 else None
         found = lbfgs(
             problem.cost,
@@ -132,7 +130,8 @@ class MaximumPseudoLikelihood(Direct):
         )
         J, bias = problem.decode(found.theta)
         message = found.message or problem.told(found.theta)
-        return finished(model, J, bias, X, found.progress, message)
+        told = "; ".join(filter(None, [message, problem.told_one_sided()]))
+        return finished(model, J, bias, X, found.progress, told)
 
 
 class SpinRows:
@@ -141,7 +140,7 @@ class SpinRows:
     Attributes
     ----------
     mean, deviation : ndarray of shape (units,)
-        Of the spins; the deviation is one for units that never change.
+        Of the spins; the deviation is one for units that have been on one side only.
     changing : ndarray of bool, shape (units,)
         Units that have been on either side.
     bias_alone : ndarray of shape (units,)
@@ -246,6 +245,17 @@ class Problem:
             if passed is None and largest <= LEVELS[k]:
                 self._passed[k] = theta.copy()
         return loss, slopes
+
+    def told_one_sided(self) -> str:
+        """Names units that have been on one side only: their values are means, and all nearer to the same state."""
+        units = np.flatnonzero(~self.rows.changing)
+        if not len(units):
+            return ""
+        return (
+            f"the values of {len(units)} unit{'s' * (len(units) > 1)} ({listed(units)}) are all nearer to the same "
+            "state: such units have no couplings here. MeanFieldInversion and MaximumLikelihood take values between "
+            "the states as means"
+        )
 
     def told(self, theta: Array) -> str:
         """Names units whose fields have no finite best values, when no penalty holds the couplings back.

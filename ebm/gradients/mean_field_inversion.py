@@ -31,17 +31,13 @@ from ebm.gradients.inverse_ising import (
     Direct,
     Solution,
     Tell,
-    check_problem,
     finished,
 )
 from ebm.optimizers.lbfgs import Progress
-from ebm.units import Spin
 
 ORDERS = (1, 2)
-# A mean that is nearer than this to a state, as to which rounding is no variance, is that of a unit that never changes.
+# The means of units that change are no nearer than this to a state.
 STILL = 1e-12
-# Units that are named one by one.
-NAMED = 10
 
 
 @dataclass(frozen=True, repr=False)
@@ -62,9 +58,6 @@ class MeanFieldInversion(Direct):
     with the covariance. Strong correlations of units far from balance leave it without a real root. Then the number at
     which the two sides of the equation come closest is taken, and the solution's message says for how many pairs.
 
-    Units that never change have no couplings, and biases as after half an observation of either state more. The
-    solution's message names them.
-
     Pairs that are not in the mask are set to zero after the inversion. In units {0, 1} the same law is found.
 
     References
@@ -80,8 +73,7 @@ class MeanFieldInversion(Direct):
     >>> import numpy as np
     >>> from ebm.energies.pairwise import Pairwise
     >>> from ebm.gradients import MeanFieldInversion
-    >>> from ebm.units import Spin
-    >>> X = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    >>>     >>> X = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     >>> bool(MeanFieldInversion().solve(Pairwise(Spin()), X).params.J[0, 1] > 0)
     True
     """
@@ -94,37 +86,31 @@ class MeanFieldInversion(Direct):
             raise ValueError(f"order must be 1 or 2. Got {shown(self.order)} instead.")
         check_real(self.pseudocount, "pseudocount", 0.0)
 
-    def solve(
+    def search(
         self,
         model: Pairwise,
         X: Any,
-        weights: Array | None = None,
+        weights: Array,
         *,
-        start: PairwiseParameters | None = None,
-        tell: Tell | None = None,
+        start: PairwiseParameters | None,
+        tell: Tell | None,
     ) -> Solution:
         """In closed form: `start` and `tell` are of no use (:meth:`Direct.solve`)."""
-        w = check_problem(self, model, X, weights)
-        moments = moments_of_spins(model.unit, row_moments(X, w))
-        n_rows = float(w.sum())
-        still = np.abs(moments.mean) >= 1 - STILL
-        mean, covariance = _with_fair_rows(moments, self.pseudocount / (n_rows + self.pseudocount))
-        covariance[still] = covariance[:, still] = 0
-        covariance[still, still] = 1  # apart from all others, so that nothing couples them
+        moments = moments_of_spins(model.unit, row_moments(X, weights))
+        mean, covariance = _with_fair_rows(
+            moments, self.pseudocount / (float(weights.sum()) + self.pseudocount)
+        )
         J, n_missed = _couplings(mean, _inverse(covariance), self.order)
         model.joined(J)
-        moving = np.where(still, 0, mean)
-        bias = np.arctanh(moving) - J @ moving
+        bias = np.arctanh(mean) - J @ mean
         if self.order == 2:
-            bias += moving * (J**2 @ (1 - moving**2))
-        bias[still] = Spin().log_odds(moments.mean[still], n_rows) / 2
-        told = "; ".join(filter(None, [_told_still(np.flatnonzero(still)), _told(n_missed)]))
-        return finished(model, J, bias, X, Progress(0, np.nan, 0.0), told)
+            bias += mean * (J**2 @ (1 - mean**2))
+        return finished(model, J, bias, X, Progress(0, np.nan, 0.0), _told(n_missed))
 
 
 def _with_fair_rows(moments: PairwiseMoments, share: float) -> tuple[Array, Array]:
     """Mean and covariance of spins, of which the given share is replaced by fair, independent ones."""
-    mean, covariance = np.clip(moments.mean, -1, 1), moments.covariance
+    mean, covariance = np.clip(moments.mean, STILL - 1, 1 - STILL), moments.covariance
     # Values between the states are read as means of two-state units, whose variance this is.
     variance = np.maximum(covariance.diagonal(), 1 - mean**2)
     np.fill_diagonal(covariance, variance)
@@ -157,16 +143,6 @@ def _couplings(mean: Array, inverse: Array, order: int) -> tuple[Array, int]:
         n_missed = int(np.count_nonzero(missed)) // 2
     np.fill_diagonal(J, 0)
     return J, n_missed
-
-
-def _told_still(units: Array) -> str:
-    if not len(units):
-        return ""
-    names = ", ".join(str(unit) for unit in units[:NAMED]) + ", ..." * (len(units) > NAMED)
-    return (
-        f"the data say nothing of the couplings of {len(units)} unit{'s' * (len(units) > 1)} that never change "
-        f"({names}): these couplings are zero. Leave such columns out"
-    )
 
 
 def _told(n_missed: int) -> str:

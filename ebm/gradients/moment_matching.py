@@ -28,7 +28,6 @@ from ebm.gradients.inverse_ising import (
     Solution,
     Tell,
     check_fully_visible,
-    check_problem,
     joined_pairs,
     symmetric,
 )
@@ -81,17 +80,17 @@ class MaximumLikelihood(Direct):
         check_integer(self.max_iter, "max_iter")
         check_real(self.tol, "tol", 0.0, open_low=True)
 
-    def solve(
+    def search(
         self,
         model: Pairwise,
         X: Any,
-        weights: Array | None = None,
+        weights: Array,
         *,
-        start: PairwiseParameters | None = None,
-        tell: Tell | None = None,
+        start: PairwiseParameters | None,
+        tell: Tell | None,
     ) -> Solution:
         """Newton's method from `start` (:meth:`Direct.solve`)."""
-        moments = row_moments(X, check_problem(self, model, X, weights))
+        moments = row_moments(X, weights)
         found = match_moments(model, *moments, settings=self, start=start, tell=tell)
         dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
         return found._replace(params=PairwiseParameters(*(x.astype(dtype) for x in found.params)))

@@ -352,25 +352,51 @@ def test_equal_rows_are_counted():
 
 
 @pytest.mark.parametrize("states", STATES)
-@pytest.mark.parametrize("settings", [{}, {"l2": 0.1}, {"l1": 0.01}])
-def test_a_unit_that_never_changes_is_set_aside(states, settings):
-    X = some_rows(50, 4, states)
-    X[:, 1] = states[1]
-    solver = MaximumPseudoLikelihood(tol=1e-8, **settings)
-    found = solver.solve(machine(states), X)
+@pytest.mark.parametrize("side", [0, 1])
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_array])
+@pytest.mark.parametrize(
+    "solver",
+    [*SOLVERS, *(MaximumPseudoLikelihood(**held) for held in ({"l2": 0.1}, {"l1": 0.01}))],
+    ids=repr,
+)
+def test_a_unit_that_never_changes_is_set_aside(solver, form, side, states):
+    X, w = some_rows(50, 4, states), np.ones(50)
+    X[1:, 1], w[0] = states[side], 0  # where it changes does not count
+    mask = ~np.eye(4, dtype=bool)
+    mask[0, 3] = mask[3, 0] = False
+    start = PairwiseParameters(0.1 * mask, np.full(4, 0.2))
+    found = solver.solve(machine(states, mask=mask), form(X), w, start=start)
     assert found.message == ""
+    assert found.still.tolist() == [1]
+    assert "1 unit that never changes (1)" in found.told()
+    assert "1 unit that never changes ('b')" in found.told(np.array(list("abcd")))
     assert not found.params.J[1].any()
     odds = found.params.bias[1] * (states[1] - states[0])
-    assert odds == pytest.approx(np.log(50.5 / 0.5), rel=1e-12)
-    others = solver.solve(machine(states), X[:, [0, 2, 3]]).params
-    kept = np.ix_([0, 2, 3], [0, 2, 3])
-    assert_same_params((found.params.J[kept], found.params.bias[[0, 2, 3]]), others, 1e-5)
+    assert odds == pytest.approx((2 * side - 1) * np.log(49.5 / 0.5), rel=1e-12)
+    rest = [0, 2, 3]
+    model = machine(states, mask=mask[np.ix_(rest, rest)])
+    others = solver.solve(model, X[:, rest], w)
+    kept = (found.params.J[np.ix_(rest, rest)], found.params.bias[rest])
+    assert_same_params(kept, others.params, 1e-5)
+    assert others.told() == "" and not len(others.still)
 
 
-def test_all_units_may_be_constant():
-    found = MaximumPseudoLikelihood().solve(machine(BINARY), np.zeros((10, 3)))
-    assert (found.n_iter, found.message) == (0, "")
+@pytest.mark.parametrize("solver", SOLVERS, ids=repr)
+def test_all_units_may_be_constant(solver):
+    found = solver.solve(machine(BINARY), np.zeros((10, 30)))
+    assert (found.n_iter, found.message, len(found.still)) == (0, "", 30)
+    assert "30 units that never change (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)" in found.told()
     np.testing.assert_allclose(found.params.bias, -np.log(10.5 / 0.5))
+
+
+def test_means_that_stay_near_one_state_are_taken_as_such_or_told():
+    grey = np.random.default_rng(0).uniform(0.05, 0.45, (60, 3))
+    grey[:, 2] = 0.3
+    told = MaximumPseudoLikelihood().solve(machine(BINARY), grey).told()
+    assert "3 units (0, 1, 2) are all nearer to the same state" in told
+    for cure in (MeanFieldInversion(), MaximumLikelihood()):
+        found = cure.solve(machine(BINARY), grey)
+        assert found.told() == "" and found.params.J[0, 1] != 0
 
 
 @pytest.mark.parametrize("states", STATES)
@@ -437,7 +463,9 @@ def test_an_interrupt_before_the_first_iteration_leaves_the_start():
 
         def __getitem__(self, key):
             self.n_reads += 1
-            if self.n_reads > 2:  # to see which rows are equal, for the moments; then the search
+            if (
+                self.n_reads > 3
+            ):  # for units that never change, equal rows, the moments; then the search
                 raise KeyboardInterrupt
             return X[key]
 
@@ -639,16 +667,15 @@ def test_strong_couplings_are_found_without_overshooting(scale):
 
 def test_moments_on_the_boundary_are_told_and_a_penalty_holds_couplings():
     X = np.array([[1.0, 1, 1], [1, -1, 1], [-1, 1, 1], [1, -1, -1], [-1, 1, -1]])
-    for data in (X, np.where(X == [1, -1, 1], -X, X)):  # units 0 and 1 are never both off
+    for data in (X, X * [1, -1, 1]):  # units 0 and 1 are never both off, or only together on
         found = MaximumLikelihood().solve(machine(SPIN), data)
         assert "boundary" in found.message
         assert all(np.isfinite(x).all() for x in found.params)
     held = MaximumLikelihood(l2=1e-3).solve(machine(SPIN), X)
     assert held.message == ""
     assert np.abs(held.params.J).max() < 10
-    constant = X.copy()
-    constant[:, 0] = 1
-    assert "boundary" in MaximumLikelihood().solve(machine(SPIN), constant).message
+    always_on = match_moments(machine(SPIN), np.array([1.0, 0.0]), np.array([[1.0, 0], [0, 1.0]]))
+    assert "boundary" in always_on.message
 
 
 def test_moments_of_no_law():

@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
+import pandas as pd
 import pytest
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator, clone, is_classifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import Binarizer, normalize
 
+import ebm
 from ebm import (
+    RBM,
+    BernoulliRBM,
     BoltzmannMachine,
     DenseAssociativeMemory,
+    GaussianRBM,
     HopfieldNetwork,
     ModernHopfieldNetwork,
 )
+from ebm.gradients import PAIRWISE_GRADIENTS, Direct
+from ebm.units import UNITS
 
 STATES = np.array(np.meshgrid(*[[0.0, 1.0]] * 3, indexing="ij")).reshape(3, -1).T
 TWO_STATE_MEMORIES = [HopfieldNetwork(random_state=0), DenseAssociativeMemory(random_state=0)]
@@ -55,7 +65,10 @@ def test_the_score_is_against_what_is_wanted(memory):
         memory.score(probes, patterns[:4])
 
 
-@pytest.mark.parametrize("gradient", ["mean_field", "tap"])
+SOLVERS = [name for name, choice in PAIRWISE_GRADIENTS.items() if isinstance(choice(), Direct)]
+
+
+@pytest.mark.parametrize("gradient", SOLVERS)
 @pytest.mark.parametrize("unit", ["bernoulli", "spin"])
 @pytest.mark.parametrize("state", [0, 1])
 def test_units_that_never_change_have_no_couplings_and_are_named(gradient, unit, state):
@@ -76,6 +89,118 @@ def test_units_that_never_change_have_no_couplings_and_are_named(gradient, unit,
     assert np.isfinite(machine.intercept_).all()
     assert (np.sign(machine.intercept_[2:]) == (1 if state else -1)).all()
     machine.fit(rows[:, :2])  # the cure, without a warning
+    with pytest.warns(ConvergenceWarning, match=r"never change \('c', 'd'\)"):
+        machine.fit(pd.DataFrame(rows, columns=list("abcd")))
+
+
+@pytest.mark.parametrize("gradient", [g for g in PAIRWISE_GRADIENTS if g not in SOLVERS])
+@pytest.mark.parametrize("n_hidden", [0, 2])
+def test_steps_along_a_gradient_take_units_that_never_change(gradient, n_hidden):
+    rng = np.random.default_rng(2)
+    X = (rng.random((400, 5)) < 0.2 + 0.5 * rng.integers(0, 2, (400, 1))).astype(float)
+    X[:, 1], X[:, 3] = 1, 0
+    settings = dict(gradient=gradient, n_iter=100, random_state=0)
+    machine = BoltzmannMachine(n_hidden, **settings).fit(X)  # without a warning
+    assert np.abs(machine.couplings_[[1, 3]]).max() < 1
+    assert np.abs(machine.intercept_[:5]).max() < 10
+    alone = BoltzmannMachine(n_hidden, **settings).fit(X[:, ::2])
+    assert machine.score(X) == pytest.approx(alone.score(X[:, ::2]), abs=0.05)
+
+
+@pytest.mark.parametrize("machine", [BernoulliRBM, RBM], **{"ids": lambda x: x.__name__})
+def test_two_state_units_above_hidden_ones_take_constant_columns(machine):
+    rng = np.random.default_rng(2)
+    X = (rng.random((400, 5)) < 0.2 + 0.5 * rng.integers(0, 2, (400, 1))).astype(float)
+    X[:, 1], X[:, 3] = 1, 0
+    settings = dict(n_components=2, n_iter=100, random_state=0)
+    both = machine(**settings).fit(X)  # without a warning
+    assert np.abs(both.components_[:, [1, 3]]).max() < 1
+    alone = machine(**settings).fit(X[:, ::2])
+    likelihood = [rbm.log_likelihood(rows).mean() for rbm, rows in ((both, X), (alone, X[:, ::2]))]
+    assert likelihood[0] == pytest.approx(likelihood[1], abs=0.05)
+
+
+def with_real_units():
+    """Every estimator of the library that can have real visible units, with them: (name, estimator)."""
+    layer = GaussianRBM(2, n_iter=2, learning_rate=0.01)
+    for name, estimator in all_estimators():
+        known = estimator().get_params(deep=False)
+        quick = {"random_state": 0, "n_iter": 2, "n_components": 2, "learning_rate": 0.01}
+        quick = {key: x for key, x in quick.items() if key in known}
+        if name == "GaussianRBM":
+            for variance in ("learned", "unit", 2.0):
+                yield f"{name}-{variance}", estimator(variance=variance, **quick)
+        elif "visible" in known:
+            for hidden in UNITS:
+                choice = estimator(visible="gaussian", hidden=hidden, **quick)
+                yield f"{name}-{hidden}", choice
+        elif "layers" in known:
+            yield name, estimator(layers=[layer, BernoulliRBM(2, n_iter=2)], **quick)
+        elif "pretraining" in known:
+            yield name, estimator(pretraining=layer, max_iter=2, tol=10.0, random_state=0)
+
+
+def all_estimators():
+    objects = {name: getattr(ebm, name) for name in ebm.__all__}
+    return [
+        (n, x) for n, x in objects.items() if isinstance(x, type) and issubclass(x, BaseEstimator)
+    ]
+
+
+WITH_REAL_UNITS = dict(with_real_units())
+CONSTANTS = [3.0, 0.0, 1e6 * np.pi, -1e-3]
+
+
+def told_of_constants(call):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        call()
+    return [str(w.message) for w in caught if "constant" in str(w.message)]
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("name", WITH_REAL_UNITS)
+def test_constant_columns_of_real_units_are_named_once(name, dtype):
+    rng, estimator = np.random.default_rng(0), WITH_REAL_UNITS[name]
+    X = rng.normal(size=(60, 7)).astype(dtype)
+    y = (X[:, 0] > 0).astype(int)
+    X[:, 3:] = CONSTANTS
+    table = pd.DataFrame(X, columns=list("abcdefg"))
+    for rows, names in ((table, "'d', 'e', 'f', 'g'"), (X, "3, 4, 5, 6")):
+        said = told_of_constants(lambda rows=rows: clone(estimator).fit(rows, y))
+        assert len(said) == 1
+        assert f"4 columns are constant ({names})" in said[0]
+        assert said[0].endswith("Leave such columns out.")
+    assert not told_of_constants(lambda: clone(estimator).fit(X[:, :3], y))
+    two = np.delete(X, [3, 4, 5], axis=1)
+    two[:30, 3] = -2e-3
+    assert not told_of_constants(lambda: clone(estimator).fit(two, y))
+
+
+STREAMS = [
+    n for n in WITH_REAL_UNITS if hasattr(WITH_REAL_UNITS[n], "partial_fit") and "MLP" not in n
+]
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_streams_are_told_of_constant_columns_once(name):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 3))
+    X[:, 2] = 5.0
+    y = np.arange(60) % 2
+
+    def learn(first):
+        fresh = clone(WITH_REAL_UNITS[name])
+        known = {"classes": [0, 1]} if is_classifier(fresh) else {}
+        for rows in (first, X[:20], X[20:40]):
+            fresh.partial_fit(rows, y[: len(rows)], **known)
+
+    said = told_of_constants(lambda: learn(X[40:]))
+    assert (
+        len(said) == 1
+        and "1 column is constant (2), and no variance can be learned from it" in said[0]
+    )
+    assert not told_of_constants(lambda: learn(X[40:41]))  # one row has no variance
 
 
 @pytest.mark.parametrize("form", [np.asarray, sp.csr_array], ids=["dense", "sparse"])
