@@ -73,7 +73,8 @@ class MeanFieldInversion(Direct):
     >>> import numpy as np
     >>> from ebm.energies.pairwise import Pairwise
     >>> from ebm.gradients import MeanFieldInversion
-    >>>     >>> X = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
+    >>> from ebm.units import Spin
+    >>> X = np.array([[1.0, 1.0], [-1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]])
     >>> bool(MeanFieldInversion().solve(Pairwise(Spin()), X).params.J[0, 1] > 0)
     True
     """
