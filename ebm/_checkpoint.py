@@ -122,7 +122,7 @@ def seed_of(path: Any) -> int:
     """The seed of the training that was saved to `path`."""
     with opened(path) as stored:
         text = str(stored.header.get("seed"))
-        if not (text.isdecimal() and len(text) <= 10 and int(text) <= LAST_SEED):
+        if not (text.isascii() and text.isdecimal() and len(text) <= 10 and int(text) <= LAST_SEED):
             raise ContentError(f"says seed={text:.40}, which is no seed. {REMEDY}")
     return int(text)
 
@@ -151,6 +151,9 @@ def _check_settings(header: Mapping[str, Any], wanted: Mapping[str, Any]) -> Non
     written, identities = header["identities"], wanted["identities"]
     if not isinstance(written, dict):
         raise ContentError(f"has no identities of its settings. {REMEDY}")
+    for name in (*identities, "version"):
+        if not isinstance(header[name], str):
+            raise ContentError(f"says {name}={header[name]!r:.60}, which is no text. {REMEDY}")
     for name, value in wanted.items():
         if name == "identities":
             continue

@@ -169,8 +169,9 @@ def check_state(
 ) -> None:
     """Refuse values that no training comes to; `known`: see :func:`expected`."""
     for name, x in _named(state).items():
-        if not name.startswith(("low.", "high.")) and np.isfinite(known[name]).all():
-            _check_finite(name, x)
+        unknown = np.isnan(x) if np.isnan(known[name]).any() else False
+        if not name.startswith(("low.", "high.")) and not (np.isfinite(x) | unknown).all():
+            raise _wrong(f"holds NaN or infinite values in the entry {name!r}")
     for layer, named in state.bounds.items():
         for name, (low, high) in named.items():
             if not (low <= high).all():
@@ -187,8 +188,3 @@ def check_state(
     )
     if reason:
         raise _wrong(f"holds {reason}")
-
-
-def _check_finite(name: str, x: Array) -> None:
-    if not np.isfinite(x).all():
-        raise _wrong(f"holds NaN or infinite values in the entry {name!r}")
