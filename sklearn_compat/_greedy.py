@@ -158,7 +158,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         """Refuse machines that cannot begin with the layer below turned over, if they are to."""
         if self.start == "random":
             return
-        sizes = [n_features, *(machine._n_hidden for machine in machines)]
+        sizes = [n_features, *(machine._count_hidden() for machine in machines)]
         for k, (below, machine) in enumerate(pairwise(machines)):
             visible, hidden = below._model().visible, machine._model().hidden
             if type(hidden) is not type(visible):

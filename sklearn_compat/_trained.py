@@ -185,23 +185,22 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
     def _n_epochs(self) -> int:
         return self.n_iter
 
-    @property
-    def _n_hidden(self) -> int:
+    def _count_hidden(self) -> int:
         return int(getattr(self, self._hidden_name))
 
     def _check_size(self) -> None:
         """Refuse to go on with another number of hidden units than there are."""
         n_hidden = self._model().shape(self._params())[1]
-        if n_hidden != self._n_hidden:
+        if n_hidden != self._count_hidden():
             raise ValueError(
-                f"{self._hidden_name} is {self._n_hidden}, but the model to go on from has {n_hidden} hidden units. "
+                f"{self._hidden_name} is {self._count_hidden()}, but the model to go on from has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
 
     def _started(self, rows: Rows, plan: training.Plan, place: Place = ALONE) -> training.State:
         """The training state before the first update."""
         model = self._model_for(rows, plan)
-        return training.start(model, rows, self._n_hidden, plan, place.change)
+        return training.start(model, rows, self._count_hidden(), plan, place.change)
 
     def _resumed(self, plan: training.Plan) -> training.State:
         """The training state that the fitted attributes stand for, with what is remembered of learning so far."""

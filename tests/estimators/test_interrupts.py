@@ -1,0 +1,116 @@
+"""Ctrl-C at any line: a model is then what it was, or was trained as far as it came, and can be used like any other.
+
+Every estimator, every method. A trace function counts the lines of Python that a call runs through, in any library,
+and interrupts at a random one of them: the same lines on every machine, whatever its load. `EBM_INTERRUPTS` says how
+often for each estimator. Interrupts while the compiler works are in tests/core/test_jit.py.
+"""
+
+from __future__ import annotations
+
+import copy
+import os
+import sys
+import warnings
+
+import numpy as np
+import pytest
+
+from tests.estimators.everyone import calls, everyone, fitted, learn, name_of, quietly, same
+
+MOMENTS = int(os.environ.get("EBM_INTERRUPTS", "4"))
+MOST_LINES = 20_000  # beyond, a call goes on untraced
+MEMOS = {"_known_z"}  # results that are kept with the parameters that they belong to
+pytestmark = pytest.mark.needs_jit
+
+
+class Interrupter:
+    """Counts lines of Python; at line number `at` there is an interrupt."""
+
+    def __init__(self, at: int = 0):
+        self.at, self.lines = at, 0
+
+    def __call__(self, frame, event, argument):
+        if event == "line":
+            self.lines += 1
+            if self.lines == self.at:
+                raise KeyboardInterrupt
+            if self.lines == MOST_LINES:
+                sys.settrace(None)
+        return self
+
+    def run(self, call, model) -> str:
+        """How the call ended: "done", "raised", or "told" by a warning that it was interrupted."""
+        before = sys.gettrace()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            sys.settrace(self)
+            try:
+                call(model)
+            except BaseException as error:
+                if not comes_from_interrupt(error):
+                    raise
+                return "raised"
+            finally:
+                sys.settrace(before)
+        return "told" if any("interrupted" in str(w.message) for w in caught) else "done"
+
+
+def comes_from_interrupt(error):
+    """Whether it is one, or what NumPy makes of one where its C code calls its Python code."""
+    last = error.__traceback__
+    while last.tb_next is not None:
+        last = last.tb_next
+    masked = isinstance(error, TypeError) and "numpy" in last.tb_frame.f_globals["__name__"]
+    return masked or isinstance(error, KeyboardInterrupt)
+
+
+def state_of(model):
+    return copy.deepcopy({k: v for k, v in vars(model).items() if k not in MEMOS})
+
+
+def is_finite(value):
+    """Whether all that there is of numbers is finite."""
+    if isinstance(value, np.ndarray):
+        return value.dtype.kind != "f" or bool(np.isfinite(value).all())
+    return all(map(is_finite, value)) if isinstance(value, list | tuple) else True
+
+
+def interrupted(model, call, rng):
+    """Interrupt the call at a random line, and hold what is left against the models before and after a whole call."""
+    before, whole = state_of(model), copy.deepcopy(model)
+    quietly(lambda: call(whole))
+    counter = Interrupter()
+    counter.run(call, copy.deepcopy(model))
+    interrupter = Interrupter(1 + int(rng.integers(counter.lines)))
+    ended, found = interrupter.run(call, model), None
+    if ended == "told":  # trained in part
+        assert is_finite([x for k, x in vars(model).items() if k != "history_"])
+        return ended
+    found = state_of(model)
+    assert ended == "raised" or same(found, state_of(whole))
+    if same(found, before):
+        quietly(lambda: call(model))
+        found = state_of(model)
+    assert same(found, state_of(whole)), {
+        k for k in found.keys() | before.keys() if not same(found.get(k), before.get(k))
+    }
+    return ended
+
+
+@pytest.mark.parametrize("estimator", everyone(), ids=name_of)
+def test_an_interrupt_leaves_a_model_whole(estimator):
+    reference = fitted(estimator)
+    methods = calls(reference)
+    rng = np.random.default_rng(sum(map(ord, name_of(estimator))))
+    learning = [name for name in methods if name in ("fit", "partial_fit")]
+    names = [*learning, *rng.permutation([name for name in methods if name not in learning])]
+    for k in range(MOMENTS):
+        name = names[k % len(names)]
+        model = copy.deepcopy(estimator if name == "fit" and k == 0 else reference)
+        try:
+            interrupted(model, methods[name], rng)
+            again = quietly(lambda: learn(model, "fit"))  # noqa: B023
+            assert same(state_of(again), state_of(reference)), "a fit afterwards gives other bits"
+        except AssertionError as error:
+            error.add_note(f"{name}, moment {k}")
+            raise
