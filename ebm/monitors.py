@@ -94,9 +94,19 @@ def notify(callbacks: Sequence[Callback], report: Report, history: History) -> b
     done = len(history.get("epoch", ()))
     own = {"epoch": done + 1, "learning_rate": report.learning_rate, "time": report.elapsed}
     row = {**report.monitored, **own}
-    for name in {**history, **row}:  # what is recorded only sometimes is NaN at other times
-        history.setdefault(name, [math.nan] * done).append(row.get(name, math.nan))
+    try:
+        _enter(row, history, done)
+    finally:  # an interrupt leaves no row entered by half
+        _enter(row, history, done)
     return stop
+
+
+def _enter(row: Mapping[str, float], history: History, done: int) -> None:
+    """Make `row` number `done` of the history, where it is not yet."""
+    for name in {**history, **row}:  # what is recorded only sometimes is NaN at other times
+        entries = history.setdefault(name, [math.nan] * done)
+        if len(entries) == done:
+            entries.append(row.get(name, math.nan))
 
 
 class Scorer:

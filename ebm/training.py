@@ -155,15 +155,19 @@ class Learner:
         finite = plan.optimizer.step(
             state.theta, self._gradient, state.memory, rate, self._hold(len(v))
         )
-        if plan.regularization.max_norm is not None:
-            for W in state.model.columns(self._params):
-                limit_columns(W, plan.regularization.max_norm)
-        inside = state.model.confine(self._params, state.bounds)
-        if not (finite and inside):
+        if not (self.settle() and finite):
             self.where = self._estimate.infinite_part()
             return self._refuse()
         state.n_steps += 1
         return True
+
+    def settle(self) -> bool:
+        """Bring parameters that have moved to within their bounds; False where some are not finite."""
+        largest = self._plan.regularization.max_norm
+        if largest is not None:
+            for W in self._state.model.columns(self._params):
+                limit_columns(W, largest)
+        return bool(self._state.model.confine(self._params, self._state.bounds))
 
     def _estimated(self, batch: Batch, key: Key) -> bool:
         """Write the gradient, with what regularises the hidden units' activity; whether it is finite."""
@@ -306,6 +310,8 @@ def train(
             state.slowdown *= float(np.prod(report.slowdowns))
             writer.write(report.checkpoints, state)
     except KeyboardInterrupt:
+        if not (learner.settle() and np.isfinite(state.theta).all()):  # in the midst of an update
+            _go_back(state, before)
         return INTERRUPTED
     finally:
         state.epoch, state.finished, state.slowdown = 0, False, 1.0  # the next fit is another

@@ -407,7 +407,9 @@ class BaseMLP(MLPSettings):
             search.params = network.unpack(found.theta.astype(theta.dtype))
             search.n_iter += found.progress.n_iter
             search.cost = found.progress.cost
-            diverged = cost.where and not np.isfinite(search.cost)  # not so before the first evaluation
+            diverged = cost.where and not np.isfinite(
+                search.cost
+            )  # not so before the first evaluation
             message = cost.diverged if diverged else found.message
             message = message.replace(f"max_iter={left} ", f"max_iter={self.max_iter} ")
             return Outcome(search.cost, not message, message)

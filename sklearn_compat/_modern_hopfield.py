@@ -209,10 +209,11 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         """
         if not hasattr(self, "patterns_"):
             return self.fit(X, sample_weight=sample_weight)
-        X = check_finite(self, X, reset=False)
-        patterns, weights = _weighted(X, sample_weight)
-        self.patterns_ = np.concatenate([self.patterns_, patterns.astype(self.patterns_.dtype)])
-        self.weights_ = np.concatenate([self.weights_, weights])
+        with unharmed(self):
+            X = check_finite(self, X, reset=False)
+            patterns, weights = _weighted(X, sample_weight)
+            self.patterns_ = np.concatenate([self.patterns_, patterns.astype(self.patterns_.dtype)])
+            self.weights_ = np.concatenate([self.weights_, weights])
         self._report()
         return self
 

@@ -191,9 +191,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
     def _check_size(self) -> None:
         """Refuse to go on with another number of hidden units than there are."""
         n_hidden = self._model().shape(self._params())[1]
-        if n_hidden != self._count_hidden():
+        wanted = self._count_hidden()
+        if n_hidden != wanted:
             raise ValueError(
-                f"{self._hidden_name} is {self._count_hidden()}, but the model to go on from has {n_hidden} hidden units. "
+                f"{self._hidden_name} is {wanted}, but the model to go on from has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
 

@@ -17,7 +17,7 @@ import pytest
 
 from tests.estimators.everyone import calls, everyone, fitted, learn, name_of, quietly, same
 
-MOMENTS = int(os.environ.get("EBM_INTERRUPTS", "4"))
+MOMENTS = int(os.environ.get("EBM_INTERRUPTS", "6"))
 MOST_LINES = 20_000  # beyond, a call goes on untraced
 MEMOS = {"_known_z"}  # results that are kept with the parameters that they belong to
 pytestmark = pytest.mark.needs_jit
@@ -84,6 +84,7 @@ def interrupted(model, call, rng):
     interrupter = Interrupter(1 + int(rng.integers(counter.lines)))
     ended, found = interrupter.run(call, model), None
     if ended == "told":  # trained in part
+        assert len({len(x) for x in getattr(model, "history_", {}).values()}) <= 1
         assert is_finite([x for k, x in vars(model).items() if k != "history_"])
         return ended
     found = state_of(model)
@@ -114,3 +115,10 @@ def test_an_interrupt_leaves_a_model_whole(estimator):
         except AssertionError as error:
             error.add_note(f"{name}, moment {k}")
             raise
+
+
+@pytest.mark.parametrize("estimator", everyone(), ids=name_of)
+def test_names_of_attributes_can_be_listed(estimator):
+    """As completion by the Tab key does; it reads every property."""
+    assert "fit" in dir(estimator)
+    assert "fit" in dir(fitted(estimator))
