@@ -135,7 +135,7 @@ class AIS(Record):
             return (
                 f"The estimate of log Z, {result.value:.2f}, hangs on few of {self.n_runs} particles: the effective "
                 f"sample size is {result.effective_sample_size:.1f}. Modes may be missing, and its standard error may "
-                f"be too small. {cure}ive AIS more n_runs or more n_temperatures."
+                f"be too small. {cure}ive AIS more n_temperatures."
             )
         return ""
 

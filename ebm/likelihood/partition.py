@@ -125,9 +125,10 @@ def _annealed(
         n_jobs=evaluation.n_jobs,
         tell=evaluation.tell,
     )
-    cure = "Use method='ais', which starts from many modes, or g" if has_routes(model) else "G"
-    found = found._replace(base=base, doubt=choice.doubt(found, cure))
-    return found.at_least(lower_bound(model, params), f"{cure}ive AIS more n_runs.")
+    routes, many = has_routes(model), "Use method='ais', which starts from many modes"
+    found = found._replace(base=base, doubt=choice.doubt(found, f"{many}, or g" if routes else "G"))
+    missed = f"{many}." if routes else "Give AIS more n_runs."
+    return found.at_least(lower_bound(model, params), missed)
 
 
 @singledispatch
