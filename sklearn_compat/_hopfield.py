@@ -398,9 +398,17 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         if unstable > MOST_UNSTABLE:
             warn_user(
                 f"The patterns resemble each other more than {name} can bear: {unstable:.0%} of their bits are not "
-                "stable. The rule 'pseudo_inverse' takes out what they have in common.",
+                "stable. Use rule='pseudo_inverse', which takes out what they have in common.",
                 UserWarning,
             )
+
+    def _larger(self, n_patterns: int) -> str:
+        """What holds so many patterns."""
+        if n_patterns < self.n_features_in_:
+            return "Use rule='pseudo_inverse', which holds any N - 1 patterns that are independent."
+        if n_patterns < 2 * self.n_features_in_:
+            return "Use rule='perceptron', which holds up to 2 N random ones."
+        return "Store fewer, or use DenseAssociativeMemory, which holds more."
 
     def _report(self, rule: StorageRule) -> None:
         """Warn of patterns that are not held, and say what there is if asked to."""
@@ -415,16 +423,16 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             self._report_likeness(name)
             return
         failed = stored_badly(self._params(), self._memory.patterns, strict=rule.is_exact)
+        held = f"{failed} of {n_patterns} patterns are not held with rule {name}"
         if failed and over:
             warn_user(
-                f"{n_patterns} patterns are more than {name} can hold in {self.n_features_in_} units, about "
-                f"{self.capacity_:.4g} random ones ({rule.law}): {failed} of them are not held. "
-                "The rule 'pseudo_inverse' holds up to N patterns, 'perceptron' up to 2 N.",
+                f"{held}. {n_patterns} patterns are more than the about {self.capacity_:.4g} random ones that "
+                f"{self.n_features_in_} units hold with it ({rule.law}). {self._larger(n_patterns)}",
                 UserWarning,
             )
         elif failed:
             warn_user(
-                f"{name} found no couplings under which all patterns are stable: {failed} of {n_patterns} are not. "
-                "More updates (max_iter) may help, or fewer patterns.",
+                f"{held}: it found no couplings under which all are stable. Allow more updates (max_iter), or store "
+                "fewer patterns.",
                 ConvergenceWarning,
             )

@@ -6,7 +6,6 @@ from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 from sklearn.utils.metaestimators import available_if
 
 from ebm import training
@@ -22,7 +21,7 @@ from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_rec
 from ebm.networks.network import Network, Parameters
 from ebm.optimizers.lbfgs import Progress, lbfgs
 from ebm.sklearn_compat._labels import warn_weightless
-from ebm.sklearn_compat._mlp_settings import MLPSettings
+from ebm.sklearn_compat._mlp_settings import MLPSettings, put_aside
 from ebm.sklearn_compat._pretraining import pretrained
 from ebm.sklearn_compat._settings import settings_checked
 from ebm.sklearn_compat._shaping import Labelled, size_of
@@ -335,19 +334,9 @@ class BaseMLP(MLPSettings):
         """Rows to train on, and rows to stop by."""
         X, targets, weights = rows
         w = np.ones(len(targets)) if weights is None else weights
-        X, X_val, t, t_val, w, w_val = train_test_split(
-            X,
-            targets,
-            w,
-            random_state=self._seed,
-            test_size=self.validation_fraction,
-            stratify=self._stratify(targets),
+        X, X_val, t, t_val, w, w_val = put_aside(
+            (X, targets, w), self.validation_fraction, self._seed, self._stratify(targets)
         )
-        if len(t_val) < 2:
-            raise ValueError(
-                f"The validation set is too small: validation_fraction={self.validation_fraction} leaves {len(t_val)} "
-                "rows to stop by. Increase validation_fraction, or train on more rows."
-            )
         if weights is None:
             return Labelled(X, t, None), Labelled(X_val, t_val, None)
         return Labelled(X, t, w), Labelled(X_val, t_val, w_val)

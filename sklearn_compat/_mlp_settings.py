@@ -5,10 +5,11 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 
 from ebm import training
-from ebm._checks import by_value, resolve
+from ebm._checks import Array, by_value, resolve
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.monitors import Plateau
 from ebm.networks import feed_forward
@@ -232,3 +233,24 @@ class MLPSettings(Shaping):
             patience=self.n_iter_no_change,
             slowdown=ADAPTIVE if self._is_plain and self.learning_rate == "adaptive" else None,
         )
+
+
+def put_aside(
+    arrays: tuple[Any, Array, Array], share: float, seed: int, strata: Array | None
+) -> list[Any]:
+    """The rest, and a share of the rows that is put aside, of X, targets and weights one after the other."""
+    try:
+        parts = train_test_split(*arrays, random_state=seed, test_size=share, stratify=strata)
+    except ValueError as error:  # a part is empty, or has not a row of each class
+        cure = "Decrease" if share > 0.5 else "Increase"
+        raise ValueError(
+            f"validation_fraction={share} leaves too few rows on one side: {str(error).rstrip('.')}. {cure} "
+            "validation_fraction, or train on more rows."
+        ) from error
+    n_aside = len(parts[3])
+    if n_aside < 2:
+        raise ValueError(
+            f"The validation set is too small: validation_fraction={share} leaves {n_aside} rows to stop by. Increase "
+            "validation_fraction, or train on more rows."
+        )
+    return list(parts)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.utils.validation import _num_samples, validate_data
 from ebm._arrays import Array, as_numbers, check_magnitude, not_numbers, screened
 from ebm._sparse import canonical, is_sparse
 from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, other_alphabet
-from ebm.units import Unit
+from ebm.units import Bernoulli, OneHot, Unit
 
 FLOATS = (np.float64, np.float32)
 # The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
@@ -169,6 +170,7 @@ def _values(X: Any) -> Any:
     return X.data if filled else np.append(X.data, X.dtype.type(0))
 
 
+@singledispatch
 def _remedy(unit: Unit, values: Array, argument: str) -> str:
     low, high = states = unit.states or BITS
     found = other_alphabet(values, states)
@@ -177,6 +179,16 @@ def _remedy(unit: Unit, values: Array, argument: str) -> str:
     return (
         f"Scale it first, for example with sklearn.preprocessing.MinMaxScaler(({low:g}, {high:g}), clip=True), or "
         "make it two states with Binarizer; for real-valued data use GaussianRBM."
+    )
+
+
+@_remedy.register
+def _(unit: OneHot, values: Array, argument: str) -> str:
+    if Bernoulli().invalid(values):
+        return _remedy(Bernoulli(), values, argument)
+    return (
+        "Make one column of each group 1 and the others 0, as sklearn.preprocessing.OneHotEncoder does, or all of them "
+        "NaN where a group is unknown."
     )
 
 

@@ -105,7 +105,7 @@ def test_the_trajectory_leads_from_the_probe_to_the_end():
 
 def test_known_bits_can_be_held():
     X = bits(12, 40)
-    with pytest.warns(UserWarning, match="more than Hebb can hold"):
+    with pytest.warns(UserWarning, match="not held with rule Hebb"):
         net = network().fit(X)
     probes = noisy(X, 0.3)
     probes[:, 20:] = np.nan
@@ -362,7 +362,7 @@ def test_few_patterns_in_few_units_draw_none():
 def test_unlearned_patterns_of_the_perceptron_are_said():
     X = np.ones((2, 6))
     X[1, 0] = -1
-    with pytest.warns(ConvergenceWarning, match="no couplings under which all patterns"):
+    with pytest.warns(ConvergenceWarning, match="no couplings under which all are stable"):
         network("perceptron").fit(X)
 
 
