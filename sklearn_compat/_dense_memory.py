@@ -309,7 +309,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         n_moving = np.count_nonzero(~found.converged)
         if n_moving:
             warn_user(
-                f"{n_moving} of {len(found.converged)} rows are not at rest after max_sweeps={self.max_sweeps}: raise it.",
+                f"{n_moving} of {len(found.states)} rows are not at rest after max_sweeps={self.max_sweeps}: raise it.",
                 ConvergenceWarning,
             )
         return found.states

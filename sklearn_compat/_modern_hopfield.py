@@ -255,7 +255,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         n_moving = np.count_nonzero(~found.converged)
         if n_moving and self.max_steps > 1:
             warn_user(
-                f"{n_moving} of {len(found.converged)} rows are not at rest after max_steps={self.max_steps}: raise it.",
+                f"{n_moving} of {len(found.states)} rows are not at rest after max_steps={self.max_steps}: raise it.",
                 ConvergenceWarning,
             )
         return found.states
