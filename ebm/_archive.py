@@ -11,7 +11,7 @@ import struct
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from hashlib import blake2b
+from hashlib import sha256
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -168,11 +168,11 @@ def _header(archive: zipfile.ZipFile, described: Described | None) -> dict[str, 
 
 
 def _digest(header: Mapping[str, Any], arrays: Mapping[str, Array]) -> str:
-    digest = blake2b(json.dumps(header, sort_keys=True).encode(), digest_size=16)
+    digest = sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
         x = arrays[name]
         by_columns = x.flags.f_contiguous and not x.flags.c_contiguous
         kind = np.lib.format.dtype_to_descr(x.dtype)
         digest.update(f"{name} {kind} {x.shape} {by_columns}".encode())
-        digest.update(x.tobytes())
+        digest.update(np.ascontiguousarray(x).reshape(-1).view(np.uint8).data)
     return digest.hexdigest()

@@ -362,14 +362,23 @@ class Checkpoint:
     Parameters
     ----------
     path : str or path
-        The file. It is replaced in one step: a crash leaves the old one or the new one.
+        The file. It is replaced in one step: a crash leaves the old one or the new one. A link to a file stays, and so
+        does the mode.
     every : int, default=1
         Epochs between writes; the last of the epochs asked for is always written.
 
     Raises
     ------
+    TypeError
+        If `path` is none.
     ValueError
-        If the folder of `path` does not exist, or `every` is not a positive integer.
+        If a file cannot be written at `path`, because it is a folder, or because its folder does not exist or may not
+        be written to; or if `every` is not a positive integer.
+
+    Warns
+    -----
+    UserWarning
+        Once in a training, if the file cannot be written, for example to a full disk. Training goes on.
 
     Notes
     -----

@@ -1,0 +1,104 @@
+"""Pickles, copies and skops: the same bits, in other processes, with other numbers of threads, in another Python."""
+
+from __future__ import annotations
+
+import copy
+import io
+import json
+import os
+import pickle
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import pytest
+
+from tests.estimators.persistence import answers, digest, estimators, fitted
+
+skops_io = pytest.importorskip("skops.io")
+pytestmark = pytest.mark.needs_jit  # processes of their own, and no branch of a kernel
+
+ROOT = Path(__file__).parents[2]
+NAMES = list(estimators())
+# The path of another interpreter with the library's dependencies, such as one of the next minor version.
+OTHER_PYTHON = os.environ.get("EBM_OTHER_PYTHON")
+
+
+@pytest.fixture(scope="module")
+def stored():
+    """Pickles of fitted estimators by name."""
+    return {name: pickle.dumps(fitted(estimator)) for name, estimator in estimators().items()}
+
+
+def through_joblib(estimator):
+    file = io.BytesIO()
+    joblib.dump(estimator, file, compress=3)
+    file.seek(0)
+    return joblib.load(file)
+
+
+def through_skops(estimator):
+    data = skops_io.dumps(estimator)
+    return skops_io.loads(data, trusted=skops_io.get_untrusted_types(data=data))
+
+
+TRIPS = {
+    "oldest pickle": lambda x: pickle.loads(pickle.dumps(x, protocol=2)),
+    "joblib": through_joblib,
+    "deepcopy": copy.deepcopy,
+    "skops": through_skops,
+}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_round_trips_keep_all_bits(name, stored):
+    original = pickle.loads(stored[name])
+    expected = answers(original)
+    for trip, through in TRIPS.items():
+        again = through(pickle.loads(stored[name]))
+        assert answers(again) == expected, trip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_skops_asks_for_types_of_packages_that_the_guide_names(name, stored):
+    types = skops_io.get_untrusted_types(data=skops_io.dumps(pickle.loads(stored[name])))
+    guide = (ROOT / "docs" / "persistence.rst").read_text("utf-8")
+    packages = set(re.findall(r"``(ebm\.\w+|numpy\.dtype)``", guide))
+    assert {re.match(r"\w+\.\w+", x)[0] for x in types} <= packages, types
+
+
+def in_another_process(folder, stored, python=sys.executable, **environment):
+    """What pickles answer in a process of its own, and what is fitted there: digests of both by name."""
+    for name, data in stored.items():
+        (folder / f"{name}.pickle").write_bytes(data)
+    done = subprocess.run(
+        [python, "-m", "tests.estimators.persistence", str(folder)],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    back = {p.stem: digest(pickle.loads(p.read_bytes())) for p in folder.glob("*.back")}
+    return json.loads((folder / "answers.json").read_text("utf-8")), back
+
+
+def check_alike(stored, answered, back):
+    originals = {name: pickle.loads(data) for name, data in stored.items()}
+    assert back == {name: digest(x) for name, x in originals.items()}
+    assert answered == {name: answers(x) for name, x in originals.items()}
+
+
+def test_another_process_with_other_threads_has_the_same_bits(stored, tmp_path):
+    threads = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2", "NUMBA_NUM_THREADS": "1"}
+    check_alike(stored, *in_another_process(tmp_path, stored, **threads))
+
+
+@pytest.mark.skipif(not OTHER_PYTHON, reason="EBM_OTHER_PYTHON names no other interpreter")
+def test_another_python_has_the_same_bits(stored, tmp_path):
+    """With the same versions of NumPy, SciPy and Numba; what is compiled there lies elsewhere."""
+    environment = {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(ROOT / ".numba_cache" / "other")}
+    check_alike(stored, *in_another_process(tmp_path, stored, OTHER_PYTHON, **environment))
