@@ -1,8 +1,8 @@
 """Models that live long: whether their 50 000th call takes the time and the memory of the first ones.
 
-    python benchmarks/long_life.py [--calls 50000] [--only NAME ...]
+    python benchmarks/long_life.py [--calls 50000] [--readings 10000] [--only NAME ...]
 
-Every estimator makes `--calls` updates by `partial_fit`, on small batches, and as many readings. Associative memories
+Every estimator makes `--calls` updates by `partial_fit`, on small batches, and then `--readings`. Associative memories
 keep what they are given. So `HopfieldNetwork` stores a pattern and forgets it again; the others, which cannot forget,
 store one pattern more at each call and after ten of them begin anew. A row of the table holds
 
@@ -199,6 +199,7 @@ def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=50_000)
+    parser.add_argument("--readings", type=int, default=10_000)
     parser.add_argument("--only", nargs="+", default=[])
     choice = parser.parse_args()
     warnings.simplefilter("ignore")
@@ -209,7 +210,7 @@ def main() -> None:
             (model, old), (young, new) = born(), born()
             life(f"{name}.partial_fit", old, new, choice.calls)
             for reading, old in readings(model).items():
-                life(f"{name}.{reading}", old, readings(young)[reading], choice.calls)
+                life(f"{name}.{reading}", old, readings(young)[reading], choice.readings)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import functools
 import hashlib
 import inspect
 import logging
+import os
 import pickle
 import re
 import signal
@@ -38,6 +39,7 @@ from numba.core.caching import (
     NullCache,
     UserWideCacheLocator,
 )
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.sigutils import normalize_signature
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -87,7 +89,7 @@ def _interpreted(function: F) -> F:
     return run  # type: ignore[return-value]
 
 
-# --- interrupts -----------------------------------------------------------------------------------
+# --- interrupts and forks -------------------------------------------------------------------------
 
 
 class _Later:
@@ -129,6 +131,15 @@ def _uninterrupted(compile_: Callable[[Any], Any]) -> Callable[[Any], Any]:
             later.deliver()
 
     return run
+
+
+# A child that is forked while another thread compiles would wait for ever for that thread, which it does not have.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=global_compiler_lock.acquire,
+        after_in_parent=global_compiler_lock.release,
+        after_in_child=global_compiler_lock.release,
+    )
 
 
 # --- the compiled code on disk --------------------------------------------------------------------

@@ -380,6 +380,41 @@ def test_an_interrupt_is_heard_and_the_next_call_compiles(run_all, package):
     assert int(again.split()[1]) > moments, "what was interrupted is on the disk, too"
 
 
+# --- forks ----------------------------------------------------------------------------------------
+
+FORKED = """
+import os, signal, threading
+from tiny import pairs
+import numpy as np
+
+x = np.array([2.0, -2.0])
+pairs.outer0(x, x)
+
+
+def compile_all():
+    for k in range(1, 8):
+        getattr(pairs, f"outer{k}")(x, x)
+
+
+for k in range(8, 11):
+    other = threading.Thread(target=compile_all)
+    other.start()
+    pid = os.fork()
+    if not pid:
+        signal.alarm(60)  # it would wait for ever
+        os._exit(getattr(pairs, f"outer{k}")(x, x) != 12.0 + k)
+    assert os.waitpid(pid, 0)[1] == 0
+    other.join()
+"""
+
+
+def test_a_child_forked_while_another_thread_compiles_can_compile(run_all, package):
+    pairs = [PAIR.format(k=k) for k in range(11)]
+    (package / "pairs.py").write_text("from ebm._jit import jit\n" + "".join(pairs))
+    environment = {"NUMBA_CACHE_DIR": str(package.parent / "cache")}
+    assert run_all((FORKED, str(package.parent), environment)) == [""]
+
+
 # --- a first call that takes long -----------------------------------------------------------------
 
 SLOW = """
