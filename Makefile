@@ -87,13 +87,12 @@ suite: $(VENV)/installed-test  ## pytest: all tests and doctests
 
 # Plain Python shows the branches inside the kernels; compiled code hides them from coverage.
 test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, branches counted
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "not needs_jit" --cov --cov-report=term
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "not needs_jit and not once" --cov --cov-report=term
 
 # Plain Python checks every index by itself, in the run before; this one is for the tests that are too slow for it.
 # tests/conftest.py gives it a compiler cache of its own: Numba would otherwise take the unchecked code.
 test-bounds: $(VENV)/installed-test  ## pytest: the rest of the core with every array index checked
-	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core -m needs_jit \
-		--ignore=tests/core/test_jit.py --ignore=tests/core/test_registrations.py
+	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "needs_jit and not once"
 
 # CALLS, SEED and OUT say how many, which, and where the outcomes go; a run that was cut off goes on where it was.
 CALLS ?= 90000

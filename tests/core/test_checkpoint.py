@@ -18,7 +18,7 @@ from ebm import BernoulliRBM, Checkpoint, EarlyStopping, GaussianRBM, Regulariza
 from ebm.gradients import ParallelTempering
 from ebm.optimizers import Linear
 
-pytestmark = pytest.mark.needs_jit  # processes of their own, and no branch of a kernel
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 N_EPOCHS = 6
@@ -118,7 +118,6 @@ for i, name in enumerate(NAMES):
 """
 
 
-@pytest.mark.needs_jit
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 def test_training_that_was_killed_goes_on_to_the_same_bits(tmp_path):
     """In another process, from the file of the second epoch; kill -9 comes during the third."""
@@ -152,7 +151,6 @@ fit.fit(data("pcd"))
 """
 
 
-@pytest.mark.needs_jit
 def test_training_that_was_killed_from_without_goes_on(tmp_path):
     """Anywhere after the second epoch, also while the file is being written."""
     file = tmp_path / "file"
@@ -174,7 +172,7 @@ FITTED = """
 import hashlib
 from tests.core.test_checkpoint import data, everything, machine
 
-for name in ("pcd sgd", "pcd momentum", "pcd adam", "gaussian pcd adam", "gaussian cd sgd"):
+for name in ("pcd momentum", "gaussian cd sgd"):
     digest = hashlib.sha256()
     for key, x in sorted(everything(machine(name).fit(data(name))).items()):
         digest.update(key.encode() + x.tobytes())
@@ -182,7 +180,6 @@ for name in ("pcd sgd", "pcd momentum", "pcd adam", "gaussian pcd adam", "gaussi
 """
 
 
-@pytest.mark.needs_jit
 def test_kernels_from_the_disk_compute_what_those_just_compiled_do(tmp_path):
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(tmp_path)}
     compiled, loaded = (
@@ -197,7 +194,7 @@ def test_kernels_from_the_disk_compute_what_those_just_compiled_do(tmp_path):
         for _ in range(2)
     )
     assert any(tmp_path.rglob("*.nbi"))
-    assert compiled == loaded and len(compiled.splitlines()) == 5
+    assert compiled == loaded and len(compiled.splitlines()) == 2
 
 
 # Going on --------------------------------------------------------------------------------------

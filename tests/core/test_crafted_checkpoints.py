@@ -32,7 +32,7 @@ from ebm.optimizers import SGD, Constant
 from ebm.training import Plan, load, resume, train
 from tests.belief_models import STACKS, data_for, random_stack, spelled
 
-pytestmark = pytest.mark.needs_jit  # no branch of a kernel
+pytestmark = pytest.mark.once
 
 N_EPOCHS = 3
 rng = np.random.default_rng(0)

@@ -21,7 +21,7 @@ from ebm import (
     _files,
 )
 
-pytestmark = pytest.mark.needs_jit  # no branch of a kernel
+pytestmark = pytest.mark.once
 
 ROOT = Path(__file__).parents[2]
 X = np.eye(6)[:, :4]

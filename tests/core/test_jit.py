@@ -95,7 +95,7 @@ for line in sys.stdin:
 """
 
 pytestmark = [
-    pytest.mark.needs_jit,
+    pytest.mark.once,
     pytest.mark.skipif(not hasattr(os, "fork"), reason="every case is a forked process"),
 ]
 

@@ -72,7 +72,7 @@ def imported():
     return json.loads(done.stdout)
 
 
-@pytest.mark.needs_jit  # nothing is compiled: once is enough
+@pytest.mark.once
 def test_every_registration_is_there_whichever_module_comes_first(imported):
     answers, covered = imported
     sources = [
