@@ -50,14 +50,32 @@ def as_numbers(x: Any, argument: str) -> Array:
     x = screened(x, argument)
     try:
         array = x.toarray() if is_sparse(x) else np.asarray(x)
-        if array.dtype.kind not in "biuf":
-            _refuse_kind(array.dtype, argument)
-            array = array.astype(np.float64)
-    except (TypeError, ValueError, OverflowError) as error:
-        if argument in str(error):
-            raise
+    except (TypeError, ValueError) as error:
         raise not_numbers(argument, x, error) from None
-    return array if array.dtype in LARGEST else array.astype(np.float64)
+    _refuse_kind(array.dtype, argument)
+    if array.dtype in LARGEST:
+        return array
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise not_numbers(argument, x, error) from None
+
+
+def finite_numbers(x: Any, argument: str) -> Array:
+    """The same, refused where entries are NaN or infinite."""
+    array = as_numbers(x, argument)
+    check_finite(array, argument)
+    return array
+
+
+def check_finite(x: Array, argument: str) -> None:
+    """Refuse NaN and infinity: in one fast pass where there are none, and squares do not overflow."""
+    flat = x.ravel(order="K")
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(np.dot(flat, flat)):
+            return
+    if not np.isfinite(flat).all():
+        raise ValueError(f"{argument} holds NaN or infinite values. Finite ones are needed.")
 
 
 def not_numbers(argument: str, x: Any, error: Exception) -> Exception:

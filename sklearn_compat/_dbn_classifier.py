@@ -268,7 +268,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
 
     def _has_joint(self) -> bool:
         """Whether the joint machine has learned: an interrupt may have come before."""
-        return isinstance(self.rbms_[-1]._model().visible, OneHot)
+        return isinstance(self._fitted_machines()[-1]._model().visible, OneHot)
 
     def _parts(self) -> tuple[list[Machine], int, Unit | None]:
         parts, n_extra, joined = super()._parts()

@@ -19,6 +19,7 @@ from ebm.energies.completion import Completion, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._attributes import fitted_array
 from ebm.sklearn_compat._given import GivenCompletion
 from ebm.sklearn_compat._labels import (
     LabelClassifier,
@@ -388,7 +389,9 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
     def _params(self) -> DenseParameters:
         """The memories that the fitted attribute holds, whoever set it."""
         check_is_fitted(self, "components_")
-        return DenseParameters(np.ascontiguousarray(self.components_))
+        n_units = self.n_features_in_ + len(self.classes_)
+        components = fitted_array(self.components_, "components_", (None, n_units))
+        return DenseParameters(np.ascontiguousarray(components))
 
     def _keep_params(self, params: DenseParameters) -> None:
         """Turn parameters into fitted attributes."""

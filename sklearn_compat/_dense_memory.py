@@ -20,6 +20,7 @@ from ebm.energies.memory import (
 )
 from ebm.inference.recall import Recall
 from ebm.inference.retrieval import VISITS, settle_spins
+from ebm.sklearn_compat._attributes import FittedAttributes, fitted_array
 from ebm.sklearn_compat._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._two_states import (
     check_complete,
@@ -33,7 +34,9 @@ from ebm.sklearn_compat._validation import draw_seed, unharmed, warn_user
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 
-class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class DenseAssociativeMemory(
+    FittedAttributes, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
     """Associative memory of two-valued patterns with an interaction of high degree.
 
         E(s) = -sum_mu F(xi_mu's),    F(x) = N (x / N)^n,
@@ -245,7 +248,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
             self.states_, self._clean = recognise(X, self.states)
             self._seed = draw_seed(self.random_state)
         spins = self._read(X, quiet=anew)
-        known = spins[:0] if anew else self._read(self.patterns_)
+        known = spins[:0] if anew else self._params().memories
         if self._clean:
             check_complete(X)
             refuse_empty(X, self.states_)
@@ -258,20 +261,18 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
 
     def _report(self) -> None:
         """Warn of more patterns than can be held, or of patterns that are not."""
-        params, model = self._params(), self._model()
+        params = self._params()
         n_patterns, n_units = params.memories.shape
         some = some_patterns(n_patterns, n_units)
-        failed = model.n_unstable(params, params.memories[some])
-        over = n_patterns > max(self.capacity_, 1)
+        failed = self._model().n_unstable(params, params.memories[some])
+        over, exponential = n_patterns > max(self.capacity_, 1), self.interaction == "exponential"
         if not (failed or over):
             return
-        exponential = self.interaction == "exponential"
-        held_with = f"interaction={self.interaction!r}" + (
-            "" if exponential else f", degree={self.degree}"
-        )
-        said = (
-            [f"{failed} of {len(some)} patterns are not held with {held_with}."] if failed else []
-        )
+        degree = "" if exponential else f", degree={self.degree}"
+        held_with = f"interaction={self.interaction!r}{degree}"
+        said = []
+        if failed:
+            said.append(f"{failed} of {len(some)} patterns are not held with {held_with}.")
         if over:
             said.append(
                 f"{n_patterns} patterns are more than the about {self.capacity_:.3g} random ones that {n_units} units "
@@ -427,12 +428,13 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
         ends = self._read(self._recalled(X).states)
         if wanted is not None:
             return float(np.nan_to_num(ends * self._read(wanted)).mean())
-        return float(overlaps(ends, self._read(self.patterns_)).max(axis=1).mean())
+        return float(overlaps(ends, self._params().memories).max(axis=1).mean())
 
     # In and out
 
     def _params(self) -> DenseParameters:
-        return DenseParameters(check_memories(self._read(self.patterns_)))
+        patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
+        return DenseParameters(check_memories(self._read(patterns)))
 
     def _read(self, X: Array, quiet: bool = False) -> Array:
         """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
@@ -445,6 +447,4 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, BaseEstimat
 
     def _given_back(self, S: Array, dtype: Any) -> Array:
         """In the user's convention, NaN for what is still unknown."""
-        spins = S.astype(dtype)
-        spins[S == 0] = np.nan
-        return from_spins(spins, self.states_)
+        return from_spins(np.where(S == 0, np.nan, S).astype(dtype), self.states_)

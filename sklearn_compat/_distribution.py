@@ -117,12 +117,12 @@ class BipartiteDistribution(
 
     def _start(self, params: BipartiteParameters, n_rows: int, key: Key) -> Array:
         """Independent visible units, driven by the mean activity of the hidden ones."""
-        lam = getattr(self, "offset_hidden_", None)
+        lam: Any = getattr(self, "offset_hidden_", None)
         model = self._model()
-        if lam is None or lam.shape != params.W.shape[1:]:
+        if getattr(lam, "shape", None) != params.W.shape[1:] or not np.isfinite(lam).all():
             zero = np.zeros((1, params.W.shape[1]), params.W.dtype)
             lam = model.hidden.mean(params.hidden, zero)[0]
         inputs = np.tile(
-            model.visible_input(params, lam[np.newaxis].astype(params.W.dtype)), (n_rows, 1)
+            model.visible_input(params, np.asarray(lam, params.W.dtype)[np.newaxis]), (n_rows, 1)
         )
         return model.visible.sample(params.visible, inputs, key)

@@ -182,7 +182,7 @@ class FineTuned(Greedy):
     @property
     def histories_(self) -> dict[str, dict[str, Array]]:
         """What was recorded, by stage: "layer1", "layer2", ..., and "fine_tuning"."""
-        found = {f"layer{k}": rbm.history_ for k, rbm in enumerate(self.rbms_, 1)}
+        found = {f"layer{k}": rbm.history_ for k, rbm in enumerate(self._fitted_machines(), 1)}
         return found | ({"fine_tuning": self.history_} if self._is_tuned else {})
 
     def _settings_checked(self, go_on: bool) -> FineTuning | None:

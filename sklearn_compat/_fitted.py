@@ -12,10 +12,11 @@ from ebm._sparse import as_dtype, blocks, dense, is_thin, row_blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import base_of
 from ebm.likelihood import check_finite
+from ebm.sklearn_compat._attributes import FittedAttributes, fitted_array
 from ebm.sklearn_compat._validation import check_rows, draw_seed
 
 
-class Fitted:
+class Fitted(FittedAttributes):
     """A fitted machine of any energy (abstract)."""
 
     random_state: Any
@@ -100,28 +101,21 @@ class FittedBipartite(Fitted):
     def _params(self) -> BipartiteParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, "components_")
-        W = np.asarray(self.components_).T
-        dtype = W.dtype if W.dtype in (np.float32, np.float64) else np.float64
+        n_features = getattr(self, "n_features_in_", None)
+        W = fitted_array(self.components_, "components_", (None, n_features)).T
+        dtype = W.dtype
         model = self._model()
         layers = []
         for name, unit, n in (
             ("visible", model.visible, len(W)),
             ("hidden", model.hidden, len(W.T)),
         ):
-            own = unit.neutral(n, np.dtype(dtype))
-            intercept = np.asarray(getattr(self, f"intercept_{name}_"))
-            if intercept.shape != (n,):
-                raise ValueError(
-                    f"intercept_{name}_ must have the shape ({n},), as components_ says. Got {intercept.shape}."
-                )
-            values = [getattr(self, f"intercept_{name}_")]
-            values += [getattr(self, f"{field}_{name}_", None) for field in unit.fields[1:]]
-            layers.append(
-                type(own)(
-                    *(
-                        x if given is None else np.ascontiguousarray(given, dtype)
-                        for x, given in zip(own, values, strict=True)
-                    )
-                )
-            )
+            own = unit.neutral(n, dtype)
+            bias = fitted_array(getattr(self, f"intercept_{name}_"), f"intercept_{name}_", (n,))
+            values = [np.ascontiguousarray(bias, dtype)]
+            for neutral, field in zip(own[1:], unit.fields[1:], strict=True):
+                given = getattr(self, f"{field}_{name}_", None)
+                x = neutral if given is None else fitted_array(given, f"{field}_{name}_", (n,))
+                values.append(np.ascontiguousarray(x, dtype))
+            layers.append(type(own)(*values))
         return BipartiteParameters(np.ascontiguousarray(W, dtype), *layers)

@@ -11,6 +11,7 @@ from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases
 from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
+from ebm.sklearn_compat._attributes import FittedAttributes
 from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._two_states import check_two_states, read, wanted_states
 from ebm.sklearn_compat._validation import draw_seed, warn_user
@@ -20,7 +21,7 @@ from ebm.storage.patterns import from_spins, overlaps
 from ebm.units import Spin
 
 
-class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin):
+class HopfieldRecall(FittedAttributes, OneToOneFeatureMixin, TransformerMixin):
     """The dynamics of the fitted attributes (abstract)."""
 
     couplings_: Any

@@ -11,12 +11,14 @@ The word "-1", which NumPy makes of the number beside other words, is the same m
 unlabelled row is -1, or NaN, throughout.
 """
 
-from collections.abc import Iterable
+import reprlib
+from collections.abc import Callable, Iterable
 from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import _safe_indexing, assert_all_finite, check_array, column_or_1d
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
@@ -24,7 +26,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import Array, as_numbers, check_magnitude, screened
-from ebm.sklearn_compat._validation import check_as_many, check_weights, warn_user
+from ebm.sklearn_compat._validation import check_as_many, check_weights, named, warn_user
 
 # What marks an unlabelled row, in scikit-learn's convention.
 UNLABELLED = -1
@@ -82,7 +84,8 @@ def read_labels(
     labels = _of_one_type(y[labelled])
     if len(labels):
         assert_all_finite(labels, input_name="y")
-        check_classification_targets(labels)
+        with named("y", y), np.errstate(invalid="ignore"):
+            check_classification_targets(labels)
     return Labels(labels, labelled)
 
 
@@ -96,18 +99,19 @@ def announced(estimator: Any, classes: Any, first: bool) -> Array:
             )
         known: Array = estimator.classes_
         return known
-    given = check_array(
-        _unmixed(classes),
-        input_name="classes",
-        dtype=None,
-        ensure_2d=False,
-        ensure_all_finite=False,
-    )
-    if given.ndim != 1 or _missing(given).any():
-        raise ValueError(
-            f"classes must be a list of classes, none of them missing. Got {classes!r}."
+    with named("classes", classes):
+        given = check_array(
+            _unmixed(screened(classes, "classes")),
+            input_name="classes",
+            dtype=None,
+            ensure_2d=False,
+            ensure_all_finite=False,
         )
-    given = np.unique(_of_one_type(given, "classes"))
+        if given.ndim != 1 or not np.isfinite(_numbers_of(given)).all():
+            raise ValueError(
+                f"classes must be a list of classes, none of them missing. Got {reprlib.repr(classes)}."
+            )
+        given = np.unique(_of_one_type(given, "classes"))
     if not first and not np.array_equal(given, estimator.classes_):
         raise ValueError(
             f"classes must be those of the first call, {estimator.classes_.tolist()}. Got {given.tolist()}."
@@ -161,6 +165,7 @@ class LabelClassifier(ClassifierMixin):
     """Classifiers whose labels are read here (abstract)."""
 
     classes_: Array
+    predict: Callable[[Any], Array]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Share of the labelled rows whose class, or all of whose labels, are found.
@@ -194,7 +199,12 @@ class LabelClassifier(ClassifierMixin):
             rows = np.flatnonzero(labels.labelled)
             X = _safe_indexing(X, rows)
             sample_weight = None if sample_weight is None else sample_weight[rows]
-        return float(super().score(X, labels.y, sample_weight))
+        found = self.predict(X)
+        if found.shape != labels.y.shape:
+            raise ValueError(
+                f"y has the shape {labels.y.shape}, but predictions have {found.shape}."
+            )
+        return float(accuracy_score(labels.y, found, sample_weight=sample_weight))
 
 
 # Indicators of classes
@@ -233,14 +243,15 @@ def indicators(binarizer: LabelBinarizer, y: Array) -> Array:
 def _label_array(estimator: Any, X: Any, y: Any) -> Array:
     """`y` as an array (rows,) or (rows, labels)."""
     _check_given(estimator, y)
-    y = check_array(
-        _unmixed(screened(y, "y")),
-        input_name="y",
-        dtype=None,
-        ensure_2d=False,
-        accept_sparse="csr",
-        ensure_all_finite=False,
-    )
+    with named("y", y):
+        y = check_array(
+            _unmixed(screened(y, "y")),
+            input_name="y",
+            dtype=None,
+            ensure_2d=False,
+            accept_sparse="csr",
+            ensure_all_finite=False,
+        )
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
@@ -319,6 +330,12 @@ def _missing(y: Array) -> Array:
     return np.zeros(y.shape, bool)
 
 
+def _numbers_of(y: Array) -> Array:
+    """NaN for labels that are missing, infinities as they are, and zero for all others."""
+    lost = np.where(_missing(y), np.nan, 0.0)
+    return lost + np.where(np.isinf(y), y, 0.0) if y.dtype.kind == "f" else lost
+
+
 def _marks(y: Array, beside: Array) -> Array:
     """Which labels are the number -1, or the word, beside words that are no numbers."""
     if y.dtype == object:
@@ -366,7 +383,7 @@ def _check_indicators(y: Array) -> None:
     """Refuse anything but 0 and 1 of several labels at once."""
     if y.ndim > 1 and not np.isin(y, (0, 1)).all():
         raise ValueError(
-            f"Several labels at once are 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
+            f"y: several labels at once are 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
             f"{np.unique(y).tolist()}."
         )
 
@@ -400,13 +417,14 @@ def _warn_of_marks(marked: Array, others: Array, useful: bool) -> None:
 def check_numbers(estimator: Any, X: Any, y: Any, missing: bool) -> Array:
     """`y` as floats (rows,) or (rows, outputs); NaN only where targets may be `missing`."""
     _check_given(estimator, y)
-    y = check_array(
-        as_numbers(y, "y"),
-        input_name="y",
-        dtype=(np.float64, np.float32),
-        ensure_2d=False,
-        ensure_all_finite="allow-nan" if missing else True,
-    )
+    with named("y", y):
+        y = check_array(
+            as_numbers(y, "y"),
+            input_name="y",
+            dtype=(np.float64, np.float32),
+            ensure_2d=False,
+            ensure_all_finite="allow-nan" if missing else True,
+        )
     check_magnitude(y, "y")
     check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y

@@ -418,5 +418,8 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         score : float
             At most 1; the mean of the targets has 0.
         """
-        y = check_numbers(self, X, y, False)
-        return float(super().score(X, y, check_weights(sample_weight, y)))
+        y, weights = check_numbers(self, X, y, False), check_weights(sample_weight, y)
+        found = self.predict(X)
+        if found.shape != y.shape:
+            raise ValueError(f"y has the shape {y.shape}, but predictions have {found.shape}.")
+        return float(r2_score(y, found, sample_weight=weights))

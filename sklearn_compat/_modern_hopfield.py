@@ -19,12 +19,15 @@ from ebm.energies.memory import (
     some_patterns,
 )
 from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
+from ebm.sklearn_compat._attributes import FittedAttributes, fitted_array
 from ebm.sklearn_compat._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._two_states import wanted_states
 from ebm.sklearn_compat._validation import check_finite, check_weights, unharmed, warn_user
 
 
-class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimator):
+class ModernHopfieldNetwork(
+    FittedAttributes, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
     """Associative memory of real-valued patterns, whose update is softmax attention.
 
         E(q) = -lse(beta, X'q) + q'q / 2 + log(K) / beta + M^2 / 2,
@@ -212,8 +215,9 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
         with unharmed(self):
             X = check_finite(self, X, reset=False)
             patterns, weights = _weighted(X, sample_weight)
-            self.patterns_ = np.concatenate([self.patterns_, patterns.astype(self.patterns_.dtype)])
-            self.weights_ = np.concatenate([self.weights_, weights])
+            held, held_weights = self._params()
+            self.patterns_ = np.concatenate([held, as_dtype(patterns, held.dtype)])
+            self.weights_ = np.concatenate([held_weights, weights])
         self._report()
         return self
 
@@ -369,14 +373,18 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, BaseEstimato
             found = self.recall(X, trajectory=False).states
             return float(cosine(found, wanted).diagonal().mean())
         return float(
-            cosine(self.recall(X, trajectory=False).states, self.patterns_).max(axis=1).mean()
+            cosine(self.recall(X, trajectory=False).states, self._params().patterns)
+            .max(axis=1)
+            .mean()
         )
 
     # In and out
 
     def _params(self) -> ModernParameters:
         check_is_fitted(self, "patterns_")
-        return ModernParameters(np.ascontiguousarray(self.patterns_), np.asarray(self.weights_))
+        patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
+        weights = fitted_array(self.weights_, "weights_", (len(patterns),))
+        return ModernParameters(np.ascontiguousarray(patterns), weights)
 
     def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
         X = check_finite(self, X, reset=False, allow_nan=allow_nan)

@@ -12,6 +12,7 @@ from ebm._sparse import as_dtype, blocks, row_blocks
 from ebm.gradients.base import no_chains
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.network import Network, Parameters
+from ebm.sklearn_compat._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import check_rows
 
@@ -39,23 +40,26 @@ class BaseNetwork(Trained):
     def _params(self) -> Parameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, ("coefs_", "network_"))
-        dtype, params = self._dtype(), list(self.layer_params_)
-        dense = [k for k, layer in enumerate(self.network_.layers) if isinstance(layer, Dense)]
-        pairs = zip(self.coefs_, self.intercepts_, strict=True)
-        for k, pair in zip(dense, pairs, strict=True):
+        layers = self.network_.layers
+        dense = [k for k, layer in enumerate(layers) if isinstance(layer, Dense)]
+        params = fitted_list(self.layer_params_, "layer_params_", len(layers))
+        coefs = fitted_list(self.coefs_, "coefs_", len(dense))
+        intercepts = fitted_list(self.intercepts_, "intercepts_", len(dense))
+        for k, pair in zip(dense, zip(coefs, intercepts, strict=True), strict=True):
             params[k] = DenseParameters(*pair)
-        params = [type(own)(*(np.ascontiguousarray(x, dtype) for x in own)) for own in params]
-        for k in dense:
-            self._check_shape(k, params[k])
-        return tuple(params)
+        return tuple(self._fitted_layer(k, own) for k, own in enumerate(params))
 
-    def _check_shape(self, k: int, own: DenseParameters) -> None:
-        expected = self.network_.layers[k].shapes(self.network_.widths[k])
-        if (own.W.shape, own.bias.shape) != expected:
-            raise ValueError(
-                f"coefs_ and intercepts_ must have the shapes {expected[0]} and {expected[1]} in "
-                f"{self.network_.name_of(k)}. Got {own.W.shape} and {own.bias.shape}."
-            )
+    def _fitted_layer(self, k: int, own: Any) -> Any:
+        """The parameters of layer `k`, checked."""
+        layer = self.network_.layers[k]
+        shapes, name = layer.shapes(self.network_.widths[k]), f"layer_params_[{k}]"
+        names = [name] * len(shapes)
+        if isinstance(layer, Dense):
+            n = sum(isinstance(x, Dense) for x in self.network_.layers[:k])
+            names = [f"coefs_[{n}]", f"intercepts_[{n}]"]
+        values = fitted_list(own, name, len(shapes))
+        arrays = [fitted_array(*x) for x in zip(values, names, shapes, strict=True)]
+        return layer.parameters(*(np.ascontiguousarray(x, self._dtype()) for x in arrays))
 
     def _keep_params(self, params: Parameters) -> None:
         """Turn parameters into fitted attributes."""

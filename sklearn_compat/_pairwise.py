@@ -57,6 +57,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
     def _n_visible(self) -> int:
         """How many features there are: as in training, or as couplings that the user has set without it say."""
         if hasattr(self, "n_features_in_"):
+            check_integer(self.n_features_in_, "n_features_in_")
             return self.n_features_in_
         check_is_fitted(self, ["couplings_", "intercept_"])
         return count_units(self.couplings_) - self.n_hidden

@@ -1,5 +1,6 @@
 """A fitted stack of machines: what goes up through it, and what comes down."""
 
+import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -49,12 +50,22 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
 
     def _parts(self) -> tuple[list[Machine], int, Unit | None]:
         """What :func:`from_rbms` takes: the machines; count and type of the top's units that nothing below knows of."""
-        return [(rbm._model(), rbm._params()) for rbm in self.rbms_], 0, None
+        return [(rbm._model(), rbm._params()) for rbm in self._fitted_machines()], 0, None
+
+    def _fitted_machines(self) -> list[BaseRBM]:
+        """The fitted attribute `rbms_`, whoever set it."""
+        check_is_fitted(self, "rbms_")
+        rbms = self.rbms_
+        if not isinstance(rbms, list) or not rbms or not all(isinstance(x, BaseRBM) for x in rbms):
+            raise ValueError(
+                f"rbms_ must be a list of fitted RBM estimators, one for each layer. Got {reprlib.repr(rbms)}. "
+                "Set one, or fit again."
+            )
+        return rbms
 
     def _steps_up(self) -> list[Step]:
         """One model for every step up, by recognition; its parameters are no copies."""
-        check_is_fitted(self, "rbms_")
-        steps: list[Step] = [(rbm._model(), rbm._params()) for rbm in self.rbms_]
+        steps: list[Step] = [(rbm._model(), rbm._params()) for rbm in self._fitted_machines()]
         for k, layer in enumerate(self._directed[1]):
             steps[k] = as_step(layer, steps[k][0].hidden)
         return steps
@@ -102,8 +113,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
 
     def _chosen(self) -> list[int]:
         """Indices of the layers that `features` names."""
-        check_is_fitted(self, "rbms_")
-        return chosen_layers(self.features, len(self.rbms_))
+        return chosen_layers(self.features, len(self._fitted_machines()))
 
     @property
     def _n_features_out(self) -> int:

@@ -228,11 +228,16 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
     def _chains(self, model: Any, params: Any, plan: training.Plan) -> ChainState | None:
         """The chains that the fitted attributes hold, or None if they do not fit."""
         n_chains = plan.gradient.n_chains_for(plan.batch_size)
-        h, mu, lam = (
-            np.array(getattr(self, name, None), params[0].dtype) for name in self._chain_names
-        )
+        held: list[Any] = [getattr(self, name, None) for name in self._chain_names]
+        wanted = [
+            (n_chains, model.chain_width(params)),
+            *((n,) for n in model.offset_widths(params)),
+        ]
+        if any(getattr(x, "shape", None) != shape for x, shape in zip(held, wanted, strict=True)):
+            return None
+        h, mu, lam = (np.array(x, params[0].dtype) for x in held)
         chains = ChainState(h, mu, lam, tuple(np.array(x) for x in getattr(self, "_own", ())))
-        fits = h.shape == (n_chains, model.chain_width(params))
+        fits = all(bool(np.isfinite(x).all()) for x in (h, mu, lam))
         if plan.gradient.has_own:
             fits = fits and getattr(self, "_own_of", None) == by_value((model, plan.gradient))
         else:

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ebm._arrays import Array, as_numbers
+from ebm._checks import check_option
 from ebm.sklearn_compat._validation import check_finite, warn_user
 from ebm.storage.patterns import convention_of, holds, n_merged, nearest_convention, to_spins
 
@@ -89,6 +90,7 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
     Others are refused where the choice is `strict`, or where they are clearly those of the other convention and the
     patterns were `clean`; else they are rounded, with a warning unless `quiet`.
     """
+    check_option(convention, "states_", NAMES)
     if not holds(X, convention):
         other = convention_of(X)
         if strict or (clean and other is not None):

@@ -125,7 +125,7 @@ def check_finite(
     except (TypeError, ValueError, OverflowError) as error:
         found = str(error).split("\n")[0]  # the rest is advice for estimators of scikit-learn
         if "NaN" not in found and "infinity" not in found:
-            raise _renamed(error, X) from None
+            raise _renamed(error, "X", X) from None
         cure = "" if allow_nan else _fill(estimator, reset)
         hint = NO_INFINITY if "infinity" in found else ""
         raise ValueError(f"{found} {hint}{cure}".rstrip()) from None
@@ -133,12 +133,21 @@ def check_finite(
     return rows
 
 
-def _renamed(error: Exception, X: Any) -> Exception:
-    """What NumPy and scikit-learn say of `X`, with its name."""
+@contextmanager
+def named(argument: str, x: Any) -> Iterator[None]:
+    """Errors of NumPy and scikit-learn about `x` come with the argument's name."""
+    try:
+        yield
+    except (TypeError, ValueError, OverflowError) as error:
+        raise _renamed(error, argument, x) from None
+
+
+def _renamed(error: Exception, argument: str, x: Any) -> Exception:
     said = str(error)
     if type(error) is OverflowError or any(words in said for words in NO_NUMBERS):
-        return not_numbers("X", X, error)
-    return error if re.search(r"\bX\b", said) else type(error)(f"X: {said}")
+        return not_numbers(argument, x, error)
+    known = re.search(rf"\b{argument}\b", said)
+    return error if known else type(error)(f"{argument}: {said}")
 
 
 def _fill(estimator: Any, reset: bool) -> str:

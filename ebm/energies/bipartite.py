@@ -84,6 +84,10 @@ class Bipartite:
         """Numbers that a persistent chain of the model is remembered by: the hidden states."""
         return self.shape(params)[1]
 
+    def offset_widths(self, params: BipartiteParameters) -> tuple[int, int]:
+        """Lengths of the offsets of the centered gradient, of either layer."""
+        return self.shape(params)
+
     @property
     def chain_unit(self) -> Unit:
         """The type of the units by whose states a persistent chain is remembered."""

@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 from scipy.special import softmax
 
-from ebm._checks import Array, Settled, check_integer, check_real
+from ebm._arrays import Array, finite_numbers
+from ebm._checks import Settled, check_integer, check_real
 from ebm._kernels import completion as kernels
 from ebm._random import Key, normal
 from ebm.energies.memory import DenseParameters
@@ -203,16 +204,12 @@ def given_memories(
     ValueError
         If there is no visible unit, an entry is NaN or infinite, or the upper value is not above the lower one.
     """
-    given = np.asarray(memories)
-    dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.dtype(np.float64)
-    own = np.array(given, dtype, order="C")
+    own = np.array(finite_numbers(memories, "components"), order="C")
     if own.ndim != 2 or not len(own) or own.shape[1] <= n_labels:
         raise ValueError(
             f"components must have the shape (n_components, n_features + {n_labels}), a column for each class at the "
             f"end. Got {own.shape}."
         )
-    if not np.isfinite(own).all():
-        raise ValueError("components holds NaN or infinite values.")
     low, high = (float(x) for x in ends)
     if not -np.inf < low < high < np.inf:
         raise ValueError(f"range must be two finite numbers, the lower one first. Got {ends!r}.")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import csr_array, issparse
 
-from ebm._checks import Array
+from ebm._arrays import Array, as_numbers, screened
 from ebm._kernels.sparse_sweeps import count_nonzero, neighbours, sparse_sweeps
 from ebm._kernels.sweeps import sweep
 from ebm._kernels.symmetry import absolute_sums
@@ -37,7 +37,7 @@ def unwrapped(J: Any, argument: str, weight: str | None = "weight") -> Any:
     if networkx is not None and isinstance(J, networkx.Graph):
         J = networkx.to_scipy_sparse_array(J, weight=weight)
     if is_sparse(J):
-        return csr_array(J)
+        return csr_array(screened(J, argument))
     if hasattr(J, "columns") and hasattr(J, "index"):
         rows, columns = list(J.index), list(J.columns)
         if rows != columns and sorted(map(str, rows)) == sorted(map(str, columns)):
@@ -45,7 +45,7 @@ def unwrapped(J: Any, argument: str, weight: str | None = "weight") -> Any:
                 f"{argument} has the same names on its rows and columns, in different orders. "
                 f"{argument}.loc[{argument}.columns] puts the rows in the order of the columns."
             )
-    return np.asarray(J)
+    return as_numbers(J, argument)
 
 
 def count_units(J: Any) -> int:

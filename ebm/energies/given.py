@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._arrays import Array, finite_numbers
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
 
@@ -33,15 +33,13 @@ def given_parameters(
         If an array has the wrong shape, NaN or infinite entries, a variance is not positive, or the units have no such
         parameter.
     """
-    weights = np.asarray(components)
-    dtype = weights.dtype if weights.dtype in (np.float32, np.float64) else np.float64
+    weights = finite_numbers(components, "components")
+    dtype = weights.dtype
     if weights.ndim != 2 or not weights.size:
         raise ValueError(
             f"components must have the shape (n_components, n_features). Got {weights.shape}."
         )
     W = np.array(weights.T, dtype, order="C")
-    if not np.isfinite(W).all():
-        raise ValueError("components holds NaN or infinite values.")
     rest = {name: x for name, x in values.items() if x is not None}
     if "variances" in rest:
         rest["log_variance_visible"] = _logarithms(rest.pop("variances"))
@@ -62,18 +60,16 @@ def given_parameters(
 
 
 def _vector(x: Any, name: str, n_units: int, dtype: Any) -> Array:
-    vector: Array = np.array(x, dtype)
+    vector = np.array(finite_numbers(x, name), dtype)
     if vector.shape != (n_units,):
         raise ValueError(
             f"{name} must have the shape ({n_units},), as components says. Got {vector.shape}."
         )
-    if not np.isfinite(vector).all():
-        raise ValueError(f"{name} holds NaN or infinite values.")
     return vector
 
 
 def _logarithms(variances: Any) -> Array:
-    values = np.asarray(variances, np.float64)
+    values = finite_numbers(variances, "variances").astype(np.float64)
     if not (values > 0).all():
         raise ValueError("variances must be positive.")
     logarithms: Array = np.log(values)

@@ -14,7 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._arrays import Array, check_finite, finite_numbers
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, normal
 from ebm.energies.couplings import (
@@ -96,6 +96,10 @@ class Pairwise:
     def chain_width(self, params: PairwiseParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the states of all units."""
         return len(params.bias)
+
+    def offset_widths(self, params: PairwiseParameters) -> tuple[int, int]:
+        """Lengths of the offsets of the centered gradient: those of all units, and none besides."""
+        return len(params.bias), 0
 
     @property
     def chain_unit(self) -> TwoState:
@@ -247,9 +251,7 @@ def check_couplings(
         couplings.eliminate_zeros()
         if not pays_sparse(n, couplings.nnz):
             couplings = dense_couplings(couplings)
-    values = couplings.data if is_sparse(couplings) else couplings
-    if not np.isfinite(values).all():
-        raise ValueError(f"{argument} holds NaN or infinite values.")
+    check_finite(couplings.data if is_sparse(couplings) else couplings, argument)
     if symmetric:
         couplings = _symmetric(couplings, argument)
     if couplings.diagonal().any():
@@ -289,13 +291,11 @@ def _symmetric(J: Any, argument: str) -> Any:
 
 def check_biases(bias: Any, argument: str, J: Array) -> Array:
     """`bias` for the units that the couplings `J` join, in their dtype; ValueError for anything else."""
-    biases: Array = np.ascontiguousarray(bias, J.dtype)
+    biases: Array = np.ascontiguousarray(finite_numbers(bias, argument), J.dtype)
     if biases.shape != (J.shape[0],):
         raise ValueError(
             f"{argument} must have the shape ({J.shape[0]},), as the couplings say. Got {np.shape(bias)}."
         )
-    if not np.isfinite(biases).all():
-        raise ValueError(f"{argument} holds NaN or infinite values.")
     return biases
 
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array, triu
 
+from ebm._arrays import check_finite
 from ebm.energies.conversions import as_binary
 from ebm.energies.couplings import is_sparse, unwrapped
 from ebm.energies.pairwise import PairwiseParameters
@@ -66,12 +67,8 @@ def from_qubo(Q: Any) -> PairwiseParameters:
     if given.ndim != 2 or given.shape[0] != given.shape[1] or not given.shape[0]:
         raise ValueError(f"Q must have the shape (n_units, n_units). Got {given.shape}.")
     dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
-    try:
-        given = given.astype(dtype)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"Q must hold numbers: {error}.") from None
-    if not np.isfinite(given.data if is_sparse(given) else given).all():
-        raise ValueError("Q holds NaN or infinite values.")
+    given = given.astype(dtype)
+    check_finite(given.data if is_sparse(given) else given, "Q")
     J, bias = -(given + given.T), -given.diagonal()
     if is_sparse(J):
         J.setdiag(0)

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._arrays import Array, as_numbers, finite_numbers
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.network import Network, Parameters
 
@@ -31,8 +31,7 @@ def given_layers(coefs: Any, intercepts: Any) -> list[DenseParameters]:
     weights = list(coefs)
     if not weights:
         raise ValueError("coefs must hold the weights of one layer at least. Got none.")
-    first = np.asarray(weights[0]).dtype
-    dtype = np.dtype(first if first in (np.float32, np.float64) else np.float64)
+    dtype = as_numbers(weights[0], "coefs[0]").dtype
     Ws = [_finite(W, f"coefs[{k}]", dtype) for k, W in enumerate(weights)]
     for k, W in enumerate(Ws):
         if W.ndim != 2 or not W.size:
@@ -55,10 +54,7 @@ def given_layers(coefs: Any, intercepts: Any) -> list[DenseParameters]:
 
 
 def _finite(x: Any, name: str, dtype: Any) -> Array:
-    array: Array = np.array(x, dtype, order="C")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinite values.")
-    return array
+    return np.array(finite_numbers(x, name), dtype, order="C")
 
 
 def sizes_of(layers: Sequence[DenseParameters]) -> tuple[int, ...]:

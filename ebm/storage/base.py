@@ -19,6 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
+from ebm._arrays import finite_numbers
 from ebm._checked import once
 from ebm._checks import Array, Record
 from ebm._kernels.symmetry import is_symmetric
@@ -245,8 +246,8 @@ def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> Pai
     Couplings are looked at once, and not copied where that is not needed (:func:`ebm._checked.once`).
     """
     couplings = once(check_couplings, J, "couplings_", n_units, symmetric)
-    biases = np.array(bias, couplings.dtype)
-    if biases.shape != (n_units,) or not np.isfinite(biases).all():
+    biases = np.array(finite_numbers(bias, "intercept_"), couplings.dtype)
+    if biases.shape != (n_units,):
         raise ValueError(
             f"intercept_ must be {n_units} finite numbers. Got the shape {biases.shape}."
         )

@@ -92,7 +92,7 @@ def test_annealing_finds_the_minimum():
         (np.zeros(3), r"shape \(n_units, n_units\)"),
         ({}, r"shape \(n_units, n_units\)"),
         ([[np.nan]], "NaN"),
-        ([["a"]], "must hold numbers"),
+        ([["a"]], "array of numbers"),
         ({("a", "b"): 1.0}, "pairs of unit numbers"),
         ({(0, -1): 1.0}, "pairs of unit numbers"),
         ({0: 1.0}, "pairs of unit numbers"),

@@ -460,7 +460,7 @@ def test_dreams_are_for_spins():
         (np.diag([1.0, 0, 0]), np.zeros(3), "zero on the diagonal"),
         (np.full((3, 3), np.nan), np.zeros(3), "NaN or infinite"),
         (np.zeros((3, 3)), np.zeros(2), "intercept_ must be 3 finite"),
-        (np.zeros((3, 3)), np.array([0, np.inf, 0]), "intercept_ must be 3 finite"),
+        (np.zeros((3, 3)), np.array([0, np.inf, 0]), "intercept_ holds NaN or inf"),
     ],
 )
 @pytest.mark.parametrize("symmetric", [True, False])

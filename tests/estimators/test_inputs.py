@@ -9,6 +9,7 @@ import copy
 import functools
 import inspect
 import itertools
+import re
 import warnings
 
 import numpy as np
@@ -16,6 +17,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 from sklearn.base import is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
 
 import ebm
 from tests.estimators.test_alphabets import rows
@@ -104,7 +106,7 @@ def refusal(function, *arguments, **named):
         warnings.simplefilter("error", RuntimeWarning)
         with pytest.raises((ValueError, TypeError)) as caught:
             function(*arguments, **named)
-    assert type(caught.value) in (ValueError, TypeError)
+    assert type(caught.value) in (ValueError, TypeError, NotFittedError)
     return str(caught.value)
 
 
@@ -305,3 +307,117 @@ def test_one_weight_for_all_rows_is_that_many_equal_weights(name):
 def test_every_public_estimator_is_here():
     public = {name for name in ebm.__all__ if hasattr(getattr(ebm, name), "fit")}
     assert {name.split(",")[0] for name in EVERY} == public
+
+
+# Targets ---------------------------------------------------------------------------------------------
+
+
+def damaged_indicators():
+    matrix = sp.csr_matrix(np.c_[np.arange(len(X)) % 2, np.ones(len(X))])
+    matrix.indices[0] = 10**6
+    return matrix
+
+
+TARGETS = {
+    "none": None,
+    "one too few": [0, 1] * (len(X) // 2 - 1) + [0],
+    "no rows": [],
+    "three dimensions": np.zeros((len(X), 1, 1)),
+    "damaged": damaged_indicators(),
+    "rows of several lengths": [[0], [0, 1]] * (len(X) // 2),
+    "infinite": [0, np.inf] * (len(X) // 2),
+    "words and numbers": ["no", 1] * (len(X) // 2),
+    "missing throughout": [None] * len(X),
+    "complex": np.arange(len(X)) * 1j,
+    "dates": np.arange(len(X)).astype("M8[s]"),
+    "bytes": [b"no", b"yes"] * (len(X) // 2),
+    "objects": [{}] * len(X),
+    "large numbers": np.arange(len(X)) * 1e300,
+    "a number": 1,
+    "a word": "yes",
+    "a generator": (k for k in range(len(X))),
+}
+CLASSES = {
+    "sparse": sp.csr_matrix([[0, 1]]),
+    "rows of several lengths": [[0], [0, 1]],
+    "empty": [],
+    "two dimensions": [[0, 1]],
+    "missing": [0, None],
+    "not a number": [0, np.nan],
+    "infinite": [0, np.inf],
+    "words and numbers": [0, "yes"],
+    "complex": [0, 1j],
+    "objects": [object(), object()],
+    "a set": {0, 1},
+    "a word": "ab",
+    "a number": 1,
+}
+SUPERVISED = [name for name in NAMES if asks_for_y(EVERY[name]())]
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_targets_that_are_none_are_refused_by_name(name):
+    for kind, y in TARGETS.items():
+        for method in ("fit", "partial_fit", "score"):
+            estimator = EVERY[name]() if method == "fit" else fresh(name)
+            unlabelled = (
+                kind == "missing throughout" and method == "partial_fit"
+            )  # learned from, by some
+            if hasattr(estimator, method) and not unlabelled:
+                said = refusal(getattr(estimator, method), X, y)
+                assert re.search(r"\by\b", said), (kind, method, said)
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_classes_that_are_none_are_refused_by_name(name):
+    estimator = EVERY[name]()
+    if "classes" in inspect.signature(estimator.partial_fit).parameters:
+        for kind, classes in CLASSES.items():
+            said = refusal(estimator.partial_fit, X, np.arange(len(X)) % 2, classes=classes)
+            assert "classes" in said, (kind, said)
+        y = np.arange(len(X)) % 2
+        quietly(estimator.partial_fit, X, y, classes=[1, 0, 1])
+        assert estimator.classes_.tolist() == [0, 1]
+
+
+@pytest.mark.parametrize("name", SUPERVISED)
+def test_predictions_of_another_shape_than_y_are_an_error_of_score(name):
+    y = np.c_[np.arange(len(X)) % 2, 1 - np.arange(len(X)) % 2]
+    assert "y has the shape" in refusal(fresh(name).score, X, y)
+
+
+# States ----------------------------------------------------------------------------------------------
+
+
+def states_of(estimator):
+    """Functions of states of the visible units."""
+    for method, argument in itertools.product(("sample", "anneal"), ("given", "start")):
+        function = getattr(estimator, method, None)
+        if function is not None and argument in inspect.signature(function).parameters:
+            yield argument, lambda x, f=function, a=argument: f(len(X), n_steps=2, **{a: x})
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_states_that_are_no_numbers_are_refused_by_name(name):
+    for argument, function in states_of(fresh(name)):
+        for kind, (bad, cure) in REFUSED.items():
+            said = refusal(function, bad)
+            assert re.search(rf"\b{argument}\b", said), (kind, said)
+            assert cure.replace("X", argument) in said or "largest" in kind or "large" in kind, said
+        for bad in (damaged("index too large"), X[:, :2], X[:3], X[:, :, np.newaxis], 1.0, []):
+            assert re.search(rf"\b{argument}\b", refusal(function, bad))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_states_have_the_same_samples_in_any_container(name):
+    for n, (argument, _) in enumerate(states_of(fresh(name))):
+        function = list(states_of(fresh(name)))[n][1]
+        expected = np.asarray(quietly(function, X)[0])
+        for kind, same in {
+            **SAME,
+            "sparse": sp.csr_matrix(X),
+            "lists of rows": sp.lil_matrix(X),
+        }.items():
+            function = list(states_of(fresh(name)))[n][1]
+            found = np.asarray(quietly(function, same)[0])
+            np.testing.assert_array_equal(found, expected, f"{argument} {kind}")

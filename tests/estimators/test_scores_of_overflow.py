@@ -78,7 +78,7 @@ def test_parameters_that_are_not_finite_are_refused(fitted, value):
 def test_the_error_names_the_attribute():
     machine = GaussianRBM(3, n_iter=1, random_state=0).fit(REAL)
     machine.intercept_visible_ = np.array([0.0, np.inf, 0.0])
-    with pytest.raises(ValueError, match="for intercept_visible_ hold NaN or infinite values"):
+    with pytest.raises(ValueError, match="intercept_visible_ holds NaN or infinite values"):
         machine.score(REAL)
 
 
