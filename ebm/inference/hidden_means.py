@@ -16,14 +16,22 @@ def hidden_means(model: Pairwise, params: PairwiseParameters, v: Array, beta: fl
     """E[h | v]: (rows, n_visible) -> (rows, n_hidden).
 
     Exact where at most ten hidden units have to be enumerated, those aside that are summed out in closed form; beyond
-    that the means of the product law nearest to p(h | v) (:mod:`ebm.inference.pairwise_mean_field`).
+    that the means of the product law nearest to p(h | v) (:mod:`ebm.inference.pairwise_mean_field`). How far these are
+    off :func:`ebm.likelihood.mean_field_gap.hidden_mean_gap` tells.
     """
     n, dtype = v.shape[1], params.J.dtype
-    if np.count_nonzero(~independent_units(params.J[n:, n:])) <= MAX_ENUMERATED_HIDDEN:
+    if has_exact_means(model, params):
         return pairwise_hidden_mean(model, params, v, beta=beta).astype(dtype)
     return pairwise_mean_field(
         model, params, started(model, params, v, beta), hidden(model, v), beta=beta
     ).m[:, n:]
+
+
+def has_exact_means(model: Pairwise, params: PairwiseParameters) -> bool:
+    """Whether :func:`hidden_means` are exact."""
+    n = model.shape(params)[0]
+    n_joined = int(np.count_nonzero(~independent_units(params.J[n:, n:])))
+    return n_joined <= MAX_ENUMERATED_HIDDEN
 
 
 def conditional_means(
