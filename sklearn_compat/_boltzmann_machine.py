@@ -352,7 +352,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         -----
         ConvergenceWarning
             If training stopped because of an interrupt, or because numbers grew beyond all bounds, or before it had
-            converged; the model keeps the last good parameters and can be used.
+            converged; the model keeps the last good parameters and can be used. If a solver found units that never
+            change: they are named, and their couplings are zero.
         """
         choice = pairwise_gradient_record(self.gradient)
         if isinstance(choice, Direct):

@@ -101,6 +101,8 @@ class Learning(Trained):
             If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
             last parameters, or in the second case those from before the epoch, and can be used. Or if the law of a
             machine with real visible units is not where the data are: see :doc:`/learning`.
+        UserWarning
+            If real visible units have constant columns of data, which are named: no variance can be learned from them.
         """
         with unharmed(self):
             stopped = self._fit(X, sample_weight, self.warm_start and self._is_fitted())
@@ -166,7 +168,8 @@ class Learning(Trained):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A batch of training data; any number of rows. The first one also sets the initial visible biases.
+            A batch of training data; any number of rows. The first one also sets the initial visible biases, and is
+            looked through for constant columns, as by `fit`, unless it is one row.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
