@@ -22,6 +22,8 @@ R = TypeVar("R", bound="Record")
 LARGEST_INTEGER = 2**63 - 1
 # The types of true and false; they are not numbers, though Python counts its own among the integers.
 FLAGS = (bool, np.bool_)
+# More threads than any machine has cores.
+MOST_JOBS = 10_000
 # Letters of a refused value that a message shows.
 SHOWN_LETTERS = 100
 # Columns that are named one by one.
@@ -157,7 +159,8 @@ def _name_of(named: Any) -> str:
 def _(value: Any) -> Hashable:
     if value != value:
         return "not a number"
-    return int(value) if np.isfinite(value) and value == int(value) else float(value)
+    whole = isinstance(value, Integral) or (math.isfinite(value) and value == int(value))
+    return int(value) if whole else float(value)
 
 
 @by_value.register(list)
@@ -269,6 +272,26 @@ def check_flag(value: Any, argument: str) -> bool:
     if flag is None:
         raise ValueError(f"{argument} must be True or False. Got {shown(value)} instead.")
     return flag
+
+
+def check_jobs(n_jobs: Any) -> int | None:
+    """`n_jobs` in the sense of joblib: None, or a count of threads; negative ones count from all cores downwards."""
+    if n_jobs is None:
+        return None
+    number = integer_of(n_jobs)
+    if not number or abs(number) > MOST_JOBS:
+        raise ValueError(
+            f"n_jobs must be None or an integer other than zero, {MOST_JOBS} at most; -1 takes all cores. "
+            f"Got {shown(n_jobs)} instead."
+        )
+    return number
+
+
+def sequence(value: Any, argument: str, content: str) -> list[Any]:
+    """`value` as a list; ValueError for anything that is no list, tuple or array."""
+    if not isinstance(value, list | tuple | np.ndarray) or getattr(value, "ndim", 1) == 0:
+        raise ValueError(f"{argument} must be a list of {content}. Got {shown(value)} instead.")
+    return list(value)
 
 
 def check_option(value: Any, argument: str, options: Collection[str]) -> str:

@@ -32,6 +32,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ebm._arrays import as_numbers
 from ebm._checks import Array, Record, check_integer, check_real, extent, varies
 from ebm._kernels import units as kernels
 from ebm._kernels.bernoulli import BernoulliParameters
@@ -348,14 +349,10 @@ class Gaussian(Unit):
 
     def __post_init__(self) -> None:
         check_real(self.floor, "floor", 0.0, 1.0, open_low=True)
-        if isinstance(self.variance, str):
-            if self.variance not in ("learned", "unit"):
-                raise ValueError(
-                    "variance must be 'learned', 'unit', or positive numbers. "
-                    f"Got {self.variance!r} instead."
-                )
+        word = isinstance(self.variance, str)
+        if word and self.variance in ("learned", "unit"):
             return
-        given = np.asarray(self.variance, dtype=np.float64)
+        given = np.zeros(1) if word else as_numbers(self.variance, "variance")
         if given.ndim > 1 or not np.all(np.isfinite(given)) or not np.all(given > 0):
             raise ValueError(
                 "variance must be 'learned', 'unit', or positive numbers, one per unit or one for all. "

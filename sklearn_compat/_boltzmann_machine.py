@@ -276,8 +276,8 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
                 f"n_hidden must be less than the number of units, {n_units}, or nothing is visible. "
                 f"Got {n_hidden}."
             )
-        intercept = np.zeros(n_units) if intercept is None else np.array(intercept)
-        biases = check_biases(intercept, "intercept", couplings)
+        intercept = np.zeros(n_units) if intercept is None else intercept
+        biases = check_biases(intercept, "intercept", couplings).copy()
         machine = cls(n_hidden, unit=_unit_of_given(unit, biases))
         machine.n_features_in_ = n_units - n_hidden
         machine._model()  # says so if there is no such unit

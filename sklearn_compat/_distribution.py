@@ -41,6 +41,8 @@ class BipartiteDistribution(
         params = self._params()
         v = self._rows(X, params)
         h = as_dtype(as_rows(H, params.W.shape[1], "H"), params.W.dtype, "H")
+        if np.isnan(h).any():
+            raise ValueError("H holds NaN: an energy is that of states that are known.")
         warn_outside(self._model().hidden, h, "H", EXTRAPOLATION)
         if v.shape[0] != len(h):
             raise ValueError(f"X and H must have as many rows. Got {v.shape[0]} and {len(h)}.")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, check_flag
+from ebm._checks import Array, check_flag, check_real
 from ebm.energies.completion import given_memories
 from ebm.networks.given import given_layers, sizes_of, with_given
 from ebm.sklearn_compat._labels import announced, new_binarizer
@@ -196,7 +196,7 @@ class GivenCompletion:
         classifier: Any = cls(**settings)
         classifier.classes_ = sorted_classes(classifier, classes)
         params, ends = given_memories(components, len(classifier.classes_), range)
-        classifier.range_, classifier.scale_ = ends, float(scale)
+        classifier.range_, classifier.scale_ = ends, check_real(scale, "scale", open_low=True)
         classifier.set_params(n_components=len(params.memories))
         classifier._validate_params()
         classifier._model()  # refuses a scale that is not positive

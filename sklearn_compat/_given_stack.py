@@ -6,6 +6,7 @@ from typing import Any
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
+from ebm._checks import sequence
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._given import sorted_classes
 from ebm.sklearn_compat._greedy import TIED
@@ -57,7 +58,7 @@ class GivenStack:
 
     def _keep_given(self: Any, rbms: Any, n_labels: int) -> None:
         """Become the stack of copies of the machines, the topmost of which sees the labels besides."""
-        machines = list(rbms)
+        machines = sequence(rbms, "rbms", "fitted RBM estimators")
         if not machines or not all(isinstance(rbm, BaseRBM) for rbm in machines):
             raise ValueError(f"rbms must hold fitted RBM estimators, at least one. Got {rbms!r}.")
         for rbm in machines:

@@ -4,7 +4,7 @@ from typing import Any
 
 from sklearn.exceptions import ConvergenceWarning
 
-from ebm._checks import Array, check_real
+from ebm._checks import Array, check_jobs, check_real
 from ebm.likelihood import (
     Evaluation,
     LogPartition,
@@ -220,7 +220,8 @@ class Likelihoods(Fitted):
         key = self._standing_key(ANNEALING, random_state)
         name = type(self).__name__
         tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
-        return Evaluation(marginals=self._base(params), key=key, n_jobs=n_jobs, tell=tell)
+        jobs = check_jobs(n_jobs)
+        return Evaluation(marginals=self._base(params), key=key, n_jobs=jobs, tell=tell)
 
 
 def tempered(model: Any, params: Any, beta: float) -> Any:

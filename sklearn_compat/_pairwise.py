@@ -7,6 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
+from ebm._arrays import as_numbers
 from ebm._checked import once
 from ebm._checks import Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
@@ -52,6 +53,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
+        check_integer(self.n_hidden, "n_hidden", 0)
         mask = once(check_mask, self.mask, self._n_visible + self.n_hidden)
         return Pairwise(unit, self.n_hidden, mask)
 
@@ -67,6 +69,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, ["couplings_", "intercept_"])
+        check_integer(self.n_hidden, "n_hidden", 0)
         n_hidden = count_units(self.couplings_) - self._n_visible
         if n_hidden >= 0 and n_hidden != self.n_hidden:
             raise ValueError(
@@ -110,6 +113,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         if H is None:
             return self._model().energy(params, v)
         h = as_dtype(as_rows(H, self.n_hidden, "H"), v.dtype, "H")
+        if np.isnan(h).any():
+            raise ValueError("H holds NaN: an energy is that of states that are known.")
         warn_outside(self._model().unit, h, "H", EXTRAPOLATION)
         if len(v) != len(h):
             raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
@@ -251,7 +256,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         n_steps = check_integer(n_steps, "n_steps")
         params, model = self._params(), self._model()
         betas = temperature_range(model, params) if betas is None else betas
-        schedule = np.asarray(betas, dtype=np.float64)
+        schedule = as_numbers(betas, "betas").astype(np.float64)
         possible = (schedule > 0) & (schedule < np.inf)
         if schedule.ndim != 1 or not schedule.size or not possible.all():
             raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")

@@ -9,7 +9,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ebm._batches import row_fingerprints
-from ebm._checks import Array, as_rows
+from ebm._checks import Array, as_rows, sequence
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
@@ -243,7 +243,7 @@ def chosen_layers(features: Any, n_layers: int) -> list[int]:
     """Indices, from 0, of the layers that the parameter `features` names, from 1."""
     if isinstance(features, str):
         return list(range(n_layers)) if features == "all" else [n_layers - 1]
-    numbers = [features] if is_size(features) else list(features)
+    numbers = [features] if is_size(features) else sequence(features, "features", "layers")
     if not numbers or not all(is_size(k) and 1 <= k <= n_layers for k in numbers):
         raise ValueError(
             f"features must be 'top', 'all', or name layers by numbers from 1 to {n_layers}. Got {features!r}."

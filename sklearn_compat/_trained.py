@@ -19,7 +19,13 @@ from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import RECORD, NestedSettings, Number
-from ebm.sklearn_compat._validation import check_callbacks, column_names, draw_seed, warn_user
+from ebm.sklearn_compat._validation import (
+    check_callbacks,
+    check_repetitions,
+    column_names,
+    draw_seed,
+    warn_user,
+)
 
 
 class Place(NamedTuple):
@@ -115,6 +121,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     def _resume_rows(self, checkpoint: Any, X: Any, weights: Array | None, go_on: bool) -> str:
         """Go on from a file; with the model of the fitted attributes if training was to `go_on` from them."""
+        check_repetitions(weights)
         rows = Rows(X, weights)
         fixed = isinstance(self.random_state, Integral)
         plan = self._plan(draw_seed(self.random_state) if fixed else training.seed_of(checkpoint))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ebm._checks import Array, check_flag, check_integer
+from ebm._checks import Array, check_flag, check_integer, sequence
 
 
 def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
@@ -41,7 +41,8 @@ def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
     >>> int(lattice((8, 8)).sum()) // 2
     128
     """
-    lengths = (shape,) if isinstance(shape, int | np.integer) else tuple(shape)
+    alone = np.ndim(shape) == 0
+    lengths = (shape,) if alone else tuple(sequence(shape, "shape", "lengths"))
     lengths = tuple(check_integer(length, "shape") for length in lengths)
     periodic = check_flag(periodic, "periodic")
     n = int(np.prod(lengths))

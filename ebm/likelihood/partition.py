@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._checks import Array, shown
 from ebm._random import Key, stream
 from ebm._sparse import dense
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
@@ -90,14 +90,11 @@ def log_partition(
     ValueError
         When `method` is unknown, when no layer is small enough to be enumerated, or when Z does not exist.
     """
+    _check_method(method, PARTITIONS, AIS)
     if method == "auto":
         method = "exact" if can_be_exact(model, params) else "ais"
     if method == "exact":
         return exact_log_partition(model, params, beta=beta, n_jobs=evaluation.n_jobs)
-    if method != "ais" and not isinstance(method, AIS):
-        raise ValueError(
-            f"The 'method' parameter must be one of {PARTITIONS} or an instance of AIS. Got {method!r} instead."
-        )
     params = params if beta == 1 else model.tempered(params, beta)
     with np.errstate(all="ignore"):  # the doubt of the result says what is not finite
         if method == "ais" and has_routes(model) and evaluation.base is None:
@@ -159,6 +156,16 @@ def annealing_path(model: Any, params: Any, evaluation: Evaluation) -> tuple[Pat
     return better_path(model, params, evaluation.marginals, evaluation.key)
 
 
+def _check_method(method: Any, names: list[str], *records: type) -> None:
+    """ValueError for anything but one of the `names` or a record of one of the types."""
+    if isinstance(method, records) or (isinstance(method, str) and method in names):
+        return
+    kinds = " or ".join(record.__name__ for record in records)
+    raise ValueError(
+        f"The 'method' parameter must be one of {names} or an instance of {kinds}. Got {shown(method)} instead."
+    )
+
+
 def log_likelihood(
     model: Any,
     params: Any,
@@ -180,6 +187,7 @@ def log_likelihood(
         "raise": the conservative estimate of :mod:`ebm.likelihood.ais`. "pseudo": the pseudo-log-likelihood.
     evaluation : Evaluation
     """
+    _check_method(method, LIKELIHOODS, AIS, RAISE)
     incomplete = has_gaps(v)
     if incomplete and (method in ("pseudo", "raise") or isinstance(method, RAISE)):
         raise ValueError(
@@ -187,11 +195,6 @@ def log_likelihood(
         )
     if method == "pseudo":
         return pseudo_log_likelihood(model, params, v), np.zeros(v.shape[0]), None
-    if not isinstance(method, AIS | RAISE) and method not in LIKELIHOODS:
-        raise ValueError(
-            f"The 'method' parameter must be one of {LIKELIHOODS} or an instance of AIS or RAISE. "
-            f"Got {method!r} instead."
-        )
     if method == "raise" or isinstance(method, RAISE):
         choice = RAISE() if isinstance(method, str) else method
         if isinstance(model, Pairwise) and model.n_hidden:

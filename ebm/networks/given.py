@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ebm._arrays import Array, as_numbers, finite_numbers
+from ebm._checks import sequence
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.network import Network, Parameters
 
@@ -28,7 +29,7 @@ def given_layers(coefs: Any, intercepts: Any) -> list[DenseParameters]:
     ValueError
         If there is no layer, an array has the wrong shape, or holds NaN or infinite entries.
     """
-    weights = list(coefs)
+    weights = sequence(coefs, "coefs", "weights")
     if not weights:
         raise ValueError("coefs must hold the weights of one layer at least. Got none.")
     dtype = as_numbers(weights[0], "coefs[0]").dtype
@@ -36,7 +37,11 @@ def given_layers(coefs: Any, intercepts: Any) -> list[DenseParameters]:
     for k, W in enumerate(Ws):
         if W.ndim != 2 or not W.size:
             raise ValueError(f"coefs[{k}] must have the shape (n_in, n_out). Got {W.shape}.")
-    biases = [np.zeros(W.shape[1]) for W in Ws] if intercepts is None else list(intercepts)
+    biases = (
+        [np.zeros(W.shape[1]) for W in Ws]
+        if intercepts is None
+        else sequence(intercepts, "intercepts", "biases")
+    )
     if len(biases) != len(Ws):
         raise ValueError(
             f"intercepts must hold {len(Ws)} arrays, as coefs does. Got {len(biases)}."
@@ -84,7 +89,9 @@ def with_given(
         If shapes are not those of the network, or `others` is missing where layers have further parameters.
     """
     given, dtype = iter(layers), layers[0].W.dtype
-    rest = [()] * len(network.layers) if others is None else list(others)
+    rest = (
+        [()] * len(network.layers) if others is None else sequence(others, "layer_params", "tuples")
+    )
     if len(rest) != len(network.layers):
         raise ValueError(
             f"layer_params must hold an entry for each of {len(network.layers)} layers. Got {len(rest)}."

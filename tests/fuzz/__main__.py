@@ -81,10 +81,15 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--out", type=Path, default=Path(".fuzz"), help="folder of the outcomes")
+    parser.add_argument(
+        "--kinds", nargs="*", help="argument, setting, attribute, record, maker, ..."
+    )
     parser.add_argument("--only", default="", help="calls whose program holds this text")
     arguments = parser.parse_args()
     warnings.simplefilter("ignore")
     calls = list(enumerate(all_calls()))
+    if arguments.kinds:
+        calls = [(i, c) for i, c in calls if c.kind in arguments.kinds]
     if arguments.only:
         calls = [
             (i, c) for i, c in calls if arguments.only in c.subject + " " + c.kind + " " + c.body()

@@ -68,7 +68,7 @@ GOOD = {
     "start": "X[:2]",
     "betas": "np.linspace(0.1, 1, 3)",
     "n_samples": "2",
-    "n_steps": "3",
+    "n_steps": "8",
     "n_starts": "3",
     "n_dreams": "2",
     "rate": "0.01",

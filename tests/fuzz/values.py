@@ -217,12 +217,9 @@ float("nan")
 float("inf")
 -float("inf")
 -10**30
-2**31
-2**63
 np.int8(-1)
 np.int8(100)
 np.uint8(255)
-np.uint64(2**63)
 np.int32(2)
 np.float16(0.1)
 np.float32(0.1)
@@ -276,7 +273,7 @@ np.random.default_rng(0)
 np.random.RandomState(0)
 """.strip().splitlines()
 
-LONG = ["10**9", "10**12", "10**30"]
+LONG = ["2**31", "2**63", "10**9", "10**12", "10**30", "np.uint64(2**63)"]
 
 INTEGERS_SAME = """
 np.int8(a)

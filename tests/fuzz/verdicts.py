@@ -45,6 +45,7 @@ SYNONYMS = {
     "y": ("labels", "targets"),
     "sample_weight": ("weights",),
     "path": ("checkpoint",),
+    "couplings": ("J",),  # the errors are those of from_couplings, as the documentation says
 }
 # Attributes of training that say how long it took, or that are no numbers of the model.
 NOT_COMPARED = ("time",)
@@ -102,6 +103,8 @@ def of_error(error: BaseException, argument: str, kind: str) -> str:
         return "refused"
     if "this object cannot be read" in str(error):
         return "refused"  # the caller's own object raised
+    if isinstance(error, AttributeError) and kind == "attribute" and argument in str(error):
+        return "refused"  # Python's own word on an attribute that was taken away
     ours = [i for i, frame in enumerate(frames) if home(frame)]
     if not ours:
         return (
