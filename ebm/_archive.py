@@ -7,6 +7,7 @@ the content says whether it was changed since.
 
 import json
 import math
+import os
 import struct
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -82,7 +83,7 @@ def opened(path: Any) -> Iterator["Stored"]:
     path = readable(path, "checkpoint")
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
-            yield Stored(archive, path.stat().st_size)
+            yield Stored(archive, os.fstat(file.fileno()).st_size)
     except ContentError as refusal:
         raise ValueError(f"checkpoint {path.name!r} {refusal}. (File: {path})") from None
     except FAILURES as error:

@@ -110,7 +110,6 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
     """
     target = Path(os.path.realpath(path))
     part = _part(target)
-    part.unlink(missing_ok=True)
     nameless = _nameless(target.parent)
     file = os.fdopen(nameless if nameless >= 0 else _named(part), "wb")
     try:
@@ -124,7 +123,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
                 _give_name(nameless, part)
             elif not os.path.samestat(os.fstat(file.fileno()), part.stat()):
                 raise FileExistsError("another process writes to the same file")
-        os.replace(part, target)
+        _put(part, target)
     except BaseException:
         part.unlink(missing_ok=True)
         raise
@@ -142,17 +141,31 @@ def _nameless(folder: Path) -> int:
 
 
 def _named(part: Path) -> int:
+    part.unlink(missing_ok=True)
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
     return os.open(part, flags, 0o666)
 
 
 def _give_name(descriptor: int, part: Path) -> None:
-    """Only with a folder does Python follow the link that stands for the descriptor."""
-    folder = os.open(part.parent, os.O_RDONLY)
+    """Name the complete file; only with a folder does Python follow the link that stands for the descriptor."""
+    folder, source = os.open(part.parent, os.O_RDONLY), f"/proc/self/fd/{descriptor}"
     try:
-        os.link(f"/proc/self/fd/{descriptor}", part.name, src_dir_fd=folder, dst_dir_fd=folder)
+        while True:
+            try:
+                return os.link(source, part.name, src_dir_fd=folder, dst_dir_fd=folder)
+            except FileExistsError:  # of a crash, or of another that writes to the same file
+                part.unlink(missing_ok=True)
     finally:
         os.close(folder)
+
+
+def _put(part: Path, target: Path) -> None:
+    try:
+        os.replace(part, target)
+    except FileNotFoundError:
+        if not target.exists():
+            raise
+        # Another that writes to the same file has put a complete one there, this one or its own.
 
 
 def _settle(folder: Path) -> None:

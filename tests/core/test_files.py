@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from ebm import (
     Checkpoint,
     DenseAssociativeClassifier,
     MLPClassifier,
+    _archive,
     _files,
 )
 
@@ -160,6 +162,23 @@ def test_another_file_in_the_place_of_ours_is_not_taken(tmp_path, monkeypatch):
     with pytest.raises(FileExistsError, match="another process"):
         write()
     assert not file.exists()
+
+
+def test_threads_that_write_to_one_file_leave_one_of_theirs(tmp_path):
+    """Where files have no name until they are complete."""
+    if _files._nameless(tmp_path) < 0:
+        pytest.skip("this system does not know files without a name")
+    file = tmp_path / "file"
+
+    def write(k):
+        for _ in range(25):
+            _archive.write(file, {"k": k}, {"x": np.full(1000, float(k))})
+            header, arrays = _archive.read(file)
+            assert (arrays["x"] == header["k"]).all()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(write, range(4)))
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
 
 # Disks and folders --------------------------------------------------------------------------------

@@ -13,9 +13,12 @@ import sys
 from pathlib import Path
 
 import joblib
+import numpy as np
 import pytest
+from sklearn.base import clone
 
-from tests.estimators.persistence import answers, digest, estimators, fitted
+from ebm import Checkpoint
+from tests.estimators.persistence import Y, answers, digest, estimators, fitted, rows
 
 skops_io = pytest.importorskip("skops.io")
 pytestmark = pytest.mark.needs_jit  # processes of their own, and no branch of a kernel
@@ -67,6 +70,39 @@ def test_skops_asks_for_types_of_packages_that_the_guide_names(name, stored):
     guide = (ROOT / "docs" / "persistence.rst").read_text("utf-8")
     packages = set(re.findall(r"``(ebm\.\w+|numpy\.dtype)``", guide))
     assert {re.match(r"\w+\.\w+", x)[0] for x in types} <= packages, types
+
+
+# Settings ------------------------------------------------------------------------------------------
+
+# What a setting may be given as, besides what it is.
+NUMBERS = {bool: np.bool_, int: np.int64, float: np.float64, np.ndarray: list, tuple: list}
+
+
+def in_other_types(estimator):
+    """The same with numbers of NumPy's types, lists for arrays and tuples, and whole numbers for such floats."""
+    settings = {}
+    for name, x in estimator.get_params(deep=False).items():
+        whole = type(x) is float and x.is_integer() and x != 1.0
+        settings[name] = int(x) if whole else NUMBERS.get(type(x), lambda x: x)(x)
+    return clone(estimator).set_params(**settings)
+
+
+@pytest.mark.parametrize("name", [k for k, x in estimators().items() if hasattr(x, "resume")])
+@pytest.mark.parametrize("written", ["as Python's", "as NumPy's"])
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning", "ignore:X holds")
+def test_checkpoints_compare_settings_by_value(name, written, tmp_path):
+    plain = estimators()[name]
+    pair = [plain, in_other_types(plain)][:: 1 if written == "as Python's" else -1]
+    whole = pair[0].set_params(callbacks=Checkpoint(tmp_path / "file"))
+    whole.fit(rows(whole), Y)
+    resumed = pair[1].resume(tmp_path / "file", rows(plain), Y)
+    one, other = (
+        {k: x for k, x in vars(fit).items() if k.endswith("_")} for fit in (resumed, whole)
+    )
+    assert digest(one) == digest(other)
+
+
+# Other processes -----------------------------------------------------------------------------------
 
 
 def in_another_process(folder, stored, python=sys.executable, **environment):
