@@ -25,7 +25,7 @@ FORMAT = 2
 HEADER = "header"
 MAX_HEADER = 1 << 22  # bytes
 REMEDY = "Go on from another file, or train anew"
-# What reading bytes that are something else, or damaged, ends in. OSError is the caller's: no permission.
+# Errors of reading bytes that are something else, or damaged. OSError is the caller's: no permission.
 FAILURES = (
     zipfile.BadZipFile,
     struct.error,
@@ -43,7 +43,7 @@ FAILURES = (
 
 
 class Described(NamedTuple):
-    """What an entry says of its array before that is read."""
+    """An entry's own words on its array, before that is read."""
 
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
@@ -51,7 +51,7 @@ class Described(NamedTuple):
 
 
 class ContentError(ValueError):
-    """What a file holds is not what it should hold; the text says why, without the name of the file."""
+    """A file holds other things than it should; the text says why, without the name of the file."""
 
 
 def write(path: Any, header: Mapping[str, Any], arrays: Mapping[str, Any]) -> None:

@@ -29,7 +29,7 @@ from ebm._state import Plan, State
 from ebm.monitors import Callback
 
 OWN = ("format", "version", "identities")  # besides settings and progress
-# What writing ends in where the disk, the folder or something that a callback has kept does not allow it.
+# Errors of writing where the disk, the folder or something that a callback has kept does not allow it.
 FAILURES = (OSError, ValueError, TypeError, OverflowError, MemoryError)
 
 
@@ -128,7 +128,7 @@ def seed_of(path: Any) -> int:
 
 
 def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
-    """What has to be the same for training to go on bit for bit; choices by their values, and as text to be read."""
+    """All that has to be the same for the same bits; choices by their values, and as text to be read."""
     rows_of = {
         "dtype": str(np.dtype(rows.dtype)),
         "rows": rows.fingerprint,  # before the model, which may be measured on them

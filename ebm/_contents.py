@@ -1,4 +1,4 @@
-"""What the file of a training may hold: one description, by which it is written and by which it is read.
+"""One description of a training's file, by which it is written and by which it is read.
 
 The description of the arrays is a state with which the same training begins. A file has the same entries, with the same
 shapes and dtypes, and besides them the history and what monitors keep, whose names are not known beforehand.
@@ -80,7 +80,7 @@ def _numbers(name: str, values: list[float]) -> Array:
     x = np.asarray(values)
     if x.ndim != 1 or x.dtype.kind not in "biuf":
         raise ValueError(f"{name!r} of the history holds something else than real numbers")
-    return x if x.dtype.kind == "i" else x.astype(np.float64)
+    return x.astype(np.int64 if x.dtype.kind == "i" else np.float64)
 
 
 def expected(like: State, plan: Plan) -> dict[str, Array]:

@@ -66,7 +66,7 @@ def stop(X):
     return EarlyStopping(X, monitor=lambda model, params, rows: 0.0, patience=9)
 
 
-# What makes an estimator with callbacks, and its data.
+# A function that makes an estimator with callbacks, and its data.
 CASES = {
     "persistent chains": (
         lambda *c: BernoulliRBM(**SMALL, gradient="pcd", optimizer="momentum", callbacks=c),
@@ -145,7 +145,7 @@ def honest(tmp_path_factory):
 
 
 def refusal(case, file):
-    """What reading `file` ends in, or '' where it is refused as it should be."""
+    """The end that reading `file` comes to, or '' where it is refused as it should be."""
     make, data = CASES[case]
     estimator = make()
     before = sorted(vars(estimator))

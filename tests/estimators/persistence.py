@@ -79,7 +79,7 @@ def digest(x):
 
 
 def answers(estimator):
-    """What its methods answer, then whether it goes on: digests by the method's name."""
+    """Answers of its methods, then whether it goes on: digests by the method's name."""
     found = {"contents": digest(estimator)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -74,7 +74,7 @@ def test_skops_asks_for_types_of_packages_that_the_guide_names(name, stored):
 
 # Settings ------------------------------------------------------------------------------------------
 
-# What a setting may be given as, besides what it is.
+# Other types in which a setting may be given.
 NUMBERS = {bool: np.bool_, int: np.int64, float: np.float64, np.ndarray: list, tuple: list}
 
 
@@ -106,7 +106,7 @@ def test_checkpoints_compare_settings_by_value(name, written, tmp_path):
 
 
 def in_another_process(folder, stored, python=sys.executable, **environment):
-    """What pickles answer in a process of its own, and what is fitted there: digests of both by name."""
+    """Answers of pickles in a process of its own, and fits of that process: digests of both by name."""
     for name, data in stored.items():
         (folder / f"{name}.pickle").write_bytes(data)
     done = subprocess.run(
