@@ -8,6 +8,8 @@ PYTHON ?= $(shell for python in python3.13 python3.12 python3.11 python3; do \
 VENV := .venv
 BIN := $(VENV)/bin
 export MPLBACKEND := Agg
+# Empty is off: pytest compiles the tests anew in every process where it may not write what it has compiled.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test lint types imports suite test-nojit test-bounds fuzz docs bench clean
