@@ -325,7 +325,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         beta : float, default=1.0
             Inverse temperature of the model.
         n_samples : int, default=1000
-            Chains from which the model's moments are estimated when it is too large for exact sums (20 units).
+            Chains from which the model's moments are estimated when it is too large for exact sums: more than 20 units,
+            unless couplings are sparse, as on a chain or a lattice of 10 x 10.
         n_steps : int, default=1000
             Sweeps of these chains.
         sample_weight : array-like of shape (n_samples,), default=None

@@ -16,11 +16,22 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm.energies.couplings import dense_couplings
-from ebm.energies.groups import Group, group, moments
+from ebm.energies.groups import Group, group, independent_units, moments
 from ebm.energies.kaufman import zero_field_log_partition
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.states import MAX_ENUMERATED
-from ebm.energies.summation import A_ROW, ON_REQUEST, UNASKED, Summation, can_sum, summation
+from ebm.energies.summation import (
+    A_ROW,
+    ON_REQUEST,
+    UNASKED,
+    Summation,
+    can_sum,
+    elimination_work,
+    summation,
+)
+
+# Numbers that moments may evaluate unasked, by elimination; and the log-odds by which a unit is held in one state.
+QUICK_MOMENTS, PINNED = 2.0**27, 700.0
 
 
 class PairwiseMoments(NamedTuple):
@@ -164,19 +175,50 @@ def pairwise_moments(
     Raises
     ------
     ValueError
-        When more than 25 units of the model, or more than 20 hidden ones, would have to be enumerated.
+        When more than 25 units of the model, or more than 20 hidden ones, would have to be enumerated, and the model's
+        own moments take tables of more than 16 units, too, when one unit is eliminated after the other.
 
     Notes
     -----
-    Costs a few passes over the states of the enumerated units: 10 ms for 20 units of which all pairs are joined.
+    Costs a few passes over the states of the enumerated units: 10 ms for 20 units of which all pairs are joined. By
+    elimination, the moments of n units cost the means in 2 n + 1 different fields.
     """
     params = in_double(params)
     if v is None:
+        n_listed = np.count_nonzero(~independent_units(params.J))
+        if n_listed > MAX_ENUMERATED and can_sum(params.J, A_ROW):
+            return _pinned_moments(model, params, float(beta))
         everything = group(model.unit, params.J, float(beta), MAX_ENUMERATED, "units")
         mean, second = moments(everything, params.bias[np.newaxis], np.ones(1))
         return PairwiseMoments(mean[0], second)
     shares = np.full(len(v), 1 / len(v)) if weights is None else weights / np.sum(weights)
     return _clamped_moments(model, params, float(beta), v.astype(np.float64), shares)
+
+
+def has_quick_moments(params: PairwiseParameters) -> bool:
+    """Whether :func:`pairwise_moments` of the model take seconds at most."""
+    if np.count_nonzero(~independent_units(params.J)) <= UNASKED.enumerated:
+        return True
+    work = elimination_work(params.J, A_ROW)
+    return work is not None and 2 * len(params.bias) * work <= QUICK_MOMENTS
+
+
+def _pinned_moments(model: Pairwise, params: PairwiseParameters, beta: float) -> PairwiseMoments:
+    """From the means with each unit in either state, which a strong field holds it in.
+
+    With p the probability that unit i is in its higher state, cov(s_i, s_j) = p (1 - p) (high - low) (E[s_j | high] -
+    E[s_j | low]).
+    """
+    J, (low, high) = dense_couplings(params.J), model.unit.states or ()
+    sums = summation(model.unit, J, beta, A_ROW, "units")
+    others = np.abs(params.bias) + max(abs(low), abs(high)) * np.abs(J).sum(axis=1)
+    pins = np.diag(others + PINNED / (beta * (high - low)))
+    mean = sums.means(params.bias[np.newaxis])[0]
+    on, off = sums.means(params.bias + pins), sums.means(params.bias - pins)
+    p = (mean - low) / (high - low)
+    covariance = (p * (1 - p) * (high - low))[:, np.newaxis] * (on - off)
+    covariance = (covariance + covariance.T) / 2
+    return PairwiseMoments(mean, covariance + np.outer(mean, mean))
 
 
 def _clamped_moments(

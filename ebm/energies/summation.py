@@ -126,6 +126,12 @@ def can_sum(J: Array, limits: Limits) -> bool:
     return plan is not None or n_listed <= limits.enumerated
 
 
+def elimination_work(J: Array, limits: Limits) -> float | None:
+    """About how many numbers elimination evaluates for a row of fields; None beyond the `limits`."""
+    plan = elimination(dense_couplings(J), limits.width)
+    return None if plan is None else float(plan.work)
+
+
 def _ways(J: Array, limits: Limits) -> tuple[Elimination | None, int]:
     """The order of elimination if that is the way to go, and how many units would have to be enumerated."""
     n_listed = int(np.count_nonzero(~independent_units(J)))

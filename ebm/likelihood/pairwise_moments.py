@@ -10,10 +10,8 @@ import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
 from ebm._random import Key
-from ebm.energies.groups import independent_units
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
-from ebm.energies.pairwise_sums import pairwise_moments
-from ebm.energies.summation import UNASKED
+from ebm.energies.pairwise_sums import has_quick_moments, pairwise_moments
 from ebm.samplers.gibbs import gibbs
 
 
@@ -57,7 +55,7 @@ def compare_moments(
     beta = check_real(beta, "beta", open_low=True)
     n_sweeps = check_integer(n_sweeps, "n_steps")
     n = model.shape(params)[0]
-    if np.count_nonzero(~independent_units(params.J)) <= UNASKED.enumerated:
+    if has_quick_moments(params):
         exact = pairwise_moments(model, params, beta=beta)
         mean, covariance = exact.mean[:n], exact.covariance[:n, :n]
         errors = np.zeros(n), np.zeros((n, n))
