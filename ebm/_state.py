@@ -183,7 +183,6 @@ def resume(
     if mean is None:
         mean = model.visible_at_rest(params)
     origin = None
-    mean = np.asarray(mean, params[0].dtype) if model.visible.has_scale else mean
     if model.visible.has_scale:
         origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
     if chains is None:

@@ -47,10 +47,14 @@ def invalid_states(x: Array, states: States, unit: str, allowed: str, slack: flo
     return ""
 
 
-def invalid_groups(x: Array, groups: list[slice], tolerance: float) -> str:
-    """Why rows of `x` are no states or means of units of which one of each group is on, or ''."""
+def invalid_groups(x: Array, groups: list[slice], tolerance: float, first: int = 0) -> str:
+    """Why rows of `x` are no states or means of units of which one of each group is on, or ''.
+
+    `first` is the number of the first column of `x` in the layer, which the `groups` are places in.
+    """
     for group in groups:
-        total, unknown = x[:, group].sum(axis=1, dtype=np.float64), np.isnan(x[:, group])
+        states = x[:, group.start - first : group.stop - first]
+        total, unknown = states.sum(axis=1, dtype=np.float64), np.isnan(states)
         columns = f"columns {group.start} to {group.stop - 1}"
         if (np.abs(total - 1) > tolerance).any():
             return f"rows whose {columns} do not sum to one, as those of a group have to"

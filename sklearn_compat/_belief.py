@@ -15,6 +15,7 @@ from ebm.sklearn_compat._likelihoods import trusted
 from ebm.sklearn_compat._samples import Samples
 from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._stack import Stack
+from ebm.sklearn_compat._validation import warn_improbable
 from ebm.units import Unit
 
 # Draws of the stream "evaluation" count up from 0; the bound, which does not advance, uses a number beyond them.
@@ -234,6 +235,7 @@ class Belief(Stack, Samples):
                 identities=row_fingerprints(rows),
             )
         values = ranked(values)
+        warn_improbable(self._model().visible, rows, values)
         return (values, np.hypot(errors, z.standard_error)) if return_std else values
 
     def score_samples(self, X: Any) -> Array:

@@ -19,7 +19,7 @@ from ebm.likelihood import (
 from ebm.likelihood.incomplete import has_gaps, incomplete_free_energy
 from ebm.sklearn_compat._fitted import Fitted
 from ebm.sklearn_compat._settings import all_or_nothing
-from ebm.sklearn_compat._validation import warn_user
+from ebm.sklearn_compat._validation import warn_improbable, warn_user
 
 # Draws count up from 0; what is annealed, and does not advance, uses a number beyond them.
 ANNEALING = 1 << 41
@@ -85,7 +85,9 @@ class Likelihoods(Fitted):
         model, params = self._model(), self._finite_params()
         rows = self._rows(X, params)
         with overflowing():
-            return ranked(pseudo_log_likelihood(model, tempered(model, params, beta), rows))
+            values = ranked(pseudo_log_likelihood(model, tempered(model, params, beta), rows))
+        warn_improbable(model.visible, rows, values)
+        return values
 
     def score(self, X: Any, y: Any = None) -> float:
         """Mean pseudo-log-likelihood of the rows of `X` (see :meth:`score_samples`).
@@ -212,6 +214,7 @@ class Likelihoods(Fitted):
         with overflowing():
             values, errors, z = log_likelihood(model, params, rows, method, evaluation)
         values = ranked(values)
+        warn_improbable(model.visible, rows, values)
         if z is not None:
             trusted(z)
         return (values, errors) if return_std else values

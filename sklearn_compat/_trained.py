@@ -230,6 +230,8 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         model, params = self._model(), self._params()
         chains = self._chains(model, params, plan) if self._chain_names else None
         mean = getattr(self, "_origin", None)
+        if mean is not None:  # the weights may have been set in another precision
+            mean = np.asarray(mean, params[0].dtype)
         return training.resume(model, params, plan, chains=chains, mean=mean)
 
     def _chains(self, model: Any, params: Any, plan: training.Plan) -> ChainState | None:

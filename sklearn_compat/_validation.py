@@ -15,8 +15,8 @@ from sklearn.utils.validation import _num_samples, validate_data
 
 from ebm._arrays import Array, as_numbers, check_magnitude, not_numbers, screened
 from ebm._sparse import canonical, is_sparse
-from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, other_alphabet
-from ebm.units import Bernoulli, OneHot, Unit
+from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, invalid_groups, other_alphabet
+from ebm.units import TOTAL_TOLERANCE, Bernoulli, OneHot, Unit
 
 FLOATS = (np.float64, np.float32)
 # The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
@@ -160,9 +160,27 @@ def _fill(estimator: Any, reset: bool) -> str:
 def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDING) -> None:
     """One warning when `X` holds values that the units cannot have, with the remedy."""
     values = _values(X)
-    reason = unit.invalid(values, slack)
+    reason = unit.invalid(values, slack) or _invalid_sparse_groups(unit, X)
     if reason:
         warn_user(f"{argument} holds {reason}. {_remedy(unit, values, argument)}", UserWarning)
+
+
+def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
+    """What is wrong with the groups of units of CSR rows, whose other columns stay as they are."""
+    if not isinstance(unit, OneHot) or not is_sparse(X):
+        return ""
+    first = X.shape[1] - unit.n_grouped
+    return invalid_groups(X[:, first:].toarray(), unit.groups(X.shape[1]), TOTAL_TOLERANCE, first)
+
+
+def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
+    """One warning where log-probabilities above zero say that rows are no states, though within the extrapolation."""
+    if (
+        not unit.has_scale
+        and (log_p > ROUNDING).any()
+        and not unit.invalid(_values(X), EXTRAPOLATION)
+    ):
+        warn_outside(unit, X)
 
 
 def _stored(X: Any) -> Array:

@@ -80,12 +80,12 @@ def other(unit):
 def call(machine, method, X):
     """The method, with classes where it asks for some; memories learn patterns that they do not have."""
     takes = inspect.signature(getattr(machine, method)).parameters
-    classes = np.arange(len(X)) % 2
+    classes = np.arange(X.shape[0]) % 2
     arguments = {}
     if takes.get("y") is not None and hasattr(machine, "classes_"):
         arguments["y"] = classes
     if "H" in takes and getattr(machine, "n_hidden", 1):
-        arguments["H"] = np.ones((len(X), getattr(machine, "n_hidden", 3)))
+        arguments["H"] = np.ones((X.shape[0], getattr(machine, "n_hidden", 3)))
     if method == "partial_fit" and type(machine).__name__ in (
         "HopfieldNetwork",
         "DenseAssociativeMemory",
@@ -228,3 +228,39 @@ def test_scaling_as_the_warning_says_is_the_cure():
         assert said_of(machine.fit, MinMaxScaler((low, 1), clip=True).fit_transform(X)) == []
     assert said_of(BernoulliRBM(3, **STEPS).fit, Binarizer().fit_transform(X)) == []
     assert said_of(ebm.GaussianRBM(3, **STEPS).fit, X) == []
+
+
+LAWS = [case for case in CASES if hasattr(MACHINES[case.values[0]]("bernoulli"), "score_samples")]
+
+
+@pytest.mark.parametrize(("name", "unit"), LAWS)
+@pytest.mark.parametrize("factor", [1.01, 1.2, 1.45])
+def test_no_probability_above_one_is_returned_without_a_word(name, unit, factor):
+    """Also of rows that go beyond the states by as little as new rows of scaled data may."""
+    machine = fitted(name, unit)
+    for own in [x for x in vars(machine) if x.startswith("intercept_")]:
+        setattr(machine, own, np.full_like(getattr(machine, own), 9.0))
+    if hasattr(machine, "rbms_"):
+        machine.rbms_[0].intercept_visible_ = np.full(N, 9.0)
+    X = np.full((2, N), factor)
+    for method in ("log_likelihood", "score_samples", "score", "lower_bound"):
+        if hasattr(machine, method):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                values = call(machine, method, X)
+            said = said_of(call, machine, method, X)
+            assert len(said) <= 1
+            if np.max(values) > 1e-6:
+                assert said and "X holds" in said[0]
+
+
+def test_groups_of_sparse_rows_are_looked_at_as_those_of_dense_ones():
+    machine = fitted("RBM, labels", "bernoulli")
+    X = rows("bernoulli")
+    broken = X.copy()
+    broken[1, -2:] = 1
+    for method in ("transform", "energy", "free_energy", "score", "log_likelihood"):
+        assert said_of(call, machine, method, sp.csr_array(X)) == []
+        expected = said_of(call, machine, method, broken)
+        assert len(expected) == 1 and "columns 2 to 3 do not sum to one" in expected[0]
+        assert said_of(call, machine, method, sp.csr_array(broken)) == expected

@@ -17,6 +17,7 @@ from ebm import (
     BernoulliRBM,
     BoltzmannMachine,
     EarlyStopping,
+    FineTuning,
     GaussianRBM,
     MLPClassifier,
     MLPRegressor,
@@ -157,3 +158,26 @@ ORDINARY = {
 def test_ordinary_learning_raises_no_alarm(machine, X):
     """Warnings are errors here."""
     machine.set_params(random_state=0).fit(X)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [{"learning_rate": 1e9}, {"weight_decay": 1e9}, {"learning_rate": 1e9, "optimizer": "adam"}],
+    ids=repr,
+)
+@pytest.mark.parametrize("lowest", [BernoulliRBM, GaussianRBM])
+def test_fine_tuning_keeps_the_scale_of_the_data(lowest, settings):
+    """The layers keep what they had learned before the whole stack was trained."""
+    layers = [lowest(3, n_iter=1), 2]
+    before = DBN(layers, random_state=0).fit(BITS)
+    tuned = DBN(layers, random_state=0, fine_tuning=FineTuning(n_iter=3, **settings))
+    with pytest.warns(ConvergenceWarning, match=r"fine_tuning: training diverged in epoch \d"):
+        tuned.fit(BITS)
+    assert max(abs(W).max() for W in tuned.generative_components_) < 30
+    np.testing.assert_allclose(tuned.transform(BITS), before.transform(BITS), atol=1e-6)
+
+
+def test_fine_tuning_of_data_in_any_unit_does_not_diverge():
+    X = np.random.default_rng(0).normal(size=(200, 4)) * [1, 1e4, 1e-4, 10] + [0, 1e5, 0, 5]
+    layers = [GaussianRBM(6, n_iter=5), 3]
+    DBN(layers, random_state=0, fine_tuning=FineTuning(n_iter=5)).fit(X)
