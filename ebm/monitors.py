@@ -104,9 +104,10 @@ def notify(callbacks: Sequence[Callback], report: Report, history: History) -> b
 def _enter(row: Mapping[str, float], history: History, done: int) -> None:
     """Make `row` number `done` of the history, where it is not yet."""
     for name in {**history, **row}:  # what is recorded only sometimes is NaN at other times
-        entries = history.setdefault(name, [math.nan] * done)
-        if len(entries) == done:
-            entries.append(row.get(name, math.nan))
+        if name not in history:
+            history[name] = [math.nan] * done
+        if len(history[name]) == done:
+            history[name].append(row.get(name, math.nan))
 
 
 class Scorer:

@@ -67,10 +67,21 @@ class Search:
 class BaseMLP(MLPSettings):
     """Multi-layer perceptrons (abstract)."""
 
+    _undone: list[float] | None  # None where all rows were minimised at once
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Loss of each epoch, NaN for one that was undone; of all rows with solver="lbfgs", that at the end."""
+        if not hasattr(self, "_undone"):
+            raise AttributeError(f"{type(self).__name__} has no loss_curve_ before fit.")
+        if self._undone is None:
+            return [self.loss_]
+        return [*self.history_.get("loss", np.empty(0)).tolist(), *self._undone]
 
     # What is learned, by whom
 
@@ -218,7 +229,8 @@ class BaseMLP(MLPSettings):
         self.n_layers_ = len(self.coefs_) + 1
         self._layout = self._asked_layout()
         self.history_, self._n_steps, self._memory = {}, 0, ()
-        self.__dict__.pop("feature_importances_", None)
+        for name in ("feature_importances_", "_undone"):
+            self.__dict__.pop(name, None)
         self.t_ = 0
 
     def _descend(
@@ -315,10 +327,10 @@ class BaseMLP(MLPSettings):
 
     def _tell_course(self, n_done: int, n_rows: int, diverged: bool) -> None:
         """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN."""
-        undone = [np.nan] if diverged else []
-        losses = self.history_.get("loss", np.empty(0)).tolist()
+        self._undone = undone = [np.nan] if diverged else []
+        losses = self.history_.get("loss", np.empty(0))
         self.n_iter_, self.t_ = n_done + len(undone), self.t_ + n_done * n_rows
-        self.loss_curve_, self.loss_ = losses + undone, losses[-1] if losses else np.inf
+        self.loss_ = float(losses[-1]) if len(losses) else np.inf
         self.validation_scores_ = self.best_validation_score_ = self.best_loss_ = None
         if self.early_stopping:
             scores = self.history_.get("validation_score", np.empty(0))
@@ -328,7 +340,7 @@ class BaseMLP(MLPSettings):
             finite = [score for score in self.validation_scores_ if np.isfinite(score)]
             self.best_validation_score_ = max(finite, default=None)
         else:
-            self.best_loss_ = min(losses, default=np.inf)
+            self.best_loss_ = float(np.fmin.reduce(losses, initial=np.inf))
 
     def _split(self, rows: Labelled) -> tuple[Labelled, Labelled]:
         """Rows to train on, and rows to stop by."""
@@ -369,7 +381,7 @@ class BaseMLP(MLPSettings):
         if np.isnan(search.cost):
             self._loss_kept(rows, first)
         self.n_iter_, self.loss_ = search.n_iter, search.cost
-        self.best_loss_, self.loss_curve_ = self.loss_, [self.loss_]
+        self.best_loss_, self._undone = self.loss_, None
         self.t_ = self.n_iter_ * len(rows.targets)
         self.validation_scores_ = self.best_validation_score_ = None
         return message

@@ -13,6 +13,7 @@ from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array, by_value, told_constant
 from ebm._random import fold, stream
+from ebm._series import Series
 from ebm.gradients import ChainState
 from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, ProgressLine
@@ -215,7 +216,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         state = self._state(plan)
         state.n_steps = getattr(self, "_n_steps", 0)
         if hasattr(self, "_n_steps"):  # else it is not the history of learning by batches
-            state.history = {name: list(x) for name, x in self.history_.items()}
+            state.history = self._history()
         memory = tuple(np.array(x) for x in getattr(self, "_memory", ()))
         # What one rule remembers may mean something else to another, in arrays of the same shape.
         same = getattr(self, "_memory_of", None) == type(plan.optimizer).__name__
@@ -224,6 +225,18 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         state.bounds = getattr(self, "_bounds", state.bounds)
         state.marginals = getattr(self, "_marginals", ())
         return state
+
+    def _history(self) -> dict[str, list[float]]:
+        """What was recorded, to go on with: in place where nobody else may have, as in many calls of `partial_fit`."""
+        series = getattr(self, "_series", {})
+        same = series.keys() == self.history_.keys()
+        if same and all(x.is_of(self.history_[name]) for name, x in series.items()):
+            return dict(series)
+        return {name: list(x) for name, x in self.history_.items()}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All attributes but the lists behind `history_`, in which a copy must not go on."""
+        return {name: x for name, x in super().__getstate__().items() if name != "_series"}
 
     def _state(self, plan: training.Plan) -> training.State:
         """A training state at the parameters and chains that the fitted attributes hold, in new arrays."""
@@ -275,7 +288,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
             {f"{name}_": x for name, x in plan.gradient.attributes(state.chains).items()}
             | self._own_parameters(state.params)
         )
-        self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
+        self._series = {
+            name: x if isinstance(x, Series) else Series(x) for name, x in state.history.items()
+        }
+        self.history_ = {name: x.array for name, x in self._series.items()}
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
         self._memory_of = type(plan.optimizer).__name__
         self._seed = plan.seed
