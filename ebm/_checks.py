@@ -20,6 +20,8 @@ from ebm._arrays import extent as extent
 R = TypeVar("R", bound="Record")
 # Beyond it there is no count that compiled code can take.
 LARGEST_INTEGER = 2**63 - 1
+# Temperatures of one schedule, which is an array: memory and the time to fill it are then no matter.
+LARGEST_SCHEDULE = 10**8
 # The types of true and false; they are not numbers, though Python counts its own among the integers.
 FLAGS = (bool, np.bool_)
 # More threads than any machine has cores.
@@ -230,15 +232,15 @@ def flag_of(value: Any) -> bool | None:
     return bool(value) if isinstance(value, FLAGS) else None
 
 
-def check_integer(value: Any, argument: str, low: int = 1) -> int:
-    """`value` as an integer of Python of at least `low`, whichever type of integers it is of; else ValueError."""
+def check_integer(value: Any, argument: str, low: int = 1, high: int = LARGEST_INTEGER) -> int:
+    """`value` as an integer of Python between `low` and `high`, of whichever type it is; else ValueError."""
     number = integer_of(value)
     if number is None or number < low:
         raise ValueError(
             f"{argument} must be an integer of at least {low}. Got {shown(value)} instead."
         )
-    if number > LARGEST_INTEGER:
-        raise ValueError(f"{argument} must be less than 2**63. Got {shown(value)} instead.")
+    if number > high:
+        raise ValueError(f"{argument} must be at most {high}. Got {shown(value)} instead.")
     return number
 
 

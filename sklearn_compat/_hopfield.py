@@ -273,6 +273,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             self._keep(rule, rule.forget(memory, self._read(X)))
         return self
 
+    @settings_checked
     def unlearn(self, n_dreams: int = 100, rate: float = 0.01) -> "HopfieldNetwork":
         """Unlearn what the network dreams of: fixed points reached from random states.
 

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import as_numbers
 from ebm._checked import once
-from ebm._checks import Array, as_rows, check_integer, check_real, resolve
+from ebm._checks import LARGEST_SCHEDULE, Array, as_rows, check_integer, check_real, resolve
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, dense
 from ebm.energies import qubo
@@ -227,7 +227,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         n_samples : int, default=10
             Count of chains.
         n_steps : int, default=1000
-            Sweeps over all units, at as many inverse temperatures.
+            Sweeps over all units, at as many inverse temperatures; at most 100 millions.
         betas : tuple (first, last) or array-like of shape (n_steps,), default=None
             Inverse temperatures: from the first to the last in equal ratios, or every one of them. If None, they follow
             the couplings: from where the flip that costs most is still made half as often as one that costs nothing,
@@ -253,7 +253,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             with values that the visible units cannot have.
         """
         n_samples = check_integer(n_samples, "n_samples")
-        n_steps = check_integer(n_steps, "n_steps")
+        n_steps = check_integer(n_steps, "n_steps", 1, LARGEST_SCHEDULE)
         params, model = self._params(), self._model()
         betas = temperature_range(model, params) if betas is None else betas
         schedule = as_numbers(betas, "betas").astype(np.float64)

@@ -3,8 +3,7 @@
 Nested names reach into a record that is given by its name, too: ``rule__kappa`` where ``rule="perceptron"``.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import wraps
 from inspect import signature
 from numbers import Integral
@@ -14,15 +13,10 @@ from sklearn import config_context, get_config
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ebm._checks import LARGEST_INTEGER, check_flag, integer_of, real_of
+from ebm.sklearn_compat._memory import memory_named
 from ebm.sklearn_compat._validation import unharmed
 
 M = TypeVar("M", bound=Callable[..., Any])
-# How NumPy says that an array is larger than all that could be addressed.
-TOO_LARGE = (
-    "array is too big",
-    "Maximum allowed dimension exceeded",
-    "Maximum allowed size exceeded",
-)
 # What a parameter must be that holds a record of settings.
 RECORD = HasMethods(["get_params", "set_params"])
 
@@ -47,26 +41,6 @@ def flags_of(method: Callable[..., Any]) -> set[str]:
     return {name for name, x in signature(method).parameters.items() if x.annotation is bool}
 
 
-@contextmanager
-def memory_told(estimator: Any, arguments: dict[str, Any]) -> Iterator[None]:
-    """Name the largest count among the arguments and settings where there is no memory for it."""
-    try:
-        yield
-    except (MemoryError, ValueError) as error:
-        if isinstance(error, ValueError) and not any(words in str(error) for words in TOO_LARGE):
-            raise
-        counts = dict(estimator.get_params())
-        for name, value in arguments.items():
-            counts[name] = value
-            if hasattr(value, "get_params"):
-                counts |= {f"{name}__{key}": x for key, x in value.get_params().items()}
-        known = {name: integer_of(value) or 0 for name, value in counts.items()}
-        name = max(known, key=lambda key: known[key])
-        raise ValueError(
-            f"{name}={known[name]} takes more memory than there is. Use a smaller one. ({error})"
-        ) from None
-
-
 def settings_checked(method: M) -> M:
     """A method before which all settings of its estimator are checked, whoever has changed them since the last call.
 
@@ -80,8 +54,10 @@ def settings_checked(method: M) -> M:
         kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
         if not get_config()["skip_parameter_validation"]:
             estimator._validate_params()
-        once = config_context(skip_parameter_validation=True)
-        with once, memory_told(estimator, kwargs):
+        with (
+            config_context(skip_parameter_validation=True),
+            memory_named(estimator, method, args, kwargs),
+        ):
             return method(estimator, *args, **kwargs)
 
     return checked  # type: ignore[return-value]
@@ -93,15 +69,14 @@ def all_or_nothing(method: M) -> M:
     All settings are checked first, for somebody may have changed them since the fit. Keyword arguments that its
     annotations call ``bool`` are checked to be True or False.
     """
-    flags, names = flags_of(method), list(signature(method).parameters)[1:]
+    flags = flags_of(method)
 
     @wraps(method)
     def whole(estimator: Any, *args: Any, **kwargs: Any) -> Any:
         kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
         if not get_config()["skip_parameter_validation"]:
             estimator._validate_params()
-        arguments = dict(zip(names, args, strict=False)) | kwargs
-        with memory_told(estimator, arguments), unharmed(estimator):
+        with memory_named(estimator, method, args, kwargs), unharmed(estimator):
             return method(estimator, *args, **kwargs)
 
     return whole  # type: ignore[return-value]

@@ -67,14 +67,15 @@ def _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden):
 
 
 @jit
-def walk(params, h, V, H, n_steps, renew, key):
-    """`n_steps` of block Gibbs sampling from the hidden states `h` (overwritten).
+def walk(params, h, V, H, first, until, n_steps, renew, key):
+    """Block Gibbs sampling from the hidden states `h` (overwritten).
 
     Leaves the statistics of the last visible samples in `V` and the hidden means given them in `H`. With `renew`, `h`
-    becomes the last hidden samples; without, that draw is saved.
+    becomes the last hidden samples; without, that draw is saved. Of `n_steps` in all, those from `first` up to `until`
+    are made: a long walk takes several calls, between which the user can interrupt.
     """
     W, visible, hidden = params
-    for step in range(n_steps):
+    for step in range(first, until):
         units.to_statistic(hidden, h)
         np.dot(h, W.T, V)
         k0, k1 = fold(key[0], key[1], 2 * step + 1, 0)
@@ -111,6 +112,15 @@ def contrastive_gradient(
     bool
         Whether the gradient is finite.
     """
+    total = begin(params, chains, stacked, n_rows, persistent, key)
+    h, (V, H, _) = chains[0][: total - n_rows], stacked
+    walk(walkers, h, V[n_rows:total], H[n_rows:total], 0, n_steps, n_steps, persistent, key)
+    return end(params, chains, stacked, n_rows, total, slide, gradient)
+
+
+@jit
+def begin(params, chains, stacked, n_rows, persistent, key):
+    """The part of a step before the walk; the number of rows of the data and the chains."""
     W, visible, hidden = params
     V, H, omega = stacked
     n_chains = chains[0].shape[0] if persistent else n_rows
@@ -125,8 +135,13 @@ def contrastive_gradient(
         k0, k1 = fold(key[0], key[1], 0, 0)
         units.mean_and_sample(hidden, H[:n_rows], h, 1.0, k0, k1, 0)
         _copy(omega[:n_rows], -1, omega[n_rows:total])
-    walk(walkers, h, V[n_rows:total], H[n_rows:total], n_steps, persistent, key)
-    units.to_statistic(hidden, H[:total])
+    return total
+
+
+@jit
+def end(params, chains, stacked, n_rows, total, slide, gradient):
+    """The part of a step after the walk: the gradient; whether it is finite."""
+    units.to_statistic(params[2], stacked[1][:total])
     return phase_difference(params, chains[1], chains[2], stacked, n_rows, total, slide, gradient)
 
 
@@ -212,12 +227,22 @@ def sparse_contrastive_gradient(
     stacked : tuple (V, H, omega)
         Buffers of chains + 2 rows, and of as many and those of the batch; ``omega[:n_rows]`` holds its weights.
     """
+    total = sparse_begin(params, chains, rows, stacked, persistent, key)
+    V, H, _ = stacked
+    n_rows = rows[0].size - 1
+    h, v = chains[0][: total - n_rows], V[: total - n_rows]
+    walk(walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key)
+    return sparse_end(params, chains, rows, stacked, total, slide, gradient)
+
+
+@jit
+def sparse_begin(params, chains, rows, stacked, persistent, key):
+    """:func:`begin` of a batch of CSR `rows`."""
     W, _, hidden = params
-    V, H, omega = stacked
+    _, H, omega = stacked
     n_rows = rows[0].size - 1
     n_chains = chains[0].shape[0] if persistent else n_rows
-    total = n_rows + n_chains
-    h, mu, lam = chains[0][:n_chains], chains[1], chains[2]
+    total, h = n_rows + n_chains, chains[0][:n_chains]
     sparse.times(rows, W, H[:n_rows])
     if persistent:
         units.mean(hidden, H[:n_rows], 1.0)
@@ -226,7 +251,16 @@ def sparse_contrastive_gradient(
         k0, k1 = fold(key[0], key[1], 0, 0)
         units.mean_and_sample(hidden, H[:n_rows], h, 1.0, k0, k1, 0)
         _copy(omega[:n_rows], -1, omega[n_rows:total])
-    walk(walkers, h, V[:n_chains], H[n_rows:total], n_steps, persistent, key)
+    return total
+
+
+@jit
+def sparse_end(params, chains, rows, stacked, total, slide, gradient):
+    """:func:`end` of a batch of CSR `rows`."""
+    hidden = params[2]
+    V, H, omega = stacked
+    n_rows = rows[0].size - 1
+    n_chains, mu, lam = total - n_rows, chains[1], chains[2]
     units.to_statistic(hidden, H[:total])
     units.own_gradient(hidden, H[:total], omega, gradient[2])
     minus_mu, dv, dh, lam_row = V[n_chains], V[n_chains + 1], H[total], H[total + 1]
@@ -269,18 +303,10 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
         Updates made: fewer than `rates` when a gradient was not finite.
     """
     params, gradient, theta, flat_gradient = model
-    v, weights, batch_size = data
     persistent, n_steps, slide = settings
     rule, memory, hold = optimizer
     for step in range(rates.size):
-        rows = v[step * batch_size : (step + 1) * batch_size]
-        n_rows = rows.shape[0]
-        _copy(rows.reshape(-1), 1, stacked[0][:n_rows].reshape(-1))
-        if weights.size:
-            w = weights[step * batch_size : step * batch_size + n_rows]
-            _copy(w, 1 / np.sum(w), stacked[2])
-        else:
-            stacked[2][:n_rows] = 1.0 / n_rows
+        n_rows = take_batch(data, step, stacked)
         step_key = fold(key[0], key[1], first_step + step, 0)
         if not contrastive_gradient(
             params, params, chains, stacked, n_rows, persistent, n_steps, slide, step_key, gradient
@@ -289,3 +315,18 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
         if not ascent.step(rule, theta, flat_gradient, memory, rates[step], hold):
             return step
     return rates.size
+
+
+@jit
+def take_batch(data, step, stacked):
+    """Put batch number `step` of the rows, and its weights, where a step wants them; how many rows it has."""
+    v, weights, batch_size = data
+    rows = v[step * batch_size : (step + 1) * batch_size]
+    n_rows = rows.shape[0]
+    _copy(rows.reshape(-1), 1, stacked[0][:n_rows].reshape(-1))
+    if weights.size:
+        w = weights[step * batch_size : step * batch_size + n_rows]
+        _copy(w, 1 / np.sum(w), stacked[2])
+    else:
+        stacked[2][:n_rows] = 1.0 / n_rows
+    return n_rows

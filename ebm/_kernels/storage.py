@@ -2,8 +2,6 @@
 
 import math
 
-import numpy as np
-
 from ebm._jit import jit
 
 # Between 0 and 2 the AdaTron converges. Sweeps that it took, for 300 and 600 patterns in 200 and 400 units, 1.0 / 1.5 /
@@ -25,8 +23,8 @@ def storkey(J, xi, field):
 
 
 @jit
-def min_over(products, own, targets, goal, max_sweeps, strengths):
-    """Add up the least stable examples y = target * inputs of one perceptron, from one of each.
+def min_over(products, own, targets, goal, n_sweeps, strengths, aligned):
+    """Add up the least stable examples y = target * inputs of one perceptron, from one of each; whether that is done.
 
     Parameters
     ----------
@@ -37,43 +35,44 @@ def min_over(products, own, targets, goal, max_sweeps, strengths):
         Signs.
     goal : tuple (kappa, tol)
         The stability that is enough, negative for the largest one; relative gap to its upper bound at which to stop.
-    max_sweeps : int
+    n_sweeps : int
         Examples to add at most, per pattern.
-    strengths : ndarray of shape (n_patterns,)
-        Is filled: how often each example is in the sum.
+    strengths, aligned : ndarray of shape (n_patterns,)
+        How often each example is in the sum, and products of the sum with each of them; zero at first. Where that is
+        not done, another call goes on from them.
     """
     n = targets.size
-    aligned = np.zeros(n)  # of the sum of examples with each of them
+    if strengths[0] == 0.0:
+        for mu in range(n):
+            strengths[mu] = 1.0
+            _add_example(products[mu], own, targets[mu], targets, aligned)
+    total, square = 0.0, 0.0  # whole numbers, and so the same in any order of the sums
     for mu in range(n):
-        strengths[mu] = 1.0
-        _add_example(products[mu], own, targets[mu], targets, aligned)
-    total, square = float(n), 0.0
-    for mu in range(n):
-        square += aligned[mu]
-    for _ in range(max_sweeps * n):
+        total += strengths[mu]
+        square += strengths[mu] * aligned[mu]
+    for _ in range(n_sweeps * n):
         worst = _smallest(aligned)
         if _is_done(aligned[worst], square, total, goal):
-            break
+            return True
         square += 2.0 * aligned[worst] + products[worst, worst] - own
         total += 1.0
         strengths[worst] += 1.0
         _add_example(products[worst], own, targets[worst], targets, aligned)
+    return False
 
 
 @jit
-def adatron(products, own, targets, goal, max_sweeps, strengths):
+def adatron(products, own, targets, goal, n_sweeps, strengths, aligned):
     """Move the strength of one example after the other towards an aligned field of one, and never below zero.
 
-    Takes the arguments of :func:`min_over`. One sweep costs as much as n_patterns steps of that.
+    Takes and returns what :func:`min_over` does. One sweep costs as much as n_patterns steps of that.
     """
     n = targets.size
-    aligned = np.zeros(n)
-    strengths[:] = 0.0
-    for _ in range(max_sweeps):
+    for _ in range(n_sweeps):
         for mu in range(n):
             square = products[mu, mu] - own
             if square <= 0.0:  # a unit without inputs
-                return
+                return True
             step = max(OVER_RELAXATION * (1.0 - aligned[mu]) / square, -strengths[mu])
             if step != 0.0:
                 strengths[mu] += step
@@ -85,7 +84,8 @@ def adatron(products, own, targets, goal, max_sweeps, strengths):
             total += strengths[mu]
             square += strengths[mu] * aligned[mu]
         if _is_done(aligned[_smallest(aligned)], square, total, goal):
-            break
+            return True
+    return False
 
 
 @jit

@@ -15,18 +15,23 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array, check_integer
-from ebm._kernels.contrastive import (
-    contrastive_ascent,
-    contrastive_gradient,
-    sparse_contrastive_gradient,
-)
-from ebm._random import Key
+from ebm._kernels import contrastive as kernels
+from ebm._kernels.ascent import step as ascent_step
+from ebm._random import Key, fold
 from ebm._sparse import SparseRows
 from ebm.energies.bipartite import BipartiteParameters
 from ebm.energies.pairwise import Pairwise
 from ebm.gradients.base import Ascent, Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.gradients.sweeps import BoundSweeps
 from ebm.units import Linear
+
+# What the kernels take: (params, walkers, chains), and (persistent, n_steps, slide, key, gradient).
+Laws = tuple[Any, Any, Any]
+Choice = tuple[bool, int, Any, Any, Any]
+# Multiplications of one compiled call, about a second; between two of them the user can interrupt.
+CALL_WORK = 1 << 31
+# What it takes to draw the state of a unit, in multiplications.
+DRAW_WORK = 50
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,6 +70,22 @@ def bind_contrastive(
     bound = BoundContrastive(gradient, batch_size, n_chains, n_steps, slide)
     bound.takes_sparse = isinstance(model.visible, Linear)
     return bound
+
+
+def walk_on(
+    walkers: tuple[Any, ...],
+    h: Array,
+    V: Array,
+    H: Array,
+    steps: tuple[int, int],
+    renew: bool,
+    key: tuple[int, int],
+) -> None:
+    """:func:`ebm._kernels.contrastive.walk` of (all, some of them in one call) `steps`."""
+    n_steps, some = steps
+    for first in range(0, n_steps, some):
+        until = min(first + some, n_steps)
+        kernels.walk(walkers, h, V, H, first, until, n_steps, renew, key)
 
 
 class BoundContrastive(BoundGradient):
@@ -122,12 +143,47 @@ class BoundContrastive(BoundGradient):
         if isinstance(batch.v, SparseRows):
             V, H, omega = self._stacked
             stacked = V[self._batch_size :], H, omega
-            finite = sparse_contrastive_gradient(*laws, batch.v.arrays, stacked, *choice)
+            finite = self._sparse_step(laws, batch.v.arrays, stacked, choice)
         else:
             if batch.v.base is not self._V:
                 self._V[:n_rows] = batch.v
-            finite = contrastive_gradient(*laws, self._stacked, n_rows, *choice)
+            finite = self._step(laws, n_rows, choice)
         return self._gradient, chains, Info(finite)
+
+    def _steps_per_call(self, n_chains: int) -> int:
+        """How many steps of so many chains one compiled call makes at most."""
+        n_visible, n_hidden = self._gradient.W.shape
+        work = 2 * n_visible * n_hidden + DRAW_WORK * (n_visible + n_hidden)
+        return max(1, CALL_WORK // (n_chains * int(work)))
+
+    def _step(self, laws: Laws, n_rows: int, choice: Choice) -> bool:
+        """One step on the rows that stand in the buffers; whether the gradient is finite."""
+        persistent, n_steps, slide, key, gradient = choice
+        some = self._steps_per_call(len(laws[2][0]) if persistent else n_rows)
+        if n_steps <= some:
+            finite: bool = kernels.contrastive_gradient(*laws, self._stacked, n_rows, *choice)
+            return finite
+        params, walkers, chains = laws
+        total = kernels.begin(params, chains, self._stacked, n_rows, persistent, key)
+        h, (V, H, _) = chains[0][: total - n_rows], self._stacked
+        walk_on(walkers, h, V[n_rows:total], H[n_rows:total], (n_steps, some), persistent, key)
+        finite = kernels.end(params, chains, self._stacked, n_rows, total, slide, gradient)
+        return finite
+
+    def _sparse_step(self, laws: Laws, rows: Any, stacked: Any, choice: Choice) -> bool:
+        """The same of CSR rows."""
+        persistent, n_steps, slide, key, gradient = choice
+        n_rows = len(rows[0]) - 1
+        some = self._steps_per_call(len(laws[2][0]) if persistent else n_rows)
+        if n_steps <= some:
+            finite: bool = kernels.sparse_contrastive_gradient(*laws, rows, stacked, *choice)
+            return finite
+        params, walkers, chains = laws
+        total = kernels.sparse_begin(params, chains, rows, stacked, persistent, key)
+        h, V = chains[0][: total - n_rows], stacked[0][: total - n_rows]
+        walk_on(walkers, h, V, stacked[1][n_rows:total], (n_steps, some), persistent, key)
+        finite = kernels.sparse_end(params, chains, rows, stacked, total, slide, gradient)
+        return finite
 
     def ascend(
         self, task: Ascent, batches: Batch, batch_size: int, chains: ChainState, key: Key
@@ -137,18 +193,44 @@ class BoundContrastive(BoundGradient):
             return None
         self._check(min(batch_size, len(batches.v)), chains)
         none = task.theta[:0]
-        made: int = contrastive_ascent(
+        data = batches.v, none if batches.weights is None else batches.weights, batch_size
+        chains_of = chains.h if self._persistent else self._scratch, chains.mu, chains.lam
+        optimizer = task.settings, task.memory, task.hold
+        n_steps = self._n_steps * len(task.rates)
+        if n_steps > self._steps_per_call(len(chains.h) if self._persistent else batch_size):
+            return self._ascend_step_by_step(task, data, chains_of, key, optimizer)
+        made: int = kernels.contrastive_ascent(
             (tuple(task.params), self._written, task.theta, task.gradient),
-            (chains.h if self._persistent else self._scratch, chains.mu, chains.lam),
+            chains_of,
             self._stacked,
-            (batches.v, none if batches.weights is None else batches.weights, batch_size),
+            data,
             (self._persistent, self._n_steps, self._slide),
             tuple(key),
             task.first_step,
             task.rates,
-            (task.settings, task.memory, task.hold),
+            optimizer,
         )
         return made
+
+    def _ascend_step_by_step(
+        self,
+        task: Ascent,
+        data: tuple[Any, ...],
+        chains: tuple[Any, ...],
+        key: Key,
+        optimizer: tuple[Any, ...],
+    ) -> int:
+        """The same updates, bit for bit, in several compiled calls."""
+        params, (rule, memory, hold) = tuple(task.params), optimizer
+        for step, rate in enumerate(task.rates):
+            n_rows = kernels.take_batch(data, step, self._stacked)
+            step_key = tuple(fold(key, task.first_step + step))
+            choice = self._persistent, self._n_steps, self._slide, step_key, self._written
+            if not self._step((params, params, chains), n_rows, choice):
+                return step
+            if not ascent_step(rule, task.theta, task.gradient, memory, rate, hold):
+                return step
+        return len(task.rates)
 
     def fantasies(self, n_rows: int) -> Array:
         """Statistics of the visible states in which the last negative phase ended, after a batch of `n_rows` rows.

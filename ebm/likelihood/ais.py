@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, stdtrit
 
-from ebm._checks import Array, Record, check_integer, check_real
+from ebm._checks import LARGEST_SCHEDULE, Array, Record, check_integer, check_real
 from ebm._random import Key, fold, uniform
 from ebm.energies.path import Path
 from ebm.likelihood.base import LogPartition
@@ -102,7 +102,7 @@ class AIS(Record):
 
     def __post_init__(self) -> None:
         if self.n_temperatures is not None:
-            check_integer(self.n_temperatures, "n_temperatures")
+            check_integer(self.n_temperatures, "n_temperatures", 1, LARGEST_SCHEDULE)
             if not isinstance(self.schedule, str):
                 raise ValueError(
                     "n_temperatures must be None when schedule gives the temperatures."
@@ -185,7 +185,7 @@ class RAISE(Record):
     schedule: Any = "sigmoid"
 
     def __post_init__(self) -> None:
-        check_integer(self.n_temperatures, "n_temperatures")
+        check_integer(self.n_temperatures, "n_temperatures", 1, LARGEST_SCHEDULE)
         check_integer(self.n_runs, "n_runs", 2)
         check_schedule(self.schedule)
 

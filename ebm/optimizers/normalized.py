@@ -58,7 +58,12 @@ class NormalizedMomentum(Optimizer):
         return
 
     def start(self, theta: Array) -> tuple[Array, ...]:
-        """The velocity, zero."""
+        """The velocity, zero; ValueError where the parameters make no whole number of groups."""
+        if theta.size % (self.group_size or theta.size):
+            raise ValueError(
+                f"group_size must divide the number of parameters, {theta.size}. Got {self.group_size}; None takes all "
+                "of them together."
+            )
         return (np.zeros_like(theta),)
 
     def step(

@@ -33,9 +33,9 @@ class Gibbs(Sampler):
         """Samples after `n_steps` from `v`; the trace is that of the second half of the steps."""
         model, params, beta, given, _ = target
         burn_in = n_steps // 2
+        trace = np.empty((len(v), n_steps - burn_in))  # first, for it may be too large
         if burn_in:
             v = walk(model, params, v, fold(key, 0), burn_in, beta=beta, given=given)
-        trace = np.empty((len(v), n_steps - burn_in))
         key = fold(key, 1)
         v = walk(model, params, v, key, n_steps - burn_in, beta=beta, given=given, trace=trace)
         return Draws(v, trace)

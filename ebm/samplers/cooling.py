@@ -19,7 +19,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.sweeps import METROPOLIS, THRESHOLD
-from ebm._random import Key, family, fold
+from ebm._random import Key, fold
 from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 from ebm.samplers.base import clamp
@@ -67,11 +67,11 @@ def cool(
     Cooled
     """
     params = params._replace(J=fastest(params.J))
-    betas, keys = np.asarray(betas, np.float64), family(key, 0, len(betas))
+    betas = np.asarray(betas, np.float64)
     low, high = model.unit.states or ()
     s = clamp(np.where(s > (low + high) / 2, high, low).astype(s.dtype), given)
     order = visits(visited(params, given), "random", fold(key, ORDER))
-    s = sweep_at(model, params, s, betas, (keys, keys), given, order, rule=METROPOLIS)
+    s = sweep_at(model, params, s, betas, key, given, order, rule=METROPOLIS)
     s = _quench(model, params, clamp(s, given), given)
     energies = model.energy(params, s)
     if given is not None and not np.array_equal(given[1:], given[:-1], equal_nan=True):

@@ -27,8 +27,8 @@ from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 VISITS = ("cyclic", "random", "glauber")
 # Numbers of the draws that say in which order: beyond those of the states.
 ORDER = 1 << 40
-# Visits of one compiled call; between two of them the user can interrupt.
-CALL_VISITS = 1 << 18
+# Visits of one compiled call, to units in up to so many chains; between two of them the user can interrupt.
+CALL_VISITS, FEW_CHAINS = 1 << 18, 8
 
 
 def gibbs(
@@ -68,8 +68,8 @@ def gibbs(
     -------
     ndarray of shape (chains, n_units)
     """
-    keys = family(key, 0, n_sweeps), family(key, ORDER, n_sweeps)
-    s = sweep_at(model, params, s, np.full(n_sweeps, float(beta)), keys, given, visit, trace)
+    betas = np.broadcast_to(np.array([float(beta)]), n_sweeps)
+    s = sweep_at(model, params, s, betas, key, given, visit, trace)
     if trace is not None:
         trace *= beta
     return s
@@ -80,7 +80,7 @@ def sweep_at(
     params: PairwiseParameters,
     s: Array,
     betas: Array,
-    keys: tuple[Array, Array],
+    key: Key,
     given: Array | None = None,
     visit: str | Array = "cyclic",
     energies: Array | None = None,
@@ -88,22 +88,27 @@ def sweep_at(
 ) -> Array:
     """One sweep at each of the inverse temperatures `betas` (n_sweeps,).
 
-    `keys` are two times (n_sweeps, 2): sweep t draws from ``keys[0][t]``, and the order of its visits from
-    ``keys[1][t]``. `energies` (chains, n_sweeps) is filled with E(s) after each sweep; `rule` is that of
-    :func:`ebm._kernels.sweeps.sweep`, `visit` may be the order of all sweeps itself; the rest as in :func:`gibbs`.
+    Sweep t draws from ``fold(key, t)``, and the order of its visits from ``fold(key, ORDER + t)``. `energies`
+    (chains, n_sweeps) is filled with E(s) after each sweep; `rule` is that of :func:`ebm._kernels.sweeps.sweep`,
+    `visit` may be the order of all sweeps itself; the rest as in :func:`gibbs`.
     """
     params, units = params._replace(J=fastest(params.J)), visited(params, given)
     s, dtype = clamp(s, given), params.J.dtype
     states = np.array(s.T, dtype, order="C")
     free = np.zeros((0, 0), bool) if given is None else np.ascontiguousarray(np.isnan(given).T)
-    gains = np.minimum(betas, finite_beta(params, betas.max(initial=0))).astype(dtype)
+    hottest = (
+        betas[:1] if betas.strides == (0,) else betas
+    )  # one that stands for all may stand for very many
+    most = finite_beta(params, hottest.max(initial=0))
     walk_some = _sparse_sweeps if is_sparse(params.J) else _dense_sweeps
-    step = max(1, CALL_VISITS // max(1, len(units)))
+    step = max(1, CALL_VISITS // max(1, len(units) * len(s) // FEW_CHAINS))
     for start in range(0, len(betas), step):
         some = slice(start, start + step)
-        orders = _orders(units, visit, keys[1][some])
+        gains = np.minimum(betas[some], most).astype(dtype)
+        orders = _orders(units, visit, family(key, ORDER + start, len(gains)))
         out = None if energies is None else energies[:, some]
-        walk_some(model, params, states, (gains[some], free, rule), orders, keys[0][some], out)
+        keys = family(key, start, len(gains))
+        walk_some(model, params, states, (gains, free, rule), orders, keys, out)
     out = np.ascontiguousarray(states.T)
     if given is not None:
         np.copyto(out, given, where=~np.isnan(given))  # with the signs of zeros

@@ -215,12 +215,12 @@ class Tempering(Sampler):
         state = replicas(path, self.n_temperatures, len(v), fold(key, 0))
         state.x[: len(v)] = v
         burn_in, length = n_steps // 2, 4 * self.n_temperatures
+        trace = np.empty((len(v), n_steps - burn_in))  # first, for it may be too large
         while state.n_sweeps < burn_in:
             length = min(length, burn_in - state.n_sweeps)
             state = temper(path, state, fold(key, 1), length, given=given)
             state = respaced(state) if self.adapt else state
             length *= 2
         n_kept = n_steps - state.n_sweeps
-        trace = np.empty((len(v), n_kept))
         state = temper(path, state, fold(key, 1), n_kept, given=given, trace=trace)
         return Draws(state.x[: len(v)].copy(), trace, swap_rates(state), state.ladder)

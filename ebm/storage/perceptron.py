@@ -40,7 +40,9 @@ from ebm.storage.base import Memory, StorageRule
 
 # An aligned field that falls short of its goal by less has reached it.
 ROUNDING = 1e-9
-ALGORITHMS: dict[str, Callable[..., None]] = {"adatron": adatron, "min_over": min_over}
+# Additions of one compiled call; between two of them the user can interrupt.
+CALL_WORK = 1 << 29
+ALGORITHMS: dict[str, Callable[..., bool]] = {"adatron": adatron, "min_over": min_over}
 
 
 @dataclass(frozen=True, repr=False)
@@ -123,9 +125,8 @@ class Perceptron(StorageRule):
     def _separate(self, memory: Memory) -> Array:
         """Each unit's couplings by themselves, in terms of the patterns: J_i = sum_mu x_mu xi_i^mu xi^mu."""
         xi = memory.patterns
-        strengths = np.empty(xi.T.shape)
+        strengths = np.zeros(xi.T.shape)
         products = xi @ xi.T
-        learn = ALGORITHMS[self.algorithm]
         goal = (-1.0 if self.kappa is None else float(self.kappa), float(self.tol))
         for i, targets in enumerate(xi.T):
             if memory.mask is None:
@@ -133,11 +134,21 @@ class Perceptron(StorageRule):
             else:
                 joined = xi[:, memory.mask[i]]
                 inputs, own = joined @ joined.T, 0.0
-            learn(inputs, own, np.ascontiguousarray(targets), goal, self.max_iter, strengths[i])
+            self._learn(inputs, own, np.ascontiguousarray(targets), goal, strengths[i])
         J = memory.joined((strengths * xi.T) @ xi)
         norms = np.linalg.norm(J, axis=1, keepdims=True)
         unit: Array = J / np.where(norms > 0, norms, 1)
         return unit
+
+    def _learn(
+        self, products: Array, own: float, targets: Array, goal: tuple[float, float], out: Array
+    ) -> None:
+        """The strengths of the patterns in the sum of one unit, written to `out`; in calls of about a second."""
+        learn, aligned = ALGORITHMS[self.algorithm], np.zeros(len(targets))
+        some = max(1, CALL_WORK // len(targets) ** 2)
+        for first in range(0, self.max_iter, some):
+            if learn(products, own, targets, goal, min(some, self.max_iter - first), out, aligned):
+                return
 
     def _symmetric(self, memory: Memory) -> Array:
         """Passes over the patterns until all aligned fields are large enough."""
