@@ -266,7 +266,7 @@ class FineTuned(Greedy):
                 seen = X if extra is None else extra.beside(X, None)[0]
                 callbacks = [*shown(state.model, seen), *callbacks, line]
             try:
-                stopped = training.train(state, rows, plan, settings.n_iter, callbacks)
+                stopped = training.train(state, rows, plan, int(settings.n_iter), callbacks)
             finally:
                 line.close()
         self._keep_tuned(state, plan)

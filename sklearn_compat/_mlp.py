@@ -255,7 +255,7 @@ class BaseMLP(MLPSettings):
         plateau = self._plateau()
         if checkpoint is not None:
             told = [plateau, *check_callbacks(self.callbacks)]
-            state = training.load(checkpoint, state, plan, rows, self.max_iter, told)
+            state = training.load(checkpoint, state, plan, rows, self._n_epochs, told)
         if not incremental and checkpoint is None:  # optimisers of another fit begin anew
             state.memory = plan.optimizer.start(state.theta)
             state.kept.clear()
@@ -268,7 +268,7 @@ class BaseMLP(MLPSettings):
             return self._run(state, rows, plan, X, n_epochs, watching)
 
         if growth is None:
-            stopped = run(state, 1 if incremental else self.max_iter)
+            stopped = run(state, 1 if incremental else self._n_epochs)
         else:
             state, stopped = self._grow(growth, state, plateau, run)
         n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))

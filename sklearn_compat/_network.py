@@ -29,7 +29,7 @@ class BaseNetwork(Trained):
 
     @property
     def _n_epochs(self) -> int:
-        return self.max_iter
+        return int(self.max_iter)
 
     def _model(self) -> Network:
         return self.network_

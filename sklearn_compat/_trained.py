@@ -191,7 +191,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     @property
     def _n_epochs(self) -> int:
-        return self.n_iter
+        return int(self.n_iter)
 
     def _count_hidden(self) -> int:
         return int(getattr(self, self._hidden_name))

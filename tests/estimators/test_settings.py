@@ -205,3 +205,12 @@ def test_numbers_of_python_too(check):
     for value in (Decimal(2), "2", None, True, np.True_, np.array(2), 10**5000, [2]):
         with pytest.raises(ValueError, match=r"^x must be"):
             check(value, "x")
+
+
+@pytest.mark.parametrize("number", INTEGERS)
+def test_settings_of_fine_tuning_are_those_of_python(number):
+    def tuned(n_iter, batch_size):
+        settings = ebm.FineTuning(n_iter=n_iter, batch_size=batch_size)
+        return learned(small(ebm.DBN, fine_tuning=settings))
+
+    assert_same(tuned(number(2), number(5)), tuned(2, 5))
