@@ -375,7 +375,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         """The model at the temperature, in units of that which the memories, where they start, ask for."""
         self.scale_ = 1.0
         model = self._model()
-        state = training.start(model, rows, self._n_hidden, plan)
+        state = training.start(model, rows, int(self.n_components), plan)
         some = rows.some(min(SCALE_ROWS, len(rows)), fold(stream(0, "evaluation"), 0))
         self.scale_ = float(self.temperature) * model.unit_scale(state.params, model.parts(some)[0])
         return self._model()
