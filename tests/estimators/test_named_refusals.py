@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.sparse as sp
 
-from ebm import AIS, BernoulliRBM, lattice
+from ebm import AIS, BernoulliRBM, Tempering, lattice
 from tests.fuzz.calls import (
     defaults,
     estimators,
@@ -122,11 +122,11 @@ def test_a_count_for_which_there_is_no_memory_is_named(machines, name, method):
 def test_a_count_within_a_record_is_named():
     rbm = BernoulliRBM(2, n_iter=0, random_state=0).fit([[0.0, 1], [1, 0]])
     with pytest.raises(
-        ValueError, match="method__n_temperatures=1000000000000000 takes more memory"
+        ValueError, match="sampler__n_temperatures=1000000000000000 takes more memory"
     ):
-        rbm.log_partition(AIS(n_temperatures=10**15))
-    with pytest.raises(ValueError, match="method__n_temperatures"):
-        rbm.log_partition(method=AIS(n_temperatures=10**15))
+        rbm.sample(3, n_steps=2, sampler=Tempering(10**15))
+    with pytest.raises(ValueError, match="n_temperatures must be at most 100000000"):
+        AIS(n_temperatures=10**15)
 
 
 @pytest.mark.parametrize("name", ALL)
