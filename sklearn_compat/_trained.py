@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from numbers import Integral, Real
 from typing import Any, ClassVar, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -45,6 +46,8 @@ class Place(NamedTuple):
 
 
 ALONE = Place()
+# The lists behind the arrays of `history_`: not an attribute, for no copy may go on in them.
+_SERIES: WeakKeyDictionary[Any, dict[str, Series]] = WeakKeyDictionary()
 # Number of the draw of rows with which the law is compared: beyond those that count up from 0.
 PLACEMENT = 1 << 45
 # Attributes that say how learning by batches goes on, beside parameters and chains.
@@ -228,15 +231,11 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     def _history(self) -> dict[str, list[float]]:
         """What was recorded, to go on with: in place where nobody else may have, as in many calls of `partial_fit`."""
-        series = getattr(self, "_series", {})
+        series = _SERIES.get(self, {})
         same = series.keys() == self.history_.keys()
         if same and all(x.is_of(self.history_[name]) for name, x in series.items()):
             return dict(series)
         return {name: list(x) for name, x in self.history_.items()}
-
-    def __getstate__(self) -> dict[str, Any]:
-        """All attributes but the lists behind `history_`, in which a copy must not go on."""
-        return {name: x for name, x in super().__getstate__().items() if name != "_series"}
 
     def _state(self, plan: training.Plan) -> training.State:
         """A training state at the parameters and chains that the fitted attributes hold, in new arrays."""
@@ -288,10 +287,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
             {f"{name}_": x for name, x in plan.gradient.attributes(state.chains).items()}
             | self._own_parameters(state.params)
         )
-        self._series = {
+        _SERIES[self] = series = {
             name: x if isinstance(x, Series) else Series(x) for name, x in state.history.items()
         }
-        self.history_ = {name: x.array for name, x in self._series.items()}
+        self.history_ = {name: x.array for name, x in series.items()}
         self._n_steps, self._memory, self._bounds = state.n_steps, state.memory, state.bounds
         self._memory_of = type(plan.optimizer).__name__
         self._seed = plan.seed

@@ -43,9 +43,7 @@ def small(kind=MLPClassifier, **settings):
 
 def fitted_bits(mlp):
     """All that is fitted, as bytes."""
-    known = {k: v for k, v in vars(mlp).items() if k.endswith("_") or k[0] == "_"}
-    known.pop("_series", None)  # room in which `history_` grows, with what was undone
-    return {k: pickle.dumps(v) for k, v in known.items()}
+    return {k: pickle.dumps(v) for k, v in vars(mlp).items() if k.endswith("_") or k[0] == "_"}
 
 
 def zeros(mlp):
