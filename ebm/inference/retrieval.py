@@ -216,8 +216,8 @@ def not_held(
     normalize = gap <= 0
     if normalize:
         gap = _gap(np.ones(len(some)), cosine(own, patterns), others)
-    crowd = OTHERS * params.weights.sum() / params.weights.min()
-    beta = float(np.log(crowd) / gap) if gap > 0 else np.inf
+    crowd = np.log(OTHERS * params.weights.sum()) - np.log(params.weights.min())
+    beta = float(crowd / gap) if gap > 0 else np.inf
     return NotHeld(int(failed.sum()), beta, bool(normalize))
 
 

@@ -304,6 +304,17 @@ def test_one_weight_for_all_rows_is_that_many_equal_weights(name):
             np.testing.assert_equal(quietly(function, sample_weight=2), each)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_near_zero_bring_no_warning_of_numpy(name):
+    for method, function in weighted(name):
+        if method == "partial_fit" and is_memory(EVERY[name]()):
+            continue  # the patterns are stored already
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("error", RuntimeWarning)
+            function(sample_weight=np.full(len(X), 1e-310))
+
+
 def test_every_public_estimator_is_here():
     public = {name for name in ebm.__all__ if hasattr(getattr(ebm, name), "fit")}
     assert {name.split(",")[0] for name in EVERY} == public
