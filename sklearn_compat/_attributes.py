@@ -1,15 +1,85 @@
 """Fitted attributes: what is said where one is missing or does not fit the others."""
 
 import reprlib
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from sklearn.exceptions import NotFittedError
 
 from ebm._arrays import Array, as_numbers, check_finite
+from ebm._checks import integer_of, shown
+from ebm.networks.network import Network
+
+
+def _numbers(x: Any, name: str) -> Array:
+    """An array of real numbers; one of NumPy stays the object that it is."""
+    plain = type(x) is np.ndarray and x.dtype.kind in "biuf"
+    array: Array = x if plain else as_numbers(x, name)
+    if not array.ndim:
+        raise ValueError(f"{name} must be an array of numbers. Got {shown(x)}. {AGAIN}")
+    return array
+
+
+def _classes(x: Any, name: str) -> Array:
+    """An array of labels."""
+    try:
+        classes = np.asarray(x)
+    except ValueError:  # rows of several lengths
+        classes = np.empty((0, 0))
+    if classes.ndim != 1 or not classes.size or classes.dtype.kind not in "biufUSOMm":
+        raise ValueError(f"{name} must be an array of the classes. Got {shown(x)}. {AGAIN}")
+    return classes
+
+
+def _range(x: Any, name: str) -> tuple[float, float]:
+    """Two numbers, the smaller one first."""
+    ends = as_numbers(x, name)
+    if ends.shape != (2,) or not ends[0] < ends[1]:
+        raise ValueError(f"{name} must be two numbers, the smaller first. Got {shown(x)}. {AGAIN}")
+    return float(ends[0]), float(ends[1])
+
+
+def _network(x: Any, name: str) -> Network:
+    if not isinstance(x, Network):
+        raise ValueError(f"{name} must be a network. Got {shown(x)}. {AGAIN}")
+    return x
+
+
+def _count(x: Any, name: str) -> int:
+    number = integer_of(x)
+    if number is None:
+        raise ValueError(f"{name} must be an integer. Got {shown(x)}. {AGAIN}")
+    return number
+
+
+def _parts(x: Any, name: str) -> list[Any]:
+    if not isinstance(x, list | tuple) or not x:
+        raise ValueError(f"{name} must be a list with an entry per layer. Got {shown(x)}. {AGAIN}")
+    return list(x)
+
+
+AGAIN = "Set it to that, or fit again."
+# Attributes that are checked when they are set. Parameters are when they are read, for their shapes go together.
+KINDS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(
+        ("h_samples_", "chains_", "offset_", "offset_visible_", "offset_hidden_"), _numbers
+    ),
+    **dict.fromkeys(("coefs_", "intercepts_", "layer_params_", "rbms_"), _parts),
+    **dict.fromkeys(("t_", "n_outputs_"), _count),
+    "classes_": _classes,
+    "range_": _range,
+    "network_": _network,
+}
 
 
 class FittedAttributes:
-    """Estimators that name the fitted attribute that is missing, and the cure (abstract)."""
+    """Estimators that name the fitted attribute that is missing, or set to what it cannot be (abstract)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in KINDS:
+            value = KINDS[name](value, name)
+        super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
         """What is neither a parameter nor a method: a fitted attribute that there is not."""

@@ -1,0 +1,58 @@
+"""Fitted attributes that are checked when they are set: other forms of the same are taken, all else is refused."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse as sp
+
+from ebm.sklearn_compat._attributes import KINDS
+from tests.fuzz.calls import estimators, evaluate, fitted, invocation, methods, new
+
+ALL = {cls.__name__: cls for cls in estimators()}
+WRONG = [
+    "x",
+    object(),
+    1j,
+    {"a": 1},
+    print,
+    np.array("x"),
+    np.full((2, 2), "x"),
+    pd.NA,
+    sp.eye_array(2) * 1j,
+]
+
+
+@pytest.fixture(scope="module")
+def machines():
+    return {name: evaluate(fitted(cls, new(cls))) for name, cls in ALL.items()}
+
+
+def checked(machine):
+    return [name for name in vars(machine) if name in KINDS]
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_anything_else_is_refused_by_name_and_nothing_changes(machines, name):
+    for attribute in checked(machines[name]):
+        machine = copy.deepcopy(machines[name])
+        before = getattr(machine, attribute)
+        for value in [*WRONG, None]:
+            with pytest.raises((ValueError, TypeError), match=attribute):
+                setattr(machine, attribute, value)
+            assert getattr(machine, attribute) is before
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_same_in_another_form_gives_the_same(machines, name):
+    forms = {np.ndarray: np.ndarray.tolist, list: tuple, tuple: list, int: np.int16}
+    for attribute in checked(machines[name]):
+        machine = copy.deepcopy(machines[name])
+        value = getattr(machine, attribute)
+        setattr(machine, attribute, forms.get(type(value), lambda x: x)(value))
+        assert type(getattr(machine, attribute)) is type(value)
+        for method in {"transform", "predict"} & set(methods(ALL[name])):
+            call = invocation(ALL[name], method)
+            expected = evaluate(call, est=copy.deepcopy(machines[name]))
+            np.testing.assert_array_equal(evaluate(call, est=machine), expected)
