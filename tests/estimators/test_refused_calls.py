@@ -40,14 +40,14 @@ def methods(kind):
 
 
 def call(estimator, name, arguments):
-    """Whether the call was refused."""
+    """Why the call was refused, or ''."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             getattr(estimator, name)(**arguments)
-    except (ValueError, TypeError):
-        return True
-    return False
+    except (ValueError, TypeError) as error:
+        return str(error)
+    return ""
 
 
 def draws(estimator):
@@ -87,3 +87,19 @@ def test_generators_that_are_handed_in_do_not_move_either(kind):
     state = anew.random_state.get_state()
     assert call(anew, "fit", {"X": X, "y": Y, "sample_weight": np.full(len(X), 1e9)})
     assert anew.random_state.get_state()[2] == state[2]
+
+
+@pytest.mark.parametrize("kind", ESTIMATORS, ids=lambda kind: kind.__name__)
+def test_settings_changed_after_a_fit_are_named_where_they_are_read(kind):
+    estimator, few, calls = fitted(kind), {"n_steps": 2, "n_samples": 2}, []
+    for method, arguments, needed in methods(kind):
+        chosen = needed | {key: x for key, x in few.items() if key in arguments}
+        if method != "prune" and not call(copy.copy(estimator), method, chosen):
+            calls.append((method, chosen))
+    for name in estimator.get_params(deep=False):
+        for value in (-3, "unheard-of", object(), np.array([1.0, np.nan])):
+            for method, chosen in calls:
+                tried = copy.copy(estimator)
+                setattr(tried, name, value)
+                refusal = call(tried, method, chosen)
+                assert not refusal or name.removesuffix("s") in refusal, (method, value)
