@@ -107,7 +107,7 @@ def test_an_interrupt_leaves_a_model_whole(estimator):
     names = [*learning, *rng.permutation([name for name in methods if name not in learning])]
     for k in range(MOMENTS):
         name = names[k % len(names)]
-        model = copy.deepcopy(estimator if name == "fit" and k == 0 else reference)
+        model = copy.deepcopy(estimator if k < len(learning) else reference)
         try:
             interrupted(model, methods[name], rng)
             again = quietly(lambda: learn(model, "fit"))  # noqa: B023
