@@ -50,6 +50,7 @@ def told(machine, v, beta=1.0):
     return means, [str(w.message) for w in caught]
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("unit", STATES)
 @pytest.mark.parametrize("seed", range(4))
 def test_means_that_are_off_are_told_and_the_cure_is_right(unit, seed):
@@ -66,6 +67,7 @@ def test_means_that_are_off_are_told_and_the_cure_is_right(unit, seed):
     )
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("unit", STATES)
 @pytest.mark.parametrize("seed", range(4))
 def test_means_that_are_right_are_not(unit, seed):
@@ -73,6 +75,12 @@ def test_means_that_are_right_are_not(unit, seed):
     means, said = told(machine, v)
     assert np.abs(means - exact).max() < 0.05 * np.ptp(STATES[unit]) and not said
     assert not told(joined(unit, 0.6, seed)[0], v, beta=0.05)[1]  # hot enough
+
+
+def test_chains_that_are_too_short_do_not_vouch_for_the_mean_field(monkeypatch):
+    machine, v, _ = joined("spin", 3.0, 0)
+    monkeypatch.setattr("ebm.likelihood.mean_field_gap.N_STEPS", 1)
+    assert "in 1 of the 1 rows" in told(machine, v[:1])[1][0]
 
 
 def test_exact_means_are_not_compared(monkeypatch):
