@@ -56,7 +56,7 @@ def overlap(alpha):
 
 SIZES = (500, 1000, 2000)
 rng = np.random.default_rng(0)
-warnings.filterwarnings("ignore", "[0-9]+ patterns are more than")  # here they are meant to be
+warnings.filterwarnings("ignore", "[0-9]+ of [0-9]+ patterns are not held")  # meant to be here
 loads = np.array([0.05, 0.08, 0.1, 0.11, 0.12, 0.13, 0.14, 0.15, 0.16, 0.18, 0.2])
 
 
