@@ -132,6 +132,18 @@ def check_magnitude(x: Array, argument: str, dtype: Any = None) -> None:
         )
 
 
+def check_exponents(x: Array, argument: str) -> None:
+    """Refuse logarithms of numbers of which squares overflow in the precision of `x`, or those of their inverses."""
+    largest = float(np.log(np.finfo(x.dtype).max)) / 2
+    low, high = extent(x)
+    if max(-low, high) > largest:
+        worst = low if -low > high else high
+        raise ValueError(
+            f"{argument} holds {worst:.6g}, but logarithms in {x.dtype} may be between {-largest:.3g} and "
+            f"{largest:.3g}: exp of others overflows. Set smaller ones, or fit again."
+        )
+
+
 def check_sparse(x: Any, argument: str) -> None:
     """Refuse a sparse matrix whose arrays do not fit each other, or its shape: compiled code would read elsewhere."""
     fault = _fault(x)

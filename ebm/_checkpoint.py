@@ -30,6 +30,13 @@ from ebm.monitors import Callback
 
 OWN = ("format", "version", "identities")  # besides settings and progress
 # Errors of writing where the disk, the folder or something that a callback has kept does not allow it.
+# The arguments or parameters that make a setting, where it has another name there.
+GIVEN_AS = {
+    "rows": "rows: the same X, y and sample_weight",
+    "seed": "random_state",
+    "model": "units and layers, such as hidden_layer_sizes",
+    "learning_rate": "learning_rate, or learning_rate_init",
+}
 FAILURES = (OSError, ValueError, TypeError, OverflowError, MemoryError)
 
 
@@ -163,5 +170,5 @@ def _check_settings(header: Mapping[str, Any], wanted: Mapping[str, Any]) -> Non
             print_alike = " (the same in print, not in value)" if found == value else ""
             raise ContentError(
                 f"was written with {name}={found!s:.300}, but this is {value!s:.300}{print_alike}. Go on with the same "
-                "settings and rows"
+                f"{GIVEN_AS.get(name, 'settings and rows')}"
             )

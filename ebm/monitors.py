@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from ebm._arrays import as_numbers
 from ebm._checks import Array, check_integer, check_real
 from ebm._files import writable
 from ebm.likelihood import free_energy, free_energy_gap, pseudo_log_likelihood
@@ -344,12 +345,11 @@ def _brief(x: float) -> str:
 
 def _complete_rows(rows: Any, argument: str) -> Array:
     """Dense rows, all finite."""
-    x: Array = rows.toarray() if hasattr(rows, "toarray") else np.asarray(rows)
-    if x.ndim != 2 or not len(x) or x.dtype.kind not in "biuf":
+    x = as_numbers(rows, argument)
+    if x.ndim != 2 or not len(x):
         raise ValueError(
-            f"{argument} must be a table of numbers with rows. Got the shape {x.shape}, {x.dtype}."
+            f"{argument} must be a table of numbers with rows. Got the shape {x.shape}."
         )
-    x = x if x.dtype in (np.float32, np.float64) else x.astype(np.float64)
     if not np.isfinite(x).all():
         raise ValueError(
             f"{argument} holds NaN or infinite values: leave such rows out, or fill them in (impute)."

@@ -30,7 +30,7 @@ from ebm.sklearn_compat._two_states import (
     refuse_empty,
     wanted_states,
 )
-from ebm.sklearn_compat._validation import draw_seed, unharmed, warn_user
+from ebm.sklearn_compat._validation import calls_it, draw_seed, unharmed, warn_user
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 
@@ -176,13 +176,13 @@ class DenseAssociativeMemory(
         Examples
         --------
         >>> from ebm import DenseAssociativeMemory
-        >>> memory = DenseAssociativeMemory.from_parameters(
-        ...     [[1, 1, 0, 0], [0, 0, 1, 1]], interaction="exponential"
-        ... )
+        >>> patterns = [[1, 1, 0, 0], [0, 0, 1, 1]]
+        >>> memory = DenseAssociativeMemory.from_parameters(patterns, interaction="exponential")
         >>> memory.predict([[1, 1, 1, 0]])
         array([[1., 1., 0., 0.]])
         """
-        return cls(**settings).fit(patterns)
+        with calls_it(X="patterns"):
+            return cls(**settings).fit(patterns)
 
     @settings_checked
     def fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":

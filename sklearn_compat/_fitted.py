@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from ebm._arrays import check_exponents
 from ebm._checks import Array
 from ebm._random import Key, fold, stream
 from ebm._sparse import as_dtype, blocks, dense, is_thin, row_blocks
@@ -114,8 +115,16 @@ class FittedBipartite(Fitted):
             bias = fitted_array(getattr(self, f"intercept_{name}_"), f"intercept_{name}_", (n,))
             values = [np.ascontiguousarray(bias, dtype)]
             for neutral, field in zip(own[1:], unit.fields[1:], strict=True):
-                given = getattr(self, f"{field}_{name}_", None)
-                x = neutral if given is None else fitted_array(given, f"{field}_{name}_", (n,))
-                values.append(np.ascontiguousarray(x, dtype))
+                values.append(self._fitted_field(f"{field}_{name}_", neutral))
             layers.append(type(own)(*values))
         return BipartiteParameters(np.ascontiguousarray(W, dtype), *layers)
+
+    def _fitted_field(self, name: str, neutral: Array) -> Array:
+        """A parameter that not every type of unit has, of the dtype of `neutral`, which stands for one never set."""
+        if not hasattr(self, name) and name not in getattr(self, "_optional", ()):
+            return neutral
+        given = fitted_array(getattr(self, name), name, neutral.shape)
+        given = np.ascontiguousarray(given, neutral.dtype)
+        if name.startswith("log_"):
+            check_exponents(given, name)
+        return given

@@ -21,7 +21,13 @@ from ebm.sklearn_compat._two_states import (
     recognise,
     refuse_empty,
 )
-from ebm.sklearn_compat._validation import check_weights, draw_seed, unharmed, warn_user
+from ebm.sklearn_compat._validation import (
+    calls_it,
+    check_weights,
+    draw_seed,
+    unharmed,
+    warn_user,
+)
 from ebm.storage import (
     RULES,
     Memory,
@@ -269,8 +275,9 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
         with unharmed(self):
             self._check_fitted()
             rule, memory = self._rule_and_memory()
-            X = check_two_states(self, patterns, reset=False, complete=True)
-            self._keep(rule, rule.forget(memory, self._read(X)))
+            with calls_it(X="patterns"):
+                spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
+            self._keep(rule, rule.forget(memory, spins))
         return self
 
     @settings_checked

@@ -14,7 +14,7 @@ from ebm.inference.recall import Recall, recall
 from ebm.sklearn_compat._attributes import FittedAttributes
 from ebm.sklearn_compat._settings import all_or_nothing
 from ebm.sklearn_compat._two_states import check_two_states, read, wanted_states
-from ebm.sklearn_compat._validation import draw_seed, warn_user
+from ebm.sklearn_compat._validation import calls_it, draw_seed, warn_user
 from ebm.storage import storage_rule
 from ebm.storage.base import aligned_fields, check_parameters, given_couplings, holding
 from ebm.storage.patterns import from_spins, overlaps
@@ -313,7 +313,8 @@ class HopfieldRecall(FittedAttributes, OneToOneFeatureMixin, TransformerMixin):
         if patterns is None:
             spins = self._memory.patterns
         else:
-            spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
+            with calls_it(X="patterns"):
+                spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
         return aligned_fields(params, spins.astype(params.J.dtype, copy=False))
 
     # The fitted attributes, read

@@ -8,6 +8,7 @@ from ebm._checks import Array, check_jobs, check_real
 from ebm.likelihood import (
     Evaluation,
     LogPartition,
+    effective_beta,
     free_energy,
     log_likelihood,
     log_partition,
@@ -54,7 +55,7 @@ class Likelihoods(Fitted):
 
         def of_rows(params: Any, v: Any) -> Array:
             exact = incomplete_free_energy if has_gaps(v) else free_energy
-            return exact(model, params, v, beta)
+            return exact(model, params, v, effective_beta(beta, self._dtype(params)))
 
         params = self._params()
         return self._over(params, self._seen(X, allow_nan=True), of_rows)
@@ -208,7 +209,8 @@ class Likelihoods(Fitted):
         """
         beta = check_real(beta, "beta", open_low=True)
         model = self._model()
-        params = tempered(model, self._finite_params(), beta)
+        with overflowing():
+            params = tempered(model, self._finite_params(), beta)
         rows = self._rows(X, params, allow_nan=True)
         evaluation = self._evaluation(params, n_jobs, random_state)
         with overflowing():

@@ -9,7 +9,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 
 from ebm import training
-from ebm._checks import Array, by_value, resolve
+from ebm._checks import Array, by_value, check_real, resolve
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.monitors import Plateau
 from ebm.networks import feed_forward
@@ -164,7 +164,7 @@ class MLPSettings(Shaping):
             raise ValueError(
                 f"dropout must be a number or a list of numbers. Got {self.dropout!r}."
             )
-        shares = tuple(given.tolist())
+        shares = tuple(check_real(x, "dropout", 0.0, 1.0, open_high=True) for x in given.tolist())
         if len(shares) != n_layers + 1:
             raise ValueError(
                 f"dropout has {len(shares)} entries: give one number, or {n_layers + 1}, for the inputs and each of "

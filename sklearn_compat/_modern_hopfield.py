@@ -15,6 +15,7 @@ from ebm.energies.memory import (
     VARIANTS,
     ModernMemory,
     ModernParameters,
+    check_counts,
     cosine,
     some_patterns,
 )
@@ -22,7 +23,13 @@ from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
 from ebm.sklearn_compat._attributes import FittedAttributes, fitted_array
 from ebm.sklearn_compat._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._two_states import wanted_states
-from ebm.sklearn_compat._validation import check_finite, check_weights, unharmed, warn_user
+from ebm.sklearn_compat._validation import (
+    calls_it,
+    check_finite,
+    check_weights,
+    unharmed,
+    warn_user,
+)
 
 
 class ModernHopfieldNetwork(
@@ -153,7 +160,8 @@ class ModernHopfieldNetwork(
         >>> network.predict([[0.9, 0.2]]).round(2)
         array([[1., 0.]])
         """
-        return cls(**settings).fit(patterns, sample_weight=weights)
+        with calls_it(X="patterns", sample_weight="weights"):
+            return cls(**settings).fit(patterns, sample_weight=weights)
 
     @settings_checked
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "ModernHopfieldNetwork":
@@ -214,9 +222,9 @@ class ModernHopfieldNetwork(
             return self.fit(X, sample_weight=sample_weight)
         with unharmed(self):
             X = check_finite(self, X, reset=False)
-            patterns, weights = _weighted(X, sample_weight)
             held, held_weights = self._params()
-            self.patterns_ = np.concatenate([held, as_dtype(patterns, held.dtype)])
+            patterns, weights = _weighted(as_dtype(X, held.dtype), sample_weight)
+            self.patterns_ = np.concatenate([held, patterns])
             self.weights_ = np.concatenate([held_weights, weights])
         self._report()
         return self
@@ -384,6 +392,7 @@ class ModernHopfieldNetwork(
         check_is_fitted(self, "patterns_")
         patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
         weights = fitted_array(self.weights_, "weights_", (len(patterns),))
+        check_counts(weights, patterns.dtype, "weights_")
         return ModernParameters(np.ascontiguousarray(patterns), weights)
 
     def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
@@ -407,4 +416,6 @@ def _weighted(X: Array, sample_weight: Any) -> tuple[Array, Array]:
     weights = check_weights(sample_weight, X)
     if weights is None:
         return X.copy(), np.ones(len(X))
-    return X[weights > 0], weights[weights > 0]
+    X, weights = X[weights > 0], weights[weights > 0]
+    check_counts(weights, X.dtype, "sample_weight")
+    return X, weights

@@ -38,6 +38,8 @@ EXTRAPOLATION = 0.5
 NO_NUMBERS = ("Complex data", "could not convert", "float() argument", "sequence", "Cannot cast")
 # Weights beside which a weight of one would be lost to rounding.
 LARGEST_WEIGHT = 1e15
+# By how much log-probabilities may exceed zero before it is told that they are rounding.
+LARGEST_ROUNDING = 1e-3
 # Packages whose frames a warning passes over on its way to the caller.
 OWN = ("ebm", "sklearn")
 
@@ -142,6 +144,20 @@ def named(argument: str, x: Any) -> Iterator[None]:
         raise _renamed(error, argument, x) from None
 
 
+@contextmanager
+def calls_it(**names: str) -> Iterator[None]:
+    """Errors about the arguments of a method come with the names that they have for the caller of another one."""
+    try:
+        yield
+    except (TypeError, ValueError) as error:
+        if type(error) not in (TypeError, ValueError):
+            raise
+        said = re.sub(
+            rf"(?<![(\w])({'|'.join(names)})\b", lambda found: names[found[1]], str(error)
+        )
+        raise type(error)(said) from None
+
+
 def _renamed(error: Exception, argument: str, x: Any) -> Exception:
     said = str(error)
     if type(error) is OverflowError or any(words in said for words in NO_NUMBERS):
@@ -174,13 +190,19 @@ def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
 
 
 def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
-    """One warning where log-probabilities above zero say that rows are no states, though within the extrapolation."""
-    if (
-        not unit.has_scale
-        and (log_p > ROUNDING).any()
-        and not unit.invalid(_values(X), EXTRAPOLATION)
-    ):
-        warn_outside(unit, X)
+    """One warning of log-probabilities above zero: rows are no states, though within the extrapolation, or rounding."""
+    if unit.has_scale or not (log_p > ROUNDING).any():
+        return
+    values = _values(X)
+    if unit.invalid(values) or _invalid_sparse_groups(unit, X):
+        if not unit.invalid(values, EXTRAPOLATION):
+            warn_outside(unit, X)
+    elif log_p.max() > LARGEST_ROUNDING:
+        warn_user(
+            f"log-probabilities of up to {log_p.max():.3g} nats, above zero, are rounding: energies times beta are so "
+            "large that their differences are lost. Use a smaller beta, or smaller parameters.",
+            UserWarning,
+        )
 
 
 def _stored(X: Any) -> Array:

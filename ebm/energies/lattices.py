@@ -41,7 +41,7 @@ def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
     >>> int(lattice((8, 8)).sum()) // 2
     128
     """
-    alone = np.ndim(shape) == 0
+    alone = not isinstance(shape, list | tuple) and np.ndim(shape) == 0
     lengths = (shape,) if alone else tuple(sequence(shape, "shape", "lengths"))
     lengths = tuple(check_integer(length, "shape") for length in lengths)
     periodic = check_flag(periodic, "periodic")

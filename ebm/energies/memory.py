@@ -330,6 +330,17 @@ class ModernMemory(Settled):
         return regret
 
 
+def check_counts(weights: Array, dtype: Any, argument: str) -> None:
+    """Refuse weights of patterns that are not positive, or so small that their inverses overflow in `dtype`."""
+    least = float(np.finfo(dtype).tiny)
+    too_small = weights[~(weights >= least)]
+    if len(too_small):
+        raise ValueError(
+            f"{argument} holds {too_small[0]:g}, but the weight of a pattern must be at least {least:.3g} in "
+            f"{np.dtype(dtype)}. Set it to zero in fit, which leaves the pattern out, or multiply all weights."
+        )
+
+
 def log_mean_exp(z: Array, weights: Array) -> Array:
     """Logarithm of the weighted mean of exp(z) of each row, z <= 0: precise also where it is next to zero."""
     shares = weights / weights.sum()

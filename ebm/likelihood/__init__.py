@@ -10,7 +10,7 @@ from ebm.likelihood.diagnostics import (
     effective_sample_size,
     rhat,
 )
-from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.free_energy import effective_beta, free_energy
 from ebm.likelihood.free_energy_gap import free_energy_gap
 from ebm.likelihood.pairwise import (
     exact_pairwise_log_likelihood,
@@ -30,6 +30,7 @@ __all__ = [
     "autocorrelation_time",
     "check_finite",
     "diagnose",
+    "effective_beta",
     "effective_sample_size",
     "exact_log_likelihood",
     "exact_pairwise_log_likelihood",

@@ -16,6 +16,11 @@ def free_energy(model: Any, params: Any, v: Array, beta: float = 1.0) -> Array:
     raise TypeError(f"There is no free energy of {model!r}: an energy registers its own.")
 
 
+def effective_beta(beta: float, dtype: Any) -> float:
+    """`beta`, or one at which free energies are those of no temperature to the last bit, and nothing overflows."""
+    return min(beta, float(np.sqrt(np.finfo(dtype).max)))
+
+
 @free_energy.register
 def _(model: Bipartite, params: BipartiteParameters, v: Array, beta: float = 1.0) -> Array:
     return model.free_energy(params, v, beta)

@@ -240,7 +240,7 @@ def run_score(stop):
         (np.array([[0, 1, np.inf, 0]]), "held_out holds NaN or infinite"),
         (np.ones(4), r"held_out must be a table.*shape \(4,\)"),
         (np.ones((0, 4)), "held_out must be a table"),
-        ([["a", "b"]], "held_out must be a table of numbers"),
+        ([["a", "b"]], "held_out must be an array of numbers.*OneHotEncoder"),
         (None, "held_out must be a table"),
     ],
 )

@@ -377,8 +377,8 @@ def doubled(c):
     data = np.repeat(c.data / 2, 2)
     return sp.csr_matrix((data, np.repeat(c.indices, 2), c.indptr * 2), c.shape)
 def unsorted(c):
-    return sp.csr_matrix((c.data, np.concatenate([c.indices[i:j][::-1] for i, j in zip(c.indptr, c.indptr[1:])]),
-                          c.indptr), c.shape)
+    back = np.concatenate([np.arange(i, j)[::-1] for i, j in zip(c.indptr, c.indptr[1:])])
+    return sp.csr_matrix((c.data[back], c.indices[back], c.indptr), c.shape)
 def wide(c): return sp.csr_array((c.data, c.indices.astype("i8"), c.indptr.astype("i8")), c.shape)
 def frozen_csr(c):
     for part in (c.data, c.indices, c.indptr): part.flags.writeable = False
