@@ -29,6 +29,10 @@ CURES = {
 }
 
 
+class MagnitudeError(ValueError):
+    """Numbers are finite, and too large for the squares and sums that they go into."""
+
+
 def extent(x: Array) -> tuple[float, float]:
     """Smallest and largest entry of `x`, NaN apart; (0, 0) of nothing. Allocates nothing."""
     if not x.size:
@@ -125,7 +129,7 @@ def check_magnitude(x: Array, argument: str, dtype: Any = None) -> None:
         raise ValueError(f"{argument} holds infinite values. Leave such rows out.")
     if max(-low, high) > largest:
         worst = low if -low > high else high
-        raise ValueError(
+        raise MagnitudeError(
             f"{argument} holds {worst:.6g}, but in {np.dtype(dtype or x.dtype)} magnitudes may be {largest:g} at most: "
             "squares of larger numbers overflow. Scale it first, for example with "
             "sklearn.preprocessing.StandardScaler, or MaxAbsScaler for sparse rows."

@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from ebm import training
+from ebm._arrays import MagnitudeError
 from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._files import readable
@@ -50,6 +51,11 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
+# scikit-learn's words for data of which nothing can be learned, for those who look for them.
+TOO_LARGE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
 # Targets (rows, outputs) of the labelled rows, and which rows these are (rows,).
 Targets = tuple[Array, Array]
 
@@ -201,7 +207,10 @@ class BaseMLP(MLPSettings):
         whole: bool = False,
     ) -> tuple[Any, Array, Array, Array | None]:
         """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
-        X = check_rows(self, X, reset=first, order="C")
+        try:
+            X = check_rows(self, X, reset=first, order="C")
+        except MagnitudeError as error:
+            raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
         if not first:
             X = as_dtype(X, self._dtype())
         targets, labelled = self._targets(X, y, first, classes, whole)
@@ -319,8 +328,7 @@ class BaseMLP(MLPSettings):
             return float(value)
         largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
         raise ValueError(
-            "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-            f"preprocessed. With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
+            f"{TOO_LARGE} With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
             f"{largest[0]:.3g}, targets {largest[1]:.3g}. Scale them, for example with "
             "sklearn.preprocessing.MaxAbsScaler."
         )

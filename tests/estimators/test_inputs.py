@@ -20,6 +20,7 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 
 import ebm
+from ebm._arrays import MagnitudeError
 from tests.estimators.test_alphabets import rows
 from tests.estimators.test_not_finite import EVERY
 
@@ -106,7 +107,7 @@ def refusal(function, *arguments, **named):
         warnings.simplefilter("error", RuntimeWarning)
         with pytest.raises((ValueError, TypeError)) as caught:
             function(*arguments, **named)
-    assert type(caught.value) in (ValueError, TypeError, NotFittedError)
+    assert type(caught.value) in (ValueError, TypeError, NotFittedError, MagnitudeError)
     return str(caught.value)
 
 
