@@ -330,7 +330,7 @@ def test_a_given_machine_goes_on_learning(name):
             ),
             "range must be two",
         ),
-        (lambda: ModernHopfieldNetwork.from_parameters([[1.0]], [1.0, 2.0]), "sample_weight"),
+        (lambda: ModernHopfieldNetwork.from_parameters([[1.0]], [1.0, 2.0]), "^weights must be 1D"),
         (lambda: DBN.from_parameters([3]), "rbms must hold fitted RBM"),
         (lambda: DBN.from_parameters([BernoulliRBM()]), "not fitted"),
         (
