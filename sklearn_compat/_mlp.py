@@ -9,7 +9,6 @@ import numpy as np
 from sklearn.utils.metaestimators import available_if
 
 from ebm import training
-from ebm._arrays import MagnitudeError
 from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._files import readable
@@ -23,13 +22,13 @@ from ebm.networks.network import Network, Parameters
 from ebm.optimizers.lbfgs import Progress, lbfgs
 from ebm.sklearn_compat._labels import warn_weightless
 from ebm.sklearn_compat._mlp_settings import MLPSettings, put_aside
+from ebm.sklearn_compat._network import TOO_LARGE, rows_to_learn
 from ebm.sklearn_compat._pretraining import pretrained
 from ebm.sklearn_compat._settings import settings_checked
 from ebm.sklearn_compat._shaping import Labelled, size_of
 from ebm.sklearn_compat._validation import (
     check_callbacks,
     check_repetitions,
-    check_rows,
     check_weights,
     column_names,
     draw_seed,
@@ -51,11 +50,6 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
-# scikit-learn's words for data of which nothing can be learned, for those who look for them.
-TOO_LARGE = (
-    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
-    "preprocessed."
-)
 # Targets (rows, outputs) of the labelled rows, and which rows these are (rows,).
 Targets = tuple[Array, Array]
 
@@ -207,10 +201,7 @@ class BaseMLP(MLPSettings):
         whole: bool = False,
     ) -> tuple[Any, Array, Array, Array | None]:
         """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
-        try:
-            X = check_rows(self, X, reset=first, order="C")
-        except MagnitudeError as error:
-            raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
+        X = rows_to_learn(self, X, first)
         if not first:
             X = as_dtype(X, self._dtype())
         targets, labelled = self._targets(X, y, first, classes, whole)

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
+from ebm._arrays import MagnitudeError
 from ebm._checks import Array
 from ebm._sparse import as_dtype, blocks, row_blocks
 from ebm.gradients.base import no_chains
@@ -15,6 +16,20 @@ from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._trained import Trained
 from ebm.sklearn_compat._validation import check_rows
+
+# scikit-learn's words for data of which nothing can be learned, for those who look for them.
+TOO_LARGE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
+
+
+def rows_to_learn(estimator: Any, X: Any, first: bool) -> Any:
+    """The rows `X` of a fit, checked."""
+    try:
+        return check_rows(estimator, X, reset=first, order="C")
+    except MagnitudeError as error:
+        raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
 
 
 class BaseNetwork(Trained):
