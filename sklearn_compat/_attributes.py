@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from ebm._arrays import Array, as_numbers, check_finite
 from ebm._checks import integer_of, shown
 from ebm.networks.network import Network
+from ebm.sklearn_compat._labels import is_missing
 
 
 def _numbers(x: Any, name: str) -> Array:
@@ -27,7 +28,8 @@ def _classes(x: Any, name: str) -> Array:
         classes = np.asarray(x)
     except ValueError:  # rows of several lengths
         classes = np.empty((0, 0))
-    if classes.ndim != 1 or not classes.size or classes.dtype.kind not in "biufUSOMm":
+    wrong = classes.ndim != 1 or not classes.size or classes.dtype.kind not in "biufUSOMm"
+    if wrong or is_missing(classes).any():
         raise ValueError(f"{name} must be an array of the classes. Got {shown(x)}. {AGAIN}")
     return classes
 

@@ -97,8 +97,7 @@ def announced(estimator: Any, classes: Any, first: bool) -> Array:
                 f"classes must be passed to the first call of partial_fit of {type(estimator).__name__}: all classes "
                 "that will come up, for example np.unique(y_all)."
             )
-        known: Array = estimator.classes_
-        return known
+        return np.asarray(estimator.classes_)
     with named("classes", classes):
         given = check_array(
             _unmixed(screened(classes, "classes")),
@@ -217,9 +216,7 @@ def new_binarizer(y: Array, classes: Array | None) -> LabelBinarizer:
         raise ValueError(
             f"classes must be {binarizer.classes_.tolist()}, the numbers of the columns of y. Got {classes.tolist()}."
         )
-    if (
-        y.ndim == 1
-    ):  # in the labels' own type: of words in an array of objects it makes an array of words
+    if y.ndim == 1:  # in the labels' own type: of words in an array of objects it makes others
         binarizer.classes_ = np.unique(y) if classes is None else classes
     return binarizer
 
@@ -253,6 +250,10 @@ def _label_array(estimator: Any, X: Any, y: Any) -> Array:
             ensure_all_finite=False,
         )
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+    if y.dtype.kind == "V":
+        raise TypeError(
+            f"y holds records ({y.dtype}), which are no labels. Pass one of their fields."
+        )
     check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
 
@@ -320,7 +321,7 @@ def _check_same_kind(y: Array, classes: Array) -> None:
 # Rows without a label
 
 
-def _missing(y: Array) -> Array:
+def is_missing(y: Array) -> Array:
     """Which labels are NaN, None or pandas.NA."""
     if y.dtype.kind == "f":
         return np.isnan(y)
@@ -332,7 +333,7 @@ def _missing(y: Array) -> Array:
 
 def _numbers_of(y: Array) -> Array:
     """NaN for labels that are missing, infinities as they are, and zero for all others."""
-    lost = np.where(_missing(y), np.nan, 0.0)
+    lost = np.where(is_missing(y), np.nan, 0.0)
     return lost + np.where(np.isinf(y), y, 0.0) if y.dtype.kind == "f" else lost
 
 
@@ -357,7 +358,7 @@ def _reads_as_number(label: Any) -> bool:
 
 def _labelled_rows(y: Array, known: Array | None, useful: bool) -> Array:
     """Which rows have a label (rows,)."""
-    missing: Array = np.all(_missing(y).reshape(len(y), -1), axis=1)
+    missing: Array = np.all(is_missing(y).reshape(len(y), -1), axis=1)
     marked: Array = np.all(_marks(y, y if known is None else known).reshape(len(y), -1), axis=1)
     if missing.any() and not useful:
         raise ValueError(

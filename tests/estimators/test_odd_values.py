@@ -13,6 +13,7 @@ from ebm import (
     EarlyStopping,
     GaussianRBM,
     HopfieldNetwork,
+    MLPClassifier,
     MLPRegressor,
     ModernHopfieldNetwork,
     lattice,
@@ -161,3 +162,15 @@ def test_dropout_of_a_layer_is_called_so(share):
 def test_lengths_of_a_lattice_are_numbers():
     with pytest.raises(ValueError, match="shape must be"):
         lattice(((1, 2), (3,)))
+
+
+def test_records_are_no_labels():
+    with pytest.raises(TypeError, match="y holds records"):
+        MLPClassifier(max_iter=1).fit(X, np.zeros(12, "V4"))
+
+
+@pytest.mark.parametrize("gone", [None, np.nan])
+def test_no_class_is_missing(gone):
+    network = MLPClassifier(max_iter=1)
+    with pytest.raises(ValueError, match="classes_ must be"):
+        network.classes_ = np.array([gone, "b"], object)

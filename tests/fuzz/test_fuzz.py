@@ -85,7 +85,7 @@ def raised(function, *arguments):
         (lambda: ebm.Hebb(normalize=True).set_params(x=1), "patterns", "unnamed"),
         (lambda: ebm.lattice(2).reshape(7), "shape", "internal"),
         (lambda: {}["X"], "X", "internal"),
-        (lambda: ebm.BernoulliRBM().fit("abc"), "y", "theirs"),
+        (lambda: ebm.BernoulliRBM().fit("abc"), "y", "unnamed"),
         (lambda: ebm.BernoulliRBM().transform([[1.0]]), "X", "refused"),
     ],
 )

@@ -37,7 +37,14 @@ MISHANDLED = (
     "crash",
 )
 HOMES = {"ebm": Path(ebm.__file__).parent, "sklearn": Path(sklearn.__file__).parent}
-TOLD = (ValueError, TypeError, AttributeError, NotFittedError, NotImplementedError)
+TOLD = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    NotFittedError,
+    NotImplementedError,
+    FileNotFoundError,
+)
 # Other words for an argument, which say as much to a caller.
 SYNONYMS = {
     "X": ("rows",),
@@ -78,7 +85,7 @@ def content(x: Any, seen: tuple[int, ...] = ()) -> Any:
     if type(x).__module__.startswith("pandas"):
         return (type(x).__name__, repr(x))
     if hasattr(x, "__dict__") and type(x).__module__.split(".")[0] in ("ebm", "sklearn"):
-        return (type(x).__name__, content(vars(x), seen))
+        return (type(x).__name__, content(dict(sorted(vars(x).items())), seen))
     return (type(x).__name__, id(x))
 
 
