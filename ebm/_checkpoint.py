@@ -35,6 +35,7 @@ GIVEN_AS = {
     "rows": "rows: the same X, y and sample_weight",
     "seed": "random_state",
     "model": "units and layers, such as hidden_layer_sizes",
+    "n_iter": "n_iter, or max_iter",
     "learning_rate": "learning_rate, or learning_rate_init",
 }
 FAILURES = (OSError, ValueError, TypeError, OverflowError, MemoryError)

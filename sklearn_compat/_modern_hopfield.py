@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from ebm._arrays import check_magnitude
 from ebm._checks import Array
 from ebm._sparse import as_dtype
 from ebm.energies.memory import (
@@ -391,6 +392,7 @@ class ModernHopfieldNetwork(
     def _params(self) -> ModernParameters:
         check_is_fitted(self, "patterns_")
         patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
+        check_magnitude(patterns, "patterns_")
         weights = fitted_array(self.weights_, "weights_", (len(patterns),))
         check_counts(weights, patterns.dtype, "weights_")
         return ModernParameters(np.ascontiguousarray(patterns), weights)

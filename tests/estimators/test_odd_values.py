@@ -174,3 +174,10 @@ def test_no_class_is_missing(gone):
     network = MLPClassifier(max_iter=1)
     with pytest.raises(ValueError, match="classes_ must be"):
         network.classes_ = np.array([gone, "b"], object)
+
+
+def test_patterns_that_overflow_are_refused_when_they_are_read():
+    network = ModernHopfieldNetwork(beta=8.0).fit(np.eye(4))
+    network.patterns_ = np.eye(4) * 1e155
+    with pytest.raises(ValueError, match="patterns_ holds"):
+        network.predict(X)
