@@ -513,7 +513,9 @@ def test_weights_may_be_set_and_have_to_fit():
     assert np.isfinite(mlp.fit(X, Y).loss_)
     mlp.coefs_[1] = mlp.coefs_[1].T
     for use in (mlp.predict, lambda X: mlp.fit(X, Y)):
-        with pytest.raises(ValueError, match=r"shapes \(4, 3\) and \(3,\) in layer 2 .* \(3, 4\)"):
+        with pytest.raises(
+            ValueError, match=r"coefs_\[1\] must have the shape \(4, 3\).* \(3, 4\)"
+        ):
             use(X)
 
 
