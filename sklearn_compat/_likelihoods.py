@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from numpy import isfinite
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._checks import Array, check_jobs, check_real
@@ -216,7 +217,7 @@ class Likelihoods(Fitted):
         with overflowing():
             values, errors, z = log_likelihood(model, params, rows, method, evaluation)
         values = ranked(values)
-        warn_improbable(model.visible, rows, values)
+        warn_improbable(model.visible, rows, values[isfinite(errors)])
         if z is not None:
             trusted(z)
         return (values, errors) if return_std else values

@@ -153,7 +153,7 @@ def calls_it(**names: str) -> Iterator[None]:
         if len(error.args) != 1:  # it is made of more than words
             raise
         said = re.sub(
-            rf"(?<![(\w])({'|'.join(names)})\b", lambda found: names[found[1]], str(error)
+            rf"(?<!\w)(?<!\w\()({'|'.join(names)})\b", lambda found: names[found[1]], str(error)
         )
         raise type(error)(said) from None
 
@@ -199,8 +199,9 @@ def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
             warn_outside(unit, X)
     elif log_p.max() > LARGEST_ROUNDING:
         warn_user(
-            f"log-probabilities of up to {log_p.max():.3g} nats, above zero, are rounding: energies times beta are so "
-            "large that their differences are lost. Use a smaller beta, or smaller parameters.",
+            f"log-probabilities of up to {log_p.max():.3g} nats are above zero, which no probability can be. Energies "
+            "times beta are so large that their differences are lost in rounding: use a smaller beta, or smaller "
+            "parameters. Or log Z is estimated too low: look at log_partition().",
             UserWarning,
         )
 

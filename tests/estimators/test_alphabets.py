@@ -137,7 +137,9 @@ def test_rows_of_the_other_alphabet_are_told_in_every_method(name, unit):
         X = rows(other(unit))[:2]
         if name in RECOGNISE and method == "forget":
             X = rows(other(unit))[:1]
-        assert_names_both_and_the_cure(said_of(call, machine, method, X), unit)
+        names = inspect.signature(getattr(machine, method)).parameters
+        argument = "patterns" if "patterns" in names else "X"
+        assert_names_both_and_the_cure(said_of(call, machine, method, X), unit, argument)
         cured = (X + 1) / 2 if unit == "bernoulli" else 2 * X - 1
         assert said_of(call, fitted(name, unit), method, cured) == []
 

@@ -142,8 +142,8 @@ def test_rows_that_are_no_numbers_are_refused_in_every_method(name):
     for method, function in every_call(name):
         for kind, (bad, cure) in REFUSED.items():
             said = refusal(function, bad)
-            assert "X" in said.replace(".", " ").split(), (method, kind, said)
-            assert cure in said, (method, kind, said)
+            assert {"X", "patterns"} & {*said.replace(".", " ").split()}, (method, kind, said)
+            assert cure in said.replace("patterns.", "X."), (method, kind, said)
 
 
 SAME = {
@@ -227,7 +227,7 @@ def test_damaged_sparse_rows_are_refused_in_every_method(name):
     for method, function in every_call(name):
         for damage in DAMAGES:
             said = refusal(function, damaged(damage))
-            assert "X is no valid sparse matrix" in said, (method, damage, said)
+            assert re.match("(X|patterns) is no valid sparse matrix", said), (method, damage, said)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -313,6 +313,10 @@ def test_weights_near_zero_bring_no_warning_of_numpy(name):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             warnings.simplefilter("error", RuntimeWarning)
+            if method == "fit" and name == "ModernHopfieldNetwork":  # it divides by them
+                said = refusal(function, sample_weight=np.full(len(X), 1e-310))
+                assert "sample_weight holds 1e-310" in said
+                continue
             function(sample_weight=np.full(len(X), 1e-310))
 
 

@@ -728,7 +728,7 @@ def test_whatever_is_offered_learns(settings):
         ({"dropout": [0.1]}, "dropout has 1 entries: give one number, or 2"),
         ({"dropout": ["a", "b"]}, "dropout must be a number"),
         ({"dropout": [[0.1], [0.1]]}, "dropout must be a number"),
-        ({"dropout": [0.1, 1.5]}, "rate must be a number"),
+        ({"dropout": [0.1, 1.5]}, "dropout must be a number"),
         ({"regularization": Regularization(dropout=0.5)}, "are for Boltzmann machines"),
         ({"regularization": Regularization(sparsity_target=0.5)}, "are for Boltzmann machines"),
         ({"regularization": "l1"}, "regularization"),

@@ -109,7 +109,7 @@ def test_log_probabilities_that_are_rounding_are_told():
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             impossible = machine.log_likelihood(X, beta=beta).max() > 1e-3
-        told.append(any("Use a smaller beta" in str(w.message) for w in caught))
+        told.append(any("use a smaller beta" in str(w.message) for w in caught))
         assert told[-1] == impossible
     assert any(told) and not any(told[:2])
 
