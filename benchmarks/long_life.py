@@ -134,7 +134,7 @@ def lives() -> dict[str, Callable[[], tuple[object, Call]]]:
 
 
 def readings(model: object) -> dict[str, Call]:
-    """What is read of a model again and again."""
+    """The methods that read a model again and again."""
     X = next(batches(real=isinstance(model, GaussianRBM | MLPClassifier | MLPRegressor)))[0]
     calls: dict[str, Call] = {}
     if hasattr(model, "sample"):

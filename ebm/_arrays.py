@@ -43,6 +43,17 @@ def extent(x: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
+def stored(x: Any) -> Array:
+    """The entries of `x`; of a sparse matrix in an array format those that are stored."""
+    entries: Array = x.data if is_sparse(x) else x
+    return entries
+
+
+def float_type(x: Any) -> np.dtype[Any]:
+    """The dtype that parameters of the array `x` have: its own if it is float32 or float64, else float64."""
+    return x.dtype if x.dtype in LARGEST else np.dtype(np.float64)
+
+
 def as_numbers(x: Any, argument: str) -> Array:
     """`x`, of any container and shape, as an array of float32 or float64; a float array is not copied.
 
@@ -72,9 +83,9 @@ def finite_numbers(x: Any, argument: str) -> Array:
     return array
 
 
-def check_finite(x: Array, argument: str) -> None:
+def check_finite(x: Any, argument: str) -> None:
     """Refuse NaN and infinity: in one fast pass where there are none, and squares do not overflow."""
-    flat = x.ravel(order="K")
+    flat = stored(x).ravel(order="K")
     with np.errstate(over="ignore", invalid="ignore"):
         if np.isfinite(np.dot(flat, flat)):
             return
@@ -83,7 +94,7 @@ def check_finite(x: Array, argument: str) -> None:
 
 
 def not_numbers(argument: str, x: Any, error: Exception) -> Exception:
-    """What to raise for `x` that cannot become an array of numbers, where NumPy raised the `error`."""
+    """The error to raise for `x` that cannot become an array of numbers, where NumPy raised the `error`."""
     said = str(error).split("\n")[0].rstrip(".")
     if "complex" in said.lower():
         return ValueError(UNREAL["c"].format(argument, "complex128"))
@@ -121,10 +132,10 @@ def _refuse_kind(dtype: Any, argument: str) -> None:
         raise ValueError(reason.format(argument, dtype))
 
 
-def check_magnitude(x: Array, argument: str, dtype: Any = None) -> None:
+def check_magnitude(x: Any, argument: str, dtype: Any = None) -> None:
     """Refuse finite numbers of which sums of squares overflow in the precision of `x`, or of `dtype`."""
     largest = LARGEST[np.dtype(dtype or x.dtype)]
-    low, high = extent(x)
+    low, high = extent(stored(x))
     if np.isinf([low, high]).any():
         raise ValueError(f"{argument} holds infinite values. Leave such rows out.")
     if max(-low, high) > largest:
@@ -159,7 +170,7 @@ def check_sparse(x: Any, argument: str) -> None:
 
 
 def _fault(x: Any) -> str:
-    """What is wrong with the arrays of a sparse matrix, or ''."""
+    """The fault in the arrays of a sparse matrix, or ''."""
     if x.format == "dia":
         fits = np.ndim(x.data) == 2 and np.shape(x.offsets) == (len(x.data),)
         return "" if fits else "its data and offsets have different lengths"
@@ -177,7 +188,7 @@ def _fault(x: Any) -> str:
 
 
 def _fault_of_rows(indptr: Array, indices: Array, n_data: int, shape: tuple[int, int]) -> str:
-    """What is wrong with rows that are stored one after the other, or ''."""
+    """The fault in rows that are stored one after the other, or ''."""
     if indptr.shape != (shape[0] + 1,):
         return f"indptr must have {shape[0] + 1} entries. Got the shape {indptr.shape}"
     if indices.shape != (n_data,):

@@ -49,7 +49,7 @@ def listed(places: Array, names: Array | None = None) -> str:
 
 
 def told_constant(columns: Array, names: Array | None = None) -> str:
-    """That real-valued `columns` (numbers) are constant, without a full stop; '' if there are none."""
+    """A sentence that real-valued `columns` (numbers) are constant, without a full stop; '' if there are none."""
     if not len(columns):
         return ""
     which, them = ("column is", "it") if len(columns) == 1 else ("columns are", "them")

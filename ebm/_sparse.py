@@ -137,7 +137,7 @@ def as_dtype(X: Any, dtype: Any, argument: str = "X") -> Any:
     Numbers that are too large for it are refused.
     """
     if X.dtype != dtype:
-        check_magnitude(X.data if is_sparse(X) else X, argument, dtype)
+        check_magnitude(X, argument, dtype)
     if is_sparse(X):
         return X.astype(dtype, copy=False)
     return np.ascontiguousarray(X, dtype)

@@ -84,7 +84,7 @@ class FittedAttributes:
         super().__setattr__(name, value)
 
     def __getattr__(self, name: str) -> Any:
-        """What is neither a parameter nor a method: a fitted attribute that there is not."""
+        """Refuse a name that is neither a parameter nor a method: a fitted attribute that there is not."""
         is_fitted_one = name.startswith("_") != name.endswith("_")
         if is_fitted_one and not hasattr(type(self), name):
             raise NotFittedError(

@@ -8,7 +8,7 @@ from ebm._batches import row_fingerprints
 from ebm._checks import Array, by_value, check_integer, check_real
 from ebm._random import Key, fold
 from ebm.energies.layered import BeliefNetwork, BeliefParameters
-from ebm.likelihood import LogPartition, diagnose, mean_ranked, overflowing, ranked
+from ebm.likelihood import LogPartition, check_finite, diagnose, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._likelihoods import trusted
@@ -218,7 +218,8 @@ class Belief(Stack, Samples):
             mean has it as well.
         """
         n_samples = check_integer(n_samples, "n_samples")
-        params = self._finite_params()
+        params = self._params()
+        check_finite(params, {})
         rows = self._dense(X, params)
         with overflowing():
             z = self.log_partition(method, n_jobs=n_jobs, random_state=random_state)

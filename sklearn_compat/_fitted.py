@@ -12,7 +12,6 @@ from ebm._random import Key, fold, stream
 from ebm._sparse import as_dtype, blocks, dense, is_thin, row_blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import base_of
-from ebm.likelihood import check_finite
 from ebm.sklearn_compat._attributes import FittedAttributes, fitted_array
 from ebm.sklearn_compat._validation import check_rows, draw_seed
 
@@ -30,12 +29,6 @@ class Fitted(FittedAttributes):
     def _params(self) -> Any:
         """The parameters that the fitted attributes hold, whoever set them."""
         raise NotImplementedError
-
-    def _finite_params(self) -> Any:
-        """The same, refused where some are NaN or infinite."""
-        params = self._params()
-        check_finite(params, {k: x for k, x in vars(self).items() if k.endswith("_")})
-        return params
 
     def _dtype(self, params: Any) -> Any:
         """Of the parameters."""

@@ -411,7 +411,7 @@ class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
             )
 
     def _larger(self, n_patterns: int) -> str:
-        """What holds so many patterns."""
+        """Advice on storing so many patterns."""
         if n_patterns < self.n_features_in_:
             return "Use rule='pseudo_inverse', which holds any N - 1 patterns that are independent."
         if n_patterns < 2 * self.n_features_in_:

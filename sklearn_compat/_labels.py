@@ -99,13 +99,7 @@ def announced(estimator: Any, classes: Any, first: bool) -> Array:
             )
         return np.asarray(estimator.classes_)
     with named("classes", classes):
-        given = check_array(
-            _unmixed(screened(classes, "classes")),
-            input_name="classes",
-            dtype=None,
-            ensure_2d=False,
-            ensure_all_finite=False,
-        )
+        given = _read(classes, "classes")
         if given.ndim != 1 or not np.isfinite(_numbers_of(given)).all():
             raise ValueError(
                 f"classes must be a list of classes, none of them missing. Got {reprlib.repr(classes)}."
@@ -237,18 +231,23 @@ def indicators(binarizer: LabelBinarizer, y: Array) -> Array:
 # Arrays of labels
 
 
+def _read(labels: Any, argument: str, **choice: Any) -> Any:
+    """Labels of any type, in as many dimensions as they have, by scikit-learn's checks."""
+    return check_array(
+        _unmixed(screened(labels, argument)),
+        input_name=argument,
+        dtype=None,
+        ensure_2d=False,
+        ensure_all_finite=False,
+        **choice,
+    )
+
+
 def _label_array(estimator: Any, X: Any, y: Any) -> Array:
     """`y` as an array (rows,) or (rows, labels)."""
     _check_given(estimator, y)
     with named("y", y):
-        y = check_array(
-            _unmixed(screened(y, "y")),
-            input_name="y",
-            dtype=None,
-            ensure_2d=False,
-            accept_sparse="csr",
-            ensure_all_finite=False,
-        )
+        y = _read(y, "y", accept_sparse="csr")
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if y.dtype.kind == "V":
         raise TypeError(

@@ -84,7 +84,7 @@ class Likelihoods(Fitted):
             If parameters are NaN or infinite.
         """
         beta = check_real(beta, "beta", open_low=True)
-        model, params = self._model(), self._finite_params()
+        model, params = self._model(), self._params()
         rows = self._rows(X, params)
         with overflowing():
             values = ranked(pseudo_log_likelihood(model, tempered(model, params, beta), rows))
@@ -211,7 +211,7 @@ class Likelihoods(Fitted):
         beta = check_real(beta, "beta", open_low=True)
         model = self._model()
         with overflowing():
-            params = tempered(model, self._finite_params(), beta)
+            params = tempered(model, self._params(), beta)
         rows = self._rows(X, params, allow_nan=True)
         evaluation = self._evaluation(params, n_jobs, random_state)
         with overflowing():

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
-from ebm._arrays import MagnitudeError
+from ebm._arrays import MagnitudeError, float_type
 from ebm._checks import Array
 from ebm._sparse import as_dtype, blocks, row_blocks
 from ebm.gradients.base import no_chains
@@ -84,8 +84,7 @@ class BaseNetwork(Trained):
         self.coefs_, self.intercepts_ = [x.W for x in dense], [x.bias for x in dense]
 
     def _dtype(self, params: Any = None) -> Any:
-        dtype = np.asarray(self.coefs_[0]).dtype
-        return dtype if dtype in (np.float32, np.float64) else np.dtype(np.float64)
+        return float_type(np.asarray(self.coefs_[0]))
 
     def _state(self, plan: training.Plan) -> training.State:
         """A training state at the parameters that the fitted attributes hold."""

@@ -4,6 +4,7 @@ Nested names reach into a record that is given by its name, too: ``rule__kappa``
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from inspect import signature
 from numbers import Integral
@@ -41,12 +42,8 @@ def flags_of(method: Callable[..., Any]) -> set[str]:
     return {name for name, x in signature(method).parameters.items() if x.annotation is bool}
 
 
-def settings_checked(method: M) -> M:
-    """A method before which all settings of its estimator are checked, whoever has changed them since the last call.
-
-    scikit-learn does not check them before `partial_fit` of a fitted estimator. Keyword arguments that its annotations
-    call ``bool`` are checked to be True or False.
-    """
+def _checked_first(method: M, around: Callable[[Any], AbstractContextManager[Any]]) -> M:
+    """A method before which settings and flags are checked, and which runs in the context `around` the estimator."""
     flags = flags_of(method)
 
     @wraps(method)
@@ -54,13 +51,19 @@ def settings_checked(method: M) -> M:
         kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
         if not get_config()["skip_parameter_validation"]:
             estimator._validate_params()
-        with (
-            config_context(skip_parameter_validation=True),
-            memory_named(estimator, method, args, kwargs),
-        ):
+        with memory_named(estimator, method, args, kwargs), around(estimator):
             return method(estimator, *args, **kwargs)
 
     return checked  # type: ignore[return-value]
+
+
+def settings_checked(method: M) -> M:
+    """A method before which all settings of its estimator are checked, whoever has changed them since the last call.
+
+    scikit-learn does not check them before `partial_fit` of a fitted estimator. Keyword arguments that its annotations
+    call ``bool`` are checked to be True or False.
+    """
+    return _checked_first(method, lambda _: config_context(skip_parameter_validation=True))
 
 
 def all_or_nothing(method: M) -> M:
@@ -69,17 +72,7 @@ def all_or_nothing(method: M) -> M:
     All settings are checked first, for somebody may have changed them since the fit. Keyword arguments that its
     annotations call ``bool`` are checked to be True or False.
     """
-    flags = flags_of(method)
-
-    @wraps(method)
-    def whole(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
-        if not get_config()["skip_parameter_validation"]:
-            estimator._validate_params()
-        with memory_named(estimator, method, args, kwargs), unharmed(estimator):
-            return method(estimator, *args, **kwargs)
-
-    return whole  # type: ignore[return-value]
+    return _checked_first(method, unharmed)
 
 
 class NestedSettings:

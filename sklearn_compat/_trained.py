@@ -230,7 +230,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         return state
 
     def _history(self) -> dict[str, list[float]]:
-        """What was recorded, to go on with: in place where nobody else may have, as in many calls of `partial_fit`."""
+        """The history so far, to go on with: in place where nobody else may have, as in many calls of `partial_fit`."""
         series = _SERIES.get(self, {})
         same = series.keys() == self.history_.keys()
         if same and all(x.is_of(self.history_[name]) for name, x in series.items()):

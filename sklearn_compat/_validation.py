@@ -131,7 +131,7 @@ def check_finite(
         cure = "" if allow_nan else _fill(estimator, reset)
         hint = NO_INFINITY if "infinity" in found else ""
         raise ValueError(f"{found} {hint}{cure}".rstrip()) from None
-    check_magnitude(_stored(rows), "X")
+    check_magnitude(rows, "X")
     return rows
 
 
@@ -182,7 +182,7 @@ def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDIN
 
 
 def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
-    """What is wrong with the groups of units of CSR rows, whose other columns stay as they are."""
+    """The fault in the groups of units of CSR rows, whose other columns stay as they are."""
     if not isinstance(unit, OneHot) or not is_sparse(X):
         return ""
     first = X.shape[1] - unit.n_grouped
@@ -204,12 +204,6 @@ def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
             "parameters. Or log Z is estimated too low: look at log_partition().",
             UserWarning,
         )
-
-
-def _stored(X: Any) -> Array:
-    """The entries of `X`; of a sparse matrix those that are stored."""
-    entries: Array = X.data if is_sparse(X) else X
-    return entries
 
 
 def _values(X: Any) -> Any:

@@ -10,9 +10,9 @@ import sys
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array, issparse
+from scipy.sparse import csr_array
 
-from ebm._arrays import Array, as_numbers, screened
+from ebm._arrays import Array, as_numbers, is_sparse, screened
 from ebm._kernels.sparse_sweeps import count_nonzero, neighbours, sparse_sweeps
 from ebm._kernels.sweeps import sweep
 from ebm._kernels.symmetry import absolute_sums
@@ -52,11 +52,6 @@ def count_units(J: Any) -> int:
     """How many rows `J`, of whatever container, has."""
     shape = np.shape(J)
     return int(shape[0]) if shape else 1
-
-
-def is_sparse(J: Any) -> bool:
-    """Whether `J` is held as a sparse matrix."""
-    return bool(issparse(J))
 
 
 def dense_couplings(J: Any) -> Array:

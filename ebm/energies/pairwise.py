@@ -14,13 +14,12 @@ from zlib import crc32
 
 import numpy as np
 
-from ebm._arrays import Array, check_finite, finite_numbers
+from ebm._arrays import Array, check_finite, finite_numbers, float_type, is_sparse
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, normal
 from ebm.energies.couplings import (
     count_units,
     dense_couplings,
-    is_sparse,
     largest_sums,
     pays_sparse,
     unwrapped,
@@ -241,7 +240,7 @@ def check_couplings(
         Unless `J` is square, finite, symmetric if that is asked for, and zero on its diagonal.
     """
     given: Any = unwrapped(J, argument)
-    dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
+    dtype = float_type(given)
     couplings: Any = given.astype(dtype) if is_sparse(given) else np.array(given, dtype, order="C")
     n = count_units(couplings) if n_units is None else n_units
     if couplings.shape != (n, n):
@@ -251,7 +250,7 @@ def check_couplings(
         couplings.eliminate_zeros()
         if not pays_sparse(n, couplings.nnz):
             couplings = dense_couplings(couplings)
-    check_finite(couplings.data if is_sparse(couplings) else couplings, argument)
+    check_finite(couplings, argument)
     if symmetric:
         couplings = _symmetric(couplings, argument)
     if couplings.diagonal().any():

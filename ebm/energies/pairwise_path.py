@@ -9,10 +9,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import csr_array, hstack
 
+from ebm._arrays import is_sparse
 from ebm._checks import Array
 from ebm._kernels.sweeps import HEAT_BATH
 from ebm._random import Key, fold, stream
-from ebm.energies.couplings import fastest, is_sparse, visit
+from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.path import PILOT_CHAINS, PILOT_STEPS, Path, Tilt, base_of, path_to, tilted
 

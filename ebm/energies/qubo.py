@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array, triu
 
-from ebm._arrays import check_finite
+from ebm._arrays import check_finite, float_type, is_sparse
 from ebm.energies.conversions import as_binary
-from ebm.energies.couplings import is_sparse, unwrapped
+from ebm.energies.couplings import unwrapped
 from ebm.energies.pairwise import PairwiseParameters
 from ebm.units import TwoState
 
@@ -66,9 +66,9 @@ def from_qubo(Q: Any) -> PairwiseParameters:
     given = _of_mapping(Q) if isinstance(Q, Mapping) else unwrapped(Q, "Q")
     if given.ndim != 2 or given.shape[0] != given.shape[1] or not given.shape[0]:
         raise ValueError(f"Q must have the shape (n_units, n_units). Got {given.shape}.")
-    dtype = given.dtype if given.dtype in (np.float32, np.float64) else np.float64
+    dtype = float_type(given)
     given = given.astype(dtype)
-    check_finite(given.data if is_sparse(given) else given, "Q")
+    check_finite(given, "Q")
     J, bias = -(given + given.T), -given.diagonal()
     if is_sparse(J):
         J.setdiag(0)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ebm._arrays import float_type
 from ebm._checks import Array, Record, listed
 from ebm.energies.conversions import double_blocks, from_spins
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -121,7 +122,7 @@ class Direct(Record, abc.ABC):
         model, X, w = problem
         moving = np.flatnonzero(np.isnan(states))
         still, both = np.flatnonzero(~np.isnan(states)), np.ix_(moving, moving)
-        dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+        dtype = float_type(X)
         params = PairwiseParameters(
             np.zeros((len(states), len(states)), dtype),
             model.unit.initial(states.astype(dtype), np.ones_like(states), w.sum()).bias,
@@ -174,7 +175,7 @@ def kept_states(unit: TwoState, X: Any, weights: Array) -> Array:
 
 
 def told_still(units: Array, names: Array | None = None) -> str:
-    """That the `units` (numbers) never change, without a full stop; '' if there are none."""
+    """A sentence that the `units` (numbers) never change, without a full stop; '' if there are none."""
     if not len(units):
         return ""
     which = "unit that never changes" if len(units) == 1 else "units that never change"
@@ -214,7 +215,7 @@ def finished(
     model: Pairwise, J: Array, bias: Array, X: Any, progress: Progress, message: str
 ) -> Solution:
     """The solution, from parameters of spins; in the precision of `X`."""
-    dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+    dtype = float_type(X)
     J, bias = from_spins(model.unit, PairwiseParameters(J, bias))
     params = PairwiseParameters(J.astype(dtype), bias.astype(dtype))
     return Solution(params, *progress, message)

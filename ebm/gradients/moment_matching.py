@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import hadamard
 
+from ebm._arrays import float_type
 from ebm._checks import Array, check_integer, check_real
 from ebm.energies.conversions import from_spins, moments_of_spins, row_moments, to_spins
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -92,7 +93,7 @@ class MaximumLikelihood(Direct):
         """Newton's method from `start` (:meth:`Direct.solve`)."""
         moments = row_moments(X, weights)
         found = match_moments(model, *moments, settings=self, start=start, tell=tell)
-        dtype = X.dtype if X.dtype in (np.float32, np.float64) else np.float64
+        dtype = float_type(X)
         return found._replace(params=PairwiseParameters(*(x.astype(dtype) for x in found.params)))
 
 

@@ -23,12 +23,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ebm._arrays import is_sparse
 from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.sparse_sweeps import sparse_descend
 from ebm._kernels.sweeps import HEAT_BATH, descend
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, choices, fold, permutation, uniform
-from ebm.energies.couplings import fastest, is_sparse, neighbour_lists, visit
+from ebm.energies.couplings import fastest, neighbour_lists, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")

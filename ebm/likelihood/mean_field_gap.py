@@ -44,7 +44,7 @@ def hidden_mean_gap(
 def told_hidden_means(
     model: Pairwise, params: PairwiseParameters, v: Array, beta: float = 1.0
 ) -> str:
-    """That the mean field is off for some of the first rows `v`, without a full stop; '' where it is not, or exact."""
+    """A sentence that the mean field is off for some first rows of `v`, without a full stop; '' where it is not."""
     rows = v[:MOST_ROWS]
     if not model.n_hidden or has_exact_means(model, params) or not len(rows):
         return ""

@@ -14,9 +14,10 @@ from functools import partial
 
 import numpy as np
 
+from ebm._arrays import is_sparse
 from ebm._checks import Array
 from ebm._random import Key
-from ebm.energies.couplings import dense_couplings, is_sparse
+from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
     hidden_summation,

@@ -92,7 +92,7 @@ def worst_split(model: Bipartite, params: BipartiteParameters, v: Array) -> Spli
 def upper_bound(
     model: Bipartite, params: BipartiteParameters, v: Array, marginals: tuple[Array, ...]
 ) -> tuple[float, float]:
-    """What the mean log-likelihood of the rows `v` is at most, and that of independent normals.
+    """The largest that the mean log-likelihood of the rows `v` can be, and that of independent normals.
 
     The variances of these are at least those of the visible units given the hidden ones.
     """

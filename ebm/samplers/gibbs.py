@@ -15,11 +15,12 @@ over, so that the others are sampled from their law given those values.
 
 import numpy as np
 
+from ebm._arrays import is_sparse
 from ebm._checks import Array
 from ebm._kernels.sparse_sweeps import sparse_sweeps
 from ebm._kernels.sweeps import HEAT_BATH
 from ebm._random import Key, choices, family, fold, permutation
-from ebm.energies.couplings import NO_ENERGIES, fastest, is_sparse, neighbour_lists
+from ebm.energies.couplings import NO_ENERGIES, fastest, neighbour_lists
 from ebm.energies.couplings import visit as one_sweep
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
 from ebm.samplers.base import averaged_halves, clamp, half_means, walk

@@ -156,7 +156,7 @@ def same(a, b):
 
 
 def outcome(estimator):
-    """What a fit and one call of every method after the other give; warnings are for the caller to silence.
+    """The results of a fit and of one call of every method after the other; warnings are for the caller to silence.
 
     To silence them here would not do in threads, which share the filters.
     """

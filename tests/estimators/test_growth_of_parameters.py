@@ -180,4 +180,5 @@ def test_fine_tuning_keeps_the_scale_of_the_data(lowest, settings):
 def test_fine_tuning_of_data_in_any_unit_does_not_diverge():
     X = np.random.default_rng(0).normal(size=(200, 4)) * [1, 1e4, 1e-4, 10] + [0, 1e5, 0, 5]
     layers = [GaussianRBM(6, n_iter=5), 3]
-    DBN(layers, random_state=0, fine_tuning=FineTuning(n_iter=5)).fit(X)
+    tuned = DBN(layers, random_state=0, fine_tuning=FineTuning(n_iter=5)).fit(X)
+    assert np.isfinite(tuned.transform(X)).all()

@@ -90,7 +90,7 @@ def call(estimator, method, rows):
 
 
 def every_call(name):
-    """What an estimator does with rows: (name of the method, its function of rows). Refusals leave it as it was."""
+    """The calls that take rows: (name of the method, its function of rows). Refusals leave the estimator as it was."""
     new, old = EVERY[name](), fresh(name)
     yield "fit", lambda rows: fit(new, rows)
     if hasattr(new, "partial_fit"):

@@ -51,7 +51,7 @@ def call(estimator, name, arguments):
 
 
 def draws(estimator):
-    """What the estimator draws next, where it draws at all."""
+    """The next draw of the estimator, where it draws at all."""
     if hasattr(estimator, "sample"):
         return estimator.sample(3, n_steps=2)
     return estimator.predict(X)

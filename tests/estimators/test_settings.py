@@ -53,7 +53,7 @@ def small(kind, **settings):
 
 
 def learned(estimator, method="fit"):
-    """What of the public attributes there is after `method`, or the error, as text."""
+    """The public attributes that there are after `method`, or the error, as text."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         getattr(estimator, method)(X, Y)

@@ -283,7 +283,7 @@ def evaluate(text: str, **names: Any) -> Any:
 
 @cache
 def namespace() -> dict[str, Any]:
-    """What the prelude defines."""
+    """The names that the prelude defines."""
     names: dict[str, Any] = {"est": None}
     exec(PRELUDE, names)
     return names
