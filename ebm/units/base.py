@@ -1,0 +1,194 @@
+"""What every type of unit answers: the role of a unit, and what units of one energy or of two states share.
+
+The formulas are those of :mod:`ebm.units`.
+"""
+
+import abc
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ebm._checks import Array, Record
+from ebm._kernels import units as kernels
+from ebm._random import Key
+from ebm._sparse import is_sparse, scaled
+from ebm._values import BITS, ROUNDING, invalid_states
+
+Bounds = dict[str, dict[str, tuple[Array, Array]]]  # lower and upper, by layer and parameter
+
+
+def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
+    """Bring the own parameters of named `layers` back within `bounds`, in place; False if one passed an upper bound."""
+    inside = True
+    for layer, named in bounds.items():
+        for name, (low, high) in named.items():
+            values = getattr(layers[layer][1], name)
+            inside = inside and bool((values <= high).all())
+            np.clip(values, low, high, out=values)
+    return inside
+
+
+class Unit(Record, abc.ABC):
+    """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
+
+    Attributes
+    ----------
+    fields : tuple of str
+        Names of the layer's parameters, the bias first.
+    states : tuple of float or None
+        All states of one unit, in order, or None when they are not finitely many.
+    has_scale : bool
+        Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
+    constant_variance : bool
+        Whether the variance given the input does not depend on it.
+    """
+
+    parameters: ClassVar[Any]
+    states: ClassVar[tuple[float, ...] | None] = None
+    has_scale: ClassVar[bool] = False
+    constant_variance: ClassVar[bool] = False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names of the layer's parameters, the bias first."""
+        return tuple(self.parameters._fields)
+
+    def is_free(self, field: str) -> bool:
+        """Whether the parameter of that name is learned; the others keep their values."""
+        return True
+
+    @abc.abstractmethod
+    def initial(self, mean: Array, variance: Array, count: float) -> Any:
+        """Parameters at which a layer without input has about the given `mean` and `variance` (units,).
+
+        `count` is the number of observations behind them.
+        """
+
+    def neutral(self, n_units: int, dtype: Any) -> Any:
+        """Parameters of a layer about which nothing is known: all zero."""
+        return self.parameters(*(np.zeros(n_units, dtype) for _ in self.fields))
+
+    @abc.abstractmethod
+    def energy(self, own: Any, x: Array) -> Array:
+        """U(x), summed over the units: (rows, units) -> (rows,) in double precision."""
+
+    def scale(self, own: Any) -> Array | None:
+        """Squared unit of measurement of each unit (units,), or None without `has_scale`.
+
+        Learning moves W_ij and b_i in these units, so that it does not depend on those of the data.
+        """
+        return None
+
+    def narrowed(self, own: Any, precision: Array) -> Any:
+        """Parameters with `precision` (units,) added to the inverse squares of learned scales; else those given."""
+        return own
+
+    def own_derivatives(self, own: Any, x: Array) -> dict[str, Array]:
+        """-dU/dtheta (rows, units) at the states `x`, for each parameter theta but the bias."""
+        return {}
+
+    def mean_derivatives(self, own: Any, inputs: Array) -> dict[str, Array]:
+        """The expectations of :meth:`own_derivatives` given the inputs, at beta = 1."""
+        return {}
+
+    def bounds(self, own: Any) -> dict[str, tuple[Array, Array]]:
+        """Smallest and largest values (units,) of parameters that have them, for learning that starts at `own`.
+
+        What reaches the lower bound stays there; what passes the upper one has diverged.
+        """
+        return {}
+
+    @abc.abstractmethod
+    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
+        """Parameters whose energy is beta U, and the factor by which their statistic is larger than that of `own`."""
+
+    @abc.abstractmethod
+    def between(self, first: Any, last: Any, t: float) -> tuple[Any, Array | None, float]:
+        """Parameters, ratio and constant of the geometric mean of two laws.
+
+        The energy (1 - t) U_first + t U_last is that of the parameters plus the constant, summed over the units; with
+        the ratio (units,), s_last(x) = ratio s(x), where s is the parameters' own statistic; None stands for ones.
+        """
+
+    def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
+        """U_last(x) - U_first(x), summed over the units: (rows, units) -> (rows,) in double precision."""
+        return self.energy(last, x) - self.energy(first, x)
+
+    @abc.abstractmethod
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
+        """Say why `x` holds what this unit cannot be, or '' when it is fine (NaN is fine: it marks the unknown).
+
+        Means of states are fine, and what goes beyond them by the `slack`, in distances of two states.
+        """
+
+    def impossible(self, x: Array) -> str:
+        """Say why `x` holds what is no state to hold a unit at, or ''."""
+        return self.invalid(x)
+
+    def statistic(self, own: Any, x: Any) -> Any:
+        """s(x): (rows, units) -> (rows, units); of CSR rows, a CSR matrix."""
+        if is_sparse(x):  # linear: the state times a number of the unit's
+            return scaled(x, self.statistic(own, np.ones((1, x.shape[1]), x.dtype))[0])
+        out = np.array(x, order="C")
+        kernels.to_statistic(own, out)
+        return out
+
+    def mean(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+        """E[x | input]: (rows, units) -> (rows, units)."""
+        out = np.array(inputs, order="C")
+        kernels.mean(own, out, beta)
+        return out
+
+    def sample(
+        self, own: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
+    ) -> Array:
+        """Independent draws from p(x | input): row r draws the numbers of row ``first_row + r`` of `key`."""
+        out = np.array(inputs, order="C")
+        kernels.sample(own, out, beta, key[0], key[1], first_row)
+        return out
+
+    def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+        """A(input), summed over the units: (rows, units) -> (rows,) in double precision."""
+        out = np.zeros(len(inputs))
+        if inputs.shape[1]:  # kernels read the type of the first unit's numbers
+            kernels.log_normaliser(own, np.ascontiguousarray(inputs), beta, out)
+        return out
+
+
+class Linear(Unit):
+    """Units with the own energy -b x (abstract); the weights multiply the states themselves."""
+
+    def energy(self, own: Any, x: Array) -> Array:
+        """-b'x."""
+        energy: Array = -(x.astype(np.float64) @ own.bias.astype(np.float64))
+        return energy
+
+    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
+        """Beta b; the statistic has no parameter."""
+        return own._replace(bias=beta * own.bias), 1.0
+
+    def between(self, first: Any, last: Any, t: float) -> tuple[Any, None, float]:
+        """(1 - t) b_first + t b_last."""
+        return last._replace(bias=(1 - t) * first.bias + t * last.bias), None, 0.0
+
+    def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
+        """-(b_last - b_first)'x, without a copy of `x` in double precision."""
+        difference: Array = (x @ (first.bias - last.bias)).astype(np.float64)
+        return difference
+
+
+class TwoState(Linear):
+    """Units with two states (abstract)."""
+
+    allowed: ClassVar[str]
+
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
+        """The states of the other alphabet, or values outside of the states; those between are read as means."""
+        return invalid_states(x, self.states or BITS, type(self).__name__, self.allowed, slack)
+
+    def log_odds(self, mean: Array, count: float) -> Array:
+        """Of the higher state, with half an observation of either added (Jeffreys' prior): always finite."""
+        low, high = self.states or ()
+        highs = np.clip((mean - low) / (high - low), 0, 1) * count
+        odds: Array = np.log((highs + 0.5) / (count - highs + 0.5)).astype(mean.dtype)
+        return odds
