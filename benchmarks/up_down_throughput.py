@@ -16,7 +16,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ebm._random import Key, fold
-from ebm.energies.layered import BeliefNetwork
+from ebm.energies.belief_network import BeliefNetwork
 from ebm.gradients import UpDown
 from ebm.gradients.base import Batch
 from ebm.units import Bernoulli

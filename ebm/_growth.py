@@ -17,8 +17,8 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._state import State
+from ebm.energies.belief_network import BeliefNetwork
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.layered import BeliefNetwork
 from ebm.energies.pairwise import Pairwise
 from ebm.gradients.base import ChainState
 from ebm.units import Unit

@@ -25,8 +25,8 @@ from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
 from ebm._state import Plan, State, begin, continued, resume, start
+from ebm.energies.belief_network import BeliefNetwork
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.layered import BeliefNetwork
 from ebm.gradients.base import Ascent, Batch, Gradient, rescale
 from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
 from ebm.monitors import Callback, Report, notify

@@ -7,7 +7,7 @@ import numpy as np
 from ebm._batches import row_fingerprints
 from ebm._checks import Array, by_value, check_integer, check_real
 from ebm._random import Key, fold
-from ebm.energies.layered import BeliefNetwork, BeliefParameters
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.likelihood import LogPartition, check_finite, diagnose, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record

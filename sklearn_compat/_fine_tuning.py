@@ -68,8 +68,8 @@ class FineTuning(NestedSettings, BaseEstimator):
 
     callbacks : callable, list of callables or None, default=None
         Called after each epoch with a :class:`ebm.monitors.Report`, whose model is a
-        :class:`~ebm.energies.layered.BeliefNetwork`; may return a dict of numbers for the history, or True to end
-        training.
+        :class:`~ebm.energies.belief_network.BeliefNetwork`; may return a dict of numbers for the history, or True to
+        end training.
 
     See Also
     --------

@@ -15,8 +15,8 @@ from ebm._batches import Redrawn
 from ebm._checks import Array
 from ebm._random import fold, stream
 from ebm._sparse import as_dtype, row_blocks
+from ebm.energies.belief_network import Directed
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.layered import Directed
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._extra import Extra
 from ebm.sklearn_compat._layers import NestedLayers, layer_name, naming, same_units

@@ -12,8 +12,8 @@ from ebm._batches import row_fingerprints
 from ebm._checks import Array, as_rows, sequence
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, row_blocks
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.samplers import sample_by_content
 from ebm.sklearn_compat._base import BaseRBM
 from ebm.sklearn_compat._fitted import Fitted

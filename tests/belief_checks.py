@@ -6,8 +6,8 @@ import numpy as np
 
 from ebm._batches import Rows
 from ebm._random import Key, fold
+from ebm.energies.belief_network import from_rbms
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.layered import from_rbms
 from ebm.gradients import Exact
 from ebm.likelihood import log_partition, variational_bound
 from ebm.optimizers import SGD, Constant

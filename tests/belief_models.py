@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed
 from ebm.energies.bipartite import BipartiteParameters
-from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed
 from ebm.units import Bernoulli, Gaussian, Spin
 from tests.oracles.belief import Arrow, Layer, OracleBelief
 

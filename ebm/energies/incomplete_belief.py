@@ -10,8 +10,8 @@ and E[x_U | x_K] is the average of E[x_U | x_1] under the terms of this sum.
 import numpy as np
 
 from ebm._checks import Array
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, in_double
 from ebm.energies.incomplete import MAX_SUMMED, Average, Gaps, Marginal, filled, gaps, subset
-from ebm.energies.layered import BeliefNetwork, BeliefParameters, in_double
 from ebm.energies.states import state_blocks
 
 

@@ -17,8 +17,8 @@ KL(Q || p); it lowers KL(p || Q) instead, over what the model dreams rather than
 rise in every step. That the dreams begin where the contrastive step ended, near the data, keeps the two alike: the
 reason for *contrastive* wake-sleep.
 
-Rows of data may end with states of the top's extra units (:mod:`ebm.energies.layered`); where these are NaN they are
-drawn from their law given x_{L-1}, which is the wake phase of a row without a label.
+Rows of data may end with states of the top's extra units (:mod:`ebm.energies.belief_network`); where these are NaN they
+are drawn from their law given x_{L-1}, which is the wake phase of a row without a label.
 """
 
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ import numpy as np
 from ebm._checks import Array, check_integer
 from ebm._kernels import units as kernels
 from ebm._random import Key, fold
-from ebm.energies.layered import BeliefNetwork, BeliefParameters, Directed
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed
 from ebm.gradients.base import (
     Batch,
     BoundGradient,
@@ -78,7 +78,7 @@ class UpDown(Gradient):
     >>> from ebm._batches import Rows
     >>> from ebm._random import stream
     >>> from ebm.energies.bipartite import Bipartite
-    >>> from ebm.energies.layered import from_rbms
+    >>> from ebm.energies.belief_network import from_rbms
     >>> from ebm.gradients.wake_sleep import UpDown
     >>> from ebm.optimizers import SGD, Constant
     >>> from ebm.training import Plan, resume, train

@@ -1,6 +1,6 @@
 """Lower bounds of a deep belief network's log-likelihood (Salakhutdinov & Murray 2008, section 4).
 
-With the recognition law Q of :mod:`ebm.energies.layered` and the hidden layers h = (x_1, ..., x_{L-1}), Jensen's
+With the recognition law Q of :mod:`ebm.energies.belief_network` and the hidden layers h = (x_1, ..., x_{L-1}), Jensen's
 inequality gives
 
     log p(v) = log E_Q[w],        w = p(v, h) / Q(h | v),
@@ -21,7 +21,7 @@ import numpy as np
 
 from ebm._checks import Array, check_integer
 from ebm._random import Key, fold
-from ebm.energies.layered import BeliefNetwork, BeliefParameters
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.energies.states import state_blocks
 from ebm.likelihood.ais import log_mean
 from ebm.samplers.by_content import sample_by_content
@@ -89,7 +89,7 @@ def variational_bound(
     >>> import numpy as np
     >>> from ebm._random import stream
     >>> from ebm.energies.bipartite import Bipartite
-    >>> from ebm.energies.layered import from_rbms
+    >>> from ebm.energies.belief_network import from_rbms
     >>> from ebm.likelihood import log_partition
     >>> from ebm.likelihood.bounds import exact_log_likelihood, variational_bound
     >>> from ebm.units import Bernoulli

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.layered import BeliefNetwork, BeliefParameters
 
 
 @singledispatch

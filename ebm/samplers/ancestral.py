@@ -27,7 +27,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold, permutation, uniform
-from ebm.energies.layered import BeliefNetwork, BeliefParameters, log_conditional
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, log_conditional
 from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 from ebm.samplers.block_gibbs import Chains, block_gibbs
 

@@ -23,10 +23,10 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold, normal, uniform
+from ebm.energies.belief_network import BeliefNetwork
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.incomplete import Gaps, gaps, patterns
-from ebm.energies.layered import BeliefNetwork
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.samplers.base import half_means
 from ebm.units import Unit

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold
+from ebm.energies.belief_network import from_rbms
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.layered import from_rbms
 from ebm.likelihood import (
     bounds,
     exact_log_likelihood,

@@ -9,10 +9,10 @@ import pytest
 
 from ebm._random import stream
 from ebm.energies import incomplete
+from ebm.energies.belief_network import from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.incomplete import gaps, patterns
 from ebm.energies.incomplete_belief import BeliefGaps
-from ebm.energies.layered import from_rbms
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.samplers.expectation import (
     N_CHAINS,

@@ -8,6 +8,7 @@ import pytest
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key, fold, stream
+from ebm.energies.belief_network import from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.extra_units import (
     Beside,
@@ -15,7 +16,6 @@ from ebm.energies.extra_units import (
     extra_probabilities,
     sample_extra,
 )
-from ebm.energies.layered import from_rbms
 from ebm.energies.path import BipartitePath, data_base
 from ebm.gradients import (
     TAP,

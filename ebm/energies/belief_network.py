@@ -412,7 +412,7 @@ def from_rbms(
     >>> import numpy as np
     >>> from ebm._random import stream
     >>> from ebm.energies.bipartite import Bipartite
-    >>> from ebm.energies.layered import from_rbms
+    >>> from ebm.energies.belief_network import from_rbms
     >>> from ebm.units import Bernoulli
     >>> rbm, half, key = Bipartite(Bernoulli(), Bernoulli()), np.full(4, 0.5), stream(0, "init")
     >>> first = rbm.initial(half, half, 1, 3, key)

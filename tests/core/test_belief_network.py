@@ -1,4 +1,4 @@
-"""ebm.energies.layered: parameters, passes and log-probabilities against plain loops."""
+"""ebm.energies.belief_network: parameters, passes and log-probabilities against plain loops."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold
+from ebm.energies.belief_network import BeliefNetwork, from_rbms, in_double
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.layered import BeliefNetwork, from_rbms, in_double
 from ebm.units import Bernoulli, Gaussian, Spin
 from tests.belief_models import STACKS, data_for, oracle_of, random_stack, spelled
 from tests.models import library_model, library_params, oracle_model, rows_for
