@@ -6,19 +6,19 @@ if __name__ == "sklearn_compat":
         "scikit-ebm (pip install -e .) and write 'from ebm import BernoulliRBM'."
     )
 
-from ebm.sklearn_compat._bernoulli_rbm import BernoulliRBM
-from ebm.sklearn_compat._boltzmann_machine import BoltzmannMachine
-from ebm.sklearn_compat._dbn import DBN
-from ebm.sklearn_compat._dbn_classifier import DBNClassifier
-from ebm.sklearn_compat._dense_classifier import DenseAssociativeClassifier
-from ebm.sklearn_compat._dense_memory import DenseAssociativeMemory
-from ebm.sklearn_compat._fine_tuning import FineTuning
-from ebm.sklearn_compat._gaussian_rbm import GaussianRBM
-from ebm.sklearn_compat._hopfield import HopfieldNetwork
-from ebm.sklearn_compat._mlp_classifier import MLPClassifier
-from ebm.sklearn_compat._mlp_regressor import MLPRegressor
-from ebm.sklearn_compat._modern_hopfield import ModernHopfieldNetwork
-from ebm.sklearn_compat._rbm import RBM
+from ebm.sklearn_compat.boltzmann._boltzmann_machine import BoltzmannMachine
+from ebm.sklearn_compat.deep._dbn import DBN
+from ebm.sklearn_compat.deep._dbn_classifier import DBNClassifier
+from ebm.sklearn_compat.deep._fine_tuning import FineTuning
+from ebm.sklearn_compat.memories._dense_classifier import DenseAssociativeClassifier
+from ebm.sklearn_compat.memories._dense_memory import DenseAssociativeMemory
+from ebm.sklearn_compat.memories._hopfield import HopfieldNetwork
+from ebm.sklearn_compat.memories._modern_hopfield import ModernHopfieldNetwork
+from ebm.sklearn_compat.networks._mlp_classifier import MLPClassifier
+from ebm.sklearn_compat.networks._mlp_regressor import MLPRegressor
+from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat.rbm._gaussian_rbm import GaussianRBM
+from ebm.sklearn_compat.rbm._rbm import RBM
 
 __all__ = [
     "DBN",

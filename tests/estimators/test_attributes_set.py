@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
-from ebm.sklearn_compat._attributes import KINDS
+from ebm.sklearn_compat._shared._attributes import KINDS
 from tests.fuzz.calls import estimators, evaluate, fitted, invocation, methods, new
 
 ALL = {cls.__name__: cls for cls in estimators()}

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from ebm import DBN, RBM, BernoulliRBM, DBNClassifier, FineTuning, GaussianRBM, OneHot
-from ebm.sklearn_compat._dbn_classifier import as_joint
-from ebm.sklearn_compat._layers import layer_seed
+from ebm.sklearn_compat.deep._dbn_classifier import as_joint
+from ebm.sklearn_compat.deep._layers import layer_seed
 from tests.oracles import one_hot, rbm
 from tests.statistics import assert_same_distribution, state_counts
 

@@ -16,7 +16,7 @@ from sklearn.base import BaseEstimator, clone
 
 import ebm
 from ebm._checks import Record, check_integer, check_real
-from ebm.sklearn_compat._settings import Number
+from ebm.sklearn_compat._shared._settings import Number
 
 X = np.unique(np.random.default_rng(0).integers(2, size=(12, 8)), axis=0).astype(float)
 Y = X[:, -1].astype(int)

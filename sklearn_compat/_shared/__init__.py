@@ -1,0 +1,1 @@
+"""Parts that several families use: settings, validation, labels, training, samples and likelihoods."""

@@ -1,0 +1,120 @@
+"""Fitted attributes: what is said where one is missing or does not fit the others."""
+
+import reprlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from sklearn.exceptions import NotFittedError
+
+from ebm._arrays import Array, as_numbers, check_finite
+from ebm._checks import integer_of, shown
+from ebm.networks.network import Network
+from ebm.sklearn_compat._shared._labels import is_missing
+
+
+def _numbers(x: Any, name: str) -> Array:
+    """An array of real numbers; one of NumPy stays the object that it is."""
+    plain = type(x) is np.ndarray and x.dtype.kind in "biuf"
+    array: Array = x if plain else as_numbers(x, name)
+    if not array.ndim:
+        raise ValueError(f"{name} must be an array of numbers. Got {shown(x)}. {AGAIN}")
+    return array
+
+
+def _classes(x: Any, name: str) -> Array:
+    """An array of labels."""
+    try:
+        classes = np.asarray(x)
+    except ValueError:  # rows of several lengths
+        classes = np.empty((0, 0))
+    wrong = classes.ndim != 1 or not classes.size or classes.dtype.kind not in "biufUSOMm"
+    if wrong or is_missing(classes).any():
+        raise ValueError(f"{name} must be an array of the classes. Got {shown(x)}. {AGAIN}")
+    return classes
+
+
+def _range(x: Any, name: str) -> tuple[float, float]:
+    """Two numbers, the smaller one first."""
+    ends = as_numbers(x, name)
+    if ends.shape != (2,) or not ends[0] < ends[1]:
+        raise ValueError(f"{name} must be two numbers, the smaller first. Got {shown(x)}. {AGAIN}")
+    return float(ends[0]), float(ends[1])
+
+
+def _network(x: Any, name: str) -> Network:
+    if not isinstance(x, Network):
+        raise ValueError(f"{name} must be a network. Got {shown(x)}. {AGAIN}")
+    return x
+
+
+def _count(x: Any, name: str) -> int:
+    number = integer_of(x)
+    if number is None:
+        raise ValueError(f"{name} must be an integer. Got {shown(x)}. {AGAIN}")
+    return number
+
+
+def _parts(x: Any, name: str) -> list[Any]:
+    if not isinstance(x, list | tuple) or not x:
+        raise ValueError(f"{name} must be a list with an entry per layer. Got {shown(x)}. {AGAIN}")
+    return list(x)
+
+
+AGAIN = "Set it to that, or fit again."
+# Attributes that are checked when they are set. Parameters are when they are read, for their shapes go together.
+KINDS: dict[str, Callable[[Any, str], Any]] = {
+    **dict.fromkeys(
+        ("h_samples_", "chains_", "offset_", "offset_visible_", "offset_hidden_"), _numbers
+    ),
+    **dict.fromkeys(("coefs_", "intercepts_", "layer_params_", "rbms_"), _parts),
+    **dict.fromkeys(("t_", "n_outputs_"), _count),
+    "classes_": _classes,
+    "range_": _range,
+    "network_": _network,
+}
+
+
+class FittedAttributes:
+    """Estimators that name the fitted attribute that is missing, or set to what it cannot be (abstract)."""
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in KINDS:
+            value = KINDS[name](value, name)
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse a name that is neither a parameter nor a method: a fitted attribute that there is not."""
+        is_fitted_one = name.startswith("_") != name.endswith("_")
+        if is_fitted_one and not hasattr(type(self), name):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance has no {name}. Attributes of this kind are set by fit: call it "
+                "first, or once more if they were deleted."
+            )
+        return object.__getattribute__(self, name)  # raises what it raised before
+
+
+def fitted_list(x: Any, name: str, length: int) -> list[Any]:
+    """The fitted attribute `name`; ValueError unless it is a list of that length."""
+    if not isinstance(x, list | tuple) or len(x) != length:
+        raise ValueError(
+            f"{name} must be a list with {length} entries, as the other fitted attributes say. Got {reprlib.repr(x)}. "
+            "Set one that fits, or fit again."
+        )
+    return list(x)
+
+
+def fitted_array(x: Any, name: str, shape: tuple[int | None, ...]) -> Array:
+    """The fitted attribute `name` as finite numbers of the `shape`, in which None is any length; else ValueError."""
+    array = as_numbers(x, name)
+    fits = array.ndim == len(shape) and all(
+        n in (None, m) for n, m in zip(shape, array.shape, strict=True)
+    )
+    if not fits:
+        wanted = ", ".join("any" if n is None else str(n) for n in shape)
+        raise ValueError(
+            f"{name} must have the shape ({wanted}{',' if len(shape) == 1 else ''}), as the other fitted attributes "
+            f"say. Got {array.shape}. Set an array that fits, or fit again."
+        )
+    check_finite(array, name)
+    return array

@@ -1,0 +1,100 @@
+"""The settings of estimators: what numbers may be, when they are checked, and names that reach into records.
+
+Nested names reach into a record that is given by its name, too: ``rule__kappa`` where ``rule="perceptron"``.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from functools import wraps
+from inspect import signature
+from numbers import Integral
+from typing import Any, ClassVar, TypeVar
+
+from sklearn import config_context, get_config
+from sklearn.utils._param_validation import HasMethods, Interval
+
+from ebm._checks import LARGEST_INTEGER, check_flag, integer_of, real_of
+from ebm.sklearn_compat._shared._memory import memory_named
+from ebm.sklearn_compat._shared._validation import unharmed
+
+M = TypeVar("M", bound=Callable[..., Any])
+# What a parameter must be that holds a record of settings.
+RECORD = HasMethods(["get_params", "set_params"])
+
+
+class Number(Interval):
+    """An interval of numbers of any type that compiled code can take: bools are none, nor are larger ones."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether `val` is one of the numbers."""
+        known = integer_of(val) if self.type is Integral else real_of(val)
+        if known is None or (self.type is Integral and known > LARGEST_INTEGER):
+            return False
+        return bool(super().is_satisfied_by(known))
+
+    def __str__(self) -> str:
+        unbounded = self.type is Integral and self.right is None
+        return super().__str__().replace("inf)", "2**63)") if unbounded else super().__str__()
+
+
+def flags_of(method: Callable[..., Any]) -> set[str]:
+    """The names of the arguments that are True or False, by their annotations."""
+    return {name for name, x in signature(method).parameters.items() if x.annotation is bool}
+
+
+def _checked_first(method: M, around: Callable[[Any], AbstractContextManager[Any]]) -> M:
+    """A method before which settings and flags are checked, and which runs in the context `around` the estimator."""
+    flags = flags_of(method)
+
+    @wraps(method)
+    def checked(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
+        if not get_config()["skip_parameter_validation"]:
+            estimator._validate_params()
+        with memory_named(estimator, method, args, kwargs), around(estimator):
+            return method(estimator, *args, **kwargs)
+
+    return checked  # type: ignore[return-value]
+
+
+def settings_checked(method: M) -> M:
+    """A method before which all settings of its estimator are checked, whoever has changed them since the last call.
+
+    scikit-learn does not check them before `partial_fit` of a fitted estimator. Keyword arguments that its annotations
+    call ``bool`` are checked to be True or False.
+    """
+    return _checked_first(method, lambda _: config_context(skip_parameter_validation=True))
+
+
+def all_or_nothing(method: M) -> M:
+    """A method that draws random numbers: where it is refused, or interrupted, it is as if nobody had called it.
+
+    All settings are checked first, for somebody may have changed them since the fit. Keyword arguments that its
+    annotations call ``bool`` are checked to be True or False.
+    """
+    return _checked_first(method, unharmed)
+
+
+class NestedSettings:
+    """Names in place of records, resolved where a setting of theirs is set (abstract; in front of BaseEstimator)."""
+
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name; ``name__setting`` reaches into a record, also one given by its string.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for name in {name.split("__")[0] for name in params if "__" in name}:
+            value = params.get(name, getattr(self, name, None))
+            if (value is None or isinstance(value, str)) and name in self._resolvers:
+                params = {**params, name: self._resolvers[name](value)}
+        return super().set_params(**params)  # type: ignore[misc]

@@ -1,0 +1,1 @@
+"""Boltzmann machines: units of which any two may be connected."""

@@ -1,0 +1,427 @@
+"""The general Boltzmann machine: any pairs of units joined, visible or hidden."""
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
+
+from ebm._batches import Rows
+from ebm._checks import Array, check_integer, resolve
+from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings, in_dense
+from ebm.gradients import PAIRWISE_GRADIENTS, Direct, pairwise_gradient_record
+from ebm.optimizers.lbfgs import Progress
+from ebm.sklearn_compat._shared._learning import Learning
+from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
+from ebm.sklearn_compat._shared._trained import COURSE
+from ebm.sklearn_compat._shared._validation import check_weights, column_names, draw_seed, unharmed
+from ebm.sklearn_compat.boltzmann._pairwise import TWO_STATE, PairwiseDistribution
+from ebm.units import TwoState
+
+
+def _goes_by_batches(machine: Any) -> bool:
+    """Whether learning takes one batch after the other, as far as that is known: else the call says what is wrong."""
+    try:
+        return not isinstance(pairwise_gradient_record(machine.gradient), Direct)
+    except (TypeError, ValueError):
+        return True
+
+
+def _unit_of_given(unit: Any, biases: Array) -> Any:
+    """The unit of given parameters; ValueError where biases leave open which of the two it is."""
+    if unit is None and biases.any():
+        raise ValueError(
+            "unit must say which states the couplings and biases are of: unit='bernoulli' for 0 and 1, as "
+            "BoltzmannMachine learns them by default, or unit='spin' for -1 and +1. The same numbers mean different "
+            "distributions."
+        )
+    return "spin" if unit is None else unit
+
+
+class BoltzmannMachine(PairwiseDistribution, Learning):
+    """Boltzmann machine: two-state units, any pairs of them joined, all of them visible or some hidden.
+
+        p(s) = exp(-E(s)) / Z,    E(s) = -1/2 s'Js - b's,    s = (v, h),
+
+    with symmetric couplings J of zero diagonal. Without hidden units this is the Ising model, and to find its couplings
+    from data is the *inverse Ising problem*; hidden units let it learn more than means and pair correlations.
+
+    Read more in the :ref:`User Guide <boltzmann_machine>`.
+
+    Parameters
+    ----------
+    n_hidden : int, default=0
+        Number of hidden units.
+
+    unit : {"bernoulli", "spin"} or record, default="bernoulli"
+        States of the units, and of the data: 0 and 1, or -1 and +1.
+
+    mask : {array-like, sparse matrix, graph} of bool, shape (n_units, n_units), default=None
+        Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
+        ``lattice((8, 8)) > 0`` is one, and a graph of networkx another.
+
+    learning_rate : float, default=0.05
+        Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
+        steps.
+
+    batch_size : int, default=100
+        Rows per update.
+
+    n_iter : int, default=10
+        Passes over the training data.
+
+    verbose : int, default=0
+        Whether to show progress and the pseudo-likelihood after each epoch, as a bar on a terminal and in lines
+        elsewhere; of a direct solution, what is minimised and its slope after each iteration.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
+        See :term:`Glossary <random_state>`.
+
+    gradient : {"pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"} or record, \
+            default="pcd"
+        How the couplings are learned. "pcd" and "cd" estimate the gradient of the log-likelihood from Gibbs sweeps, and
+        "exact" enumerates all states (about 20 units); hidden units that are joined to each other are averaged in mean
+        field by the first two. The others are for machines without hidden units, which they solve as a whole, without
+        the settings of stochastic ascent: "maximum_likelihood" exactly, by Newton's method (up to 20 units),
+        "pseudo_likelihood" as a concave problem, with penalties in :class:`MaximumPseudoLikelihood`, "mean_field" and
+        "tap" by inversion of the covariance matrix (:class:`MeanFieldInversion`).
+
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
+            default="sgd"
+        What is done with the gradient.
+
+    schedule : {"constant", "linear", "exponential", "inverse"} or record, default="constant"
+        Course of the learning rate over the epochs of `fit`.
+
+    weight_decay : float, default=0.0
+        Coefficient of the penalty on half the squared couplings.
+
+    regularization : Regularization or None, default=None
+        Further penalties and limits: l1, clip_norm, clip_value. The others have no meaning without layers.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last solution instead of starting anew.
+
+    callbacks : callable, list of callables or None, default=None
+        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
+        True to end training. There are :class:`ebm.EarlyStopping` and :class:`ebm.Checkpoint`.
+
+    Attributes
+    ----------
+    couplings_ : ndarray or CSR array of shape (n_units, n_units)
+        J, where n_units = n_features + n_hidden. Sparse only where :meth:`from_couplings` was given few entries in a
+        sparse matrix, or somebody has set one; learning makes it dense. It may be edited in place or replaced: what is
+        new is checked at the next call.
+
+    intercept_ : ndarray of shape (n_units,)
+        Biases b: the fields that act on single units.
+
+    chains_ : ndarray of shape (n_chains, n_units)
+        States of the persistent chains; no rows for ways of learning without chains.
+
+    offset_ : ndarray of shape (n_units,)
+        Offsets of the units in the centred gradient.
+
+    history_ : dict of ndarray
+        What was recorded, one entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the
+        callbacks; of a direct solution one entry per iteration: "iteration", "cost" (what is minimised), "slope".
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    BernoulliRBM : Hidden units that are joined to visible ones only: faster by far.
+    HopfieldNetwork : The same energy, with couplings that store patterns.
+
+    Notes
+    -----
+    On {0, 1} and {-1, +1} the same numbers J and b mean different distributions. The default of the class is bits;
+    :meth:`from_couplings` takes couplings without biases as those of spins, and asks for `unit` beside biases. On spins
+    and without fields the couplings of a fitted machine can be compared with those of physics, at the inverse
+    temperature one.
+
+    References
+    ----------
+    .. [1] Ackley, D. H., Hinton, G. E. and Sejnowski, T. J. (1985). A learning algorithm for Boltzmann machines.
+       Cognitive Science 9, 147-169.
+    .. [2] Salakhutdinov, R. and Hinton, G. (2009). Deep Boltzmann machines. International Conference on Artificial
+       Intelligence and Statistics.
+    .. [3] Nguyen, H. C., Zecchina, R. and Berg, J. (2017). Inverse statistical problems: from the inverse Ising problem
+       to data science. Advances in Physics 66, 197-261.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import BoltzmannMachine
+    >>> X = np.array([[1, 1], [1, 1], [1, 1], [-1, -1], [-1, -1], [-1, -1], [1, -1], [-1, 1]])
+    >>> machine = BoltzmannMachine(unit="spin", gradient="maximum_likelihood").fit(X)
+    >>> np.tanh(machine.couplings_[0, 1]).round(3)  # the correlation of the two units
+    np.float64(0.5)
+    >>> np.exp(machine.log_likelihood([[1, 1], [1, -1]])).round(3)
+    array([0.375, 0.125])
+    """
+
+    _chain_names: ClassVar[tuple[str, str, str]] = ("chains_", "offset_", "_no_offset")
+    _hidden_name: ClassVar[str] = "n_hidden"
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Learning._parameter_constraints,
+        "n_hidden": [Number(Integral, 0, None, closed="left")],
+        "unit": [StrOptions(set(TWO_STATE)), RECORD],
+        "mask": ["array-like", "sparse matrix", None],
+        "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), RECORD],
+    }
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **Learning._resolvers,
+        "gradient": pairwise_gradient_record,
+        "unit": partial(resolve, known=TWO_STATE, base=TwoState, argument="unit"),  # type: ignore[type-abstract]
+    }
+
+    def __init__(
+        self,
+        n_hidden: int = 0,
+        *,
+        unit: Any = "bernoulli",
+        mask: Any = None,
+        learning_rate: float = 0.05,
+        batch_size: int = 100,
+        n_iter: int = 10,
+        verbose: int = 0,
+        random_state: Any = None,
+        gradient: Any = "pcd",
+        optimizer: Any = "sgd",
+        schedule: Any = "constant",
+        weight_decay: float = 0.0,
+        regularization: Any = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        self.n_hidden = n_hidden
+        self.unit = unit
+        self.mask = mask
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.verbose = verbose
+        self.random_state = random_state
+        self.gradient = gradient
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.weight_decay = weight_decay
+        self.regularization = regularization
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    @classmethod
+    def from_couplings(
+        cls, J: Any, intercept: Any = None, *, unit: Any = None, n_hidden: int = 0
+    ) -> "BoltzmannMachine":
+        """The machine that has given couplings and biases, without data: whatever a fitted one can do, it can.
+
+        Parameters
+        ----------
+        J : {array-like, sparse matrix, graph} of shape (n_units, n_units)
+            Couplings: symmetric, zero on the diagonal. float32 is kept. Of a graph of networkx, whose nodes are the
+            units in its own order, they are the weights of the edges. A sparse matrix or graph of at least 64 units
+            with few edges is kept as a CSR array: work and memory are then in proportion to its entries.
+        intercept : array-like of shape (n_units,), default=None
+            Biases b; zero if None.
+        unit : {"spin", "bernoulli"} or record, default=None
+            States of the units: -1 and +1, or 0 and 1. Needed where there are biases, which mean different
+            distributions for either; couplings alone are those of spins if None.
+        n_hidden : int, default=0
+            How many of the units are hidden: the last ones.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            The model, with ``n_units - n_hidden`` features. `J` and `intercept` are copied.
+
+        Raises
+        ------
+        ValueError
+            If `J` is not square, finite, symmetric and zero on the diagonal, `intercept` does not fit it, `unit` has
+            other than two states or is missing beside biases, or `n_hidden` leaves no unit visible.
+
+        Notes
+        -----
+        Chains start from fair and independent units, for there are no training data to say otherwise. All other
+        settings have their defaults; ``set_params(random_state=0)`` changes them. Learning can go on from here with
+        `partial_fit`, or by `fit` with `warm_start`: of all pairs, unless `mask` is set.
+
+        Examples
+        --------
+        Two spins that feel each other agree with the probability 1 / (1 + exp(-2 J)).
+
+        >>> import numpy as np
+        >>> from ebm import BoltzmannMachine
+        >>> pair = BoltzmannMachine.from_couplings([[0.0, 0.5], [0.5, 0.0]])
+        >>> np.exp(pair.log_likelihood([[1, 1], [-1, -1]])).sum().round(4)
+        np.float64(0.7311)
+        >>> pair.sample(3, random_state=0).shape
+        (3, 2)
+        """
+        couplings = check_couplings(J, "J")
+        n_hidden = check_integer(n_hidden, "n_hidden", 0)
+        n_units = couplings.shape[0]
+        if n_hidden >= n_units:
+            raise ValueError(
+                f"n_hidden must be less than the number of units, {n_units}, or nothing is visible. "
+                f"Got {n_hidden}."
+            )
+        intercept = np.zeros(n_units) if intercept is None else intercept
+        biases = check_biases(intercept, "intercept", couplings).copy()
+        machine = cls(n_hidden, unit=_unit_of_given(unit, biases))
+        machine.n_features_in_ = n_units - n_hidden
+        machine._model()  # says so if there is no such unit
+        machine._keep_params(PairwiseParameters(couplings, biases))
+        return machine
+
+    @classmethod
+    def from_parameters(
+        cls,
+        couplings: Any,
+        intercept: Any = None,
+        *,
+        unit: Any = "bernoulli",
+        n_hidden: int = 0,
+        **settings: Any,
+    ) -> "BoltzmannMachine":
+        """The machine of given fitted attributes: :meth:`from_couplings`, with the defaults of the constructor.
+
+        Parameters
+        ----------
+        couplings : {array-like, sparse matrix, graph} of shape (n_units, n_units)
+            Couplings: symmetric, zero on the diagonal.
+        intercept : array-like of shape (n_units,), default=None
+            Biases; zero if None.
+        unit : {"bernoulli", "spin"} or record, default="bernoulli"
+            States of the units.
+        n_hidden : int, default=0
+            How many of the units are hidden: the last ones.
+        **settings : object
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            The model; the arrays are copied. The errors are those of :meth:`from_couplings`.
+
+        Examples
+        --------
+        >>> from ebm import BoltzmannMachine
+        >>> BoltzmannMachine.from_parameters([[0.0, 1.0], [1.0, 0.0]]).energy([[1, 1]])
+        array([-1.])
+        """
+        given = cls.from_couplings(couplings, intercept, unit=unit, n_hidden=n_hidden)
+        given.set_params(**settings)
+        return given
+
+    @settings_checked
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
+        """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Training data, never modified: states of the units, or their means.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows; zero leaves it out.
+
+        Returns
+        -------
+        self : object
+            The fitted model.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero; if
+            `mask` does not fit, or `gradient` is for machines without hidden units and there are some.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If training stopped because of an interrupt, or because numbers grew beyond all bounds, or before it had
+            converged; the model keeps the last good parameters and can be used. If a solver found units that never
+            change: they are named, and their couplings are zero.
+        """
+        choice = pairwise_gradient_record(self.gradient)
+        if isinstance(choice, Direct):
+            with unharmed(self):
+                told = self._solve(choice, X, sample_weight)
+            self._tell(told)
+        else:
+            super().fit(X, y, sample_weight)
+        return self
+
+    @available_if(_goes_by_batches)
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
+        """Make one update of the parameters, with all of `X` as the batch; for "pcd", "cd" and "exact" only.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            A batch of training data; any number of rows. The first one also sets the initial visible biases.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the batch's averages.
+
+        Returns
+        -------
+        self : object
+            The model after the update.
+        """
+        super().partial_fit(X, y, sample_weight)
+        return self
+
+    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> str:
+        go_on = self.warm_start and self._is_fitted()
+        X = self._check_data(X, go_on)
+        weights, model = check_weights(sample_weight, X), self._model()
+        start = in_dense(self._params()) if go_on else None
+        seed = draw_seed(self.random_state)
+        rows = Rows(X, weights)
+        told: list[Progress] = []
+
+        def tell(progress: Progress) -> None:
+            told.append(progress)
+            if self.verbose:
+                n, cost, slope = progress
+                print(
+                    f"[{type(self).__name__}] Iteration {n}, cost = {cost:.6g}, slope = {slope:.2g}"
+                )
+
+        # Different rows in an order of their own: that of X and what is repeated do not matter.
+        index, totals = rows.distinct()
+        solution = choice.solve(model, X[index], totals, start=start, tell=tell)
+        for name in COURSE:
+            self.__dict__.pop(name, None)
+        self._keep_params(solution.params)
+        mean = rows.mean()
+        self.chains_ = np.zeros((0, len(mean)), X.dtype)
+        self.offset_ = mean.astype(X.dtype)
+        names = ("iteration", "cost", "slope")
+        columns = zip(*told, strict=True) if told else [()] * len(names)
+        self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
+        self._seed, self._n_draws = seed, -1
+        self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
+        return solution.told(column_names(self))
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "couplings_")
+
+    def _keep_params(self, params: PairwiseParameters) -> None:
+        """Turn parameters into fitted attributes."""
+        self.couplings_, self.intercept_ = params
+        self._n_features_out = self.n_hidden or self.n_features_in_

@@ -1,0 +1,375 @@
+"""What a fitted Boltzmann machine is made of, and what can be had of it."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._arrays import as_numbers
+from ebm._checked import once
+from ebm._checks import LARGEST_SCHEDULE, Array, as_rows, check_integer, check_real, resolve
+from ebm._random import Key, fold
+from ebm._sparse import as_dtype, dense
+from ebm.energies import qubo
+from ebm.energies.couplings import count_units
+from ebm.energies.pairwise import (
+    Pairwise,
+    PairwiseParameters,
+    check_biases,
+    check_couplings,
+    check_mask,
+)
+from ebm.inference.hidden_means import conditional_means, hidden_means
+from ebm.inference.minima import Minima, find_minima
+from ebm.likelihood.mean_field_gap import MOST_ROWS, told_hidden_means
+from ebm.likelihood.pairwise_moments import Comparison, compare_moments
+from ebm.samplers.cooling import Cooled, cool, temperature_range
+from ebm.samplers.gibbs import gibbs
+from ebm.sklearn_compat._shared._likelihoods import Likelihoods
+from ebm.sklearn_compat._shared._samples import Samples
+from ebm.sklearn_compat._shared._settings import all_or_nothing
+from ebm.sklearn_compat._shared._validation import (
+    EXTRAPOLATION,
+    check_weights,
+    warn_outside,
+    warn_user,
+)
+from ebm.units import Bernoulli, Spin, TwoState
+
+TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
+
+
+class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Samples, Likelihoods):
+    """The distribution p(s) of the fitted attributes (abstract)."""
+
+    couplings_: Any
+    intercept_: Any
+    n_hidden: int
+    n_features_in_: int
+    unit: Any
+    mask: Any
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _model(self) -> Pairwise:
+        unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
+        check_integer(self.n_hidden, "n_hidden", 0)
+        mask = once(check_mask, self.mask, self._n_visible + self.n_hidden)
+        return Pairwise(unit, self.n_hidden, mask)
+
+    @property
+    def _n_visible(self) -> int:
+        """How many features there are: as in training, or as couplings that the user has set without it say."""
+        if hasattr(self, "n_features_in_"):
+            check_integer(self.n_features_in_, "n_features_in_")
+            return self.n_features_in_
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        return count_units(self.couplings_) - self.n_hidden
+
+    def _params(self) -> PairwiseParameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        check_is_fitted(self, ["couplings_", "intercept_"])
+        check_integer(self.n_hidden, "n_hidden", 0)
+        n_hidden = count_units(self.couplings_) - self._n_visible
+        if n_hidden >= 0 and n_hidden != self.n_hidden:
+            raise ValueError(
+                f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
+                "Fit anew (warm_start=False) to change it."
+            )
+        n_units = self._n_visible + self.n_hidden
+        J = once(check_couplings, self.couplings_, "couplings_", n_units)
+        return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
+
+    # Energies and features
+
+    def energy(self, X: Any, H: Any = None) -> Array:
+        """Energy E(s) of states.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        H : array-like of shape (n_samples, n_hidden), default=None
+            Hidden states, of machines that have hidden units; see :meth:`free_energy` for the sum over them.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies in nats.
+
+        Raises
+        ------
+        ValueError
+            If `H` is missing, or there are no hidden units for it, or it has another number of rows than `X`.
+        """
+        params = self._params()
+        v = self._dense(X, params)
+        if (H is None) != (self.n_hidden == 0):
+            raise ValueError(
+                f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
+                if self.n_hidden
+                else "H must be None: there are no hidden units."
+            )
+        if H is None:
+            return self._model().energy(params, v)
+        h = as_dtype(as_rows(H, self.n_hidden, "H"), v.dtype, "H")
+        if np.isnan(h).any():
+            raise ValueError("H holds NaN: an energy is that of states that are known.")
+        warn_outside(self._model().unit, h, "H", EXTRAPOLATION)
+        if len(v) != len(h):
+            raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
+        return self._model().energy(params, np.hstack([v, h]))
+
+    def transform(self, X: Any, beta: float = 1.0) -> Array:
+        """Means of the hidden units given `X`; without hidden units, of each unit given all others.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        beta : float, default=1.0
+            Inverse temperature.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_hidden) or (n_samples, n_features)
+            Features, of the dtype of the model. Exact where no two hidden units are joined, or at most ten of them;
+            else those of naive mean field: of all laws of independent units, the one nearest to that of the hidden
+            units given the row.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If the mean field is off, by short chains of the first eight rows: by more than a tenth of the gap between
+            the two states, or because the hidden units have several modes, of which mean field averages over one.
+        """
+        beta = check_real(beta, "beta", open_low=True)
+        model, params = self._model(), self._params()
+        means = hidden_means if self.n_hidden else conditional_means
+        X = self._seen(X)
+        some = as_dtype(dense(X[:MOST_ROWS]), self._dtype(params))
+        told = told_hidden_means(model, params, some, beta)
+        if told:
+            warn_user(f"{type(self).__name__}: {told}.", ConvergenceWarning)
+        return self._over(params, X, lambda params, v: means(model, params, v, beta))
+
+    # Other forms of the same energy
+
+    @classmethod
+    def from_qubo(cls, Q: Any) -> Any:
+        """The machine of bits whose energy is x'Qx: a problem of quadratic unconstrained binary optimization.
+
+        Parameters
+        ----------
+        Q : {array-like, sparse matrix} of shape (n_units, n_units) or mapping
+            A triangle, in which each pair is written once, or any square matrix: the sums of opposite entries count.
+            The diagonal is linear, for x * x = x. A mapping ``{(i, j): value}`` holds the entries that are not zero.
+
+        Returns
+        -------
+        machine : BoltzmannMachine
+            With ``unit="bernoulli"``; :meth:`anneal` looks for the minimum. A constant that is added to the energy
+            changes no distribution, and is left to the caller.
+
+        Raises
+        ------
+        ValueError
+            If `Q` is not square, or holds anything but finite numbers.
+
+        Examples
+        --------
+        Exactly one of three: (x_1 + x_2 + x_3 - 1)^2 without its constant.
+
+        >>> from ebm import BoltzmannMachine
+        >>> machine = BoltzmannMachine.from_qubo([[-1, 2, 2], [0, -1, 2], [0, 0, -1]])
+        >>> machine.energy([[0, 1, 0], [1, 1, 0], [0, 0, 0]]).tolist()
+        [-1.0, 0.0, 0.0]
+        """
+        J, bias = qubo.from_qubo(Q)
+        return cls.from_couplings(J, bias, unit="bernoulli")
+
+    def to_qubo(self) -> qubo.Qubo:
+        """The energy as a quadratic function of bits, x'Qx + offset; of spins, x = (s + 1) / 2.
+
+        Returns
+        -------
+        qubo : Qubo
+            `Q`, an upper triangle with linear coefficients on its diagonal, for all units, the hidden ones last; and
+            `offset`, which is zero for machines of bits.
+
+        Examples
+        --------
+        >>> from ebm import BoltzmannMachine
+        >>> pair = BoltzmannMachine.from_couplings([[0.0, 1.0], [1.0, 0.0]])
+        >>> Q, offset = pair.to_qubo()
+        >>> Q.tolist(), offset
+        ([[2.0, -4.0], [0.0, 2.0]], -1.0)
+        """
+        return qubo.to_qubo(self._model().unit, self._params())
+
+    # Samples
+
+    @all_or_nothing
+    def anneal(
+        self,
+        n_samples: int = 10,
+        *,
+        n_steps: int = 1000,
+        betas: Any = None,
+        given: Any = None,
+        start: Any = None,
+        random_state: Any = None,
+    ) -> Cooled:
+        """States of low energy, by simulated annealing: independent chains that are cooled until nothing moves.
+
+        Parameters
+        ----------
+        n_samples : int, default=10
+            Count of chains.
+        n_steps : int, default=1000
+            Sweeps over all units, at as many inverse temperatures; at most 100 millions.
+        betas : tuple (first, last) or array-like of shape (n_steps,), default=None
+            Inverse temperatures: from the first to the last in equal ratios, or every one of them. If None, they follow
+            the couplings: from where the flip that costs most is still made half as often as one that costs nothing,
+            to where the units have frozen. The result then does not depend on the unit of energy.
+        given : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Known values, which stay as they are, and NaN where the model is to choose.
+        start : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Visible states from which the chains go on; independent units if None. The first temperatures forget them,
+            unless `betas` begin cold: ``betas=(2.0, 10.0)``.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws, so that repeated calls differ.
+
+        Returns
+        -------
+        cooled : Cooled
+            `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the
+            lowest first unless rows of `given` differ. No single flip lowers any of them.
+
+        Raises
+        ------
+        ValueError
+            If a count is not a positive integer, `betas` are not positive, or `given` or `start` of the wrong shape or
+            with values that the visible units cannot have.
+        """
+        n_samples = check_integer(n_samples, "n_samples")
+        n_steps = check_integer(n_steps, "n_steps", 1, LARGEST_SCHEDULE)
+        params, model = self._params(), self._model()
+        betas = temperature_range(model, params) if betas is None else betas
+        schedule = as_numbers(betas, "betas").astype(np.float64)
+        possible = (schedule > 0) & (schedule < np.inf)
+        if schedule.ndim != 1 or not schedule.size or not possible.all():
+            raise ValueError(f"betas must be positive inverse temperatures. Got {betas!r}.")
+        if schedule.size == 2:
+            schedule = np.geomspace(schedule[0], schedule[1], n_steps)
+        key = self._next_key(random_state)
+        clamped = self._given(given, n_samples, params)
+        if start is None:
+            x = self._start(params, n_samples, fold(key, 0))
+        else:
+            v = self._states(start, n_samples, params, "start")
+            x = self._start_at(v, params, fold(key, 0), float(schedule[0]))
+        return cool(model, params, x, fold(key, 1), schedule, clamped)
+
+    @all_or_nothing
+    def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
+        """Local minima of the energy, the sizes of their basins, and the barriers between them.
+
+        Parameters
+        ----------
+        n_starts : int, default=None
+            Number of random states from which steepest descent starts. If None, all states of up to 16 units, and 1000
+            random states of more.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws.
+
+        Returns
+        -------
+        minima : Minima
+            A tuple, the lowest minimum first: `states` (n_minima, n_units), `energies`, `counts` of starts that ended
+            there, `basins` (their shares) with `basin_errors`, `barriers` (n_minima, n_minima), which have to be
+            climbed from one to the other by single flips, and `is_complete`. Where not all states were starts,
+            `barriers` is None and there may be further minima.
+
+        Raises
+        ------
+        ValueError
+            If `n_starts` is not a positive integer.
+
+        Examples
+        --------
+        >>> from ebm import BoltzmannMachine, lattice
+        >>> found = BoltzmannMachine.from_couplings(lattice(4)).minima()
+        >>> found.counts, found.barriers[0, :2]
+        (array([6, 6, 1, 1, 1, 1]), array([0., 4.]))
+        """
+        return find_minima(self._model(), self._params(), self._next_key(random_state), n_starts)
+
+    @all_or_nothing
+    def moments(
+        self,
+        X: Any = None,
+        *,
+        beta: float = 1.0,
+        n_samples: int = 1000,
+        n_steps: int = 1000,
+        sample_weight: Any = None,
+        random_state: Any = None,
+    ) -> Comparison:
+        """Means and correlations of the visible units: those of the model, beside those of data.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), default=None
+            Data to compare with.
+        beta : float, default=1.0
+            Inverse temperature of the model.
+        n_samples : int, default=1000
+            Chains from which the model's moments are estimated when it is too large for exact sums: more than 20 units,
+            unless couplings are sparse, as on a chain or a lattice of 10 x 10.
+        n_steps : int, default=1000
+            Sweeps of these chains.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows of `X`.
+        random_state : int, RandomState instance or None, default=None
+            None goes on in the model's own stream of draws.
+
+        Returns
+        -------
+        comparison : Comparison
+            `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
+            `data_covariance`, None without `X`.
+        """
+        n_samples = check_integer(n_samples, "n_samples")
+        params, model = self._params(), self._model()
+        rows = None if X is None else self._dense(X, params)
+        key = self._next_key(random_state)
+        start = self._start(params, n_samples, fold(key, 0))
+        weights = None if rows is None else check_weights(sample_weight, rows)
+        return compare_moments(
+            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
+        )
+
+    def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
+        """Independent units: those of the training data, as far as they are known."""
+        model, base = self._model(), self._base(params)
+        bias = np.zeros_like(params.bias) if base is None else base
+        return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
+
+    def _start_at(self, v: Array, params: PairwiseParameters, key: Key, beta: float) -> Array:
+        """One sweep over the hidden units: where no two of them are joined, a draw of their law."""
+        x = self._start(params, len(v), fold(key, 0))
+        known = self._all_units(v, params)
+        return gibbs(self._model(), params, x, fold(key, 1), 1, beta=beta, given=known)
+
+    def _all_units(self, v: Array, params: PairwiseParameters) -> Array:
+        """Nothing is known of the hidden units."""
+        return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
+
+    def _visible(self, x: Array, params: PairwiseParameters) -> Array:
+        return np.ascontiguousarray(x[:, : self._n_visible])

@@ -1,0 +1,1 @@
+"""Associative memories: Hopfield networks, classical, dense and modern."""

@@ -1,0 +1,453 @@
+"""The dense associative memory that learns to complete labels."""
+
+from collections.abc import Callable
+from functools import partial
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ebm import training
+from ebm._batches import Rows, blocks
+from ebm._checks import Array, resolve
+from ebm._files import readable
+from ebm._random import fold, stream
+from ebm._sparse import as_dtype
+from ebm.energies.completion import Completion, with_labels
+from ebm.energies.memory import DenseParameters
+from ebm.gradients.completion import LabelCompletion
+from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._labels import (
+    LabelClassifier,
+    announced,
+    check_known,
+    check_same,
+    read_labels,
+    warn_weightless,
+)
+from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
+from ebm.sklearn_compat._shared._trained import Trained
+from ebm.sklearn_compat._shared._validation import (
+    check_finite,
+    check_repetitions,
+    check_weights,
+    unharmed,
+)
+from ebm.sklearn_compat.memories._given import GivenCompletion
+from ebm.sklearn_compat.memories._ranges import check_range, range_of, to_signed
+
+RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
+# Rows that the scale is measured on.
+SCALE_ROWS = 1000
+
+
+class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
+    """Classifier that completes rows by their labels, with learned memories.
+
+        E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
+
+    over visible units v, the row scaled to [-1, 1], and one label unit t_b in {-1, +1} for each class. All labels start
+    off; label b becomes c_b = tanh(E(v, -1) - E(v, b on)), and the row's class is that of the largest. The memories
+    (w_k, l_k) descend the error sum_b (c_b - t_b)^(2m) [1]_. At low degree they become features that many rows share,
+    at high degree prototypes of single classes.
+
+    Read more in the :ref:`User Guide <memories>`.
+
+    Parameters
+    ----------
+    n_components : int, default=100
+        Number of memories.
+
+    degree : int, default=10
+        n, at least 2.
+
+    temperature : float, default=1.5
+        T, in units of that at which the memories, where they start, turn labels by about one. A label that is
+        turned all the way to the wrong side has no gradient; at higher temperatures memories grow before they turn any.
+
+    error_power : int, default=2
+        m. With 1 all errors count by their squares; large ones mind labels on the wrong side, and few others.
+
+    learning_rate : float, default=0.04
+        Step size at the start of `schedule`; with "normalized" the largest change of an entry of a memory in an update.
+
+    batch_size : int, default=50
+        Rows per update.
+
+    n_iter : int, default=50
+        Passes over the training data.
+
+    optimizer : {"normalized", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or \
+            record, default="normalized"
+        What is done with the gradient. "normalized" is momentum whose step has one length for every memory, for example
+        ``NormalizedMomentum(momentum=0.9)``. Adaptive rules want smaller learning rates, about 0.01.
+
+    schedule : {"constant", "linear", "exponential", "inverse"} or record, default="linear"
+        Course of the learning rate over the epochs of `fit`.
+
+    verbose : int, default=0
+        Whether to show the error after each epoch.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the initial memories and of the order of rows. See :term:`Glossary <random_state>`.
+
+    warm_start : bool, default=False
+        Whether `fit` goes on from the last solution: from its memories, at its range and scale.
+
+    callbacks : callable or list of callables, default=None
+        Called after each epoch of `fit` with a :class:`ebm.monitors.Report`, whose `model` is a
+        :class:`~ebm.energies.completion.Completion`: :class:`ebm.Checkpoint`, or :class:`ebm.EarlyStopping` with a
+        callable `monitor` and, as rows, states of all units (see Examples).
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features + n_classes)
+        Memories, within [-1, 1]: the visible parts, then the label units.
+
+    classes_ : ndarray of shape (n_classes,)
+        Class labels.
+
+    range_ : tuple of float
+        What is mapped to -1 and to +1: (0, 1) if the training data lie within, else (-1, 1) if they do, else their
+        extremes.
+
+    scale_ : float
+        T.
+
+    history_ : dict of ndarray
+        One entry per epoch: "epoch", "learning_rate", "time" in seconds, "error", the mean over the epoch, and the
+        numbers of the callbacks.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    DenseAssociativeMemory : Stores patterns as they are.
+
+    Notes
+    -----
+    Rows with y = -1 are unlabelled and left out, as by :class:`MLPClassifier`: with a warning in `fit`, silently by
+    `score`. That is so where there are at least two other classes, or -1 is not among the `classes` of `partial_fit`.
+
+    Differences from the paper: memories start at training rows, shrunk to 0.3 and with noise, for a memory without
+    positive input from any row has no gradient; and T is measured by the data.
+
+    References
+    ----------
+    .. [1] Krotov, D. & Hopfield, J. J. "Dense associative memory for pattern recognition." NIPS 29 (2016).
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from ebm import DenseAssociativeClassifier
+    >>> X, y = load_digits(return_X_y=True)
+    >>> memory = DenseAssociativeClassifier(n_iter=10, random_state=0).fit(X[:1200] / 16, y[:1200])
+    >>> memory.score(X[1200:] / 16, y[1200:]) > 0.9
+    True
+
+    The visible units are the features scaled to [-1, 1], the label units number the sorted classes:
+
+    >>> from ebm import EarlyStopping
+    >>> from ebm.energies.completion import Completion, with_labels
+    >>> held_out = with_labels(X[1000:1200] / 8 - 1, y[1000:1200], 10)
+    >>> stop = EarlyStopping(held_out, monitor=Completion.accuracy, patience=5)
+    >>> memory.set_params(n_iter=100, callbacks=stop).fit(X[:1000] / 16, y[:1000])
+    DenseAssociativeClassifier(...)
+    >>> len(memory.history_["accuracy"]) < 100
+    True
+    """
+
+    range_: tuple[float, float]
+    _hidden_name: ClassVar[str] = "n_components"
+
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **Trained._resolvers,
+        "optimizer": partial(resolve, known=RULES, base=Optimizer, argument="optimizer"),  # type: ignore[type-abstract]
+    }
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **Trained._parameter_constraints,
+        "n_components": [Number(Integral, 1, None, closed="left")],
+        "degree": [Number(Integral, 2, None, closed="left")],
+        "temperature": [Number(Real, 0, None, closed="neither")],
+        "error_power": [Number(Integral, 1, 50, closed="both")],
+        "optimizer": [StrOptions(set(RULES)), RECORD],
+    }
+
+    def __init__(
+        self,
+        n_components: int = 100,
+        *,
+        degree: int = 10,
+        temperature: float = 1.5,
+        error_power: int = 2,
+        learning_rate: float = 0.04,
+        batch_size: int = 50,
+        n_iter: int = 50,
+        optimizer: Any = "normalized",
+        schedule: Any = "linear",
+        verbose: int = 0,
+        random_state: Any = None,
+        warm_start: bool = False,
+        callbacks: Any = None,
+    ) -> None:
+        self.n_components = n_components
+        self.degree = degree
+        self.temperature = temperature
+        self.error_power = error_power
+        self.learning_rate = learning_rate
+        self.batch_size = batch_size
+        self.n_iter = n_iter
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.verbose = verbose
+        self.random_state = random_state
+        self.warm_start = warm_start
+        self.callbacks = callbacks
+
+    # Learning
+
+    @settings_checked
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DenseAssociativeClassifier":
+        """Learn memories that complete the rows of `X` by their classes `y`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Training data, within [0, 1] or [-1, 1].
+        y : array-like of shape (n_samples,)
+            Classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows; zero leaves it out.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no rows, or NaN or infinite entries; if labels of `y` are missing or not of classes, or mix words
+            and numbers; with `warm_start`, if the classes are not those of before. Then everything stays as it was.
+
+        Warns
+        -----
+        UserWarning
+            If `X` lies outside [-1, 1]: it is then scaled as a whole, by its extremes. If rows with y = -1 are left
+            out, or a class has no weight.
+        ConvergenceWarning
+            If training stopped because of an interrupt, or because numbers grew beyond all bounds.
+        """
+        with unharmed(self):
+            go_on = self.warm_start and self._is_fitted()
+            s, weights = self._units(X, y, sample_weight, go_on)
+            check_repetitions(weights)
+            stopped = self._fit_rows(s, weights, go_on)
+        self._tell(stopped)
+        return self
+
+    @settings_checked
+    def resume(
+        self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None
+    ) -> "DenseAssociativeClassifier":
+        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+
+        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and the data
+        be those, of the interrupted fit.
+
+        Parameters
+        ----------
+        checkpoint : str or path
+            The file.
+        X : array-like of shape (n_samples, n_features)
+            The training data.
+        y : array-like of shape (n_samples,)
+            Their classes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights.
+
+        Returns
+        -------
+        self : object
+            The fitted classifier.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
+            something that no such training comes to.
+        OSError
+            If the file cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If another version of the library has written the file.
+        """
+        file = readable(checkpoint, "checkpoint")
+        with unharmed(self):
+            go_on = self.warm_start and self._is_fitted()
+            s, weights = self._units(X, y, sample_weight, go_on)
+            stopped = self._resume_rows(file, s, weights, go_on)
+        self._tell(stopped)
+        return self
+
+    @settings_checked
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> "DenseAssociativeClassifier":
+        """Make one update of the memories, with all of `X` as the batch, at the rate `learning_rate`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            A batch of training data. The first one also sets the memories' start, the range and the scale.
+        y : array-like of shape (n_samples,)
+            Classes.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that will come up; needed in the first call.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows in the batch's mean error.
+
+        Returns
+        -------
+        self : object
+            The classifier after the update.
+
+        Raises
+        ------
+        ValueError
+            If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
+            them; the memories stay as they are.
+        """
+        first = not self._is_fitted()
+        with unharmed(self):
+            known = announced(self, classes, first)
+            s, weights = self._units(X, y, sample_weight, not first, known)
+            if weights is not None:
+                weights = weights / weights.max()  # shares of one batch, not repetitions
+            stopped = self._update_rows(s, weights, first)
+        self._tell(stopped)
+        return self
+
+    def _units(
+        self, X: Any, y: Any, sample_weight: Any, go_on: bool, classes: Array | None = None
+    ) -> tuple[Array, Array | None]:
+        """States of all units, as the classes and the range say, which are new unless to `go_on`; weights."""
+        X = check_finite(self, X, order="C", reset=not go_on)
+        weights = check_weights(sample_weight, X)
+        known = self.classes_ if go_on else classes
+        labels = read_labels(self, X, y, known, useful=False, several=False)
+        if go_on:
+            self._check_size()
+            X = as_dtype(X, self.components_.dtype)
+            if classes is None:
+                check_same(labels.y, self.classes_)
+            check_range(X, self.range_)
+        else:
+            self.range_ = range_of(X)
+            self.classes_ = np.unique(labels.y) if classes is None else classes
+        check_known(labels.y, self.classes_)
+        X, weights = X[labels.labelled], None if weights is None else weights[labels.labelled]
+        if classes is None:
+            warn_weightless(labels.y, weights)
+        numbers = np.searchsorted(self.classes_, labels.y)
+        return with_labels(to_signed(X, self.range_), numbers, len(self.classes_)), weights
+
+    def _plan(self, seed: int) -> training.Plan:
+        rule = self._resolvers["optimizer"](self.optimizer)
+        if isinstance(rule, NormalizedMomentum) and rule.group_size is None:
+            n_units = self.n_features_in_ + len(self.classes_)
+            rule = NormalizedMomentum(rule.momentum, n_units)  # each memory by itself
+        return training.Plan(
+            LabelCompletion(self.error_power),
+            rule,
+            schedule_record(self.schedule),
+            self.learning_rate,
+            0.0,
+            self.batch_size,
+            seed,
+        )
+
+    def _model_for(self, rows: Rows, plan: training.Plan) -> Completion:
+        """The model at the temperature, in units of that which the memories, where they start, ask for."""
+        self.scale_ = 1.0
+        model = self._model()
+        state = training.start(model, rows, int(self.n_components), plan)
+        some = rows.some(min(SCALE_ROWS, len(rows)), fold(stream(0, "evaluation"), 0))
+        self.scale_ = float(self.temperature) * model.unit_scale(state.params, model.parts(some)[0])
+        return self._model()
+
+    def _model(self) -> Completion:
+        return Completion(len(self.classes_), self.degree, True, self.scale_)
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "components_")
+
+    def _params(self) -> DenseParameters:
+        """The memories that the fitted attribute holds, whoever set it."""
+        check_is_fitted(self, "components_")
+        n_units = self.n_features_in_ + len(self.classes_)
+        components = fitted_array(self.components_, "components_", (None, n_units))
+        return DenseParameters(np.ascontiguousarray(components))
+
+    def _keep_params(self, params: DenseParameters) -> None:
+        """Turn parameters into fitted attributes."""
+        self.components_ = params.memories
+
+    # Completing
+
+    def predict(self, X: Any) -> Array:
+        """Classes of the label units that gain most by turning on.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        y : ndarray of shape (n_samples,)
+            Classes.
+        """
+        check_is_fitted(self, "components_")
+        best = self._by_blocks(X, self._model().gains).argmax(axis=1)
+        return self.classes_[best]
+
+    def predict_proba(self, X: Any) -> Array:
+        """Shares of the classes in the law exp(-2E) of the states with exactly one label on.
+
+        They rank the classes as the label units do; being trained by an error and not by the likelihood, they are no
+        calibrated probabilities: see :class:`sklearn.calibration.CalibratedClassifierCV`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Rows.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_samples, n_classes)
+            Non-negative, with the sum one; classes in the order of `classes_`.
+        """
+        check_is_fitted(self, "components_")
+        return self._by_blocks(X, self._model().shares)
+
+    def _by_blocks(self, X: Any, function: Callable[[Any, Array], Array]) -> Array:
+        """`function` of the parameters and visible units, applied to `X` block by block."""
+        params = self._params()
+        X = check_finite(self, X, reset=False)
+        check_range(X, self.range_)
+        dtype = params.memories.dtype
+        parts = [
+            function(params, np.ascontiguousarray(to_signed(block, self.range_), dtype))
+            for _, block in blocks(X)
+        ]
+        return np.concatenate(parts)

@@ -1,0 +1,450 @@
+"""The dense associative memory that stores patterns."""
+
+from numbers import Integral
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._checks import Array
+from ebm._random import stream
+from ebm.energies.memory import (
+    INTERACTIONS,
+    DenseMemory,
+    DenseParameters,
+    check_memories,
+    some_patterns,
+)
+from ebm.inference.recall import Recall
+from ebm.inference.retrieval import VISITS, settle_spins
+from ebm.sklearn_compat._shared._attributes import FittedAttributes, fitted_array
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, settings_checked
+from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, unharmed, warn_user
+from ebm.sklearn_compat.memories._two_states import (
+    check_complete,
+    check_two_states,
+    read,
+    recognise,
+    refuse_empty,
+    wanted_states,
+)
+from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
+
+
+class DenseAssociativeMemory(
+    FittedAttributes, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
+    """Associative memory of two-valued patterns with an interaction of high degree.
+
+        E(s) = -sum_mu F(xi_mu's),    F(x) = N (x / N)^n,
+
+    with the patterns xi_mu and the states s read as spins {-1, +1}, N of them. A probe runs downhill, one unit at a
+    time, to the pattern whose well it lies in. Of random patterns about N^(n - 1) / (2 (2n - 3)!! log N) are held
+    without errors, and 2^(N / 2) with the exponential interaction; degree 2 is the Hopfield network with Hebb's rule
+    [1]_ [2]_.
+
+    Read more in the :ref:`User Guide <memories>`.
+
+    Parameters
+    ----------
+    degree : int, default=3
+        n, at least 2. Means nothing for the exponential interaction.
+
+    interaction : {"polynomial", "rectified", "exponential"}, default="polynomial"
+        F(x) is N (x / N)^n; or that for positive x and zero for negative ones; or exp(x), whose energy is -log sum_mu
+        exp(xi_mu's). With an even degree, "polynomial" holds the negative of every pattern as well.
+
+    states : {"auto", "binary", "spin"}, default="auto"
+        What patterns consist of: 0 and 1, -1 and +1, or either; what comes back consists of the same. Other values are
+        an error, but under "auto" they draw a warning and are read as bits, by rounding, if all lie within [0, 1], and
+        by their signs if not; what is missing from such patterns, by the majority of the feature.
+
+    update : {"async", "cyclic"}, default="async"
+        One unit at a time: in a fresh random order each sweep, or in order.
+
+    max_sweeps : int, default=100
+        Sweeps over all units at most; recall ends sooner, after a sweep in which nothing changes.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the order of visits. See :term:`Glossary <random_state>`.
+
+    Attributes
+    ----------
+    patterns_ : ndarray of shape (n_patterns, n_features)
+        What is stored, in the order of storing.
+
+    states_ : {"binary", "spin"}
+        What patterns consist of.
+
+    capacity_ : float
+        About how many random patterns the memory holds with one bit in two hundred disturbed.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    DenseAssociativeClassifier : Learned memories that complete labels.
+    ModernHopfieldNetwork : Real-valued patterns.
+
+    Notes
+    -----
+    NaN in probes marks unknown bits: they have no part in the overlaps until they are visited. A unit whose two states
+    have the same energy keeps the one it has; of an unknown one, a random bit then decides, the same for all probes.
+
+    References
+    ----------
+    .. [1] Krotov, D. & Hopfield, J. J. "Dense associative memory for pattern recognition." NIPS 29 (2016).
+    .. [2] Demircigil, M., Heusel, J., Loewe, M., Upgang, S. & Vermet, F. "On a model of associative memory with huge
+       storage capacity." Journal of Statistical Physics 168, 288-299 (2017).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import DenseAssociativeMemory
+    >>> patterns = np.random.default_rng(0).integers(
+    ...     0, 2, (40, 30)
+    ... )  # a Hopfield network of this size holds four
+    >>> memory = DenseAssociativeMemory(interaction="exponential", random_state=0).fit(patterns)
+    >>> probes = patterns.astype(float)
+    >>> probes[:, :10] = np.nan  # unknown
+    >>> bool((memory.predict(probes) == patterns).all())
+    True
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "degree": [Number(Integral, 2, None, closed="left")],
+        "interaction": [StrOptions(set(INTERACTIONS))],
+        "states": [StrOptions({"auto", *CONVENTIONS})],
+        "update": [StrOptions(set(VISITS))],
+        "max_sweeps": [Number(Integral, 1, None, closed="left")],
+        "random_state": ["random_state"],
+    }
+
+    patterns_: Any
+
+    def __init__(
+        self,
+        degree: int = 3,
+        *,
+        interaction: str = "polynomial",
+        states: str = "auto",
+        update: str = "async",
+        max_sweeps: int = 100,
+        random_state: Any = None,
+    ) -> None:
+        self.degree = degree
+        self.interaction = interaction
+        self.states = states
+        self.update = update
+        self.max_sweeps = max_sweeps
+        self.random_state = random_state
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _model(self) -> DenseMemory:
+        return DenseMemory(self.interaction, self.degree)
+
+    # Storing
+
+    @classmethod
+    def from_parameters(cls, patterns: Any, **settings: Any) -> "DenseAssociativeMemory":
+        """The memory that holds given patterns: a memory of these settings, fitted to them.
+
+        Parameters
+        ----------
+        patterns : array-like of shape (n_patterns, n_features)
+            The fitted attribute `patterns_`: rows of two states.
+        **settings : object
+            Parameters of the constructor; `degree` and `interaction` are part of the energy.
+
+        Returns
+        -------
+        memory : DenseAssociativeMemory
+            The memory. Errors and warnings are those of :meth:`fit`.
+
+        Examples
+        --------
+        >>> from ebm import DenseAssociativeMemory
+        >>> patterns = [[1, 1, 0, 0], [0, 0, 1, 1]]
+        >>> memory = DenseAssociativeMemory.from_parameters(patterns, interaction="exponential")
+        >>> memory.predict([[1, 1, 1, 0]])
+        array([[1., 1., 0., 0.]])
+        """
+        with calls_it(X="patterns"):
+            return cls(**settings).fit(patterns)
+
+    @settings_checked
+    def fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
+        """Store the rows of `X`, and nothing else.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patterns, n_features)
+            Patterns of two states.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The fitted memory.
+
+        Raises
+        ------
+        ValueError
+            If `X` holds a pattern twice, one of zeros only, or one with unknown bits; or, unless states="auto", other
+            values than the two states.
+
+        Warns
+        -----
+        UserWarning
+            If patterns are not held, which is to be fixed points, or there are more than `capacity_`; of very many
+            patterns some are looked at, evenly spread. Under states="auto" also if `X` has other values than two
+            states: then they are read as such, and equal rows are stored once.
+        """
+        with unharmed(self):
+            self._store(X, anew=True)
+        return self
+
+    @settings_checked
+    def partial_fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
+        """Store the rows of `X` beside what is stored.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patterns, n_features)
+            Patterns of two states.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            The memory with all patterns.
+
+        Raises
+        ------
+        ValueError
+            As :meth:`fit`, and if a pattern is stored already; what was stored stays.
+        """
+        with unharmed(self):
+            self._store(X, anew=not hasattr(self, "patterns_"))
+        return self
+
+    def _store(self, X: Any, *, anew: bool) -> None:
+        X = check_two_states(self, X, reset=anew)
+        if anew:
+            self.states_, self._clean = recognise(X, self.states)
+            self._seed = draw_seed(self.random_state)
+        spins = self._read(X, quiet=anew)
+        known = spins[:0] if anew else self._params().memories
+        if self._clean:
+            check_complete(X)
+            refuse_empty(X, self.states_)
+            check_new(spins, known)
+        spins = np.concatenate([known, by_majority(spins).astype(known.dtype)])
+        spins, _ = collapse(spins, np.ones(len(spins)))
+        self.patterns_ = from_spins(spins, self.states_)
+        self.capacity_ = self._model().capacity(X.shape[1])
+        self._report()
+
+    def _report(self) -> None:
+        """Warn of more patterns than can be held, or of patterns that are not."""
+        params = self._params()
+        n_patterns, n_units = params.memories.shape
+        some = some_patterns(n_patterns, n_units)
+        failed = self._model().n_unstable(params, params.memories[some])
+        over, exponential = n_patterns > max(self.capacity_, 1), self.interaction == "exponential"
+        if not (failed or over):
+            return
+        degree = "" if exponential else f", degree={self.degree}"
+        held_with = f"interaction={self.interaction!r}{degree}"
+        said = []
+        if failed:
+            said.append(f"{failed} of {len(some)} patterns are not held with {held_with}.")
+        if over:
+            said.append(
+                f"{n_patterns} patterns are more than the about {self.capacity_:.3g} random ones that {n_units} units "
+                f"hold with {held_with}."
+            )
+        said.append(
+            "Leave out patterns that are nearly equal to others."
+            if exponential
+            else 'Use a higher degree, or interaction="exponential".'
+        )
+        warn_user(" ".join(said), UserWarning)
+
+    # Recalling
+
+    @all_or_nothing
+    def transform(self, X: Any) -> Array:
+        """Patterns that the rows of `X` run to.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown.
+
+        Returns
+        -------
+        retrieved : ndarray of shape (n_samples, n_features)
+            States at rest, of two values.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If rows are not at rest after `max_sweeps` sweeps.
+        """
+        found = self._recalled(X)
+        n_moving = np.count_nonzero(~found.converged)
+        if n_moving:
+            warn_user(
+                f"{n_moving} of {len(found.states)} rows are not at rest after max_sweeps={self.max_sweeps}: raise it.",
+                ConvergenceWarning,
+            )
+        return found.states
+
+    @all_or_nothing
+    def predict(self, X: Any) -> Array:
+        """Patterns that the rows of `X` run to: :meth:`transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown.
+
+        Returns
+        -------
+        retrieved : ndarray of shape (n_samples, n_features)
+            States at rest, of two values.
+        """
+        return self.transform(X)
+
+    @all_or_nothing
+    def impute(self, X: Any) -> Array:
+        """`X` with its unknown entries recalled, and all others as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown.
+
+        Returns
+        -------
+        X_complete : ndarray of shape (n_samples, n_features)
+            Where the free units come to rest while the known ones stay.
+        """
+        return self._recalled(X, clamp=True).states
+
+    @all_or_nothing
+    def recall(
+        self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
+    ) -> Recall:
+        """The way from each row of `X` to where it ends.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown.
+        clamp : bool, default=False
+            Whether known bits are held.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each sweep.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the order of visits; None takes that of the memory, as `predict` does.
+
+        Returns
+        -------
+        recall : Recall
+            A tuple of arrays: `states`, `energies`, `n_sweeps`, `converged`, `cycling` (never), `trajectory`
+            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`, the last two None unless asked for.
+        """
+        return self._recalled(X, clamp, trajectory, random_state)
+
+    def _recalled(
+        self, X: Any, clamp: bool = False, trace: bool = False, random_state: Any = None
+    ) -> Recall:
+        S = self._probes(X)
+        unknown = np.isnan(S)
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        found = settle_spins(
+            self._model(),
+            self._params(),
+            np.where(unknown, 0, S),
+            stream(seed, "evaluation"),
+            update=self.update,
+            max_sweeps=self.max_sweeps,
+            free=unknown if clamp else None,
+            trace=trace,
+        )
+        states = self._given_back(found.states, S.dtype)
+        path = None if found.trajectory is None else self._given_back(found.trajectory, S.dtype)
+        return found._replace(states=states, trajectory=path)
+
+    def energy(self, X: Any) -> Array:
+        """E of the rows of `X`; a pattern that is stored alone has -n_features.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States; unknown bits, NaN, have no part in the overlaps.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            In double precision.
+        """
+        S = np.nan_to_num(self._probes(X))
+        return self._model().energy(self._params(), S.astype(np.int8))
+
+    @all_or_nothing
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean overlap of what is retrieved with the wanted patterns `y`, or with the nearest stored ones.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown.
+        y : array-like of shape (n_samples, n_features), default=None
+            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
+
+        Returns
+        -------
+        overlap : float
+            Between -1 and 1: the share of units that agree minus the share that do not.
+        """
+        wanted = wanted_states(y, X)
+        ends = self._read(self._recalled(X).states)
+        if wanted is not None:
+            return float(np.nan_to_num(ends * self._read(wanted)).mean())
+        return float(overlaps(ends, self._params().memories).max(axis=1).mean())
+
+    # In and out
+
+    def _params(self) -> DenseParameters:
+        patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
+        return DenseParameters(check_memories(self._read(patterns)))
+
+    def _read(self, X: Array, quiet: bool = False) -> Array:
+        """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
+        strict = self.states != "auto"
+        return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
+
+    def _probes(self, X: Any) -> Array:
+        check_is_fitted(self, "patterns_")
+        return self._read(check_two_states(self, X, reset=False))
+
+    def _given_back(self, S: Array, dtype: Any) -> Array:
+        """In the user's convention, NaN for what is still unknown."""
+        return from_spins(np.where(S == 0, np.nan, S).astype(dtype), self.states_)

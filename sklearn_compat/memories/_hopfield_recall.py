@@ -1,0 +1,355 @@
+"""What can be had of a fitted Hopfield network: recall, energies, overlaps, stabilities."""
+
+from typing import Any, ClassVar
+
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._checks import Array, check_option
+from ebm._random import stream
+from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases
+from ebm.inference.minima import Minima, find_minima
+from ebm.inference.recall import Recall, recall
+from ebm.sklearn_compat._shared._attributes import FittedAttributes
+from ebm.sklearn_compat._shared._settings import all_or_nothing
+from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, warn_user
+from ebm.sklearn_compat.memories._two_states import check_two_states, read, wanted_states
+from ebm.storage import storage_rule
+from ebm.storage.base import aligned_fields, check_parameters, given_couplings, holding
+from ebm.storage.patterns import from_spins, overlaps
+from ebm.units import Spin
+
+
+class HopfieldRecall(FittedAttributes, OneToOneFeatureMixin, TransformerMixin):
+    """The dynamics of the fitted attributes (abstract)."""
+
+    couplings_: Any
+    intercept_: Any
+    patterns_: Any
+    states_: Any
+    n_features_in_: int
+    states: Any
+    update: Any
+    temperature: Any
+    max_sweeps: Any
+    _memory: Any
+    _clean: bool
+    _symmetric: bool
+    _dtype: Any
+    _seed: int
+    _fills_in: ClassVar[str] = "recall(X, clamp=True).states"  # names it to who gives NaN elsewhere
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    @classmethod
+    def from_couplings(
+        cls, J: Any, intercept: Any = None, *, states: str = "spin", **settings: Any
+    ) -> Any:
+        """The network that has given couplings, without patterns: what needs no pattern, it can do.
+
+        Parameters
+        ----------
+        J : {array-like, sparse matrix, graph} of shape (n_features, n_features)
+            Couplings of the spins -1 and +1, zero on the diagonal; row i holds what acts on unit i. They need not be
+            symmetric.
+        intercept : array-like of shape (n_features,), default=None
+            Biases b; zero if None. They become `thresholds`, with their signs changed.
+        states : {"spin", "binary"}, default="spin"
+            How probes and recalled states are written: -1 and +1, or 0 and 1.
+        **settings : object
+            Further parameters of the constructor.
+
+        Returns
+        -------
+        network : HopfieldNetwork
+            The network; the arrays are copied. Patterns that `partial_fit` stores are stored besides.
+
+        Raises
+        ------
+        ValueError
+            If `J` is not square, finite and zero on the diagonal, or `intercept` or a setting does not fit.
+
+        Examples
+        --------
+        >>> from ebm import HopfieldNetwork
+        >>> HopfieldNetwork.from_couplings([[0, 1], [1, 0]]).predict([[1, float("nan")]])
+        array([[1., 1.]])
+        """
+        couplings, symmetric = given_couplings(J)
+        states = check_option(states, "states", ("binary", "spin"))
+        network: Any = cls(states=states, **settings)
+        network._validate_params()
+        network.n_features_in_, network._dtype = couplings.shape[0], couplings.dtype
+        if intercept is not None:
+            network.thresholds = -check_biases(intercept, "intercept", couplings)
+        network.states_, network._clean, network._n_unlearned = states, True, -1
+        network._seed = draw_seed(network.random_state)
+        rule = storage_rule(network.rule)
+        network._keep(rule, holding(network._blank(rule, couplings.shape[0]), couplings))
+        network.couplings_, network._symmetric = couplings, symmetric
+        return network
+
+    @classmethod
+    def from_parameters(cls, couplings: Any, intercept: Any = None, **settings: Any) -> Any:
+        """The network of given fitted attributes: :meth:`from_couplings`, by their names.
+
+        Parameters
+        ----------
+        couplings : {array-like, sparse matrix, graph} of shape (n_features, n_features)
+            Couplings of the spins -1 and +1, zero on the diagonal; row i holds what acts on unit i.
+        intercept : array-like of shape (n_features,), default=None
+            Biases; zero if None.
+        **settings : object
+            Parameters of the constructor; `states` is "spin" unless given, for there are no patterns to tell it.
+
+        Returns
+        -------
+        network : HopfieldNetwork
+            The network; the errors are those of :meth:`from_couplings`.
+
+        Examples
+        --------
+        >>> from ebm import HopfieldNetwork
+        >>> HopfieldNetwork.from_parameters([[0, 1], [1, 0]]).energy([[1, 1]])
+        array([-1.])
+        """
+        return cls.from_couplings(couplings, intercept, **settings)
+
+    # Recall
+
+    @all_or_nothing
+    def predict(self, X: Any) -> Array:
+        """The states that the network goes to from the rows of `X`: at temperature zero, fixed points.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown.
+
+        Returns
+        -------
+        X_recalled : ndarray of shape (n_samples, n_features)
+            Of the same convention as the patterns, and of the dtype of the network. The same call gives the same
+            result.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If, at temperature zero, some probe ended in a 2-cycle, or in no fixed point after `max_sweeps` sweeps.
+        """
+        ends = self._recall(X, False, False, None)
+        if self.temperature == 0 and not ends.converged.all():
+            n_cycles, n_open = ends.cycling.sum(), (~(ends.converged | ends.cycling)).sum()
+            warn_user(
+                f"{n_cycles} of {len(ends.states)} probes ended in a cycle of two states, and {n_open} in no fixed "
+                f"point after {self.max_sweeps} sweeps. With symmetric couplings, update='async' has no cycles; "
+                "more sweeps (max_sweeps) may help the others. recall(X) says which they are.",
+                ConvergenceWarning,
+            )
+        return from_spins(ends.states, self.states_)
+
+    @all_or_nothing
+    def transform(self, X: Any) -> Array:
+        """The states that the network goes to, as `predict`: a denoising step of a pipeline.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown.
+
+        Returns
+        -------
+        X_recalled : ndarray of shape (n_samples, n_features)
+            Recalled states.
+        """
+        return self.predict(X)
+
+    @all_or_nothing
+    def recall(
+        self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
+    ) -> Recall:
+        """The way from each row of `X` to where it ends.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown. Unknown bits start where the field of the known ones points.
+        clamp : bool, default=False
+            Whether known bits are held.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each sweep.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the order and of the temperature's noise; None takes that of the network, as `predict` does.
+
+        Returns
+        -------
+        recall : Recall
+            A tuple of arrays: `states`, `energies`, `n_sweeps`, `converged`, `cycling` (2-cycles), `trajectory`
+            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`, the last two None unless asked for.
+        """
+        ends = self._recall(X, clamp, trajectory, random_state)
+        path = ends.trajectory
+        return ends._replace(
+            states=from_spins(ends.states, self.states_),
+            trajectory=None if path is None else from_spins(path, self.states_),
+        )
+
+    @all_or_nothing
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean overlap of the recalled states with the wanted patterns `y`, or with the stored ones nearest to them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes; NaN where unknown.
+        y : array-like of shape (n_samples, n_features), default=None
+            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
+
+        Returns
+        -------
+        score : float
+            1 if all end in these patterns. The overlap of states s and xi is the mean of s_i xi_i.
+        """
+        wanted = wanted_states(y, X)
+        ends = self._recall(X, False, False, None)
+        if wanted is not None:
+            return float((ends.states * self._read(wanted)).mean())
+        self._check_has_patterns()
+        return float(overlaps(ends.states, self._memory.patterns).max(axis=1).mean())
+
+    # What states are like
+
+    @all_or_nothing
+    def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
+        """Local minima of the energy, which are the fixed points, the sizes of their basins, and the barriers between.
+
+        Parameters
+        ----------
+        n_starts : int, default=None
+            Number of random states from which steepest descent starts. If None, all states of up to 16 units, and 1000
+            random states of more.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the starts; None takes that of the network.
+
+        Returns
+        -------
+        minima : Minima
+            A tuple, the lowest minimum first: `states` (n_minima, n_features), as the patterns are written, `energies`,
+            `counts` of starts that ended there, `basins` (their shares) with `basin_errors`, `barriers` (n_minima,
+            n_minima), and `is_complete`. Where not all states were starts, `barriers` is None and there may be further
+            minima.
+
+        Raises
+        ------
+        ValueError
+            If `n_starts` is not a positive integer, or the couplings are not symmetric: then there is no energy that
+            falls.
+        """
+        params = self._params()
+        if not self._symmetric:
+            raise ValueError(
+                "minima needs symmetric couplings; those of this rule are not. "
+                "rule=Perceptron(symmetric=True) has them."
+            )
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        found = find_minima(Pairwise(Spin()), params, stream(seed, "evaluation"), n_starts)
+        return found._replace(states=from_spins(found.states, self.states_))
+
+    def energy(self, X: Any) -> Array:
+        """E(s) = -1/2 s'Js - b's of each row, in terms of spins s, which for bits x are 2 x - 1.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies. Those of bits, with couplings 4 J and biases 2 b - 2 J 1, differ by a constant from these.
+        """
+        params = self._params()
+        s = self._read(check_two_states(self, X, reset=False, complete=True)).astype(
+            params.J.dtype, copy=False
+        )
+        return Pairwise(Spin()).energy(params, s)
+
+    def overlaps(self, X: Any) -> Array:
+        """Overlaps (1/N) sum_i s_i xi_i of each row with each stored pattern, over the bits that are known.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States; NaN where unknown.
+
+        Returns
+        -------
+        overlaps : ndarray of shape (n_samples, n_patterns)
+            From -1, the pattern's complement, to 1, the pattern.
+        """
+        self._check_fitted()
+        spins = self._read(check_two_states(self, X, reset=False))
+        return overlaps(spins, self._memory.patterns)
+
+    def stability(self, patterns: Any = None) -> Array:
+        """Aligned fields xi_i (J xi + b)_i: a unit keeps its state where that is not negative.
+
+        Parameters
+        ----------
+        patterns : array-like of shape (n_patterns, n_features), default=None
+            States; None takes what is stored.
+
+        Returns
+        -------
+        fields : ndarray of shape (n_patterns, n_features)
+            Aligned fields. Divided by the norms of the rows of `couplings_` they are Gardner's stabilities.
+        """
+        params = self._params()
+        if patterns is None:
+            spins = self._memory.patterns
+        else:
+            with calls_it(X="patterns"):
+                spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
+        return aligned_fields(params, spins.astype(params.J.dtype, copy=False))
+
+    # The fitted attributes, read
+
+    def _recall(self, X: Any, clamp: bool, trajectory: bool, random_state: Any) -> Recall:
+        params = self._params()
+        spins = self._read(check_two_states(self, X, reset=False))
+        seed = self._seed if random_state is None else draw_seed(random_state)
+        return recall(
+            Pairwise(Spin()),
+            params,
+            spins,
+            stream(seed, "evaluation"),
+            update=self.update,
+            temperature=self.temperature,
+            max_sweeps=self.max_sweeps,
+            clamp=clamp,
+            trace=trajectory,
+        )
+
+    def _params(self) -> PairwiseParameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        self._check_fitted()
+        return check_parameters(
+            self.couplings_, self.intercept_, self.n_features_in_, symmetric=self._symmetric
+        )
+
+    def _read(self, X: Array, quiet: bool = False) -> Array:
+        """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
+        strict = self.states != "auto"
+        return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
+
+    def _check_fitted(self) -> None:
+        check_is_fitted(self, "couplings_")
+
+    def _check_has_patterns(self) -> None:
+        if not len(self._memory.patterns):
+            raise ValueError("There is no stored pattern to compare with: all have been forgotten.")

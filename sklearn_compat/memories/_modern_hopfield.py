@@ -1,0 +1,423 @@
+"""The modern Hopfield network: real-valued patterns, softmax retrieval."""
+
+from numbers import Integral, Real
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_is_fitted
+
+from ebm._arrays import check_magnitude
+from ebm._checks import Array
+from ebm._sparse import as_dtype
+from ebm.energies.memory import (
+    VARIANTS,
+    ModernMemory,
+    ModernParameters,
+    check_counts,
+    cosine,
+    some_patterns,
+)
+from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
+from ebm.sklearn_compat._shared._attributes import FittedAttributes, fitted_array
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, settings_checked
+from ebm.sklearn_compat._shared._validation import (
+    calls_it,
+    check_finite,
+    check_weights,
+    unharmed,
+    warn_user,
+)
+from ebm.sklearn_compat.memories._two_states import wanted_states
+
+
+class ModernHopfieldNetwork(
+    FittedAttributes, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
+):
+    """Associative memory of real-valued patterns, whose update is softmax attention.
+
+        E(q) = -lse(beta, X'q) + q'q / 2 + log(K) / beta + M^2 / 2,
+
+    with the K stored patterns as the columns of X, M the largest of their norms, and lse(beta, z) = log(sum_mu exp(beta
+    z_mu)) / beta. The update q <- X softmax(beta X'q) never increases E, and mostly arrives in one step [1]_. Patterns
+    that are apart have a fixed point each; patterns that are near to each other share one near their mean, and at a
+    small `beta` all of them do.
+
+    Read more in the :ref:`User Guide <memories>`.
+
+    Parameters
+    ----------
+    beta : float, default=1.0
+        Inverse temperature. A pattern is retrieved by itself if beta times the difference of its inner product with
+        the probe to those of all others is a few times log(K) / 2; so it goes with the scale of the data.
+
+    variant : {"softmax", "entmax", "sparsemax"}, default="softmax"
+        How inner products become shares. "sparsemax" [2]_ and "entmax" (with alpha = 1.5) give distant patterns exactly
+        zero, so that retrieval can be exact at a finite `beta`; each has its own energy [3]_.
+
+    max_steps : int, default=1000
+        Updates at most. With 1, `transform` is one pass of attention with the patterns as keys and values.
+
+    tol : float, default=1e-4
+        A row is at rest when an update moves no feature further than this times the largest absolute entry of the
+        patterns.
+
+    Attributes
+    ----------
+    patterns_ : ndarray of shape (n_patterns, n_features)
+        What is stored.
+
+    weights_ : ndarray of shape (n_patterns,)
+        How many equal patterns each stands for.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+
+    See Also
+    --------
+    DenseAssociativeMemory : Two-valued patterns.
+
+    Notes
+    -----
+    Inner products favour patterns with large norms. Data with a common mean are best centred, and patterns brought to
+    one norm, before they are stored.
+
+    References
+    ----------
+    .. [1] Ramsauer, H. et al. "Hopfield networks is all you need." ICLR (2021).
+    .. [2] Martins, A. F. T. & Astudillo, R. F. "From softmax to sparsemax: a sparse model of attention and multi-label
+       classification." ICML (2016).
+    .. [3] Hu, J. Y.-C. et al. "On sparse modern Hopfield model." NeurIPS 36 (2023).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import ModernHopfieldNetwork
+    >>> patterns = np.array([[1.0, 1.0, 0.0], [1.0, -1.0, 0.0], [-1.0, 0.0, 1.0]])
+    >>> network = ModernHopfieldNetwork(beta=8.0).fit(patterns)
+    >>> network.transform([[0.9, 0.4, 0.2]]).round(2) + 0
+    array([[1., 1., 0.]])
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "beta": [Number(Real, 0, None, closed="neither")],
+        "variant": [StrOptions(set(VARIANTS))],
+        "max_steps": [Number(Integral, 1, None, closed="left")],
+        "tol": [Number(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        beta: float = 1.0,
+        *,
+        variant: str = "softmax",
+        max_steps: int = 1000,
+        tol: float = 1e-4,
+    ) -> None:
+        self.beta = beta
+        self.variant = variant
+        self.max_steps = max_steps
+        self.tol = tol
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _model(self) -> ModernMemory:
+        return ModernMemory(self.beta, self.variant)
+
+    # Storing
+
+    @classmethod
+    def from_parameters(
+        cls, patterns: Any, weights: Any = None, **settings: Any
+    ) -> "ModernHopfieldNetwork":
+        """The network that holds given patterns: a network of these settings, fitted to them.
+
+        Parameters
+        ----------
+        patterns : array-like of shape (n_patterns, n_features)
+            The fitted attribute `patterns_`. float32 is kept.
+        weights : array-like of shape (n_patterns,), default=None
+            How many equal patterns each stands for; one if None.
+        **settings : object
+            Parameters of the constructor; `beta` and `variant` are part of the energy.
+
+        Returns
+        -------
+        network : ModernHopfieldNetwork
+            The network; the arrays are copied. Errors are those of :meth:`fit`.
+
+        Examples
+        --------
+        >>> from ebm import ModernHopfieldNetwork
+        >>> network = ModernHopfieldNetwork.from_parameters([[1.0, 0.0], [0.0, 1.0]], beta=8.0)
+        >>> network.predict([[0.9, 0.2]]).round(2)
+        array([[1., 0.]])
+        """
+        with calls_it(X="patterns", sample_weight="weights"):
+            return cls(**settings).fit(patterns, sample_weight=weights)
+
+    @settings_checked
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "ModernHopfieldNetwork":
+        """Store the rows of `X`, and nothing else.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patterns, n_features)
+            Patterns.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_patterns,), default=None
+            A pattern of weight w counts as w equal ones: the logarithm of w is added to its score. Zero leaves it out.
+
+        Returns
+        -------
+        self : object
+            The fitted network.
+
+        Raises
+        ------
+        ValueError
+            If `X` has no rows, or NaN or infinite entries, or weights that are negative or all zero.
+
+        Warns
+        -----
+        UserWarning
+            If patterns are not held, unless `max_steps` is one: retrieval from them ends at half the distance to the
+            nearest other pattern, or beyond. Of very many patterns some are looked at, evenly spread.
+        """
+        with unharmed(self):
+            X = check_finite(self, X, reset=True)
+            self.patterns_, self.weights_ = _weighted(X, sample_weight)
+        self._report()
+        return self
+
+    @settings_checked
+    def partial_fit(
+        self, X: Any, y: Any = None, sample_weight: Any = None
+    ) -> "ModernHopfieldNetwork":
+        """Store the rows of `X` beside what is stored.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_patterns, n_features)
+            Patterns.
+        y : None
+            Ignored.
+        sample_weight : array-like of shape (n_patterns,), default=None
+            How many equal patterns each counts as.
+
+        Returns
+        -------
+        self : object
+            The network with all patterns.
+        """
+        if not hasattr(self, "patterns_"):
+            return self.fit(X, sample_weight=sample_weight)
+        with unharmed(self):
+            X = check_finite(self, X, reset=False)
+            held, held_weights = self._params()
+            patterns, weights = _weighted(as_dtype(X, held.dtype), sample_weight)
+            self.patterns_ = np.concatenate([held, patterns])
+            self.weights_ = np.concatenate([held_weights, weights])
+        self._report()
+        return self
+
+    def _report(self) -> None:
+        """Warn of patterns that are not held."""
+        if self.max_steps == 1:
+            return
+        params = self._params()
+        some = some_patterns(*params.patterns.shape)
+        found = not_held(self._model(), params, some, self.max_steps, self.tol)
+        if found.n_failed:
+            warn_user(
+                f"{found.n_failed} of {len(some)} patterns are not held at beta={self.beta:g}: retrieval from them "
+                f"ends elsewhere. {_cure_of(found)}",
+                UserWarning,
+            )
+
+    # Recalling
+
+    def transform(self, X: Any) -> Array:
+        """Where the rows of `X` come to rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+
+        Returns
+        -------
+        retrieved : ndarray of shape (n_samples, n_features)
+            Fixed points of the update: patterns, or means of patterns.
+
+        Warns
+        -----
+        ConvergenceWarning
+            If rows are not at rest after `max_steps` updates, unless that is one.
+        """
+        found = self.recall(X, trajectory=False)
+        n_moving = np.count_nonzero(~found.converged)
+        if n_moving and self.max_steps > 1:
+            warn_user(
+                f"{n_moving} of {len(found.states)} rows are not at rest after max_steps={self.max_steps}: raise it.",
+                ConvergenceWarning,
+            )
+        return found.states
+
+    def predict(self, X: Any) -> Array:
+        """Where the rows of `X` come to rest: :meth:`transform`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+
+        Returns
+        -------
+        retrieved : ndarray of shape (n_samples, n_features)
+            Fixed points of the update.
+        """
+        return self.transform(X)
+
+    @all_or_nothing
+    def recall(self, X: Any, *, trajectory: bool = True) -> Retrieval:
+        """The way from each row of `X` to where it comes to rest.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+        trajectory : bool, default=True
+            Whether to return the states and energies after each update.
+
+        Returns
+        -------
+        retrieval : Retrieval
+            A tuple of arrays: `states`, `energies`, `n_steps`, `converged`, `trajectory` (n_updates + 1, n_samples,
+            n_features) and `trajectory_energies`, the last two None unless asked for.
+        """
+        params = self._params()
+        return self._settled(params, self._rows(X, params), trace=trajectory)
+
+    def impute(self, X: Any) -> Array:
+        """`X` with its unknown entries retrieved, and all others as they are.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes, NaN where unknown. Unknown entries have no part in the first update's inner products.
+
+        Returns
+        -------
+        X_complete : ndarray of shape (n_samples, n_features)
+            Where the unknown entries come to rest while the known ones stay.
+        """
+        params = self._params()
+        rows = self._rows(X, params, allow_nan=True)
+        return self._settled(params, np.nan_to_num(rows, nan=0.0), known=~np.isnan(rows)).states
+
+    def _settled(self, params: ModernParameters, q: Array, **choice: Any) -> Retrieval:
+        return settle_vectors(
+            self._model(), params, q, max_steps=self.max_steps, tol=self.tol, **choice
+        )
+
+    def attention(self, X: Any) -> Array:
+        """The shares of the patterns in one update of each row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+
+        Returns
+        -------
+        shares : ndarray of shape (n_samples, n_patterns)
+            Non-negative, with the sum one.
+        """
+        params = self._params()
+        return self._model().attention(params, self._rows(X, params))
+
+    def energy(self, X: Any) -> Array:
+        """E of the rows of `X`; never negative.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            States.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            In double precision.
+        """
+        params = self._params()
+        return self._model().energy(params, self._rows(X, params))
+
+    def score(self, X: Any, y: Any = None) -> float:
+        """Mean cosine of what is retrieved with the wanted patterns `y`, or with the stored ones nearest in angle.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Probes.
+        y : array-like of shape (n_samples, n_features), default=None
+            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
+
+        Returns
+        -------
+        cosine : float
+            1 if all that is retrieved is stored.
+        """
+        wanted = wanted_states(y, X)
+        if wanted is not None:
+            found = self.recall(X, trajectory=False).states
+            return float(cosine(found, wanted).diagonal().mean())
+        return float(
+            cosine(self.recall(X, trajectory=False).states, self._params().patterns)
+            .max(axis=1)
+            .mean()
+        )
+
+    # In and out
+
+    def _params(self) -> ModernParameters:
+        check_is_fitted(self, "patterns_")
+        patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
+        check_magnitude(patterns, "patterns_")
+        weights = fitted_array(self.weights_, "weights_", (len(patterns),))
+        check_counts(weights, patterns.dtype, "weights_")
+        return ModernParameters(np.ascontiguousarray(patterns), weights)
+
+    def _rows(self, X: Any, params: ModernParameters, allow_nan: bool = False) -> Array:
+        X = check_finite(self, X, reset=False, allow_nan=allow_nan)
+        return as_dtype(X, params.patterns.dtype)
+
+
+def _cure_of(found: NotHeld) -> str:
+    if not np.isfinite(found.beta):
+        return "Patterns that differ by a factor alone are the same direction: leave all but one of them out."
+    if found.normalize:
+        return (
+            "Patterns of larger norm draw them away; sklearn.preprocessing.normalize(X) makes all norms one, for which "
+            f"beta={found.beta:.3g} is large enough."
+        )
+    return f"A larger beta tells them apart, for example beta={found.beta:.3g}."
+
+
+def _weighted(X: Array, sample_weight: Any) -> tuple[Array, Array]:
+    """Patterns of positive weight, and their weights."""
+    weights = check_weights(sample_weight, X)
+    if weights is None:
+        return X.copy(), np.ones(len(X))
+    X, weights = X[weights > 0], weights[weights > 0]
+    check_counts(weights, X.dtype, "sample_weight")
+    return X, weights

@@ -1,0 +1,448 @@
+"""How multi-layer perceptrons learn: settings, pre-training, `fit` and `partial_fit`."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from sklearn.utils.metaestimators import available_if
+
+from ebm import training
+from ebm._batches import Rows
+from ebm._checks import Array
+from ebm._files import readable
+from ebm._random import stream
+from ebm._sparse import as_dtype
+from ebm.gradients.back_propagation import MeanCost
+from ebm.monitors import Callback, Plateau, Scorer
+from ebm.networks import feed_forward
+from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_record
+from ebm.networks.network import Network, Parameters
+from ebm.optimizers.lbfgs import Progress, lbfgs
+from ebm.sklearn_compat._shared._labels import warn_weightless
+from ebm.sklearn_compat._shared._settings import settings_checked
+from ebm.sklearn_compat._shared._validation import (
+    check_callbacks,
+    check_repetitions,
+    check_weights,
+    column_names,
+    draw_seed,
+    unharmed,
+)
+from ebm.sklearn_compat.networks._mlp_settings import MLPSettings, put_aside
+from ebm.sklearn_compat.networks._network import TOO_LARGE, rows_to_learn
+from ebm.sklearn_compat.networks._pretraining import pretrained
+from ebm.sklearn_compat.networks._shaping import Labelled, size_of
+
+
+def has_epochs(estimator: Any) -> bool:
+    """Whether training goes epoch by epoch; else AttributeError."""
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+        raise AttributeError("resume goes on after an epoch, of which solver='lbfgs' has none.")
+    return True
+
+
+def by_batches(estimator: Any) -> bool:
+    """Whether there are updates that can be made one by one; else AttributeError."""
+    if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
+        raise AttributeError("partial_fit goes batch by batch, which solver='lbfgs' does not.")
+    return True
+
+
+# Targets (rows, outputs) of the labelled rows, and which rows these are (rows,).
+Targets = tuple[Array, Array]
+
+
+@dataclass
+class Search:
+    """Where minimisation of all rows' loss stands."""
+
+    network: Network
+    params: Parameters
+    n_iter: int = 0
+    cost: float = np.inf
+
+
+class BaseMLP(MLPSettings):
+    """Multi-layer perceptrons (abstract)."""
+
+    _undone: list[float] | None  # None where all rows were minimised at once
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Loss of each epoch, NaN for one that was undone; of all rows with solver="lbfgs", that at the end."""
+        if not hasattr(self, "_undone"):
+            raise AttributeError(f"{type(self).__name__} has no loss_curve_ before fit.")
+        if self._undone is None:
+            return [self.loss_]
+        return [*self.history_.get("loss", np.empty(0)).tolist(), *self._undone]
+
+    # What is learned, by whom
+
+    def _targets(self, X: Any, y: Any, first: bool, classes: Any, whole: bool) -> Targets:
+        """Those of the rows of `X`, which are all data or a part."""
+        raise NotImplementedError
+
+    def _agreement(self, targets: Array, output: Array, weights: Array | None) -> float:
+        """Score of finite outputs (accuracy or R^2)."""
+        raise NotImplementedError
+
+    def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
+        """The same, NaN where it would not be finite."""
+        if not np.isfinite(output).all():
+            return float("nan")
+        with np.errstate(over="ignore"):
+            score = self._agreement(targets, output, weights)
+        return score if np.isfinite(score) else float("nan")
+
+    def _stratify(self, targets: Array) -> Any:
+        """By what a split into training and validation rows is balanced."""
+        return None
+
+    # Fitting
+
+    @available_if(has_epochs)
+    @settings_checked
+    def resume(self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+
+        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and the
+        rows, targets and weights be those, of the interrupted fit, which was none with `growth`. An unfitted
+        `pretraining` is fitted once more, for its sake: it does not change the result.
+
+        Parameters
+        ----------
+        checkpoint : str or path
+            The file.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets.
+        sample_weight : array-like of shape (n_samples,), default=None
+            The weights.
+
+        Returns
+        -------
+        self : object
+            The fitted network.
+
+        Raises
+        ------
+        ValueError
+            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
+            something that no such training comes to.
+        OSError
+            If the file cannot be read.
+
+        Warns
+        -----
+        UserWarning
+            If another version of the library has written the file.
+        """
+        file = readable(checkpoint, "checkpoint")
+        with unharmed(self):
+            stopped = self._learn(X, y, sample_weight, False, checkpoint=file)
+        self._tell(stopped)
+        return self
+
+    def _learn(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        incremental: bool,
+        classes: Any = None,
+        checkpoint: Any = None,
+    ) -> str:
+        """`fit`, or with `incremental` one more epoch, or the rest of a fit; what went wrong, or ''."""
+        if incremental and self.early_stopping:
+            raise ValueError(
+                "partial_fit does not support early_stopping=True, for there are no rows to stop by. Go on after "
+                "set_params(early_stopping=False)."
+            )
+        go_on = checkpoint is None and (incremental or self.warm_start)
+        first = not (go_on and self._is_fitted())
+        if not first:
+            self._check_layout()
+        growth = None if incremental or self.growth is None else growth_record(self.growth)
+        if growth is not None and checkpoint is not None:
+            raise ValueError("A fit with growth cannot be resumed: its network changed on the way.")
+        X, targets, labelled, weights = self._checked(
+            X, y, sample_weight, first, classes, not incremental
+        )
+        if first or not hasattr(self, "_seed"):
+            self._seed = self._new_seed(checkpoint)
+        if first:
+            self._begin(X, weights, targets.shape[1])
+        rows = _labelled(X, targets, labelled, weights)
+        classes = None if incremental else self._stratify(rows.targets)
+        if classes is not None:
+            warn_weightless(classes, rows.weights)
+        return self._descend(rows, growth, first, incremental, checkpoint)
+
+    def _new_seed(self, checkpoint: Any) -> int:
+        if checkpoint is None or isinstance(self.random_state, Integral):
+            return draw_seed(self.random_state)
+        return training.seed_of(checkpoint)
+
+    def _checked(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any,
+        first: bool,
+        classes: Any = None,
+        whole: bool = False,
+    ) -> tuple[Any, Array, Array, Array | None]:
+        """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
+        X = rows_to_learn(self, X, first)
+        if not first:
+            X = as_dtype(X, self._dtype())
+        targets, labelled = self._targets(X, y, first, classes, whole)
+        weights = check_weights(sample_weight, X)
+        check_repetitions(weights)
+        return X, targets, labelled, weights
+
+    def _labelled(self, X: Any, y: Any, sample_weight: Any) -> Labelled:
+        return _labelled(*self._checked(X, y, sample_weight, False))
+
+    def _begin(self, X: Any, weights: Array | None, n_outputs: int) -> None:
+        """Lay out the network, and start it where the pre-training, on all rows, has come to."""
+        start = pretrained(self.pretraining, X, weights, self._seed, column_names(self))
+        network = self._network(start, X.shape[1], n_outputs)
+        params = feed_forward.start(network, stream(self._seed, "init"), X.dtype, start.layers)
+        self.pretraining_ = start.fitted
+        self.network_ = network
+        self.n_outputs_ = n_outputs
+        self._keep_params(params)
+        self._begin_course()
+
+    def _begin_course(self) -> None:
+        """The attributes of a network that has parameters and has not trained yet."""
+        self.out_activation_ = self.network_.loss.out_activation
+        self.n_layers_ = len(self.coefs_) + 1
+        self._layout = self._asked_layout()
+        self.history_, self._n_steps, self._memory = {}, 0, ()
+        for name in ("feature_importances_", "_undone"):
+            self.__dict__.pop(name, None)
+        self.t_ = 0
+
+    def _descend(
+        self,
+        labelled: Labelled,
+        growth: Growth | None,
+        first: bool = False,
+        incremental: bool = False,
+        checkpoint: Any = None,
+    ) -> str:
+        """Back-propagation, by batches or of all rows."""
+        if self.solver == "lbfgs":
+            return self._descend_all(labelled, growth, first)
+        held_out = None
+        if self.early_stopping and not incremental:
+            labelled, held_out = self._split(labelled)
+        X, targets, weights = labelled
+        check_some(weights)
+        rows = Rows(X, weights, targets, self.shuffle)
+        plan = self._plan(self._seed, len(rows), incremental)
+        state = self._state(plan) if first else self._resumed(plan)
+        plateau = self._plateau()
+        if checkpoint is not None:
+            told = [plateau, *check_callbacks(self.callbacks)]
+            state = training.load(checkpoint, state, plan, rows, self._n_epochs, told)
+        if not incremental and checkpoint is None:  # optimisers of another fit begin anew
+            state.memory = plan.optimizer.start(state.theta)
+            state.kept.clear()
+        scores = [] if held_out is None else [self._scorer(*held_out)]
+        watching: list[Callback] = [Scorer("validation_score", score) for score in scores]
+        watching += [] if incremental else [plateau]
+        watching += [] if growth is None else [size_of]
+
+        def run(state: training.State, n_epochs: int) -> str:
+            return self._run(state, rows, plan, X, n_epochs, watching)
+
+        if growth is None:
+            stopped = run(state, 1 if incremental else self._n_epochs)
+        else:
+            state, stopped = self._grow(growth, state, plateau, run)
+        n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
+        diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
+        if self.early_stopping and "best_theta" in state.kept:
+            self._restore_best(state, plateau, scores if diverged else [])
+        self._keep(state, plan)
+        self._tell_course(n_done, len(rows), diverged)
+        if diverged:
+            self.loss_ = self._loss_kept(labelled, first)
+            if self.best_loss_ is not None:
+                self.best_loss_ = min(self.best_loss_, self.loss_)
+        return stopped or self._unfinished(n_done, incremental or plateau.stuck(state.kept))
+
+    def _unfinished(self, n_done: int, expected: bool) -> str:
+        if (
+            expected
+            or n_done < self.max_iter
+            or not self.max_iter
+            or np.isinf(self.n_iter_no_change)
+        ):
+            return ""
+        return (
+            f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, or set n_iter_no_change=np.inf "
+            "to silence this"
+        )
+
+    def _restore_best(
+        self, state: training.State, plateau: Plateau, scores: Sequence[Callable[[Any], float]]
+    ) -> None:
+        """The weights of the best score, unless those from before a divergence, to be scored yet, are better."""
+        best = -plateau.best(state.kept)
+        if any(score(state.params) >= best for score in scores):
+            return
+        state.theta[:] = state.kept["best_theta"]
+
+    def _loss_kept(self, rows: Labelled, first: bool) -> float:
+        """Loss at the weights that were kept.
+
+        Where it is beyond all bounds before anything was learned, no weights are worth keeping: ValueError.
+        """
+        cost = MeanCost(self.network_, *rows, self.alpha)
+        value, _ = cost(self.network_.pack(self._params()))
+        if np.isfinite(value) or not first:
+            if self.network_.loss.shown_per_output:
+                data, _ = MeanCost(self.network_, *rows)(self.network_.pack(self._params()))
+                value -= data * (1 - 1 / self.n_outputs_)
+            return float(value)
+        largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
+        raise ValueError(
+            f"{TOO_LARGE} With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
+            f"{largest[0]:.3g}, targets {largest[1]:.3g}. Scale them, for example with "
+            "sklearn.preprocessing.MaxAbsScaler."
+        )
+
+    def _tell_course(self, n_done: int, n_rows: int, diverged: bool) -> None:
+        """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN."""
+        self._undone = undone = [np.nan] if diverged else []
+        losses = self.history_.get("loss", np.empty(0))
+        self.n_iter_, self.t_ = n_done + len(undone), self.t_ + n_done * n_rows
+        self.loss_ = float(losses[-1]) if len(losses) else np.inf
+        self.validation_scores_ = self.best_validation_score_ = self.best_loss_ = None
+        if self.early_stopping:
+            scores = self.history_.get("validation_score", np.empty(0))
+            earlier = len(scores) - n_done
+            held = (np.arange(len(scores)) >= earlier) | ~np.isnan(scores)  # fits without have none
+            self.validation_scores_ = scores[held].tolist() + undone
+            finite = [score for score in self.validation_scores_ if np.isfinite(score)]
+            self.best_validation_score_ = max(finite, default=None)
+        else:
+            self.best_loss_ = float(np.fmin.reduce(losses, initial=np.inf))
+
+    def _split(self, rows: Labelled) -> tuple[Labelled, Labelled]:
+        """Rows to train on, and rows to stop by."""
+        X, targets, weights = rows
+        w = np.ones(len(targets)) if weights is None else weights
+        X, X_val, t, t_val, w, w_val = put_aside(
+            (X, targets, w), self.validation_fraction, self._seed, self._stratify(targets)
+        )
+        if weights is None:
+            return Labelled(X, t, None), Labelled(X_val, t_val, None)
+        return Labelled(X, t, w), Labelled(X_val, t_val, w_val)
+
+    def _scorer(self, X: Any, targets: Array, weights: Array | None) -> Callable[[Any], float]:
+        def score(params: Any) -> float:
+            output = self._of_blocks(params, X, self.network_.predict)
+            return self._validation_score(targets, output, weights)
+
+        return score
+
+    def _descend_all(self, rows: Labelled, growth: Growth | None, first: bool) -> str:
+        """L-BFGS on the mean loss of all rows."""
+        held = self._regularization()
+        if any(self._dropouts(len(self.coefs_) - 1)) or self.batch_norm:
+            raise ValueError(
+                "solver='lbfgs' minimises one function of all rows; dropout and batch_norm change it from batch to "
+                "batch. Use another solver."
+            )
+        if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
+            raise ValueError(
+                "solver='lbfgs' makes no steps that could be held back: of regularization it takes l1 only. Got "
+                f"{held!r}. Use another solver."
+            )
+        check_some(rows.weights)
+        search, message = Search(self.network_, self._params()), ""
+        if self.max_iter:
+            search, message = self._search(growth, rows, search)
+        self._take(search.network, search.params)
+        if np.isnan(search.cost):
+            self._loss_kept(rows, first)
+        self.n_iter_, self.loss_ = search.n_iter, search.cost
+        self.best_loss_, self._undone = self.loss_, None
+        self.t_ = self.n_iter_ * len(rows.targets)
+        self.validation_scores_ = self.best_validation_score_ = None
+        return message
+
+    def _search(self, growth: Growth | None, rows: Labelled, search: Search) -> tuple[Search, str]:
+        """L-BFGS, in stages if the network is to grow."""
+
+        def learn(search: Search) -> Outcome:
+            network = search.network
+            theta, left = network.pack(search.params), self.max_iter - search.n_iter
+            l1 = self._regularization().l1
+            cost = MeanCost(network, *rows, self.alpha)
+            found = lbfgs(
+                cost,
+                theta,
+                l1=np.full(network.n_weights(search.params), l1) if l1 else None,
+                max_iter=left,
+                max_fun=self.max_fun,
+                tol=self.tol,
+                patience=self.n_iter_no_change,
+                tell=self._tell_progress,
+                kinks=True,  # those of rectifiers
+            )
+            search.params = network.unpack(found.theta.astype(theta.dtype))
+            search.n_iter += found.progress.n_iter
+            search.cost = found.progress.cost
+            diverged = cost.where and not np.isfinite(
+                search.cost
+            )  # not so before the first evaluation
+            message = cost.diverged if diverged else found.message
+            message = message.replace(f"max_iter={left} ", f"max_iter={self.max_iter} ")
+            return Outcome(search.cost, not message, message)
+
+        def widen(search: Search) -> Search | None:
+            if growth is None or search.n_iter >= self.max_iter:
+                return None
+            wider = self._wider(growth, search.network, search.params)
+            return None if wider is None else Search(*wider, search.n_iter)
+
+        if growth is not None:
+            growth.additions(search.network)  # refuses what cannot grow before it trains
+        return grow_while_it_helps(search, widen, learn, 0.0 if growth is None else growth.tol)
+
+    def _tell_progress(self, progress: Progress) -> None:
+        if self.verbose:
+            print(
+                f"[{type(self).__name__}] Iteration {progress.n_iter}, loss = {progress.cost:.6g}"
+            )
+
+
+def _labelled(X: Any, targets: Array, labelled: Array, weights: Array | None) -> Labelled:
+    """The rows that have targets, and these in the precision of the rows."""
+    if not labelled.all():
+        X, weights = X[labelled], None if weights is None else weights[labelled]
+    with np.errstate(over="ignore"):  # what is beyond single precision is infinite, and told
+        return Labelled(X, targets.astype(X.dtype), weights)
+
+
+def check_some(weights: Array | None) -> None:
+    """Refuse rows of which none counts, as where only unlabelled ones have a weight."""
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "sample_weight is zero for all rows that are to be trained on, those with a target that are not put aside. "
+            "At least one must be positive."
+        )
