@@ -1,5 +1,6 @@
 """HOW GOOD IT IS: partition functions and likelihoods, exact or with an error bar, and diagnostics of chains."""
 
+from ebm.likelihood import layered as layered
 from ebm.likelihood.ais import AIS, RAISE
 from ebm.likelihood.base import LogPartition, check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import exact_log_likelihood, variational_bound

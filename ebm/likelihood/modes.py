@@ -86,7 +86,7 @@ def _(
     inputs = np.log(p / (1 - p)) / (high - low) - params.bias
     m = model.unit.mean(model.own(params.bias), inputs)
     bounds = -variational_free_energy(model, params, m)
-    return _kept([(model.unit, model.own(params.bias), inputs)], bounds)
+    return kept_laws([(model.unit, model.own(params.bias), inputs)], bounds)
 
 
 def _pairwise_starts(model: Pairwise, params: PairwiseParameters, key: Key) -> Array:
@@ -141,7 +141,7 @@ def _(
     )
     to_h = model.hidden_input(params, model.visible.mean(params.visible, to_v))
     layers = [(model.visible, params.visible, to_v), (model.hidden, params.hidden, to_h)]
-    return _kept(layers, bounds)
+    return kept_laws(layers, bounds)
 
 
 def block_bounds(model: Bipartite, params: BipartiteParameters, m: Array, n_steps: int) -> Array:
@@ -221,7 +221,7 @@ def _distinct(x: Array) -> Array:
     return x[np.sort(first)]
 
 
-def _kept(layers: list[tuple[Unit, Any, Array]], bounds: Array) -> Laws:
+def kept_laws(layers: list[tuple[Unit, Any, Array]], bounds: Array) -> Laws:
     """The best laws, none of which overlaps much with a better one; a layer is a unit, its parameters, the inputs."""
     order = np.argsort(-bounds, kind="stable")
     order = order[np.isfinite(bounds[order])]

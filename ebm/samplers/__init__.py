@@ -8,6 +8,7 @@ from ebm.samplers.block_gibbs import Chains, block_gibbs
 from ebm.samplers.by_content import sample_by_content
 from ebm.samplers.chains import Gibbs
 from ebm.samplers.gibbs import gibbs
+from ebm.samplers.layered_gibbs import layered_gibbs
 from ebm.samplers.tempering import Replicas, Tempering, temper
 
 SAMPLERS: dict[str, type[Sampler]] = {"gibbs": Gibbs, "tempering": Tempering}
@@ -27,6 +28,7 @@ __all__ = [
     "block_gibbs",
     "conditional_mean",
     "gibbs",
+    "layered_gibbs",
     "sample_by_content",
     "sample_rows",
     "sampler_record",

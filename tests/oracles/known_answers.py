@@ -73,3 +73,12 @@ ISING_TORI = (
     (4, CRITICAL_BETA, 15.52191546, -1.565624),
     (8, CRITICAL_BETA, 60.14178079, -1.491589),
 )
+
+# Deep Boltzmann machines: chains of layers with W_l ~ N(0, 1) of shape (n_l, n_(l+1)) from the bottom up, then biases
+# ~ N(0, 0.5) from the bottom up, of numpy.random.default_rng(seed): (unit, seed, sizes, log Z, log p of all units low,
+# log p of all units high).
+DEEP_CHAINS = (
+    ("bernoulli", 7, (4, 3, 2), 4.6684174792, -2.0382562662, -4.0404085531),
+    ("bernoulli", 8, (5, 4, 3, 2), 13.0943739704, -5.3637869121, None),
+    ("spin", 9, (4, 3, 3), 16.8446623912, -8.7868938392, -5.8954752921),
+)

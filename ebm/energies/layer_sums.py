@@ -1,0 +1,217 @@
+"""Exact sums over the states of a layered model, some layers of which are known.
+
+One color is enumerated and the other one summed out in closed form given it,
+
+    log sum_(unknown) exp(-beta E) = log sum_(unknown x of one color) exp(-beta U(x) + B(x)),
+
+where B is the sum, over the layers of the other color, of the log-normaliser if a layer is unknown, and of
+-beta [U - s' f] if it is known. The color with fewer unknown states is enumerated; one with infinitely many cannot be.
+With nothing known the sum is log Z, with the visible layers known it is -beta F(v), where the hidden layers may be of
+either color.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import inf, prod
+from typing import Any, NamedTuple
+
+import numpy as np
+from joblib import Parallel, delayed
+
+from ebm._checks import Array
+from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+from ebm.units import Unit
+
+# States of which sums are made on request, and unasked: seconds.
+MAX_STATES, MAX_UNASKED = 2.0**25, 2.0**20
+# States at a time.
+BLOCK = 1 << 12
+
+
+def unit_states(unit: Unit, n_units: int) -> list[Array] | None:
+    """All states (states, units) of each of the independent parts of a layer, side by side; None: infinitely many."""
+    if unit.states is not None:
+        return [np.array(unit.states, np.float64)[:, np.newaxis]] * n_units
+    if hasattr(unit, "groups"):
+        groups = unit.groups(n_units)
+        bits = [np.array([[0.0], [1.0]])] * (n_units - sum(g.stop - g.start for g in groups))
+        return bits + [np.eye(g.stop - g.start) for g in groups]
+    return None
+
+
+def count_states(model: LayeredModel, layers: list[int]) -> float:
+    """How many states the `layers` have together; infinity where there is no end of them."""
+    parts = [unit_states(model.layers[k].unit, model.layers[k].size) for k in layers]
+    return (
+        inf
+        if any(p is None for p in parts)
+        else float(prod(len(x) for p in parts for x in p or ()))
+    )
+
+
+def unknown(model: LayeredModel, known: Any, color: int) -> list[int]:
+    """Numbers of the layers of one color that are not among the `known` ones."""
+    return [k for k in model.members[color] if k not in known]
+
+
+def cheaper_color(model: LayeredModel, known: Any = (), most: float = MAX_STATES) -> int:
+    """The color whose unknown layers have fewer states; ValueError beyond so many."""
+    counts = [count_states(model, unknown(model, known, color)) for color in (EVEN, ODD)]
+    color = int(counts[ODD] < counts[EVEN])
+    if counts[color] > most:
+        sides = " and ".join(
+            f"{', '.join(repr(model.names[k]) for k in unknown(model, known, c))}: {counts[c]:.3g}"
+            for c in (EVEN, ODD)
+        )
+        raise ValueError(
+            f"Exact sums take the enumeration of all states of the layers of one color, at most {most:.3g}. "
+            f"There are, by colors, {sides}. Use fewer units, or an estimate (method='ais')."
+        )
+    return color
+
+
+class Block(NamedTuple):
+    """Some terms of the sum.
+
+    Attributes
+    ----------
+    rows : ndarray of int of shape (terms,)
+        To which row each belongs.
+    x : ndarray of shape (terms, units)
+        States of the enumerated color.
+    inputs : ndarray of shape (terms, other units)
+        What the other color receives from them.
+    log_weights : ndarray of shape (terms,)
+        The logarithms of the terms.
+    """
+
+    rows: Array
+    x: Array
+    inputs: Array
+    log_weights: Array
+
+
+@dataclass(frozen=True)
+class LayerSum:
+    """The sum over what is unknown, for each row of the `known` layers (or one row without any).
+
+    Parameters
+    ----------
+    model, params : LayeredModel, LayeredParameters
+        Parameters in double precision.
+    known : dict of int to ndarray of shape (rows, units)
+        States of layers, by their numbers.
+    color : int
+        The color of which the unknown states are enumerated.
+    beta : float
+    """
+
+    model: LayeredModel
+    params: LayeredParameters
+    known: dict[int, Array]
+    color: int
+    beta: float = 1.0
+
+    @property
+    def n_rows(self) -> int:
+        """How many sums there are."""
+        return len(next(iter(self.known.values()))) if self.known else 1
+
+    @property
+    def n_states(self) -> int:
+        """Terms of each sum."""
+        return int(count_states(self.model, unknown(self.model, self.known, self.color)))
+
+    def starts(self) -> range:
+        """First terms of the blocks."""
+        return range(0, self.n_rows * self.n_states, BLOCK)
+
+    def block(self, start: int) -> Block:
+        """The terms from number `start`, row by row."""
+        stop = min(start + BLOCK, self.n_rows * self.n_states)
+        rows, codes = np.divmod(np.arange(start, stop), self.n_states)
+        x = self._states(rows, codes)
+        f = self.model.inputs_from(self.params, 1 - self.color, x)
+        own = self.model.own(self.params, self.color)
+        logs = -self.beta * self.model.sides[self.color].energy(own, x) + self._others(rows, f)
+        return Block(rows, x, f, logs)
+
+    def blocks(self) -> Iterator[Block]:
+        """All terms."""
+        return map(self.block, self.starts())
+
+    def _states(self, rows: Array, codes: Array) -> Array:
+        """Known states of the rows, and those of the others that the codes stand for."""
+        model = self.model
+        x = np.empty((len(rows), sum(model.sides[self.color].sizes)))
+        for k in model.members[self.color]:
+            columns = model.places[k].columns
+            if k in self.known:
+                x[:, columns] = self.known[k][rows]
+                continue
+            at = columns.start
+            for part in unit_states(model.layers[k].unit, model.layers[k].size) or ():
+                codes, digits = np.divmod(codes, len(part))
+                x[:, at : at + part.shape[1]] = part[digits]
+                at += part.shape[1]
+        return x
+
+    def _others(self, rows: Array, f: Array) -> Array:
+        """B, the sum over the layers of the other color."""
+        total = np.zeros(len(rows))
+        for k in self.model.members[1 - self.color]:
+            unit, own = self.model.layers[k].unit, self.params.own[k]
+            received = np.ascontiguousarray(f[:, self.model.places[k].columns])
+            if k in self.known:
+                x = self.known[k][rows]
+                pull = np.einsum("ij,ij->i", unit.statistic(own, x), received)
+                total += self.beta * (pull - unit.energy(own, x))
+            else:
+                total += unit.log_normaliser(own, received, self.beta)
+        return total
+
+    def log_sums(self, n_jobs: int | None = None) -> Array:
+        """Their logarithms: (rows,); threads, in joblib's sense, do not change them."""
+        totals = np.full(self.n_rows, -np.inf)
+        found = Parallel(n_jobs=n_jobs, prefer="threads")(
+            delayed(self._partial)(start) for start in self.starts()
+        )
+        for rows, logs in found:
+            totals[rows] = np.logaddexp(totals[rows], logs)
+        return totals
+
+    def _partial(self, start: int) -> tuple[Array, Array]:
+        block = self.block(start)
+        rows, first = np.unique(block.rows, return_index=True)
+        return rows, np.logaddexp.reduceat(block.log_weights, first)
+
+
+def layer_sum(
+    model: LayeredModel,
+    params: LayeredParameters,
+    known: dict[int, Array] | None = None,
+    beta: float = 1.0,
+    most: float = MAX_STATES,
+) -> LayerSum:
+    """The sum over all layers but the `known` ones, by the cheaper color.
+
+    ValueError where the unknown layers of either color have more than `most` states, or the model has no energy.
+    """
+    model.check_energy()
+    exact = {k: x.astype(np.float64) for k, x in (known or {}).items()}
+    return LayerSum(model, in_double(params), exact, cheaper_color(model, exact, most), beta)
+
+
+def layered_free_energy(
+    model: LayeredModel, params: LayeredParameters, v: Array, beta: float = 1.0
+) -> Array:
+    """F(v) of rows of data (rows, n_visible), all hidden layers summed out: (rows,) in double precision."""
+    free: Array = -layer_sum(model, params, model.split(v), beta, MAX_UNASKED).log_sums() / beta
+    return free
+
+
+def layered_log_z(
+    model: LayeredModel, params: LayeredParameters, beta: float = 1.0, n_jobs: int | None = None
+) -> float:
+    """Log Z(beta)."""
+    return float(layer_sum(model, params, beta=beta).log_sums(n_jobs)[0])

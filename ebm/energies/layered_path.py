@@ -1,0 +1,188 @@
+"""The path from a law of independent units to a layered model: over its even layers, the odd ones being summed out.
+
+See :mod:`ebm.energies.path` for what a path is, and for what it is used. With the own energies between those of the
+base and of the model, and the weights growing in proportion, a step is one of block Gibbs sampling.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold, stream
+from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
+from ebm.energies.path import (
+    PILOT_CHAINS,
+    PILOT_STEPS,
+    Path,
+    Tilt,
+    base_of,
+    path_to,
+    tilted,
+)
+
+Base = tuple[Any, ...]
+
+
+class LayeredStage(NamedTuple):
+    """A layered model part of the way: own parameters and factors of the inputs, by color, and the odd constant."""
+
+    t: float
+    own: tuple[tuple[Any, ...], tuple[Any, ...]]
+    factors: tuple[Array, Array]
+    constant: float
+
+
+class LayeredPath(Path):
+    """The path from a product law to a layered model.
+
+    `base` are the own parameters of each layer at t = 0, where there are no weights.
+    """
+
+    def __init__(self, model: LayeredModel, params: LayeredParameters, base: Base) -> None:
+        model.check_energy()
+        self._model, self._params = model, params
+        start = LayeredParameters(params.weights, base)
+        self._base = tuple(model.own(start, color) for color in (EVEN, ODD))
+        self._own = tuple(model.own(params, color) for color in (EVEN, ODD))
+        self.unit = model.sides[EVEN]
+        self.log_z = float(
+            sum(
+                side.log_normaliser(own, model.nothing(params, color))[0]
+                for color, (side, own) in enumerate(zip(model.sides, self._base, strict=True))
+            )
+        )
+
+    def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
+        """Independent draws of the even layers from the base."""
+        shape = self._model.nothing(self._params, EVEN, n_rows).shape
+        fields = tilted(shape, self._model.dtype(self._params), tilt)
+        return self.unit.sample(self._base[EVEN], fields, key, first_row=first_row)
+
+    def log_normaliser(self, fields: Array) -> Array:
+        """A of the even layers in the base."""
+        return self.unit.log_normaliser(self._base[EVEN], fields)
+
+    def inputs(self, x: Array) -> Array:
+        """What the odd layers receive."""
+        return self._model.inputs_from(self._params, ODD, x)
+
+    def stage(self, t: float) -> LayeredStage:
+        """The model at t: t times the weights, in the statistics of the target."""
+        dtype = self._model.dtype(self._params)
+        own, factors, constant = [], [], 0.0
+        for side, first, last in zip(self._model.sides, self._base, self._own, strict=True):
+            between, ratio, constant = side.between(first, last, t)
+            ones = np.ones(sum(side.sizes), dtype)
+            own.append(tuple(type(x)(*(a.astype(dtype) for a in x)) for x in between))
+            factors.append(dtype.type(t) * (ones if ratio is None else ratio.astype(dtype)))
+        return LayeredStage(t, (own[0], own[1]), (factors[0], factors[1]), constant)
+
+    def gain(self, x: Array, inputs: Array, first: LayeredStage, last: LayeredStage) -> Array:
+        """(t_last - t_first) (U_0 - U_1)(x) + A_last - A_first."""
+        own = self.unit.energy_difference(self._base[EVEN], self._own[EVEN], x)
+        summed_out = self._log_normaliser(inputs, last) - self._log_normaliser(inputs, first)
+        gain: Array = summed_out - (last.t - first.t) * own
+        return gain
+
+    def _log_normaliser(self, inputs: Array, stage: LayeredStage) -> Array:
+        scaled = inputs * stage.factors[ODD]
+        return self._model.sides[ODD].log_normaliser(stage.own[ODD], scaled) - stage.constant
+
+    def move(
+        self,
+        x: Array,
+        inputs: Array,
+        stages: Sequence[LayeredStage],
+        key: Key,
+        first_row: int = 0,
+        given: Array | None = None,
+        tilt: Tilt | None = None,
+    ) -> Array:
+        """One step of block Gibbs sampling."""
+        odd = self._sample(ODD, inputs, stages, fold(key, 0), first_row)
+        f = self._model.inputs_from(self._params, EVEN, odd)
+        if tilt is not None:
+            f += (tilt.fields / stages[0].factors[EVEN])[tilt.labels]
+        even = self._sample(EVEN, f, stages, fold(key, 1), first_row)
+        if given is not None:
+            np.copyto(even, given, where=~np.isnan(given))
+        return even
+
+    def _sample(
+        self, color: int, inputs: Array, stages: Sequence[LayeredStage], key: Key, first_row: int
+    ) -> Array:
+        """Units of one color with the given inputs; the n-th share of the rows follows the n-th stage."""
+        share, side = len(inputs) // len(stages), self._model.sides[color]
+        out = np.empty_like(inputs)
+        for r, stage in enumerate(stages):
+            rows = slice(r * share, (r + 1) * share)
+            f = inputs[rows] * stage.factors[color]
+            out[rows] = side.sample(stage.own[color], f, key, first_row=first_row + r * share)
+        return out
+
+    def energy(self, x: Array, inputs: Array) -> Array:
+        """F of the even states."""
+        summed_out = self._model.sides[ODD].log_normaliser(self._own[ODD], inputs)
+        energy: Array = self.unit.energy(self._own[EVEN], x) - summed_out
+        return energy
+
+
+@path_to.register
+def _(model: LayeredModel, params: LayeredParameters, base: Any = None) -> LayeredPath:
+    return LayeredPath(model, params, layered_base(model, params) if base is None else base)
+
+
+@base_of.register
+def _(
+    model: LayeredModel, params: LayeredParameters, mean: Array, variance: Array, count: float
+) -> Base:
+    moments = {
+        k: (m[0], v[0])
+        for (k, m), v in zip(
+            model.split(mean[np.newaxis]).items(),
+            model.split(variance[np.newaxis]).values(),
+            strict=True,
+        )
+    }
+    return _with_moments(model, params, moments, count)
+
+
+def _with_moments(
+    model: LayeredModel,
+    params: LayeredParameters,
+    moments: dict[int, tuple[Array, Array]],
+    count: float,
+) -> Base:
+    """The product law in which layers have these means and variances, as far as units can; the others are undecided."""
+    own = [x._replace(bias=np.zeros_like(x.bias)) for x in params.own]
+    dtype = model.dtype(params)
+    for k, (mean, variance) in moments.items():
+        unit = model.layers[k].unit
+        own[k] = unit.initial(mean.astype(dtype), variance.astype(dtype), count)
+        if unit.has_scale and not unit.is_free("log_variance"):
+            known = np.where(variance > 0, variance, np.exp(params.own[k].log_variance))
+            own[k] = own[k]._replace(log_variance=np.log(known).astype(dtype))
+    return tuple(own)
+
+
+def layered_base(model: LayeredModel, params: LayeredParameters) -> Base:
+    """The product law with the moments of short Gibbs chains of the model, in all layers.
+
+    See :func:`ebm.energies.path.model_base`.
+    """
+    key, n_rows = stream(0, "tempering"), PILOT_CHAINS
+    undecided = _with_moments(model, params, {}, n_rows)
+    nothing = model.nothing(params, EVEN, n_rows)
+    first = model.own(params._replace(own=undecided), EVEN)
+    even = model.sides[EVEN].sample(first, nothing, fold(key, 0))
+    for step in range(PILOT_STEPS):
+        odd = model.sample(params, ODD, even, fold(key, 2 * step + 1))
+        even = model.sample(params, EVEN, odd, fold(key, 2 * step + 2))
+    moments = {
+        k: (x.mean(axis=0), x.var(axis=0))
+        for k in model.members[EVEN]
+        for x in [even[:, model.places[k].columns]]
+    }
+    return _with_moments(model, params, moments, n_rows)

@@ -1,0 +1,154 @@
+"""Layers of several unit types side by side, as one layer: all layers of one color, or the columns of a row of data.
+
+No two of them are joined, so that the units are independent given their inputs, whatever their types: every function
+of a unit acts on the columns of each layer by itself. The own parameters are the tuple of those of the layers.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
+from typing import Any
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold
+from ebm._values import ROUNDING
+from ebm.units import Unit
+
+# Layers after the first draw from keys of this number and above: beyond the counters of the first one's units.
+LAYER = 1 << 40
+
+
+def layer_key(key: Key, number: int) -> Key:
+    """The key from which layer `number` of several draws: that of all for the first, as if it were alone."""
+    return key if number == 0 else fold(key, number * LAYER)
+
+
+@dataclass(frozen=True, repr=False)
+class SideBySide(Unit):
+    """Units of several types in one row, see the module docstring.
+
+    Parameters
+    ----------
+    units : tuple of Unit
+        Types of the layers.
+    sizes : tuple of int
+        How many units each of them has.
+    """
+
+    units: tuple[Unit, ...] = ()
+    sizes: tuple[int, ...] = ()
+
+    @property
+    def has_scale(self) -> bool:  # type: ignore[override]
+        """Whether some units have a scale."""
+        return any(unit.has_scale for unit in self.units)
+
+    @property
+    def slices(self) -> list[slice]:
+        """Columns of each layer."""
+        return [slice(a, b) for a, b in pairwise(accumulate(self.sizes, initial=0))]
+
+    def _parts(self, own: Any, *arrays: Array) -> Iterator[tuple[Unit, Any, list[Array]]]:
+        """Type, own parameters and contiguous columns of the `arrays` (..., units) of each layer."""
+        for unit, part, some in zip(self.units, own, self.slices, strict=True):
+            yield unit, part, [np.ascontiguousarray(x[..., some]) for x in arrays]
+
+    def initial(self, mean: Array, variance: Array, count: float) -> tuple[Any, ...]:
+        """Those of each layer."""
+        return tuple(
+            unit.initial(mean[some].copy(), variance[some].copy(), count)
+            for unit, some in zip(self.units, self.slices, strict=True)
+        )
+
+    def neutral(self, n_units: int, dtype: Any) -> tuple[Any, ...]:
+        """Those of each layer."""
+        return tuple(unit.neutral(n, dtype) for unit, n in zip(self.units, self.sizes, strict=True))
+
+    def energy(self, own: Any, x: Array) -> Array:
+        """The sum over the layers."""
+        total = np.zeros(len(x))
+        for unit, part, (states,) in self._parts(own, x):
+            total += unit.energy(part, states)
+        return total
+
+    def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
+        """The sum over the layers."""
+        total = np.zeros(len(x))
+        for (unit, end, (states,)), begin in zip(self._parts(last, x), first, strict=True):
+            total += unit.energy_difference(begin, end, states)
+        return total
+
+    def scale(self, own: Any) -> Array | None:
+        """Ones for units without a scale; None if no layer has one."""
+        scales = [unit.scale(part) for unit, part, _ in self._parts(own)]
+        return self._filled(scales, own) if self.has_scale else None
+
+    def _filled(self, factors: list[Array | None], own: Any) -> Array:
+        """Factors of all units, ones in the place of None."""
+        return np.concatenate(
+            [np.ones_like(p.bias) if x is None else x for x, p in zip(factors, own, strict=True)]
+        )
+
+    def tempered(self, own: Any, beta: float) -> tuple[Any, Any]:
+        """Own parameters, and a factor for each unit."""
+        pairs = [unit.tempered(part, beta) for unit, part, _ in self._parts(own)]
+        factors = [np.full(n, factor) for n, (_, factor) in zip(self.sizes, pairs, strict=True)]
+        return tuple(part for part, _ in pairs), np.concatenate([np.ones(0), *factors])
+
+    def between(self, first: Any, last: Any, t: float) -> tuple[Any, Array | None, float]:
+        """Those of each layer; the constants add up."""
+        found = [u.between(a, b, t) for u, a, b in zip(self.units, first, last, strict=True)]
+        own, ratios = tuple(x[0] for x in found), [x[1] for x in found]
+        ratio = None if all(x is None for x in ratios) else self._filled(ratios, own)
+        return own, ratio, float(sum(x[2] for x in found))
+
+    def invalid(self, x: Array, slack: float = ROUNDING) -> str:
+        """The reason of the first layer that has one, and the columns of that layer."""
+        return self._reason(x, lambda unit, states: unit.invalid(states, slack))
+
+    def impossible(self, x: Array) -> str:
+        """The reason of the first layer that has one, and the columns of that layer."""
+        return self._reason(x, lambda unit, states: unit.impossible(states))
+
+    def _reason(self, x: Array, judge: Any) -> str:
+        for unit, some in zip(self.units, self.slices, strict=True):
+            reason = judge(unit, x[:, some])
+            if reason:
+                return f"{reason} (in columns {some.start} to {some.stop - 1}, of {unit!r} units)"
+        return ""
+
+    def statistic(self, own: Any, x: Array) -> Array:
+        """s(x), layer by layer."""
+        return self._joined(x, lambda unit, part, states: unit.statistic(part, states), own)
+
+    def mean(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+        """E[x | input], layer by layer."""
+        return self._joined(inputs, lambda unit, part, f: unit.mean(part, f, beta), own)
+
+    def sample(
+        self, own: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
+    ) -> Array:
+        """Draws of each layer, from keys of its own (:func:`layer_key`)."""
+        keys = iter([layer_key(key, number) for number in range(len(self.units))])
+        return self._joined(
+            inputs, lambda unit, part, f: unit.sample(part, f, next(keys), beta, first_row), own
+        )
+
+    def _joined(self, x: Array, function: Any, own: Any) -> Array:
+        """The `function` of each layer's type, own parameters and columns, side by side."""
+        if len(self.units) == 1:
+            found: Array = function(self.units[0], own[0], x)
+            return found
+        out = np.empty(x.shape, x.dtype)
+        for some, (unit, part, (columns,)) in zip(self.slices, self._parts(own, x), strict=True):
+            out[:, some] = function(unit, part, columns)
+        return out
+
+    def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+        """The sum over the layers."""
+        total = np.zeros(len(inputs))
+        for unit, part, (f,) in self._parts(own, inputs):
+            total += unit.log_normaliser(part, f, beta)
+        return total

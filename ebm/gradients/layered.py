@@ -1,0 +1,316 @@
+"""Gradients of layered models: each phase as a law of all layers, and their centered difference, layer by layer.
+
+In either phase the layers are in *states* (of data, of chains, of an enumeration) or follow their *law* given their
+inputs; no two layers that are joined follow their law at once but in mean field, where they are independent. So the
+averages of -dE/dtheta are those of
+
+    a s_l s_m'  by the weights of an edge of multiplicity (a, a),    s_l  by the biases,
+
+and of -dU/dtheta by the other own parameters theta of a layer. The positive phase is exact where the hidden layers are
+independent given the data, else it is that of :mod:`ebm.inference.layered_mean_field`: the gradient is then that of a
+lower bound of the likelihood. Estimators differ in the negative phase only, as for two layers.
+
+The centered gradient has an offset for each layer, the running mean of its statistics in the positive phase
+(:mod:`ebm.gradients.base`): an edge learns from s - offset at both ends, and
+
+    db_l = <s_l>_data - <s_l>_model - sum_m a dW_lm offset_m.
+
+Where an edge has unequal multiplicities there is no likelihood: the factor of dW is then the smaller one (see
+:mod:`ebm.energies.edges`), and each bias is corrected by the factor at its own end.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold
+from ebm.energies.layer_sums import Block, LayerSum, layer_sum
+from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
+from ebm.inference.layered_mean_field import SWEEPS, TOLERANCE, layered_mean_field
+
+# Terms of the exact positive phase for each row of a batch.
+MAX_STATES_OF_A_ROW = 2.0**20
+
+
+class Phase(NamedTuple):
+    """A law of all layers for each of some rows.
+
+    Attributes
+    ----------
+    statistics : tuple of two ndarrays of shape (rows, units)
+        Means of the statistics of each color.
+    states : dict of int to ndarray of shape (rows, units)
+        The states of the layers that are in states, by their numbers.
+    inputs : tuple of two ndarrays of shape (rows, units), or None
+        What the other layers receive, by colors.
+    """
+
+    statistics: tuple[Array, Array]
+    states: dict[int, Array]
+    inputs: tuple[Array | None, Array | None]
+
+
+def positive_phase(model: LayeredModel, params: LayeredParameters, v: Array) -> Phase:
+    """The data rows `v`, and the hidden layers given them: exactly where these have one color, else in mean field."""
+    known = model.split(v)
+    means = layered_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
+    return Phase(means.statistics, known, means.inputs)
+
+
+def chain_phase(
+    model: LayeredModel, params: LayeredParameters, even: Array, inputs: Array
+) -> Phase:
+    """States of the even layers, and the law of the odd ones that receive `inputs` from them."""
+    mean = model.sides[ODD].mean(model.own(params, ODD), inputs)
+    states = {k: even[:, model.places[k].columns] for k in model.members[EVEN]}
+    s = model.statistic(params, EVEN, even), model.statistic(params, ODD, mean)
+    return Phase(s, states, (None, inputs))
+
+
+def block_phase(terms: LayerSum, block: Block) -> Phase:
+    """Terms of an exact sum: states of the enumerated color and of what is known, and the law of the rest."""
+    model, params, color = terms.model, terms.params, terms.color
+    other = 1 - color
+    states = {k: x[block.rows] for k, x in terms.known.items()}
+    states |= {k: block.x[:, model.places[k].columns] for k in model.members[color]}
+    mean = model.sides[other].mean(model.own(params, other), block.inputs)
+    ends = block.x, model.colored(other, states, mean)
+    s = [model.statistic(params, c, ends[int(c == other)]) for c in (EVEN, ODD)]
+    received = (None, block.inputs) if other == ODD else (block.inputs, None)
+    return Phase((s[EVEN], s[ODD]), states, received)
+
+
+class PhaseSum:
+    """Weighted sums of -dE/dtheta, positive for the data and negative for the model, written to arrays of parameters.
+
+    Parameters
+    ----------
+    model : LayeredModel
+    total : LayeredParameters
+        Where the sums are written.
+    """
+
+    def __init__(self, model: LayeredModel, total: LayeredParameters) -> None:
+        self._model, self._total = model, total
+        self._room = tuple(np.empty_like(W) for W in total.weights)
+        self.begin()
+
+    def begin(self) -> None:
+        """Forget all phases."""
+        self.means = [self._model.nothing(self._total, color)[0] for color in (EVEN, ODD)]
+        for own in self._total.own:
+            for x in own:
+                x[:] = 0
+        self._empty = True
+
+    def add(self, params: LayeredParameters, phase: Phase, weights: Array) -> None:
+        """The terms of one phase, with the signed `weights` (rows,)."""
+        even, odd = phase.statistics
+        self._add_products(even, odd * weights[:, np.newaxis])
+        for color, s in enumerate(phase.statistics):
+            self.means[color] += weights @ s
+        model = self._model
+        for k, (layer, own, total) in enumerate(
+            zip(model.layers, params.own, self._total.own, strict=True)
+        ):
+            if len(layer.unit.fields) == 1:
+                continue
+            if k in phase.states:
+                derivatives = layer.unit.own_derivatives(own, phase.states[k])
+            else:
+                color, columns = model.places[k]
+                received = phase.inputs[color]
+                assert received is not None
+                derivatives = layer.unit.mean_derivatives(own, received[:, columns])
+            for field, values in derivatives.items():
+                getattr(total, field)[:] += weights @ values
+
+    def _add_products(self, even: Array, odd: Array) -> None:
+        """Even' odd, by edges."""
+        model, sides = self._model, (even, odd)
+        for number, (edge, ends) in enumerate(zip(model.edges, model.ends, strict=True)):
+            lower, upper = (sides[model.places[k].color][:, model.places[k].columns] for k in ends)
+            out = self._total.weights[number] if self._empty else self._room[number]
+            edge.coupling.products(lower, upper, out)
+            if not self._empty:
+                self._total.weights[number][:] += out
+        self._empty = False
+
+    def finish(self, params: LayeredParameters, offsets: tuple[Array, Array]) -> bool:
+        """Turn the sums into the centered gradient; whether it is finite."""
+        self._add_couplings(params)
+        mu, lam = offsets
+        dv, dh = self.means
+        self._add_products(np.stack([-mu, -dv]), np.stack([dh, lam]))
+        model, total = self._model, self._total
+        for edge, W in zip(model.edges, total.weights, strict=True):
+            factor = min(edge.multiplicity)
+            if factor != 1:
+                W *= factor
+        biases = [
+            mean - model.inputs(total, color, offset[np.newaxis])[0]
+            for color, mean, offset in zip((EVEN, ODD), self.means, (lam, mu), strict=True)
+        ]
+        for own, (color, columns) in zip(total.own, model.places, strict=True):
+            own.bias[:] = biases[color][columns]
+        return all(bool(np.isfinite(x).all()) for own in total.own for x in own)
+
+    def _add_couplings(self, params: LayeredParameters) -> None:
+        """What statistics contribute that have a parameter: x / sigma^2 falls with log sigma^2 as fast as it is."""
+        model, total = self._model, self._total
+        for edge, ends, W, pairs in zip(
+            model.edges, model.ends, params.weights, total.weights, strict=True
+        ):
+            for axis, (k, factor) in enumerate(zip(ends, edge.multiplicity, strict=True)):
+                unit, own = model.layers[k].unit, total.own[k]
+                for field, values in zip(unit.fields[1:], own[1:], strict=True):
+                    if unit.is_free(field):
+                        values -= factor * (W * pairs).sum(axis=1 - axis)
+
+
+class BoundLayered(BoundGradient):
+    """An estimator for layered models with its buffers (abstract)."""
+
+    def __init__(
+        self, model: LayeredModel, gradient: LayeredParameters, batch_size: int, slide: float
+    ) -> None:
+        self._model, self._gradient, self._slide = model, gradient, slide
+        self._sum = PhaseSum(model, gradient)
+        self._V = np.zeros((batch_size, sum(model.visible.sizes)), model.dtype(gradient))
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._V[:n_rows]
+
+    def __call__(
+        self, params: LayeredParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[LayeredParameters, ChainState, Info]:
+        """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        n_rows = len(batch.v)
+        dtype = self._model.dtype(params)
+        equal = np.full(n_rows, 1.0 / n_rows, dtype)
+        weights = equal if batch.weights is None else batch.weights.astype(dtype)
+        data = positive_phase(self._model, params, batch.v)
+        negative, shares, chains = self._negative(params, data, weights, chains, key)
+        self._sum.begin()
+        self._sum.add(params, data, weights)
+        _slide(chains, self._sum.means, self._slide)
+        self._sum.add(params, negative, -shares)
+        finite = self._sum.finish(params, (chains[1], chains[2]))
+        return self._gradient, chains, Info(finite)
+
+    def _negative(
+        self,
+        params: LayeredParameters,
+        data: Phase,
+        weights: Array,
+        chains: ChainState,
+        key: Key,
+    ) -> tuple[Phase, Array, ChainState]:
+        """The negative phase, the weights of its rows, and the chains as they are then."""
+        raise NotImplementedError
+
+
+def _slide(chains: ChainState, means: list[Array], rate: float) -> None:
+    """Move the offsets, in place, by `rate` of the way towards the means of the data phase."""
+    for offset, mean in zip(chains[1:3], means, strict=True):
+        offset[:] += rate * (mean - offset)
+
+
+class BoundLayeredChains(BoundLayered):
+    """Both contrastive estimators: the chains start at the data, or where they last stood.
+
+    The draws have the numbers that they have in :mod:`ebm._kernels.contrastive`.
+    """
+
+    def __init__(
+        self,
+        model: LayeredModel,
+        gradient: LayeredParameters,
+        batch_size: int,
+        n_chains: int | None,
+        n_steps: int,
+        slide: float,
+    ) -> None:
+        super().__init__(model, gradient, batch_size, slide)
+        self._persistent, self._n_steps = n_chains is not None, n_steps
+
+    def _negative(
+        self,
+        params: LayeredParameters,
+        data: Phase,
+        weights: Array,
+        chains: ChainState,
+        key: Key,
+    ) -> tuple[Phase, Array, ChainState]:
+        model = self._model
+        odd = chains.h if self._persistent else self._at_data(params, data, fold(key, 0))
+        for step in range(self._n_steps):
+            even = model.sample(params, EVEN, odd, fold(key, 2 * step + 1))
+            inputs = model.inputs_from(params, ODD, even)
+            if self._persistent or step < self._n_steps - 1:
+                own = model.own(params, ODD)
+                odd = model.sides[ODD].sample(own, inputs, fold(key, 2 * step + 2))
+        phase = chain_phase(model, params, even, inputs)
+        if not self._persistent:
+            return phase, weights, chains
+        shares = np.full(len(odd), 1.0 / len(odd), weights.dtype)
+        return phase, shares, chains._replace(h=odd)
+
+    def _at_data(self, params: LayeredParameters, data: Phase, key: Key) -> Array:
+        """States of the odd layers, drawn from the positive phase."""
+        inputs = data.inputs[ODD]
+        assert inputs is not None
+        drawn = self._model.sides[ODD].sample(self._model.own(params, ODD), inputs, key)
+        return self._model.colored(ODD, data.states, drawn)
+
+
+class BoundLayeredExact(BoundGradient):
+    """The exact estimator: both phases by enumeration."""
+
+    def __init__(
+        self, model: LayeredModel, gradient: LayeredParameters, batch_size: int, slide: float
+    ) -> None:
+        layer_sum(model, gradient)  # refuses what cannot be summed
+        self._model, self._gradient, self._slide = model, gradient, slide
+        self._total = in_double(gradient)
+        self._sum = PhaseSum(model, self._total)
+        self._V = np.zeros((batch_size, sum(model.visible.sizes)), model.dtype(gradient))
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._V[:n_rows]
+
+    def __call__(
+        self, params: LayeredParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[LayeredParameters, ChainState, Info]:
+        """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        n_rows = len(batch.v)
+        equal = np.full(n_rows, 1.0 / n_rows)
+        weights = equal if batch.weights is None else batch.weights.astype(np.float64)
+        self._sum.begin()
+        known = self._model.split(batch.v)
+        self._add(layer_sum(self._model, params, known, most=MAX_STATES_OF_A_ROW), weights)
+        _slide(chains, self._sum.means, self._slide)
+        self._add(layer_sum(self._model, params), -np.ones(1))
+        finite = self._sum.finish(in_double(params), (chains[1], chains[2]))
+        _copy(self._total, self._gradient)
+        return self._gradient, chains, Info(finite)
+
+    def _add(self, terms: LayerSum, weights: Array) -> None:
+        """All terms, each row with its weight."""
+        logs = terms.log_sums()
+        for block in terms.blocks():
+            shares = weights[block.rows] * np.exp(block.log_weights - logs[block.rows])
+            self._sum.add(terms.params, block_phase(terms, block), shares)
+
+
+def _copy(source: LayeredParameters, out: LayeredParameters) -> None:
+    """Write the arrays of `source` to those of `out`."""
+    for W, target in zip(source.weights, out.weights, strict=True):
+        target[:] = W
+    for own, to in zip(source.own, out.own, strict=True):
+        for x, target in zip(own, to, strict=True):
+            target[:] = x

@@ -1,0 +1,148 @@
+"""Naive mean field of layered models, some layers being known: the best law of independent units.
+
+Among the product laws q of the unknown layers the one nearest to p(x | known) has the largest bound
+
+    L(q) = -beta <E>_q + S(q) <= log sum_(unknown) exp(-beta E),
+
+which is -beta F of the known states at most, and log Z at most if nothing is known. Layers of one color are updated
+together: their units receive the means of the other color's statistics instead of its states, which is the best law of
+that color, the other one being as it is. So no update lowers the bound, and the iteration needs no damping.
+
+A layer whose units have the inputs f has -beta <U> + S = A(f) - beta f'<s>, so that
+
+    L = sum_unknown (A_l(f_l) - beta f_l'<s_l>) - beta sum_known U_l(x_l) + beta sum_edges <s_l>' W <s_m>.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
+
+SWEEPS, TOLERANCE = 30, 1e-4
+
+
+class LayeredMeans(NamedTuple):
+    """A product law of the unknown layers for each row.
+
+    Attributes
+    ----------
+    inputs : tuple of two ndarrays of shape (rows, units)
+        What the units of each color receive; of known layers it does not count.
+    statistics : tuple of two ndarrays of shape (rows, units)
+        Means of the statistics of each color; of known layers those of their states.
+    converged : ndarray of bool of shape (rows,)
+        Whether the last sweep moved no mean by more than the tolerance.
+    n_sweeps : int
+        Sweeps made: updates of both colors.
+    """
+
+    inputs: tuple[Array, Array]
+    statistics: tuple[Array, Array]
+    converged: Array
+    n_sweeps: int
+
+
+def layered_mean_field(
+    model: LayeredModel,
+    params: LayeredParameters,
+    known: dict[int, Array],
+    *,
+    even: Array | None = None,
+    n_rows: int = 1,
+    beta: float = 1.0,
+    n_sweeps: int = SWEEPS,
+    tol: float = TOLERANCE,
+) -> LayeredMeans:
+    """Iterate the means of the unknown layers, the odd and the even ones in turn.
+
+    Parameters
+    ----------
+    model, params : LayeredModel, LayeredParameters
+    known : dict of int to ndarray of shape (rows, units)
+        States of the known layers, by their numbers.
+    even : ndarray of shape (rows, units), optional
+        States or means of the even units to start at; without, their means without input.
+    n_rows : int
+        How many rows there are if no layer is known.
+    beta : float
+        Inverse temperature.
+    n_sweeps : int
+        Sweeps at most. One is exact where all unknown layers are odd.
+    tol : float
+        A row has converged when a sweep moves no statistic by more. From then on it stays, so that it does not depend
+        on what other rows there are.
+    """
+    count = len(next(iter(known.values()))) if known else n_rows
+    f = [model.nothing(params, color, count) for color in (EVEN, ODD)]
+    updated = [c for c in (ODD, EVEN) if any(k not in known for k in model.members[c])]
+    s = [
+        f[color]
+        if color in updated[:1]
+        else _statistics(model, params, color, f[color], known, beta)
+        for color in (EVEN, ODD)
+    ]
+    if even is not None and EVEN not in updated[:1]:
+        s[EVEN] = model.statistic(params, EVEN, model.colored(EVEN, known, even))
+    converged, made = np.zeros(count, bool), 0
+    left: Any = slice(None)
+    while made < (n_sweeps if len(updated) > 1 else len(updated)) and not converged.all():
+        some = {k: x[left] for k, x in known.items()}
+        moved = np.zeros(np.count_nonzero(~converged))
+        for color in updated:
+            received = model.inputs(params, color, s[1 - color][left])
+            new = _statistics(model, params, color, received, some, beta)
+            moved = np.maximum(moved, np.abs(new - s[color][left]).max(axis=1, initial=0))
+            f[color], s[color] = _with(f[color], left, received), _with(s[color], left, new)
+        made += 1
+        converged[left] = (moved <= tol) | (len(updated) < 2)
+        left = np.flatnonzero(~converged)
+    converged |= not updated
+    return LayeredMeans((f[EVEN], f[ODD]), (s[EVEN], s[ODD]), converged, made)
+
+
+def _with(whole: Array, rows: Any, part: Array) -> Array:
+    """`whole` with the `rows` replaced by `part`: itself, changed in place, where these are not all."""
+    if len(part) == len(whole):
+        return part
+    whole[rows] = part
+    return whole
+
+
+def _statistics(
+    model: LayeredModel,
+    params: LayeredParameters,
+    color: int,
+    inputs: Array,
+    known: dict[int, Array],
+    beta: float,
+) -> Array:
+    """Means of the statistics of one color, given the inputs of the unknown layers and the states of the known ones."""
+    side, own = model.sides[color], model.own(params, color)
+    x = model.colored(color, known, side.mean(own, inputs, beta))
+    return side.statistic(own, x)
+
+
+def layered_bound(
+    model: LayeredModel,
+    params: LayeredParameters,
+    known: dict[int, Array],
+    means: LayeredMeans,
+    beta: float = 1.0,
+) -> Array:
+    """L, a lower bound of the logarithm of the sum over all that is unknown: (rows,) in double precision."""
+    model.check_energy()
+    total = np.zeros(len(means.converged))
+    for k, (layer, own, (color, columns)) in enumerate(
+        zip(model.layers, params.own, model.places, strict=True)
+    ):
+        if k in known:
+            total -= beta * layer.unit.energy(own, known[k])
+            continue
+        f, s = (x[color][:, columns] for x in (means.inputs, means.statistics))
+        total += layer.unit.log_normaliser(own, f, beta)
+        total -= beta * np.einsum("ij,ij->i", f, s, dtype=np.float64)
+    received = model.inputs(params, ODD, means.statistics[EVEN])
+    total += beta * np.einsum("ij,ij->i", received, means.statistics[ODD], dtype=np.float64)
+    return total

@@ -1,0 +1,247 @@
+"""ebm.energies.layers, its edges and its exact sums, against all states one by one."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+
+from ebm._random import stream
+from ebm.energies.bipartite import Bipartite
+from ebm.energies.edges import Dense, Edge, Masked
+from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
+from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters, two_colors
+from ebm.units import Bernoulli, Gaussian, OneHot, Spin
+from tests.layer_models import GRAPHS, both, rows_of
+from tests.oracles import layers as oracles
+from tests.oracles.known_answers import DEEP_CHAINS
+
+V, H = Layer("v", Bernoulli(), 3, visible=True), Layer("h", Bernoulli(), 2)
+TOP = Layer("top", Bernoulli(), 2)
+
+
+def chain(kind, seed, sizes):
+    unit, rng = {"bernoulli": Bernoulli(), "spin": Spin()}[kind], np.random.default_rng(seed)
+    weights = tuple(rng.normal(0, 1, shape) for shape in itertools.pairwise(sizes))
+    own = tuple(unit.parameters(rng.normal(0, 0.5, n)) for n in sizes)
+    layers = [Layer(f"x{k}", unit, n, visible=k == 0) for k, n in enumerate(sizes)]
+    edges = [Edge(a.name, b.name) for a, b in itertools.pairwise(layers)]
+    return LayeredModel(layers, edges), LayeredParameters(weights, own)
+
+
+# --- the graph ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_every_edge_joins_two_colors_and_the_first_visible_layer_is_even(name):
+    _, model, _ = both(name)
+    for low, high in model.ends:
+        assert {model.places[low].color, model.places[high].color} == {EVEN, ODD}
+    assert model.places[model.shown[0]] == (EVEN, slice(0, model.layers[model.shown[0]].size))
+    assert sorted(model.members[EVEN] + model.members[ODD]) == list(range(len(model.layers)))
+
+
+@pytest.mark.parametrize(
+    ("pairs", "cycle"),
+    [
+        ("ab bc ca", 3),
+        ("ab bc cd de ea", 5),
+        ("ab bc cd db", 3),  # a tail that is not part of it
+        ("aa", 1),
+    ],
+)
+def test_a_cycle_of_odd_length_is_named(pairs, cycle):
+    pairs = [tuple(pair) for pair in pairs.split()]
+    names = sorted({name for pair in pairs for name in pair})
+    with pytest.raises(ValueError, match=f"no two colors.* cycle of {cycle}\\.") as told:
+        two_colors(names, pairs)
+    named = str(told.value).partition(" form")[0].split("edges ")[1].split(" - ")
+    named = [name.strip("'") for name in named]
+    assert len(named) == cycle + 1
+    assert named[0] == named[-1]
+    steps = list(itertools.pairwise(named))
+    assert all(step in pairs or step[::-1] in pairs for step in steps)
+
+
+@pytest.mark.parametrize(
+    ("layers", "edges", "reason"),
+    [
+        ([V, V], [], "different names"),
+        ([H, TOP], [Edge("h", "top")], "hold a visible one"),
+        ([V, H], [Edge("v", "w")], "a layer 'w' that there is not"),
+        ([V, H], [Edge("v", "h"), Edge("h", "v")], "join two layers once"),
+        ([V, H, TOP], [Edge("v", "h"), Edge("h", "top"), Edge("v", "top")], "no two colors"),
+        ([V, H], [Edge("v", "h", Masked(np.ones((2, 3), bool)))], r"have the shape \(3, 2\)"),
+    ],
+)
+def test_graphs_that_are_none_are_refused(layers, edges, reason):
+    with pytest.raises(ValueError, match=reason):
+        LayeredModel(layers, edges)
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: Layer("v", Bernoulli(), 0), "size"),
+        (lambda: Edge("a", "b", multiplicity=(1, 0)), "multiplicity"),
+        (lambda: Edge("a", "b", multiplicity=2), "multiplicity must be two numbers"),
+        (lambda: Masked(np.ones((2, 2))), "array of booleans"),
+    ],
+)
+def test_layers_and_edges_that_are_none_are_refused(make, reason):
+    with pytest.raises(ValueError, match=reason):
+        make()
+
+
+def test_models_are_equal_by_value():
+    masks = [np.eye(3, 2, dtype=bool), np.ones((3, 2), bool)]
+    a, b, c = (LayeredModel([V, H], [Edge("v", "h", Masked(m))]) for m in [masks[0], *masks])
+    assert a == b
+    assert hash(a) == hash(b)
+    assert a != c
+    assert a != LayeredModel([V, H], [Edge("v", "h", Dense())])
+
+
+# --- energies and exact sums ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("case", DEEP_CHAINS)
+def test_chains_have_their_known_answers(case):
+    kind, seed, sizes, log_z, *answers = case
+    model, params = chain(kind, seed, sizes)
+    assert layered_log_z(model, params) == pytest.approx(log_z, rel=0, abs=1e-9)
+    states = model.layers[0].unit.states
+    for state, answer in zip(states, answers, strict=True):
+        if answer is not None:
+            v = np.full((1, sizes[0]), state)
+            log_p = -layered_free_energy(model, params, v) - log_z
+            np.testing.assert_allclose(log_p, answer, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("beta", [0.6, 1.0])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_log_z_is_the_sum_over_all_states(name, beta):
+    oracle, model, params = both(name)
+    expected = oracles.log_sum(oracle, beta=beta)
+    assert layered_log_z(model, params, beta) == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+@pytest.mark.parametrize("beta", [0.6, 1.0])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_free_energies_of_rows_are_sums_over_the_hidden_layers(name, beta):
+    oracle, model, params = both(name)
+    v = rows_of(oracle)
+    known = [oracles.visible_states(oracle, row) for row in v]
+    expected = [-oracles.log_sum(oracle, x, beta) / beta for x in known]
+    found = layered_free_energy(model, params, v, beta)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_any_layers_may_be_known(name):
+    oracle, model, params = both(name)
+    for k, layer in enumerate(oracle.layers):
+        if layer.kind == "gaussian":
+            continue
+        states = np.array(oracles.unit_states(layer))
+        found = layer_sum(model, params, {k: states}).log_sums()
+        expected = [oracles.log_sum(oracle, {k: tuple(x)}) for x in states]
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_energies_are_those_of_the_definition(name):
+    oracle, model, params = both(name)
+    rng = np.random.default_rng(1)
+    states = [
+        rng.normal(size=(1, len(x.bias)))
+        if x.kind == "gaussian"
+        else np.array(oracles.unit_states(x))[rng.integers(2)][np.newaxis]
+        for x in oracle.layers
+    ]
+    expected = -oracles.log_integral(oracle, [tuple(x[0]) for x in states], 1.0)
+    colors = [
+        model.colored(color, dict(enumerate(states)), model.nothing(params, color))
+        for color in (EVEN, ODD)
+    ]
+    assert model.energy(params, *colors)[0] == pytest.approx(expected, rel=0, abs=1e-10)
+    for color in (EVEN, ODD):  # the other color, summed out
+        known = {k: states[k] for k in model.members[color]}
+        free = model.color_free_energy(params, color, colors[color])[0]
+        expected = -oracles.log_sum(oracle, {k: tuple(x[0]) for k, x in known.items()})
+        assert free == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_blocks_and_threads_do_not_change_sums(monkeypatch):
+    _, model, params = both("chain")
+    whole = layered_log_z(model, params)
+    monkeypatch.setattr("ebm.energies.layer_sums.BLOCK", 3)
+    assert layered_log_z(model, params) == pytest.approx(whole, rel=0, abs=1e-12)
+    assert layered_log_z(model, params, n_jobs=2) == layered_log_z(model, params)
+    v = rows_of(both("chain")[0])
+    rows = [layered_free_energy(model, params, row[np.newaxis])[0] for row in v]
+    np.testing.assert_allclose(layered_free_energy(model, params, v), rows, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "units",
+    [(Gaussian(), Gaussian()), (Bernoulli(), Bernoulli())],
+    ids=["infinitely many states", "too many"],
+)
+def test_sums_that_take_too_long_are_refused(units):
+    layers = [Layer("v", units[0], 30, visible=True), Layer("h", units[1], 30)]
+    model = LayeredModel(layers, [Edge("v", "h")])
+    params = model.initial(np.zeros(30), np.ones(30), 10, None, stream(0, "init"))
+    with pytest.raises(ValueError, match=r"enumeration of all states .* 'v': .* and 'h': "):
+        layered_log_z(model, params)
+
+
+def test_unequal_multiplicities_have_no_energy_but_conditional_laws():
+    model = LayeredModel([V, H], [Edge("v", "h", multiplicity=(1, 2))])
+    params = model.initial(np.full(3, 0.5), np.ones(3), 10, None, stream(0, "init"))
+    W = params.weights[0]
+    v, h = np.array([[1.0, 0, 1]]), np.array([[1.0, 0]])
+    np.testing.assert_allclose(model.inputs_from(params, ODD, v), 2 * v @ W)
+    np.testing.assert_allclose(model.inputs_from(params, EVEN, h), h @ W.T)
+    for call in (
+        lambda: model.energy(params, v, h),
+        lambda: model.color_free_energy(params, EVEN, v),
+        lambda: layered_free_energy(model, params, v),
+        lambda: layered_log_z(model, params),
+    ):
+        with pytest.raises(ValueError, match=r"multiplicity \(1, 2\).*no energy"):
+            call()
+
+
+@pytest.mark.parametrize("beta", [0.5, 2.0])
+@pytest.mark.parametrize("name", GRAPHS)
+def test_a_tempered_model_has_the_energy_times_beta(name, beta):
+    _, model, params = both(name)
+    hot = model.tempered(params, beta)
+    expected = layered_log_z(model, params, beta)
+    assert layered_log_z(model, hot) == pytest.approx(expected, rel=0, abs=1e-9)
+
+
+def test_a_shift_of_real_layers_leaves_the_law():
+    oracle, model, params = both("mixed")
+    v, shift = rows_of(oracle), np.array([0, 0, 0, 0, 0, 1.5, -0.7])
+    moved = model.translated(params, shift)
+    before = layered_free_energy(model, params, v) + layered_log_z(model, params)
+    after = layered_free_energy(model, moved, v + shift) + layered_log_z(model, moved)
+    np.testing.assert_allclose(after, before, rtol=0, atol=1e-9)
+
+
+# --- two layers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("visible", [Bernoulli(), Spin(), Gaussian(), OneHot((3,))])
+def test_two_layers_start_as_the_fused_model_does(visible):
+    mean, key = np.array([0.2, 0.3, 0.5]), stream(3, "init")
+    layers = [Layer("v", visible, 3, visible=True), Layer("h", Bernoulli(), 2)]
+    found = LayeredModel(layers, [Edge("v", "h")]).initial(mean, mean, 10, None, key)
+    fused = Bipartite(visible, Bernoulli()).initial(mean, mean, 10, 2, key)
+    np.testing.assert_array_equal(found.weights[0], fused.W)
+    for a, b in zip(found.own, fused[1:], strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)
