@@ -2,7 +2,7 @@
 
     python benchmarks/log_partition_reliability.py [--every 10] [--method ais] [--seed 0]
 
-The models and their sums are those of tests/log_z_models.py. Silent: log Z is outside the 99.9 % interval and there is
+The models and their sums are those of tests/models/log_z.py. Silent: log Z is outside the 99.9 % interval and there is
 no doubt. False alarm: there is a doubt, and the value is right within 3.3 standard errors and 0.25 nats.
 """
 
@@ -21,12 +21,12 @@ from ebm import AIS
 from ebm._random import fold, stream
 from ebm.likelihood import Evaluation, log_partition
 from ebm.likelihood.base import WIDENED
-from tests import log_z_models
+from tests.models import log_z
 
 METHODS = {"ais": "ais", "hurried": AIS(n_temperatures=100, n_runs=50), "AIS": AIS()}
 
 
-def judge(known: log_z_models.Known, method: object, seed: int, number: int) -> list[float]:
+def judge(known: log_z.Known, method: object, seed: int, number: int) -> list[float]:
     """Error, silent, doubted, false alarm, seconds."""
     evaluation = Evaluation(key=fold(stream(seed, "evaluation"), number))
     begun = time.perf_counter()
@@ -48,7 +48,7 @@ def main() -> None:
     args = parser.parse_args()
     warnings.simplefilter("ignore")
     found: dict[str, list[list[float]]] = {}
-    for number, known in enumerate(log_z_models.everything()):
+    for number, known in enumerate(log_z.everything()):
         if number % args.every == 0:
             row = judge(known, METHODS[args.method], args.seed, number)
             found.setdefault(known.family, []).append(row)

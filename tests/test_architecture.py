@@ -64,6 +64,19 @@ def test_the_symlink_leads_to_the_estimators():
     assert link.readlink() == Path("../sklearn_compat")
 
 
+def test_tests_do_not_import_tests():
+    # Models, checks and calls that several of them need stand in modules of their own.
+    found = [
+        where(path, node, "import")
+        for path in sorted((ROOT / "tests").rglob("*.py"))
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom | ast.Import)
+        for module in [getattr(node, "module", None) or "", *(alias.name for alias in node.names)]
+        if module.startswith("test_") or ".test_" in module
+    ]
+    assert not found, found
+
+
 def test_no_conftest_at_the_root():
     # It would be imported under another name than tests/conftest.py, and after the doctests.
     assert not (ROOT / "conftest.py").exists()

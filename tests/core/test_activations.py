@@ -9,7 +9,7 @@ from scipy.special import expit
 from ebm._random import Key
 from ebm.networks.activations import ACTIVATIONS, ELU, Identity, LeakyReLU, PReLU, activation_record
 from ebm.networks.layer import Context, Nothing
-from tests.network_checks import assert_layer_slopes
+from tests.checks.networks import assert_layer_slopes
 from tests.oracles import networks
 
 DTYPES = [np.float32, np.float64]

@@ -8,12 +8,12 @@ import pytest
 from ebm._random import Key, fold, permutation
 from ebm.samplers import Gibbs, Target, conditional_mean, sample_rows, walk
 from ebm.samplers.ancestral import HIDDEN, ORDER, explain
-from tests.belief_checks import (
+from tests.checks.belief import (
     KNOWN,
     assert_leaves_the_posterior_unchanged,
     assert_samples_the_clamped_row,
 )
-from tests.belief_models import STACKS, data_for, random_stack, spelled
+from tests.models.belief import STACKS, data_for, random_stack, spelled
 from tests.oracles import belief
 from tests.statistics import assert_same_distribution, assert_same_mean
 

@@ -27,7 +27,7 @@ from ebm.optimizers import SGD, Adam, Constant, InverseScaling, Momentum, Nester
 from ebm.optimizers.lbfgs import lbfgs
 from ebm.training import Plan
 from ebm.units import Bernoulli
-from tests.back_propagation_checks import (
+from tests.checks.back_propagation import (
     assert_epochs_of_momentum,
     slopes,
     small_problem,

@@ -9,8 +9,8 @@ from ebm._random import Key, fold
 from ebm.energies.belief_network import BeliefNetwork, from_rbms, in_double
 from ebm.energies.bipartite import Bipartite
 from ebm.units import Bernoulli, Gaussian, Spin
-from tests.belief_models import STACKS, data_for, oracle_of, random_stack, spelled
 from tests.models import library_model, library_params, oracle_model, rows_for
+from tests.models.belief import STACKS, data_for, oracle_of, random_stack, spelled
 from tests.oracles import belief
 from tests.statistics import assert_same_distribution
 

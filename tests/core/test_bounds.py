@@ -16,8 +16,8 @@ from ebm.likelihood import (
     variational_bound,
 )
 from ebm.units import Bernoulli, Gaussian
-from tests.belief_models import STACKS, data_for, random_stack, spelled
 from tests.models import PAIRS, library_model, library_params, oracle_model, rows_for
+from tests.models.belief import STACKS, data_for, random_stack, spelled
 from tests.oracles import belief
 from tests.statistics import assert_same_mean
 

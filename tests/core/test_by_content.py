@@ -11,7 +11,7 @@ from ebm.likelihood import reconstruction_error
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import sample_by_content
 from ebm.units import Bernoulli, Gaussian, Spin
-from tests.belief_models import STACKS, random_stack, spelled
+from tests.models.belief import STACKS, random_stack, spelled
 from tests.oracles import belief
 from tests.oracles.rbm import all_states
 from tests.statistics import assert_same_mean

@@ -17,7 +17,7 @@ from ebm.optimizers import SGD, Adam, Constant, NormalizedMomentum, Regularizati
 from ebm.optimizers.base import UNHELD
 from ebm.training import Plan
 from ebm.units import Bernoulli
-from tests.checks_memories import assert_completion_gradient, completion_problem
+from tests.checks.memories import assert_completion_gradient, completion_problem
 from tests.oracles import memories as oracle
 
 CHOICES = [(2, True, 1), (3, True, 2), (7, True, 3), (2, False, 1), (3, False, 1), (6, False, 2)]

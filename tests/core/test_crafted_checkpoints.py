@@ -30,7 +30,7 @@ from ebm.gradients import UpDown
 from ebm.monitors import RECORDED
 from ebm.optimizers import SGD, Constant
 from ebm.training import Plan, load, resume, train
-from tests.belief_models import STACKS, data_for, random_stack, spelled
+from tests.models.belief import STACKS, data_for, random_stack, spelled
 
 pytestmark = pytest.mark.once
 

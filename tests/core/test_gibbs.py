@@ -7,18 +7,18 @@ import itertools
 import numpy as np
 import pytest
 
-from ebm._random import Key, fold
+from ebm._random import fold
 from ebm.energies.pairwise import PairwiseParameters
 from ebm.samplers import Gibbs, Target, conditional_mean, gibbs, walk
 from ebm.samplers.cooling import cool
 from ebm.samplers.gibbs import ORDER, VISITS, visits
+from tests.checks.sweeps import assert_has_the_row, assert_leaves_the_law
+from tests.core.sweeps import KEY, order_of, stepper, transition
+from tests.models.pairwise import STATES, counts_of, draws_from, rows_of, spelled
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_models import STATES, counts_of, draws_from, rows_of, spelled
 from tests.statistics import assert_same_distribution, assert_same_mean
-from tests.sweep_checks import assert_has_the_row, assert_leaves_the_law
 
-KEY = Key(21, 22)
 BETAS = [0.4, 1.0, 2.0]
 every_state = pytest.mark.parametrize("states", STATES, ids=["binary", "spin"])
 every_visit = pytest.mark.parametrize("visit", VISITS)
@@ -34,34 +34,6 @@ def given_for(oracle):
     """One unit is high, one is low, two are free."""
     low, high = oracle.states
     return np.array([np.nan, high, np.nan, low])
-
-
-def stepper(oracle, n_sweeps=1, *, visit="cyclic", beta=1.0, given=None, dtype=np.float64, key=KEY):
-    model, params = spelled(oracle, dtype)
-
-    def step(s):
-        known = None if given is None else np.broadcast_to(given, s.shape).astype(dtype)
-        settings = {"beta": beta, "given": known, "visit": visit}
-        return gibbs(model, params, s.astype(dtype), key, n_sweeps, **settings)
-
-    return step
-
-
-def order_of(visit, units, key):
-    """One sweep's order, by the oracle's numbers."""
-    u = draws.fine_uniforms(key, len(units))
-    if visit == "cyclic":
-        return list(units)
-    if visit == "random":
-        return [i for _, i in sorted(zip(u, units, strict=True))]
-    return [units[int(x * len(units))] for x in u]
-
-
-def transition(oracle, visit, key=KEY, beta=1.0, given=None):
-    """The matrix of one sweep, whose order the key has drawn."""
-    free = range(oracle.n) if given is None else np.flatnonzero(np.isnan(given))
-    order = order_of(visit, list(free), draws.fold(key, ORDER))
-    return pairwise.heat_bath(oracle, order, beta, given)
 
 
 def twin(oracle, s, key, n_sweeps, visit, beta=1.0, given=None):

@@ -25,13 +25,13 @@ from ebm.gradients.maximum_pseudo_likelihood import Problem, SpinRows, distinct_
 from ebm.gradients.moment_matching import walsh_hadamard
 from ebm.likelihood.pairwise import pairwise_pseudo_log_likelihood
 from ebm.units import Bernoulli, Spin
-from tests.oracles import pairwise
-from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_checks import (
+from tests.checks.pairwise import (
     assert_inversion_errors,
     assert_moments_are_matched,
     assert_pseudo_likelihood,
 )
+from tests.oracles import pairwise
+from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
 
 STATES = [BINARY, SPIN]
 SOLVERS = [MeanFieldInversion(), MaximumPseudoLikelihood(), MaximumLikelihood()]

@@ -1,6 +1,6 @@
 """Log Z of models with several modes: right within its interval, or a doubt; and not doubted without reason.
 
-A part of the models of tests/log_z_models.py; benchmarks/log_partition_reliability.py goes through all of them.
+A part of the models of tests/models/log_z.py; benchmarks/log_partition_reliability.py goes through all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import pytest
 from ebm._random import fold, stream
 from ebm.likelihood import AIS, Evaluation, log_partition
 from ebm.likelihood.base import WIDENED
-from tests import log_z_models as models
+from tests.models import log_z as models
 
 # Which of each kind: made when they are asked for, since some of them are trained.
 FAMILIES = {

@@ -7,7 +7,7 @@ import pytest
 from sklearn.neural_network._base import LOSS_FUNCTIONS
 
 from ebm.networks.losses import LOSSES, Huber, Loss, loss_record
-from tests.network_checks import assert_loss
+from tests.checks.networks import assert_loss
 from tests.oracles import networks
 
 DTYPES = [np.float32, np.float64]

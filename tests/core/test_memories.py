@@ -21,7 +21,7 @@ from ebm.energies.memory import (
     sparse_softmax,
 )
 from ebm.inference.retrieval import settle_spins, settle_vectors
-from tests.checks_memories import (
+from tests.checks.memories import (
     assert_flip_differences,
     assert_modern_energy,
     assert_modern_update,

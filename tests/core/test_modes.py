@@ -13,8 +13,8 @@ from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.likelihood import LogPartition, log_partition
 from ebm.likelihood.modes import Laws, lower_bound, mixture_bound, modes
 from ebm.units import Bernoulli, Gaussian, OneHot, Spin
-from tests.log_z_models import UNITS, far_modes, machine
 from tests.models import PAIRS, library_model, library_params, oracle_model
+from tests.models.log_z import UNITS, far_modes, machine
 from tests.oracles import partition, rbm
 
 pytestmark = pytest.mark.needs_jit  # as plain Python too slow: ascents from hundreds of starts

@@ -24,7 +24,7 @@ from ebm.networks.losses import (
 )
 from ebm.networks.maxout import Maxout
 from ebm.networks.network import Network
-from tests.back_propagation_checks import assert_network_slopes, small_problem
+from tests.checks.back_propagation import assert_network_slopes, small_problem
 from tests.oracles import perceptron as oracle
 
 KEY = Key(3, 4)

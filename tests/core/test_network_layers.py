@@ -11,7 +11,7 @@ from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.dropout import Dropout
 from ebm.networks.layer import Context, Nothing
 from ebm.networks.maxout import Maxout
-from tests.network_checks import AFTER, TRAINING, assert_layer_slopes
+from tests.checks.networks import AFTER, TRAINING, assert_layer_slopes
 from tests.oracles import networks
 
 DTYPES = [np.float32, np.float64]

@@ -36,7 +36,7 @@ from ebm.optimizers import Constant, optimizer_record
 from ebm.samplers import anneal, block_gibbs
 from ebm.units import Bernoulli, OneHot, Spin
 from tests import models
-from tests.checks_one_hot import MODEL, SIZES, assert_group_means, assert_group_samples
+from tests.checks.one_hot import MODEL, SIZES, assert_group_means, assert_group_samples
 from tests.models import oracle_model
 from tests.oracles import draws, one_hot, rbm, rbm_gradients
 from tests.oracles.data import sample_states

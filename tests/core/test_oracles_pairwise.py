@@ -7,9 +7,9 @@ import itertools
 import numpy as np
 import pytest
 
+from tests.checks.pairwise import finite_differences
 from tests.oracles import known_answers, lattices, pairwise
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_checks import finite_differences
 
 BETAS = [0.3, 1.0, 2.5]
 STATES = [BINARY, SPIN]

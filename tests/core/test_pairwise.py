@@ -21,10 +21,10 @@ from ebm.energies.pairwise import (
 )
 from ebm.energies.pairwise_sums import PairwiseMoments
 from ebm.units import Bernoulli, Spin
+from tests.checks.sweeps import assert_energy
+from tests.models.pairwise import STATES, rows_of, spelled
 from tests.oracles import lattices, pairwise
 from tests.oracles.pairwise import BINARY, SPIN, random_pairwise
-from tests.pairwise_models import STATES, rows_of, spelled
-from tests.sweep_checks import assert_energy
 
 KEY = Key(61, 62)
 every_state = pytest.mark.parametrize("states", STATES, ids=["binary", "spin"])

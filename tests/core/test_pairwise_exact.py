@@ -19,9 +19,9 @@ from ebm.likelihood.pairwise import (
     pairwise_pseudo_log_likelihood,
 )
 from ebm.units import Bernoulli, Spin
+from tests.checks.pairwise import assert_exact_sums, assert_pairwise_free_energy
 from tests.oracles import known_answers, lattices, pairwise
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_checks import assert_exact_sums, assert_pairwise_free_energy
 
 BETAS = [0.3, 1.0, 2.5]
 STATES = [BINARY, SPIN]

@@ -15,9 +15,9 @@ from ebm.inference.pairwise_mean_field import (
     pairwise_mean_field,
     variational_free_energy,
 )
+from tests.models.pairwise import STATES, rows_of, spelled
 from tests.oracles import pairwise, pairwise_sweeps
 from tests.oracles.pairwise import random_pairwise
-from tests.pairwise_models import STATES, rows_of, spelled
 
 every_state = pytest.mark.parametrize("states", STATES, ids=["binary", "spin"])
 every_beta = pytest.mark.parametrize("beta", [0.5, 1.0, 2.0])

@@ -8,17 +8,17 @@ import pytest
 from ebm._random import Key, fold
 from ebm.energies.lattices import lattice
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
-from ebm.energies.pairwise_path import PairwisePath
 from ebm.energies.path import base_of, path_to
 from ebm.likelihood import AIS, RAISE, log_likelihood, log_partition
 from ebm.likelihood.ais import log_mean, temperatures
 from ebm.samplers import Replicas, Target, Tempering, anneal, anneal_back, gibbs, temper
 from ebm.units import Spin
+from tests.checks.sweeps import assert_inverse_weights_are_unbiased, assert_weights_are_unbiased
+from tests.core.pairwise_paths import library_path, model_and_base, uneven
+from tests.models.pairwise import STATES, counts_of, draws_from, rows_of, spelled
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_models import STATES, counts_of, draws_from, rows_of, spelled
 from tests.statistics import assert_same_distribution, assert_same_mean
-from tests.sweep_checks import assert_inverse_weights_are_unbiased, assert_weights_are_unbiased
 
 KEY = Key(31, 32)
 TS = [0.0, 0.3, 1.0]
@@ -26,22 +26,6 @@ BOTH = [np.float64, np.float32]
 every_state = pytest.mark.parametrize("states", STATES, ids=["binary", "spin"])
 every_t = pytest.mark.parametrize("t", TS)
 every_length = pytest.mark.parametrize("n_steps", [1, 3, 10])
-
-
-def model_and_base(states, n_units=4, n_hidden=0):
-    """A model that is far from its base."""
-    scale = 2.0 if states == SPIN else 4.0
-    oracle = random_pairwise(n_units, states, n_hidden, seed=2, scale=scale)
-    return oracle, np.random.default_rng(1).normal(size=n_units)
-
-
-def library_path(oracle, base, dtype=np.float64):
-    return PairwisePath(*spelled(oracle, dtype), base.astype(dtype))
-
-
-def uneven(n_steps):
-    """0 = t_0 < ... < t_K = 1, not equally spaced."""
-    return np.linspace(0, 1, n_steps + 1) ** 1.5
 
 
 # What a path is made of ----------------------------------------------------------------------

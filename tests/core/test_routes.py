@@ -13,12 +13,12 @@ from ebm.likelihood.routes import Estimate, coin_path, combined, counts_of
 from ebm.samplers.annealing import anneal
 from ebm.samplers.sequential import resampled, sequential, steady_temperatures
 from ebm.units import OneHot
-from tests.log_z_models import machine
 from tests.models import library_model, library_params, oracle_model
+from tests.models.log_z import machine
+from tests.models.pairwise import spelled
 from tests.oracles import rbm
 from tests.oracles.pairwise import BINARY, SPIN, random_pairwise
 from tests.oracles.pairwise import log_partition as enumerated
-from tests.pairwise_models import spelled
 from tests.statistics import assert_same_mean
 
 pytestmark = (

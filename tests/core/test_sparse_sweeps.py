@@ -19,14 +19,14 @@ from ebm.samplers import anneal, gibbs
 from ebm.samplers.cooling import cool
 from ebm.samplers.gibbs import VISITS, sweep_at
 from ebm.units import Bernoulli, Spin
-from tests.oracles import draws, pairwise, pairwise_sweeps
-from tests.oracles.pairwise import OraclePairwise, random_pairwise
-from tests.pairwise_models import STATES, rows_of, spelled
-from tests.sweep_checks import (
+from tests.checks.sweeps import (
     assert_equals_the_plain_loop,
     assert_has_the_row,
     assert_leaves_the_law,
 )
+from tests.models.pairwise import STATES, rows_of, spelled
+from tests.oracles import draws, pairwise, pairwise_sweeps
+from tests.oracles.pairwise import OraclePairwise, random_pairwise
 
 pytestmark = pytest.mark.needs_jit  # as plain Python too slow: laws from many chains
 
@@ -217,7 +217,7 @@ def test_every_walk_gives_the_same_bits_along_lists_and_along_rows(unit, dtype, 
 @every_state
 @pytest.mark.parametrize("visit_", VISITS)
 def test_one_sweep_has_the_row_and_leaves_the_law(states, visit_, always_sparse):
-    from tests.core.test_gibbs import stepper, transition
+    from tests.core.sweeps import stepper, transition
 
     oracle = random_pairwise(4, states, seed=3, scale=3.0)
     assert issparse(fastest(spelled(oracle)[1].J))

@@ -18,10 +18,10 @@ from ebm.gradients import (
     PersistentContrastiveDivergence,
 )
 from ebm.optimizers import OPTIMIZERS, Regularization, optimizer_record, schedule_record
+from tests.checks.sweeps import assert_expects, assert_is_the_slope, centred, pair_vector
+from tests.models.pairwise import STATES, draws_from, rows_of, spelled
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import BINARY, SPIN, random_pairwise
-from tests.pairwise_models import STATES, draws_from, rows_of, spelled
-from tests.sweep_checks import assert_expects, assert_is_the_slope, centred, pair_vector
 
 KEY = Key(51, 52)
 WEIGHTS = np.array([1.0, 2.0, 3.0, 4.0, 5.0]) / 15

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from ebm._kernels.sweeps import HEAT_BATH, MEAN, THRESHOLD, sweep
+from tests.checks.sweeps import assert_equals_the_plain_loop
+from tests.models.pairwise import STATES, rows_of
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_models import STATES, rows_of
-from tests.sweep_checks import assert_equals_the_plain_loop
 
 KEY = (11, 12)
 # Blocks hold 64 visits.

@@ -19,8 +19,8 @@ from ebm.optimizers import SGD, Adam, Constant, Momentum
 from ebm.optimizers.regularization import Regularization
 from ebm.training import Plan, load, resume, single_update, train
 from ebm.units import Bernoulli
-from tests.belief_checks import assert_bound_rises, assert_expects_up_down, expected_up_down
-from tests.belief_models import STACKS, data_for, finite_differences, random_stack, spelled
+from tests.checks.belief import assert_bound_rises, assert_expects_up_down, expected_up_down
+from tests.models.belief import STACKS, data_for, finite_differences, random_stack, spelled
 from tests.oracles import belief
 
 KEY = Key(11, 12)

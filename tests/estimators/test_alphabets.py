@@ -14,47 +14,16 @@ import scipy.sparse as sp
 
 import ebm
 from ebm import (
-    DBN,
     RBM,
     BernoulliRBM,
-    BoltzmannMachine,
-    DBNClassifier,
-    DenseAssociativeClassifier,
-    DenseAssociativeMemory,
-    HopfieldNetwork,
-    OneHot,
 )
+from tests.estimators.small import MACHINES, ROWS, STEPS, N, call, rows
 
-N = 4
-STEPS = {"n_iter": 1, "random_state": 0}
-SOLVERS = ["pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"]
-MACHINES = {
-    "BernoulliRBM": lambda _: BernoulliRBM(3, **STEPS),
-    "RBM": lambda unit: RBM(3, visible=unit, hidden=unit, **STEPS),
-    "RBM, labels": lambda _: RBM(3, visible=OneHot((2,)), **STEPS),
-    "DBN": lambda unit: DBN([RBM(3, visible=unit, **STEPS), 2], random_state=0),
-    "DBNClassifier": lambda unit: DBNClassifier([RBM(3, visible=unit, **STEPS), 2], random_state=0),
-    "DenseAssociativeClassifier": lambda _: DenseAssociativeClassifier(3, **STEPS),
-    "HopfieldNetwork": lambda _: HopfieldNetwork(random_state=0),
-    "DenseAssociativeMemory": lambda _: DenseAssociativeMemory(random_state=0),
-    "BoltzmannMachine, hidden": lambda unit: BoltzmannMachine(2, unit=unit, **STEPS),
-} | {
-    f"BoltzmannMachine, {solver}": lambda unit, solver=solver: BoltzmannMachine(
-        unit=unit, gradient=solver, **STEPS
-    )
-    for solver in SOLVERS
-}
 # Their features have no alphabet.
 REAL = {"GaussianRBM", "ModernHopfieldNetwork", "MLPClassifier", "MLPRegressor"}
 BITS_ONLY = {"BernoulliRBM", "RBM, labels"}
 # Which alphabet it is, the first rows that are learned from say.
 RECOGNISE = {"HopfieldNetwork", "DenseAssociativeMemory", "DenseAssociativeClassifier"}
-# What takes rows of the visible units; `y` and `H` where there are some are made below.
-ROWS = [
-    *("partial_fit", "transform", "predict", "predict_proba", "energy", "free_energy", "impute"),
-    *("log_likelihood", "score_samples", "score", "lower_bound", "layer_means", "reconstruct"),
-    *("gibbs", "moments", "recall", "overlaps", "stability", "forget"),
-]
 CASES = [
     pytest.param(name, unit, id=f"{name}, {unit}")
     for name in MACHINES
@@ -63,35 +32,8 @@ CASES = [
 ]
 
 
-def rows(unit, n=12):
-    """Different rows, of which the last two features are two units of which one is on."""
-    bits = (
-        np.random.default_rng(0).permutation(2 ** (N - 1))[:n, np.newaxis] >> np.arange(N - 1) & 1
-    )
-    bits = np.c_[bits, 1 - bits[:, -1]].astype(float)
-    bits = bits[bits.any(axis=1)]
-    return bits if unit == "bernoulli" else 2 * bits - 1
-
-
 def other(unit):
     return "spin" if unit == "bernoulli" else "bernoulli"
-
-
-def call(machine, method, X):
-    """The method, with classes where it asks for some; memories learn patterns that they do not have."""
-    takes = inspect.signature(getattr(machine, method)).parameters
-    classes = np.arange(X.shape[0]) % 2
-    arguments = {}
-    if takes.get("y") is not None and hasattr(machine, "classes_"):
-        arguments["y"] = classes
-    if "H" in takes and getattr(machine, "n_hidden", 1):
-        arguments["H"] = np.ones((X.shape[0], getattr(machine, "n_hidden", 3)))
-    if method == "partial_fit" and type(machine).__name__ in (
-        "HopfieldNetwork",
-        "DenseAssociativeMemory",
-    ):
-        X = -X if X.min() < 0 else 1 - X
-    return getattr(machine, method)(X, **arguments)
 
 
 def fitted(name, unit):

@@ -9,7 +9,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from ebm import DBN, BernoulliRBM, GaussianRBM, MLPClassifier
-from tests.estimators.test_inputs import EVERY, NAMES, X, call, fresh, quietly, readers, refusal
+from tests.estimators.calls import EVERY, NAMES, X, call, fresh, quietly, readers, refusal
 
 # Parameters of the laws and the memories, by their names.
 PARAMETERS = {

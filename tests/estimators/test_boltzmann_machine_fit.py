@@ -24,9 +24,9 @@ from ebm import (
     lattice,
 )
 from ebm.gradients import ContrastiveDivergence
-from tests.estimators.test_boltzmann_machine import fitted, machine, rows, strong
+from tests.estimators.pairs import fitted, machine, rows, strong
+from tests.models.pairwise import STATES
 from tests.oracles.pairwise import BINARY, SPIN
-from tests.pairwise_models import STATES
 
 every_state = pytest.mark.parametrize("states", STATES, ids=["binary", "spin"])
 every_count = pytest.mark.parametrize("n_hidden", [0, 2])

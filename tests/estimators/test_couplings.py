@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from sklearn.base import clone
 
 from ebm import AIS, BoltzmannMachine, HopfieldNetwork, lattice
-from ebm.sklearn_compat import _pairwise
+from ebm.sklearn_compat.boltzmann import _pairwise
 from ebm.storage import base as storage
 
 L = 9

@@ -18,6 +18,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ebm import DBN, RBM, BernoulliRBM, FineTuning, GaussianRBM, Regularization
 from tests.estimators.machines import rows, same_state
+from tests.estimators.stacks import Interrupt, same_stack
 
 X = rows("bernoulli", n_features=6)
 REAL = rows("gaussian", n_features=6)
@@ -27,10 +28,6 @@ def small(**settings):
     """Two layers of binary units, a short training."""
     layers = [BernoulliRBM(4, n_iter=3), BernoulliRBM(3, n_iter=3)]
     return DBN(**{"layers": layers, "random_state": 0, **settings})
-
-
-def same_stack(one, other):
-    return len(one.rbms_) == len(other.rbms_) and all(map(same_state, one.rbms_, other.rbms_))
 
 
 # Where layers start --------------------------------------------------------------------------
@@ -305,17 +302,6 @@ def test_verbose_says_which_layer(capsys):
     said = capsys.readouterr().out
     assert "layer2" in said
     assert "layer1" not in said
-
-
-class Interrupt:
-    """Callback that interrupts training in an epoch."""
-
-    def __init__(self, epoch=2):
-        self.epoch = epoch
-
-    def __call__(self, report):
-        if report.epoch == self.epoch:
-            raise KeyboardInterrupt
 
 
 def test_an_interrupt_keeps_the_layers_learned_so_far():

@@ -10,7 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ebm import AIS, DBN, RBM, BernoulliRBM, FineTuning, GaussianRBM, Tempering, UpDown
 from tests.estimators.machines import rows, same_state, set_parameters
-from tests.estimators.test_dbn import Interrupt, same_stack
+from tests.estimators.stacks import Interrupt, same_stack
 from tests.oracles import belief
 from tests.oracles.rbm import OracleRBM, all_states
 from tests.statistics import assert_same_distribution, assert_same_mean, state_counts

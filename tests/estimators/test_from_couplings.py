@@ -7,9 +7,9 @@ import pytest
 from sklearn.base import clone
 
 from ebm import BernoulliRBM, BoltzmannMachine, Spin, Tempering, lattice
+from tests.models.pairwise import NAMES, counts_of
 from tests.oracles import pairwise
 from tests.oracles.pairwise import BINARY, SPIN, random_pairwise
-from tests.pairwise_models import NAMES, counts_of
 from tests.statistics import assert_same_distribution
 
 each_unit = pytest.mark.parametrize("states", [BINARY, SPIN], ids=["bernoulli", "spin"])

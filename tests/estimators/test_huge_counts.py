@@ -30,7 +30,7 @@ from ebm import (
 )
 from ebm.gradients import contrastive
 from ebm.storage import perceptron
-from tests.estimators.test_settings import X, Y
+from tests.estimators.settings import X, Y
 
 HUGE = 10**8
 # The timer rings after so long; a call that has not ended within the limit is deaf.

@@ -9,8 +9,8 @@ import pytest
 from scipy import sparse
 
 from ebm import RBM, BernoulliRBM, BoltzmannMachine, GaussianRBM
+from tests.estimators.gaps import MACHINES, holes
 from tests.estimators.machines import rows
-from tests.estimators.test_impute import MACHINES, holes
 
 COUNTED = [
     "bits",

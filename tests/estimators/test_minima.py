@@ -7,10 +7,10 @@ import pytest
 import scipy.sparse as sp
 
 from ebm import BoltzmannMachine, HopfieldNetwork, Perceptron, lattice
+from tests.models.pairwise import NAMES, STATES
 from tests.oracles import minima as oracle_minima
 from tests.oracles import pairwise
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_models import NAMES, STATES
 
 MODELS = ["random", "glass", "magnet", "independent"]
 

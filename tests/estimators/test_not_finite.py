@@ -10,21 +10,12 @@ from sklearn.impute import SimpleImputer
 
 from ebm import (
     BoltzmannMachine,
-    GaussianRBM,
     HopfieldNetwork,
-    MLPClassifier,
     MLPRegressor,
-    ModernHopfieldNetwork,
 )
-from tests.estimators.test_alphabets import MACHINES, ROWS, call, rows
+from tests.estimators.every import EVERY
+from tests.estimators.small import ROWS, call, rows
 
-QUICK = {"max_iter": 2, "random_state": 0}
-EVERY = {name: (lambda make=make: make("bernoulli")) for name, make in MACHINES.items()} | {
-    "GaussianRBM": lambda: GaussianRBM(3, n_iter=1, random_state=0),
-    "ModernHopfieldNetwork": lambda: ModernHopfieldNetwork(beta=20.0),
-    "MLPClassifier": lambda: MLPClassifier(hidden_layer_sizes=(3,), **QUICK),
-    "MLPRegressor": lambda: MLPRegressor(hidden_layer_sizes=(3,), **QUICK),
-}
 VALUES = [np.nan, np.inf, -np.inf]
 
 

@@ -9,7 +9,7 @@ import warnings
 import numpy as np
 import pytest
 
-from tests.estimators.test_settings import ESTIMATORS, X, Y, small
+from tests.estimators.settings import ESTIMATORS, X, Y, small
 
 # What no argument of any method takes.
 WRONG = (object(), "unheard-of", -1, 1.5, np.nan, [[np.inf]], np.zeros((3, 3, 3)), 1j)

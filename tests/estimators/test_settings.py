@@ -12,44 +12,17 @@ from numbers import Integral, Real
 
 import numpy as np
 import pytest
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 
 import ebm
 from ebm._checks import Record, check_integer, check_real
 from ebm.sklearn_compat._shared._settings import Number
+from tests.estimators.settings import CLASSES, ESTIMATORS, X, Y, small
 
-X = np.unique(np.random.default_rng(0).integers(2, size=(12, 8)), axis=0).astype(float)
-Y = X[:, -1].astype(int)
-SMALL = {
-    "n_components": 3,
-    "n_iter": 2,
-    "max_iter": 2,
-    "layers": [3, 2],
-    "batch_size": 5,
-    "hidden_layer_sizes": 3,
-    "random_state": 0,
-    "degree": 3,
-    "n_iter_no_change": 2,
-    "max_sweeps": 20,
-    "max_steps": 20,
-    "max_fun": 20,
-    "features": 1,
-    "epsilon": 0.5,
-    "temperature": 0.5,
-}
-PUBLIC = [getattr(ebm, name) for name in ebm.__all__]
-CLASSES = [x for x in PUBLIC if inspect.isclass(x)]
-ESTIMATORS = [x for x in CLASSES if issubclass(x, BaseEstimator) and hasattr(x, "fit")]
 INCREMENTAL = [x for x in ESTIMATORS if hasattr(x, "partial_fit")]
 RECORDS = [x for x in CLASSES if issubclass(x, Record) and is_dataclass(x)]
 INTEGERS = (np.int8, np.uint8, np.int32, np.uint64)
 REALS = (np.float16, np.float32, np.longdouble)
-
-
-def small(kind, **settings):
-    """An unfitted estimator that is quick."""
-    names = inspect.signature(kind).parameters
-    return kind(**{name: x for name, x in SMALL.items() if name in names}).set_params(**settings)
 
 
 def learned(estimator, method="fit"):

@@ -2,7 +2,7 @@
 
 `coefs` and `intercepts` are lists with an entry for each layer. The loss of a batch is the mean of its rows' losses
 plus alpha / (2 rows) times the sum of all squared weights; what is shown for an epoch is the mean over its rows.
-`slip` names a mistake to make (tests/test_teeth_back_propagation.py); without it there is none.
+`slip` names a mistake to make (tests/mutants/test_back_propagation.py); without it there is none.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """What a right implementation does, as functions of the implementation.
 
-The tests of the core hand them the library, tests/test_teeth.py hands them implementations that
+The tests of the core hand them the library, tests/mutants/test_rbm.py hands them implementations that
 are known to be wrong and expects an AssertionError.
 """
 

@@ -1,6 +1,6 @@
 """What right sums, gradients and inversions of pairwise models do, as functions of the implementation.
 
-As :mod:`tests.checks`: the tests of the core hand them the library, tests/test_teeth_pairwise.py what is known to be
+As :mod:`tests.checks`: the tests of the core hand them the library, tests/mutants/test_pairwise.py what is known to be
 wrong.
 """
 

@@ -7,11 +7,7 @@ import pytest
 
 from ebm._random import Key, fold
 from ebm.samplers import gibbs
-from tests.core.test_pairwise_path import library_path, model_and_base, uneven
-from tests.oracles import draws, pairwise, pairwise_sweeps
-from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_models import rows_of, spelled
-from tests.sweep_checks import (
+from tests.checks.sweeps import (
     assert_energy,
     assert_equals_the_plain_loop,
     assert_expects,
@@ -22,6 +18,10 @@ from tests.sweep_checks import (
     assert_weights_are_unbiased,
     centred,
 )
+from tests.core.pairwise_paths import library_path, model_and_base, uneven
+from tests.models.pairwise import rows_of, spelled
+from tests.oracles import draws, pairwise, pairwise_sweeps
+from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
 
 KEY = Key(71, 72)
 MODEL = random_pairwise(4, SPIN, seed=3, scale=3.0)

@@ -15,7 +15,7 @@ from ebm.networks.dropout import Dropout
 from ebm.networks.layer import Context
 from ebm.networks.losses import CrossEntropy
 from ebm.networks.network import Network, Step
-from tests.back_propagation_checks import (
+from tests.checks.back_propagation import (
     assert_epochs_of_momentum,
     assert_network_slopes,
     small_problem,

@@ -9,7 +9,7 @@ from scipy.special import logsumexp, softmax
 from ebm.energies.completion import Completion
 from ebm.energies.memory import DenseMemory, DenseParameters, check_memories
 from ebm.gradients.completion import completion_gradient
-from tests.checks_memories import (
+from tests.checks.memories import (
     assert_completion_gradient,
     assert_flip_differences,
     assert_modern_energy,

@@ -1,4 +1,4 @@
-"""What holds for back-propagation, and for an epoch of it; tests/test_teeth_back_propagation.py has what fails it."""
+"""What holds for back-propagation, and for an epoch of it; tests/mutants/test_back_propagation.py has what fails it."""
 
 from __future__ import annotations
 

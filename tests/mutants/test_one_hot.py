@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from tests.checks_one_hot import SIZES, assert_group_means, assert_group_samples
+from tests.checks.one_hot import SIZES, assert_group_means, assert_group_samples
 from tests.oracles import one_hot
 
 GROUPS = [slice(c[0], c[-1] + 1) for c in one_hot.groups(6, SIZES)]

@@ -11,7 +11,7 @@ import pytest
 from ebm.networks.batch_norm import BatchNormParameters
 from ebm.networks.layer import Layer, Nothing
 from ebm.networks.losses import loss_record
-from tests.network_checks import TRAINING, assert_layer_slopes, assert_loss
+from tests.checks.networks import TRAINING, assert_layer_slopes, assert_loss
 from tests.oracles import networks
 
 RNG = np.random.default_rng(0)

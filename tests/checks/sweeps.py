@@ -1,6 +1,6 @@
 """What a right implementation of pairwise models does, as functions of the implementation.
 
-The tests of the core hand them the library, tests/test_teeth_pairwise.py hands them implementations that are known to
+The tests of the core hand them the library, tests/mutants/test_pairwise.py hands them implementations that are known to
 be wrong and expects an AssertionError.
 """
 
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from tests.models.pairwise import counts_of, draws_from
 from tests.oracles import pairwise, pairwise_sweeps
-from tests.pairwise_models import counts_of, draws_from
 from tests.statistics import assert_same_distribution, assert_same_mean
 
 # Sweeps --------------------------------------------------------------------------------------

@@ -6,15 +6,15 @@ import numpy as np
 import pytest
 from scipy.optimize import root
 
-from tests.oracles import pairwise
-from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
-from tests.pairwise_checks import (
+from tests.checks.pairwise import (
     assert_exact_sums,
     assert_inversion_errors,
     assert_moments_are_matched,
     assert_pairwise_free_energy,
     assert_pseudo_likelihood,
 )
+from tests.oracles import pairwise
+from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
 
 
 def rejects(check, *args, **kwargs):

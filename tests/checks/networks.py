@@ -1,4 +1,4 @@
-"""What holds for all layers, and for all losses; known-wrong ones fail it (tests/test_teeth_networks.py)."""
+"""What holds for all layers, and for all losses; known-wrong ones fail it (tests/mutants/test_networks.py)."""
 
 from __future__ import annotations
 

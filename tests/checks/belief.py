@@ -14,7 +14,7 @@ from ebm.optimizers import SGD, Constant
 from ebm.samplers.ancestral import Explanation
 from ebm.training import Plan, resume, start, train
 from ebm.units import Bernoulli
-from tests.belief_models import finite_differences, random_stack, spelled
+from tests.models.belief import finite_differences, random_stack, spelled
 from tests.oracles import belief, rbm, rbm_gibbs, rbm_gradients
 from tests.oracles.data import bars_and_stripes
 from tests.oracles.rbm import OracleRBM

@@ -13,7 +13,7 @@ from ebm.gradients.base import Batch
 from ebm.gradients.wake_sleep import BoundUpDown, delta_rule
 from ebm.samplers import ancestral
 from ebm.samplers.ancestral import Explanation, explain
-from tests.belief_checks import (
+from tests.checks.belief import (
     KNOWN,
     assert_bound_rises,
     assert_expects_up_down,
@@ -21,7 +21,7 @@ from tests.belief_checks import (
     assert_samples_the_clamped_row,
     expected_up_down,
 )
-from tests.belief_models import data_for, random_stack, spelled
+from tests.models.belief import data_for, random_stack, spelled
 
 pytestmark = pytest.mark.needs_jit
 KEY = Key(21, 22)
