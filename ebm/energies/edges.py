@@ -43,6 +43,10 @@ class Coupling(Record, abc.ABC):
     def products(self, lower: Array, upper: Array, out: Array) -> None:
         """Write the derivatives of sum_r lower_r' W upper_r by the weights, (rows, n_lower) and (rows, n_upper)."""
 
+    @abc.abstractmethod
+    def between(self, W: Array, lower: Array, upper: Array) -> "tuple[Coupling, Array]":
+        """The coupling between some units of the two layers, masks (n_lower,) and (n_upper,), and its weights."""
+
 
 @dataclass(frozen=True, repr=False)
 class Dense(Coupling):
@@ -63,6 +67,10 @@ class Dense(Coupling):
     def products(self, lower: Array, upper: Array, out: Array) -> None:
         """One matrix product."""
         np.dot(lower.T, upper, out=out)
+
+    def between(self, W: Array, lower: Array, upper: Array) -> tuple[Coupling, Array]:
+        """All of them are joined."""
+        return self, np.ascontiguousarray(W[np.ix_(lower, upper)])
 
 
 @dataclass(frozen=True, repr=False)
@@ -109,6 +117,11 @@ class Masked(Coupling):
         """Zero where there is no weight."""
         np.dot(lower.T, upper, out=out)
         out[~self.mask] = 0
+
+    def between(self, W: Array, lower: Array, upper: Array) -> tuple[Coupling, Array]:
+        """Those that are joined here."""
+        some = np.ix_(lower, upper)
+        return Masked(self.mask[some]), np.ascontiguousarray(W[some])
 
 
 @dataclass(frozen=True, repr=False)

@@ -104,6 +104,8 @@ class LayerSum:
     color : int
         The color of which the unknown states are enumerated.
     beta : float
+    n_rows : int
+        How many sums there are.
     """
 
     model: LayeredModel
@@ -111,11 +113,7 @@ class LayerSum:
     known: dict[int, Array]
     color: int
     beta: float = 1.0
-
-    @property
-    def n_rows(self) -> int:
-        """How many sums there are."""
-        return len(next(iter(self.known.values()))) if self.known else 1
+    n_rows: int = 1
 
     @property
     def n_states(self) -> int:
@@ -182,8 +180,22 @@ class LayerSum:
 
     def _partial(self, start: int) -> tuple[Array, Array]:
         block = self.block(start)
-        rows, first = np.unique(block.rows, return_index=True)
-        return rows, np.logaddexp.reduceat(block.log_weights, first)
+        return by_rows(block, block.log_weights, np.logaddexp)
+
+    def completed(self, block: Block) -> tuple[Array, Array]:
+        """States or means of both colors, for each term: those of unknown layers that are not enumerated are means."""
+        other = 1 - self.color
+        own = self.model.own(self.params, other)
+        mean = self.model.sides[other].mean(own, block.inputs, self.beta)
+        known = {k: x[block.rows] for k, x in self.known.items()}
+        rest = self.model.colored(other, known, mean)
+        return (block.x, rest) if self.color == EVEN else (rest, block.x)
+
+
+def by_rows(block: Block, values: Array, sum_up: np.ufunc = np.add) -> tuple[Array, Array]:
+    """The rows of which a block has terms, and sums of the `values` (terms, ...) of each."""
+    rows, first = np.unique(block.rows, return_index=True)
+    return rows, sum_up.reduceat(values, first, axis=0)
 
 
 def layer_sum(
@@ -192,14 +204,17 @@ def layer_sum(
     known: dict[int, Array] | None = None,
     beta: float = 1.0,
     most: float = MAX_STATES,
+    n_rows: int = 1,
 ) -> LayerSum:
-    """The sum over all layers but the `known` ones, by the cheaper color.
+    """The sum over all layers but the `known` ones, by the cheaper color; `n_rows` are for sums with nothing known.
 
     ValueError where the unknown layers of either color have more than `most` states, or the model has no energy.
     """
     model.check_energy()
     exact = {k: x.astype(np.float64) for k, x in (known or {}).items()}
-    return LayerSum(model, in_double(params), exact, cheaper_color(model, exact, most), beta)
+    color = cheaper_color(model, exact, most)
+    count = max([n_rows, *(len(x) for x in exact.values())])
+    return LayerSum(model, in_double(params), exact, color, beta, count)
 
 
 def layered_free_energy(

@@ -71,15 +71,13 @@ def chain_phase(
 
 def block_phase(terms: LayerSum, block: Block) -> Phase:
     """Terms of an exact sum: states of the enumerated color and of what is known, and the law of the rest."""
-    model, params, color = terms.model, terms.params, terms.color
-    other = 1 - color
+    model, color = terms.model, terms.color
     states = {k: x[block.rows] for k, x in terms.known.items()}
     states |= {k: block.x[:, model.places[k].columns] for k in model.members[color]}
-    mean = model.sides[other].mean(model.own(params, other), block.inputs)
-    ends = block.x, model.colored(other, states, mean)
-    s = [model.statistic(params, c, ends[int(c == other)]) for c in (EVEN, ODD)]
-    received = (None, block.inputs) if other == ODD else (block.inputs, None)
-    return Phase((s[EVEN], s[ODD]), states, received)
+    x = terms.completed(block)
+    even, odd = (model.statistic(terms.params, c, x[c]) for c in (EVEN, ODD))
+    received = (None, block.inputs) if color == EVEN else (block.inputs, None)
+    return Phase((even, odd), states, received)
 
 
 class PhaseSum:

@@ -72,6 +72,10 @@ class Unit(Record, abc.ABC):
     def energy(self, own: Any, x: Array) -> Array:
         """U(x), summed over the units: (rows, units) -> (rows,) in double precision."""
 
+    def restricted(self, units: Array) -> "Unit":
+        """The type of some of the `units`, a mask (units,), of a layer of this type."""
+        return self
+
     def scale(self, own: Any) -> Array | None:
         """Squared unit of measurement of each unit (units,), or None without `has_scale`.
 

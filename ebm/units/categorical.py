@@ -9,7 +9,7 @@ import numpy as np
 from ebm._checks import Array, check_integer
 from ebm._kernels.one_hot import OneHotParameters
 from ebm._values import ROUNDING, invalid_groups
-from ebm.units.base import Linear
+from ebm.units.base import Linear, Unit
 from ebm.units.bernoulli import Bernoulli
 
 TOTAL_TOLERANCE = 1e-3  # how far the probabilities of a group may be from summing to one
@@ -76,6 +76,17 @@ class OneHot(Linear):
         for k, group in enumerate(self.groups(n_units)):
             number[group] = k + 1
         return OneHotParameters(np.zeros(n_units, dtype), number)
+
+    def restricted(self, units: Array) -> Unit:
+        """Of whole groups; ValueError where a group is there in part."""
+        counts = [(int(units[group].sum()), group) for group in self.groups(len(units))]
+        for count, group in counts:
+            if count not in (0, group.stop - group.start):
+                raise ValueError(
+                    f"units must hold a group as a whole. Got {count} units of {group}."
+                )
+        sizes = tuple(count for count, _ in counts if count)
+        return OneHot(sizes) if sizes else Bernoulli()
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:
         """Values outside [0, 1], groups that do not sum to one, or are known in part; between are probabilities."""

@@ -1,6 +1,6 @@
 """Units of real states, with a variance each."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -70,6 +70,11 @@ class Gaussian(Unit):
                 )
             z[:] = np.log(given)
         return GaussianParameters(np.zeros(n_units, dtype), z)
+
+    def restricted(self, units: Array) -> "Gaussian":
+        """Given variances are those of the units."""
+        given = isinstance(self.variance, str) or np.ndim(self.variance) == 0
+        return self if given else replace(self, variance=np.asarray(self.variance)[units])
 
     def energy(self, own: GaussianParameters, x: Array) -> Array:
         """Sum (x - b)^2 / (2 sigma^2)."""

@@ -1,0 +1,154 @@
+"""Layered models of which some visible units are unknown, any of them: exact sums, and the machine that is left.
+
+A layer of which some units are unknown is two layers, the known and the unknown units, which are not joined to each
+other: a layered model again, with whole layers that are known (:mod:`ebm.energies.layer_sums`).
+"""
+
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm.energies.edges import Edge
+from ebm.energies.incomplete import (
+    MAX_SUMMED,
+    Conditioned,
+    Gaps,
+    Marginal,
+    conditioned,
+    gaps,
+    subset,
+)
+from ebm.energies.layer_sums import LayerSum, by_rows, layer_sum
+from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+
+
+class Parted(NamedTuple):
+    """A model whose layers are known or unknown as a whole, and where they come from.
+
+    Attributes
+    ----------
+    model, params : LayeredModel, LayeredParameters
+    known, unknown : dict of int to ndarray of int
+        The columns of a row that hold the states of visible layers, by their numbers.
+    """
+
+    model: LayeredModel
+    params: LayeredParameters
+    known: dict[int, Array]
+    unknown: dict[int, Array]
+
+
+def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Parted:
+    """Every visible layer parted into its known and its `unknown` units, a mask (n_visible,); empty parts left out."""
+    masks = {k: x[0] for k, x in model.split(unknown[np.newaxis]).items()}
+    columns = {k: x[0] for k, x in model.split(np.arange(len(unknown))[np.newaxis]).items()}
+    parts: list[tuple[int, Array, bool]] = []
+    for k, layer in enumerate(model.layers):
+        missing = masks.get(k, np.ones(layer.size, bool))
+        parts += [(k, m, known) for m, known in ((~missing, True), (missing, False)) if m.any()]
+    layers = [
+        replace(
+            model.layers[k],
+            name=f"{model.names[k]}, {'known' if known else 'unknown'}",
+            unit=model.layers[k].unit.restricted(m),
+            size=int(m.sum()),
+        )
+        for k, m, known in parts
+    ]
+    own = tuple(subset(params.own[k], m) for k, m, _ in parts)
+    edges, weights = [], []
+    for edge, ends, W in zip(model.edges, model.ends, params.weights, strict=True):
+        for low, (j, lower, _) in zip(layers, parts, strict=True):
+            for high, (k, upper, _) in zip(layers, parts, strict=True):
+                if (j, k) == ends:
+                    coupling, some = edge.coupling.between(W, lower, upper)
+                    edges.append(Edge(low.name, high.name, coupling, edge.multiplicity))
+                    weights.append(some)
+    found: dict[bool, dict[int, Array]] = {True: {}, False: {}}
+    for number, (k, m, known) in enumerate(parts):
+        if k in columns:
+            found[known][number] = columns[k][m]
+    whole = LayeredParameters(tuple(weights), own)
+    return Parted(LayeredModel(layers, edges), whole, found[True], found[False])
+
+
+class LayeredGaps(Gaps):
+    """Rows of a layered model with the same unknown units."""
+
+    def __init__(self, whole: Parted, beta: float) -> None:
+        self._whole, self._beta = whole, beta
+        terms = self._terms(np.zeros((1, self._n_visible)))
+        self.row_work = float(terms.n_states * sum(x.size for x in whole.model.layers))
+
+    @property
+    def _n_visible(self) -> int:
+        columns = [*self._whole.known.values(), *self._whole.unknown.values()]
+        return sum(len(x) for x in columns)
+
+    def _terms(self, rows: Array) -> LayerSum:
+        model, params, known, _ = self._whole
+        states = {k: rows[:, columns] for k, columns in known.items()}
+        return layer_sum(model, params, states, self._beta, 2.0**MAX_SUMMED, len(rows))
+
+    def sums(self, rows: Array) -> Marginal:
+        """Of `rows` (rows, n_visible)."""
+        terms, means = self._terms(rows), rows.copy()
+        logs = terms.log_sums()
+        for columns in self._whole.unknown.values():
+            means[:, columns] = 0
+        for block in terms.blocks():
+            shares = np.exp(block.log_weights - logs[block.rows])[:, np.newaxis]
+            x = terms.completed(block)
+            for k, columns in self._whole.unknown.items():
+                color, place = self._whole.model.places[k]
+                some, totals = by_rows(block, shares * x[color][:, place])
+                means[np.ix_(some, columns)] += totals
+        return Marginal(logs, means)
+
+
+@gaps.register
+def _(
+    model: LayeredModel, params: LayeredParameters, unknown: Array, beta: float = 1.0
+) -> Gaps | None:
+    """By enumeration of the color with fewer states; None where either has more than 2^20 of them."""
+    try:
+        return LayeredGaps(parted(model, params, unknown), beta)
+    except ValueError:
+        return None
+
+
+@conditioned.register
+def _(model: LayeredModel, params: LayeredParameters, row: Array) -> Conditioned:
+    """The layers of what is unknown, with biases that take in what they receive from the known ones."""
+    whole, exact, known, _ = parted(model, in_double(params), np.isnan(row))
+    states = {k: row[np.newaxis, columns] for k, columns in known.items()}
+    rest = [k for k in range(len(whole.layers)) if k not in known]
+    own, constant = {k: exact.own[k] for k in rest}, 0.0
+    x = [whole.colored(color, states, whole.nothing(exact, color)) for color in (EVEN, ODD)]
+    inputs = [whole.inputs_from(exact, color, x[1 - color])[0] for color in (EVEN, ODD)]
+    for k in rest:
+        unit, place = whole.layers[k].unit, whole.places[k]
+        own[k] = own[k]._replace(bias=own[k].bias + inputs[place.color][place.columns])
+        origin = np.zeros((1, whole.layers[k].size))
+        constant += float((unit.energy(own[k], origin) - unit.energy(exact.own[k], origin))[0])
+    kept = [n for n, (low, high) in enumerate(whole.ends) if low in own and high in own]
+    layers = [whole.layers[k] for k in rest]
+    if not any(layer.visible for layer in layers):
+        layers[:1] = [replace(layer, visible=True) for layer in layers[:1]]
+    left = LayeredParameters(tuple(exact.weights[n] for n in kept), tuple(own[k] for k in rest))
+    smaller = LayeredModel(layers, [whole.edges[n] for n in kept])
+    return Conditioned(smaller, left, constant - _known_energy(whole, exact, states))
+
+
+def _known_energy(
+    model: LayeredModel, params: LayeredParameters, states: dict[int, Array]
+) -> float:
+    """The energy of the known layers alone."""
+    total = sum(float(model.layers[k].unit.energy(params.own[k], x)[0]) for k, x in states.items())
+    for edge, (low, high), W in zip(model.edges, model.ends, params.weights, strict=True):
+        if low in states and high in states:
+            s = [model.layers[k].unit.statistic(params.own[k], states[k]) for k in (low, high)]
+            total -= edge.multiplicity[0] * float(np.sum(edge.coupling.up(W, s[0]) * s[1]))
+    return total
