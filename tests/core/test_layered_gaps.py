@@ -14,7 +14,7 @@ from ebm.energies.layer_sums import layered_free_energy, layered_log_z
 from ebm.energies.layers import Layer, LayeredModel
 from ebm.likelihood import log_likelihood
 from ebm.units import Bernoulli
-from tests.layer_models import GRAPHS, both, rows_of
+from tests.models.layers import GRAPHS, both, rows_of
 
 
 def visible_states(model):

@@ -6,46 +6,25 @@ import numpy as np
 import pytest
 
 from ebm._random import Key
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.edges import Edge
-from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters
+from ebm.energies.layers import Layer, LayeredModel
 from ebm.samplers import block_gibbs, conditional_mean
 from ebm.samplers.base import half_means, walk
 from ebm.samplers.layered_gibbs import layered_gibbs
-from ebm.units import Bernoulli, Gaussian, OneHot, Spin
-from tests.layer_models import DISCRETE, GRAPHS, both, rows_of
+from ebm.units import Bernoulli
+from tests.models.layers import (
+    DISCRETE,
+    GRAPHS,
+    PAIRS,
+    both,
+    colors_of,
+    rows_of,
+    two_layers,
+)
 from tests.oracles import layers as oracles
 from tests.statistics import assert_same_distribution, assert_same_mean
 
 KEY = Key(3, 4)
 N_CHAINS = 40_000
-PAIRS = [
-    (Bernoulli(), Bernoulli()),
-    (Gaussian(), Bernoulli()),
-    (Spin(), Gaussian()),
-    (OneHot((2,)), Spin()),
-]
-
-
-def two_layers(visible, hidden, seed=0):
-    """A bipartite model and the same as a layered one, with parameters."""
-    rng = np.random.default_rng(seed)
-    W = rng.normal(size=(4, 3))
-    own = [u.neutral(n, np.float64) for u, n in ((visible, 4), (hidden, 3))]
-    own = [x._replace(bias=rng.normal(size=len(x.bias))) for x in own]
-    layers = [Layer("v", visible, 4, visible=True), Layer("h", hidden, 3)]
-    layered = LayeredModel(layers, [Edge("v", "h")])
-    fused = Bipartite(visible, hidden)
-    return fused, BipartiteParameters(W, *own), layered, LayeredParameters((W,), tuple(own))
-
-
-def colors_of(model, joint):
-    """Columns of each color in joint states (rows, units), the layers side by side as they are given."""
-    ends = np.cumsum([0, *(layer.size for layer in model.layers)])
-    return [
-        np.hstack([joint[:, ends[k] : ends[k + 1]] for k in model.members[color]])
-        for color in (EVEN, ODD)
-    ]
 
 
 def counts_of(model, joint, even, odd):

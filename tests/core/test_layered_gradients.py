@@ -21,8 +21,7 @@ from ebm.gradients.layered import (
 )
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.units import Bernoulli
-from tests.core.test_layered_gibbs import PAIRS, colors_of, two_layers
-from tests.layer_models import GRAPHS, both, rows_of
+from tests.models.layers import GRAPHS, PAIRS, both, colors_of, rows_of, two_layers
 from tests.oracles import layers as oracles
 from tests.statistics import assert_same_mean
 

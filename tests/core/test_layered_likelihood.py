@@ -12,7 +12,7 @@ from ebm.likelihood import AIS, log_likelihood, log_partition
 from ebm.likelihood.modes import lower_bound
 from ebm.samplers import Gibbs, Target, Tempering
 from ebm.units import Bernoulli
-from tests.layer_models import GRAPHS, both, rows_of
+from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
-from tests.layer_models import GRAPHS, both, rows_of
+from tests.models.layers import GRAPHS, both, rows_of
 
 INDEPENDENT = ["two", "mixed", "labels"]  # hidden layers, of each other given the rows
 

@@ -11,7 +11,7 @@ from ebm.energies.layers import EVEN, LayeredParameters
 from ebm.energies.path import base_of, path_to
 from ebm.samplers.annealing import anneal, anneal_back
 from ebm.samplers.tempering import replicas, temper
-from tests.layer_models import DISCRETE, GRAPHS, both, rows_of
+from tests.models.layers import DISCRETE, GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
 from tests.statistics import assert_same_distribution, assert_same_mean
 

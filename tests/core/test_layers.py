@@ -13,7 +13,7 @@ from ebm.energies.edges import Dense, Edge, Masked
 from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
 from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters, two_colors
 from ebm.units import Bernoulli, Gaussian, OneHot, Spin
-from tests.layer_models import GRAPHS, both, rows_of
+from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
 from tests.oracles.known_answers import DEEP_CHAINS
 

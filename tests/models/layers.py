@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.edges import Dense, Edge, Masked
-from ebm.energies.layers import Layer, LayeredModel, LayeredParameters
+from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters
 from ebm.units import Bernoulli, Gaussian, OneHot, Spin
 from tests.oracles.layers import OracleLayer, OracleLayers
 
@@ -53,6 +54,13 @@ GRAPHS = {
         [(0, 1, True), (1, 2), (2, 3), (3, 0)],
     ),
 }
+# Of two layers.
+PAIRS = [
+    (Bernoulli(), Bernoulli()),
+    (Gaussian(), Bernoulli()),
+    (Spin(), Gaussian()),
+    (OneHot((2,)), Spin()),
+]
 DISCRETE = ["two", "chain", "spins", "labels"]
 
 
@@ -127,3 +135,24 @@ def rows_of(oracle, n_rows=5, seed=0):
         if layer.visible:
             parts.append(states[layer.kind]())
     return np.hstack(parts)
+
+
+def two_layers(visible, hidden, seed=0):
+    """A bipartite model and the same as a layered one, with parameters."""
+    rng = np.random.default_rng(seed)
+    W = rng.normal(size=(4, 3))
+    own = [u.neutral(n, np.float64) for u, n in ((visible, 4), (hidden, 3))]
+    own = [x._replace(bias=rng.normal(size=len(x.bias))) for x in own]
+    layers = [Layer("v", visible, 4, visible=True), Layer("h", hidden, 3)]
+    layered = LayeredModel(layers, [Edge("v", "h")])
+    fused = Bipartite(visible, hidden)
+    return fused, BipartiteParameters(W, *own), layered, LayeredParameters((W,), tuple(own))
+
+
+def colors_of(model, joint):
+    """Columns of each color in joint states (rows, units), the layers side by side as they are given."""
+    ends = np.cumsum([0, *(layer.size for layer in model.layers)])
+    return [
+        np.hstack([joint[:, ends[k] : ends[k + 1]] for k in model.members[color]])
+        for color in (EVEN, ODD)
+    ]
