@@ -10,18 +10,11 @@ A size beyond :data:`LIMIT` is divergence. The parameters to go back to are the 
 :data:`CALM`: growth by a factor per update is noticed late, and the epochs between are part of it.
 """
 
-from functools import singledispatch
-from typing import Any
-
 import numpy as np
 
 from ebm._checks import Array
 from ebm._state import State
-from ebm.energies.belief_network import BeliefNetwork
-from ebm.energies.bipartite import Bipartite
-from ebm.energies.pairwise import Pairwise
-from ebm.gradients.base import ChainState
-from ebm.units import Unit
+from ebm.energies.base import ChainState
 
 # Sizes of parameters. An outlier among 20 000 rows lies 140 standard deviations off, and one unit may be for it alone.
 LIMIT = 1e3
@@ -30,59 +23,8 @@ CALM = 30.0
 
 def size(state: State) -> float:
     """Largest parameter in units of the data, see the module docstring; zero of models without a measure."""
-    return _size_of(state.model, state)
-
-
-@singledispatch
-def _size_of(model: Any, state: State) -> float:
-    return 0.0
-
-
-@_size_of.register
-def _(model: Pairwise, state: State) -> float:
-    return _largest(state.theta)
-
-
-@_size_of.register
-def _(model: BeliefNetwork, state: State) -> float:
-    """Of the weights, and of the biases of units without a scale, on either way."""
-    layers = model.layers(state.local)
-    biases = [own.bias for unit, own in layers.values() if not unit.has_scale]
-    top = state.local.top
-    weights = [_scaled(top.W, layers["visible"], layers["hidden"])]
-    for k, (down, up) in enumerate(zip(state.local.down, state.local.up, strict=True)):
-        lower, upper = layers[f"down{k}"], layers[f"up{k}"]
-        weights += [_scaled(down.W, lower, upper), _scaled(up.W, lower, upper)]
-    return max(_largest(x) for x in (*biases, *weights))
-
-
-def _scaled(W: Array, lower: tuple[Unit, Any], upper: tuple[Unit, Any]) -> Array:
-    """Weights in the scales of the units that they join, where these have one."""
-    a, c = (unit.scale(own) for unit, own in (lower, upper))
-    if a is not None:
-        W = W / np.sqrt(a)[:, np.newaxis]
-    return W if c is None else W / np.sqrt(c)
-
-
-@_size_of.register
-def _(model: Bipartite, state: State) -> float:
-    params = state.local
-    a, c = model.visible.scale(params.visible), model.hidden.scale(params.hidden)
-    if a is None and c is None:
-        return _largest(state.theta)
-    W, b = params.W, params.visible.bias
-    if a is not None:
-        if not state.marginals:  # the data are unknown
-            return 0.0
-        unit = np.sqrt(np.maximum(state.marginals[1], a)).astype(W.dtype)
-        W, b = W / unit[:, np.newaxis], b / unit
-    if c is not None:
-        W = W / np.sqrt(c)
-    return max(_largest(W), _largest(b))
-
-
-def _largest(x: Array) -> float:
-    return max(float(x.max()), -float(x.min())) if x.size else 0.0
+    variance = state.marginals[1] if state.marginals else None
+    return state.model.size(state.local, variance)
 
 
 class Growth:
@@ -126,8 +68,8 @@ class Growth:
 
 def copied(state: State) -> tuple[Array, ChainState, dict[str, Array]]:
     """Copies of the parameters, the chains with their offsets, and of what monitors keep."""
-    h, mu, lam, own = state.chains
-    chains = ChainState(h.copy(), mu.copy(), lam.copy(), tuple(x.copy() for x in own))
+    h, below, above, own = state.chains
+    chains = ChainState(h.copy(), below.copy(), above.copy(), tuple(x.copy() for x in own))
     return state.theta.copy(), chains, {name: x.copy() for name, x in state.kept.items()}
 
 

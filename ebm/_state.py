@@ -13,7 +13,7 @@ import numpy as np
 from ebm._batches import Rows
 from ebm._checks import Array, check_integer, check_real, varies
 from ebm._random import Key, fold, stream
-from ebm.energies.bipartite import Bipartite
+from ebm.energies.base import DataSummary, Model
 from ebm.gradients.base import ChainState, Gradient
 from ebm.monitors import History
 from ebm.optimizers.base import Optimizer
@@ -26,7 +26,7 @@ MOST_EXAMPLES = 500
 
 
 class _Choices(NamedTuple):
-    gradient: Gradient
+    gradient: Gradient[Any]
     optimizer: Optimizer
     schedule: Schedule
     learning_rate: float
@@ -59,7 +59,7 @@ class State:
 
     Attributes
     ----------
-    model : Bipartite or Pairwise or Completion or Network
+    model : Model
     shape : tuple of int
         With which the model unpacks `theta`: (n_visible, n_hidden) of two layers.
     theta : ndarray of shape (parameters,)
@@ -87,7 +87,7 @@ class State:
         Whether a monitor has ended this fit.
     """
 
-    model: Any
+    model: Model
     shape: tuple[int, ...]
     theta: Array
     memory: tuple[Array, ...]
@@ -115,7 +115,7 @@ class State:
 
 
 def start(
-    model: Any,
+    model: Model,
     rows: Rows,
     n_hidden: int,
     plan: Plan,
@@ -127,24 +127,21 @@ def start(
     starts at what that makes of the model and these parameters.
     """
     mean = rows.mean()
-    variance = rows.variance(mean) if model.visible.has_scale else np.ones_like(mean)
+    variance = rows.variance(mean) if model.has_scale else np.ones_like(mean)
     variance[~varies(mean, variance, rows.dtype)] = 0
     key = stream(plan.seed, "init")
-    moments = (mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
-    params = model.initial(*moments, n_hidden, key)
+    data = DataSummary(mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
+    params = model.initial(data, n_hidden, key)
     # Of one row alone, the first of a stream, nothing is known to be constant.
     bounds = _bounds(model, params, variance if len(rows) > 1 else np.ones_like(variance))
     if model.starts_at_rows:
         count = max(n_hidden, min(len(rows), MOST_EXAMPLES))
         params = model.with_examples(params, rows.some(count, fold(key, 2)))
-    elif (
-        model.visible.has_scale
-    ):  # hidden units that have their own mean where the data have theirs
-        pull = model.hidden_input(params, moments[0][np.newaxis])[0]
-        params = params._replace(hidden=params.hidden._replace(bias=params.hidden.bias - pull))
+    else:
+        params = model.centered(params, data.mean)
     if change is not None:
         params = change(model, params)
-    state = resume(model, params, plan, mean=moments[0])
+    state = resume(model, params, plan, mean=data.mean)
     state.bounds = bounds  # in units of the data's variances
     if model.starts_at_rows or change is not None:
         state.chains = _at_rows(model, params, state.chains, rows, key)
@@ -152,7 +149,7 @@ def start(
     return state
 
 
-def _bounds(model: Any, params: Any, variance: Array) -> Bounds:
+def _bounds(model: Model, params: Any, variance: Array) -> Bounds:
     """Those of the model at `params`; what is learned of features without `variance` does not fall."""
     bounds: Bounds = model.bounds(params)
     for name, (low, _) in bounds.get("visible", {}).items():
@@ -160,19 +157,19 @@ def _bounds(model: Any, params: Any, variance: Array) -> Bounds:
     return bounds
 
 
-def _at_rows(model: Any, params: Any, chains: ChainState, rows: Rows, key: Key) -> ChainState:
+def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key) -> ChainState:
     """The chains at rows of the data, where a model that knows something already is at home.
 
     Elsewhere they would teach it to forget that before they have come to where its law is.
     """
     if not len(chains.h):
         return chains
-    inputs = model.hidden_input(params, rows.some(len(chains.h), fold(key, 3)))
-    return chains._replace(h=model.hidden.sample(params.hidden, inputs, fold(key, 4)))
+    examples = rows.some(len(chains.h), fold(key, 3))
+    return chains._replace(h=model.chain_states(params, examples, fold(key, 4)))
 
 
 def resume(
-    model: Any,
+    model: Model,
     params: Any,
     plan: Plan,
     *,
@@ -183,18 +180,20 @@ def resume(
     if mean is None:
         mean = model.visible_at_rest(params)
     origin = None
-    if model.visible.has_scale:
+    if model.has_scale:
         origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
     if chains is None:
         key = fold(stream(plan.seed, "init"), 1)
         chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
     if not plan.gradient.centered:
-        chains = chains._replace(mu=0 * chains.mu, lam=0 * chains.lam)
+        chains = chains._replace(
+            visible_offset=0 * chains.visible_offset, hidden_offset=0 * chains.hidden_offset
+        )
     return begin(model, params, plan, chains, origin)
 
 
 def begin(
-    model: Any, params: Any, plan: Plan, chains: ChainState, origin: Array | None = None
+    model: Model, params: Any, plan: Plan, chains: ChainState, origin: Array | None = None
 ) -> State:
     """A state at given parameters, those of the law of v - `origin`, and chains."""
     _check_regularization(plan, model, params)
@@ -203,7 +202,7 @@ def begin(
     return State(model, model.shape(params), theta, memory, chains, model.bounds(params), origin)
 
 
-def continued(state: State, model: Any, params: Any, memory: tuple[Array, ...]) -> State:
+def continued(state: State, model: Model, params: Any, memory: tuple[Array, ...]) -> State:
     """A new state in which training goes on from `state` with another model; monitors begin anew."""
     return replace(
         state,
@@ -217,14 +216,14 @@ def continued(state: State, model: Any, params: Any, memory: tuple[Array, ...]) 
     )
 
 
-def _check_regularization(plan: Plan, model: Any, params: Any) -> None:
-    held, layered = plan.regularization, isinstance(model, Bipartite)
-    if held.needs_binary_units and (not layered or model.hidden.states != (0.0, 1.0)):
+def _check_regularization(plan: Plan, model: Model, params: Any) -> None:
+    held = plan.regularization
+    if held.needs_binary_units and not model.has_binary_hidden:
         raise ValueError(
             "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
             f"Got {getattr(model, 'hidden', model)!r}."
         )
-    if held.max_norm is not None and not model.columns(params):
+    if held.max_norm is not None and not model.max_norm_matrices(params):
         raise ValueError(
             "regularization: max_norm limits the weights from one layer into each unit of another. Use weight_decay, "
             f"l1 or clip_norm. Got {model!r}."

@@ -25,18 +25,13 @@ from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
 from ebm._state import Plan, State, begin, continued, resume, start
-from ebm.energies.belief_network import BeliefNetwork
-from ebm.energies.bipartite import Bipartite
-from ebm.gradients.base import Ascent, Batch, Gradient, rescale
-from ebm.gradients.regularized import add_sparsity, dropped_units, leave_alone, without
+from ebm.gradients.base import Ascent, Batch, Gradient
+from ebm.gradients.regularized import regularized
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import Hold
-from ebm.units import Unit
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
-# Number of the draw that says which units are dropped: beyond those that estimators make.
-DROPOUT = 1 << 48
 # What an update may add to or take from the logarithm of a variance.
 LARGEST_LOG_STEP = 0.1
 INTERRUPTED = "interrupted; the parameters of the last update are kept"
@@ -70,14 +65,15 @@ class Learner:
         self._n_weights = state.model.n_weights(self._params)
         self._gradient = np.zeros_like(state.theta)
         self._views = views = state.model.unpack(self._gradient, *state.shape)
-        self._estimate = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
-        self._frozen = frozen(state.model, views)
+        plan.gradient.check_supports(state.model)
+        bound = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
+        self._estimate = regularized(bound, state.model, views, plan.regularization)
+        self._fixed = state.model.fixed(views)
         self._key = stream(plan.seed, "negative")
-        self._plain = not scaled(state.model, views)
-        check_hidden(state.model)
-        # What the visible units are measured from is taken from every entry; the penalty of activity is for dense rows.
-        held = plan.regularization.sparsity_target is not None or state.origin is not None
-        self.takes_sparse = self._estimate.takes_sparse and not held
+        self._plain = not state.model.scaled(views)
+        state.model.check_learnable()
+        # What the visible units are measured from is taken from every entry.
+        self.takes_sparse = self._estimate.takes_sparse and state.origin is None
         self._measured: dict[str, list[tuple[float, int]]] = {}
         self.where = ""
 
@@ -148,10 +144,10 @@ class Learner:
         if not self._estimated(batch, key):
             return self._refuse()
         if not self._plain:
-            rescale(state.model, self._params, self._views, state.chains)
-            bound(state.model, self._views, LARGEST_LOG_STEP / rate)
-        for held in self._frozen:
-            held[:] = 0
+            state.model.rescale(self._params, self._views, state.chains)
+            state.model.limit_scales(self._views, LARGEST_LOG_STEP / rate)
+        for values in self._fixed:
+            values[:] = 0
         finite = plan.optimizer.step(
             state.theta, self._gradient, state.memory, rate, self._hold(len(v))
         )
@@ -165,24 +161,14 @@ class Learner:
         """Bring parameters that have moved to within their bounds; False where some are not finite."""
         largest = self._plan.regularization.max_norm
         if largest is not None:
-            for W in self._state.model.columns(self._params):
+            for W in self._state.model.max_norm_matrices(self._params):
                 limit_columns(W, largest)
-        return bool(self._state.model.confine(self._params, self._state.bounds))
+        return self._state.model.project(self._params, self._state.bounds)
 
     def _estimated(self, batch: Batch, key: Key) -> bool:
-        """Write the gradient, with what regularises the hidden units' activity; whether it is finite."""
-        state, held = self._state, self._plan.regularization
-        params, dropped = self._params, None
-        if held.dropout:
-            n_hidden = state.shape[1]
-            dropped = dropped_units(n_hidden, held.dropout, fold(key, DROPOUT))
-            params = without(params, dropped)
-        _, state.chains, info = self._estimate(params, batch, state.chains, key)
-        if held.sparsity_target is not None:
-            settings = (held.sparsity_target, held.sparsity_cost)
-            add_sparsity(state.model, params, batch, state.chains, settings, self._views)
-        if dropped is not None:
-            leave_alone(self._views, dropped, state.chains.lam)
+        """Write the gradient; whether it is finite."""
+        state = self._state
+        _, state.chains, info = self._estimate(self._params, batch, state.chains, key)
         for name, x in info.measured.items():
             self._measured.setdefault(name, []).append((x, len(batch.v)))
         self.where = info.where
@@ -200,49 +186,6 @@ class Learner:
             means[name] = float(np.average(values, weights=counts))
         self._measured.clear()
         return means
-
-
-def check_hidden(model: Any) -> None:
-    """Refuse hidden units whose own parameters would get a wrong gradient, because it is taken at their means."""
-    unit = model.hidden if isinstance(model, Bipartite) else None
-    if unit is not None and len(unit.fields) > 1 and not unit.constant_variance:
-        raise TypeError(
-            f"Hidden units {unit!r} cannot learn {', '.join(unit.fields[1:])}: gradients by these are taken at the "
-            "means of the units, which is right only where the unit says constant_variance = True."
-        )
-
-
-def own_layers(model: Any, params: Any) -> list[tuple[Unit, Any]]:
-    """Unit types and own parameters of the layers that have any."""
-    if not isinstance(model, Bipartite | BeliefNetwork):
-        return []
-    return [*model.layers(params).values()]
-
-
-def bound(model: Any, gradient: Any, largest: float) -> None:
-    """Limit the gradient by log-scales (own parameters other than the biases) to `largest`, in place.
-
-    It grows with the square of the largest deviation in the batch: one outlier would otherwise move a variance by
-    orders of magnitude.
-    """
-    for _, own in own_layers(model, gradient):
-        for values in own[1:]:
-            np.clip(values, -largest, largest, out=values)
-
-
-def scaled(model: Any, params: Any) -> bool:
-    """Whether some units of the model have a scale, in which the gradient is measured."""
-    return any(unit.has_scale for unit, _ in own_layers(model, params))
-
-
-def frozen(model: Any, gradient: Any) -> list[Array]:
-    """The parts of `gradient` that belong to given, not learned, parameters."""
-    return [
-        values
-        for unit, own in own_layers(model, gradient)
-        for name, values in zip(unit.fields, own, strict=True)
-        if not unit.is_free(name)
-    ]
 
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
@@ -383,7 +326,9 @@ def _run_epoch(
     return last_rate
 
 
-def _diverged(when: str, rate: float, gradient: Gradient, where: str = "", kept: str = "it") -> str:
+def _diverged(
+    when: str, rate: float, gradient: Gradient[Any], where: str = "", kept: str = "it"
+) -> str:
     grew = f"{where} grew" if where else "numbers grew"
     return (
         f"training diverged in {when} at learning rate {rate:g}: {grew} beyond all bounds. The "

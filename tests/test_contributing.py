@@ -80,7 +80,7 @@ def test_the_sampler_follows_the_law():
 
 def test_the_layer_has_its_derivatives():
     network = Network(4, (Dense(3), skeleton(Layer), Dense(2)), CrossEntropy())
-    theta = network.pack(network.initial(stream(0, "init"), np.float64))
+    theta = network.pack(network.drawn(stream(0, "init"), np.float64))
     theta += 0.3 * np.random.default_rng(0).normal(size=len(theta))
     targets = np.eye(2)[[0, 1, 0, 1, 1]]
     gradient = network.unpack(np.zeros_like(theta))

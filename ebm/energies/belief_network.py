@@ -25,15 +25,24 @@ Rows of data then are (x_0, extra), which is what the model is a law of.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import Extent
 from ebm._random import Key, fold
+from ebm.energies.base import (
+    ChainState,
+    DataSummary,
+    Model,
+    in_scales,
+    largest,
+    unit_extents,
+)
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.extra_units import extra_log_weights, extra_states, sample_extra
-from ebm.units import Bounds, Unit, confined
+from ebm.units import Unit
 
 
 class Directed(NamedTuple):
@@ -56,21 +65,21 @@ class BeliefParameters(NamedTuple):
 
     Attributes
     ----------
-    top : BipartiteParameters
-        Of the undirected model of the two topmost layers.
     down : tuple of Directed
         Generative: ``down[k]`` predicts layer k from layer k + 1.
+    top : BipartiteParameters
+        Of the undirected model of the two topmost layers.
     up : tuple of Directed
         Recognition: ``up[k]`` predicts layer k + 1 from layer k.
     """
 
-    top: BipartiteParameters
     down: tuple[Directed, ...]
+    top: BipartiteParameters
     up: tuple[Directed, ...]
 
 
 @dataclass(frozen=True)
-class BeliefNetwork:
+class BeliefNetwork(Model):
     """The choice of unit types, layer by layer; all functions take the parameters and leave their arguments alone.
 
     Parameters
@@ -83,6 +92,7 @@ class BeliefNetwork:
         The type of the top's visible layer, these units included; None: that of the layer without them.
     """
 
+    kind: ClassVar[str] = "deep belief networks"
     units: tuple[Unit, ...]
     n_extra: int = 0
     joined: Unit | None = None
@@ -115,44 +125,54 @@ class BeliefNetwork:
         below, n_top = params.top.W.shape
         return (*(len(layer.W) for layer in params.down), below - self.n_extra, n_top)
 
-    def unpack(self, vector: Array, *sizes: int) -> BeliefParameters:
-        """Views of one flat vector of all parameters of layers of the `sizes` (n_0, ..., n_L): all weights first."""
-        pairs = [*pairwise(sizes[:-1])]
-        n_below, n_top = sizes[-2] + self.n_extra, sizes[-1]
-        take = _Reader(vector)
-        down_W = [take.matrix(*pair) for pair in pairs]
-        top_W = take.matrix(n_below, n_top)
-        up_W = [take.matrix(*pair) for pair in pairs]
-        down = [take.own(unit, n) for unit, n in zip(self.units, sizes[:-2], strict=False)]
-        top = self.top_model
-        visible, hidden = take.own(top.visible, n_below), take.own(top.hidden, n_top)
-        up = [take.own(unit, n) for unit, n in zip(self.units[1:], sizes[1:-1], strict=False)]
+    def layout(self, *shape: int) -> BeliefParameters:
+        """The arrays of layers of the sizes (n_0, ..., n_L)."""
+
+        def directed(unit: Unit, n_below: int, n_above: int, n_units: int) -> Directed:
+            W: Any = Extent((n_below, n_above), weight=True)
+            return Directed(W, unit_extents(unit, n_units))
+
+        pairs = [*pairwise(shape[:-1])]
         return BeliefParameters(
-            BipartiteParameters(top_W, visible, hidden),
-            tuple(map(Directed, down_W, down)),
-            tuple(map(Directed, up_W, up)),
+            tuple(directed(unit, n, m, n) for unit, (n, m) in zip(self.units, pairs, strict=False)),
+            self.top_model.layout(shape[-2] + self.n_extra, shape[-1]),
+            tuple(
+                directed(unit, n, m, m) for unit, (n, m) in zip(self.units[1:], pairs, strict=False)
+            ),
         )
 
-    def pack(self, params: BeliefParameters) -> Array:
-        """A new flat vector with the values of `params`."""
-        top, down, up = params
-        weights = [*(x.W for x in down), top.W, *(x.W for x in up)]
-        owns = [*(x.own for x in down), top.visible, top.hidden, *(x.own for x in up)]
-        return np.concatenate([*(W.ravel() for W in weights), *(a for own in owns for a in own)])
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> BeliefParameters:
+        """Refused: learning starts from machines that were trained one on top of the other (:func:`from_rbms`)."""
+        raise TypeError("A deep belief network does not start from data. Make it with from_rbms.")
 
-    def n_weights(self, params: BeliefParameters) -> int:
-        """How many leading entries of the flat vector are weights."""
-        directed: int = sum(x.W.size for x in (*params.down, *params.up))
-        return directed + params.top.W.size
-
-    def columns(self, params: BeliefParameters) -> tuple[Array, ...]:
+    def max_norm_matrices(self, params: BeliefParameters) -> tuple[Array, ...]:
         """Matrices, views, whose columns are the weights into one unit."""
-        top, down, up = params
+        down, top, up = params
         return (*(x.W.T for x in down), top.W, *(x.W for x in up))
 
     def chain_width(self, params: BeliefParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the states of the topmost layer."""
         return int(params.top.W.shape[1])
+
+    def offset_widths(self, params: BeliefParameters) -> tuple[int, int]:
+        """Lengths of the offsets of the centered gradient, of the two topmost layers."""
+        return self.top_model.offset_widths(params.top)
+
+    @property
+    def chain_unit(self) -> Unit:
+        """The type of the topmost units."""
+        return self.units[-1]
+
+    def start_chains(
+        self, params: BeliefParameters, mean: Array, n_chains: int, centered: bool, key: Key
+    ) -> ChainState:
+        """Those of the top, with offsets at what recognition makes of the data's `mean` (n_0,)."""
+        top, x = self.top_model, mean[np.newaxis].astype(params.top.W.dtype)
+        for k in range(self.n_directed):
+            x = self.up_mean(params, k, x)
+        below = top.visible_at_rest(params.top)
+        below[: x.shape[1]] = x[0]
+        return top.start_chains(params.top, below, n_chains, centered, key)
 
     def visible_at_rest(self, params: BeliefParameters) -> Array:
         """Means of the data's units without input: (n_0,)."""
@@ -174,7 +194,7 @@ class BeliefNetwork:
             down=(first._replace(own=moved), *down), up=(lowest._replace(own=pulled), *up)
         )
 
-    def layers(self, params: BeliefParameters) -> dict[str, tuple[Unit, Any]]:
+    def unit_layers(self, params: BeliefParameters) -> dict[str, tuple[Unit, Any]]:
         """The unit type and own parameters of every predicted layer, by the names under which bounds are kept."""
         top = self.top_model
         named = {"visible": (top.visible, params.top.visible)}
@@ -184,16 +204,43 @@ class BeliefNetwork:
             named[f"up{k}"] = (self.units[k + 1], up.own)
         return named
 
-    def bounds(self, params: BeliefParameters) -> Bounds:
-        """Smallest and largest values of parameters that have them, by layer and name."""
-        return {name: unit.bounds(own) for name, (unit, own) in self.layers(params).items()}
+    def rescale(
+        self, params: BeliefParameters, gradient: BeliefParameters, chains: ChainState
+    ) -> None:
+        """Diagonally.
 
-    def confine(self, params: BeliefParameters, bounds: Bounds) -> bool:
-        """Bring what an update moved back within its `bounds`, in place; False if it has diverged.
-
-        It has where it passes an upper bound (:meth:`ebm.units.Unit.bounds`).
+        What multiplies a unit's state is measured in the inverse of its scale, what adds to its mean in the scale: with
+        a_i and c_j of two neighboring layers, generative weights from j to i move a_i / c_j times as far, recognition
+        weights c_j / a_i times.
         """
-        return confined(self.layers(params), bounds)
+        self.top_model.rescale(params.top, gradient.top, chains)
+        for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
+            a, c = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
+            to_down, to_up = gradient.down[k], gradient.up[k]
+            if a is not None:
+                to_down.W[:] *= a[:, np.newaxis]
+                to_down.own.bias[:] *= a
+                to_up.W[:] /= a[:, np.newaxis]
+            if c is not None:
+                to_down.W[:] /= c
+                to_up.W[:] *= c
+                to_up.own.bias[:] *= c
+
+    def size(self, params: BeliefParameters, variance: Array | None) -> float:
+        """Of the weights, and of the biases of units without a scale, on either way."""
+        top = self.top_model
+        arrays = [own.bias for unit, own in self.unit_layers(params).values() if not unit.has_scale]
+        arrays.append(
+            in_scales(
+                params.top.W,
+                top.visible.scale(params.top.visible),
+                top.hidden.scale(params.top.hidden),
+            )
+        )
+        for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
+            scales = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
+            arrays += [in_scales(down.W, *scales), in_scales(up.W, *scales)]
+        return max(map(largest, arrays))
 
     # Passes up and down ---------------------------------------------------------------------
 
@@ -411,11 +458,12 @@ def from_rbms(
     --------
     >>> import numpy as np
     >>> from ebm._random import stream
+    >>> from ebm.energies.base import DataSummary
     >>> from ebm.energies.bipartite import Bipartite
     >>> from ebm.energies.belief_network import from_rbms
     >>> from ebm.units import Bernoulli
     >>> rbm, half, key = Bipartite(Bernoulli(), Bernoulli()), np.full(4, 0.5), stream(0, "init")
-    >>> first = rbm.initial(half, half, 1, 3, key)
+    >>> first = rbm.initial(DataSummary(half, half, 1), 3, key)
     >>> model, params = from_rbms([(rbm, first), (rbm, rbm.swapped(first)[1])])
     >>> model.shape(params)
     (4, 3, 4)
@@ -440,10 +488,13 @@ def from_rbms(
     for machine, (W, visible, hidden) in lower_ones:
         down.append(Directed(machine.hidden.statistic(hidden, W), visible))
         up.append(Directed(machine.visible.statistic(visible, W.T).T, hidden))
-    params = BeliefParameters(top, tuple(down), tuple(up))
+    params = BeliefParameters(tuple(down), top, tuple(up))
     return model, model.unpack(model.pack(params), *model.shape(params))
 
 
 def in_double(model: BeliefNetwork, params: BeliefParameters) -> BeliefParameters:
     """The same parameters in double precision."""
-    return model.unpack(model.pack(params).astype(np.float64), *model.shape(params))
+    double: BeliefParameters = model.unpack(
+        model.pack(params).astype(np.float64), *model.shape(params)
+    )
+    return double

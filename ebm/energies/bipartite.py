@@ -11,14 +11,24 @@ The two layers play the same part: everything said of v holds of h for the swapp
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import expit
 
 from ebm._checks import Array, varies
+from ebm._flat import Extent
 from ebm._random import Key, normal
-from ebm.units import Bounds, Unit, confined
+from ebm.energies.base import (
+    ChainState,
+    DataSummary,
+    Model,
+    check_memory,
+    in_scales,
+    largest,
+    unit_extents,
+)
+from ebm.units import Unit
 
 # Standard deviation over the data of the inputs of hidden units that start at rows.
 INPUT_DEVIATION = 2.0
@@ -49,34 +59,27 @@ def in_double(params: BipartiteParameters) -> BipartiteParameters:
 
 
 @dataclass(frozen=True)
-class Bipartite:
+class Bipartite(Model):
     """The choice of the two unit types; all functions take the parameters and leave their arguments alone."""
 
+    kind: ClassVar[str] = "restricted Boltzmann machines"
     visible: Unit
     hidden: Unit
 
-    def unpack(self, vector: Array, n_visible: int, n_hidden: int) -> BipartiteParameters:
-        """Views of one flat vector of all parameters: the weights first, then v's own, then h's.
-
-        Optimisers see the vector, everything else the views.
-        """
-        n_weights = n_visible * n_hidden
-        split = n_weights + len(self.visible.fields) * n_visible
+    def layout(self, *shape: int) -> BipartiteParameters:
+        """The weights (n_visible, n_hidden), then v's own parameters, then h's."""
+        n_visible, n_hidden = shape
         return BipartiteParameters(
-            vector[:n_weights].reshape(n_visible, n_hidden),
-            self.visible.parameters(*vector[n_weights:split].reshape(-1, n_visible)),
-            self.hidden.parameters(*vector[split:].reshape(-1, n_hidden)),
+            Extent((n_visible, n_hidden), weight=True),  # type: ignore[arg-type]
+            unit_extents(self.visible, n_visible),
+            unit_extents(self.hidden, n_hidden),
         )
 
     def shape(self, params: BipartiteParameters) -> tuple[int, int]:
         """(n_visible, n_hidden)."""
         return params.W.shape[0], params.W.shape[1]
 
-    def n_weights(self, params: BipartiteParameters) -> int:
-        """How many numbers, the first of the flat vector, are weights: penalties are for them."""
-        return params.W.size
-
-    def columns(self, params: BipartiteParameters) -> tuple[Array, ...]:
+    def max_norm_matrices(self, params: BipartiteParameters) -> tuple[Array, ...]:
         """Matrices whose columns are the weights into one unit each."""
         return (params.W,)
 
@@ -93,49 +96,28 @@ class Bipartite:
         """The type of the units by whose states a persistent chain is remembered."""
         return self.hidden
 
-    def visible_at_rest(self, params: BipartiteParameters) -> Array:
-        """Means of the visible units without input: (n_visible,)."""
-        nothing = np.zeros((1, len(params.W)), params.W.dtype)
-        return self.visible.mean(params.visible, nothing).reshape(-1)
-
     @property
     def starts_at_rows(self) -> bool:
         """Whether learning starts at rows of the data: see :meth:`with_examples`."""
         return self.visible.has_scale and self.hidden.states == (0.0, 1.0)
 
-    def layers(self, params: BipartiteParameters) -> dict[str, tuple[Unit, Any]]:
+    def unit_layers(self, params: BipartiteParameters) -> dict[str, tuple[Unit, Any]]:
         """The unit type and the own parameters of each layer, by name."""
         return {
             "visible": (self.visible, params.visible),
             "hidden": (self.hidden, params.hidden),
         }
 
-    def bounds(self, params: BipartiteParameters) -> Bounds:
-        """Smallest and largest values of parameters that have them, by layer and name."""
-        return {name: unit.bounds(own) for name, (unit, own) in self.layers(params).items()}
-
-    def confine(self, params: BipartiteParameters, bounds: Bounds) -> bool:
-        """Bring what an update moved back within its `bounds`, in place; False if it has diverged.
-
-        It has where it passes an upper bound (:meth:`ebm.units.Unit.bounds`).
-        """
-        return confined(self.layers(params), bounds)
-
-    def pack(self, params: BipartiteParameters) -> Array:
-        """A new flat vector with the values of `params`."""
-        return np.concatenate([params.W.ravel(), *params.visible, *params.hidden])
-
-    def initial(
-        self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
-    ) -> BipartiteParameters:
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> BipartiteParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 
-        `mean` and `variance` (n_visible,) are those of `count` rows of data. Weights have the standard deviation
+        Weights have the standard deviation
         sqrt(2 / (n_visible + n_hidden)) / 3, about the customary 0.01 for 784-500: the input of every unit then varies
         by less than a half, whatever the size, and small models leave the saddle at W = 0 sooner. Weights of units with
         a scale are measured in it.
         """
-        visible = self.visible.initial(mean, variance, count)
+        mean = data.mean
+        visible = self.visible.initial(*data)
         hidden = self.hidden.neutral(n_hidden, mean.dtype)
         W = normal(key, (len(mean), n_hidden), mean.dtype)
         W *= np.sqrt(2 / (len(mean) + n_hidden)) / 3
@@ -183,6 +165,78 @@ class Bipartite:
         visible = visible._replace(bias=(mean - W @ h.mean(axis=0)).astype(dtype))
         hidden = params.hidden._replace(bias=(-thresholds - mean @ U).astype(dtype))
         return BipartiteParameters(W.astype(dtype), visible, hidden)
+
+    def centered(self, params: BipartiteParameters, mean: Array) -> BipartiteParameters:
+        """Hidden units that have their own mean where the data have theirs, beside visible units with a scale."""
+        if not self.has_scale:
+            return params
+        pull = self.hidden_input(params, mean[np.newaxis])[0]
+        return params._replace(hidden=params.hidden._replace(bias=params.hidden.bias - pull))
+
+    def start_chains(
+        self, params: BipartiteParameters, mean: Array, n_chains: int, centered: bool, key: Key
+    ) -> ChainState:
+        """Chains that begin as draws from the hidden units' own law."""
+        n_hidden, dtype = params.W.shape[1], params.W.dtype
+        check_memory(n_chains, 1, params.W.shape, dtype)
+        h = self.hidden.sample(params.hidden, np.zeros((n_chains, n_hidden), dtype), key)
+        at_rest = self.hidden.mean(params.hidden, np.zeros((1, n_hidden), dtype))
+        below = self.hidden.statistic(params.hidden, at_rest)[0]
+        above = self.visible.statistic(params.visible, mean[np.newaxis].astype(dtype))[0]
+        return ChainState(h, above, below) if centered else ChainState(h, 0 * above, 0 * below)
+
+    def chain_states(self, params: BipartiteParameters, rows: Array, key: Key) -> Array:
+        """Hidden states drawn given the rows."""
+        return self.sample_hidden(params, rows, key)
+
+    @property
+    def has_binary_hidden(self) -> bool:
+        """Whether the hidden units have the states 0 and 1."""
+        return self.hidden.states == (0.0, 1.0)
+
+    def check_learnable(self) -> None:
+        """Refuse hidden units whose own parameters would get a wrong gradient, because it is taken at their means."""
+        unit = self.hidden
+        if len(unit.fields) > 1 and not unit.constant_variance:
+            raise TypeError(
+                f"Hidden units {unit!r} cannot learn {', '.join(unit.fields[1:])}: gradients by these are taken at the "
+                "means of the units, which is right only where the unit says constant_variance = True."
+            )
+
+    def rescale(
+        self, params: BipartiteParameters, gradient: BipartiteParameters, chains: ChainState
+    ) -> None:
+        """Diagonally.
+
+        With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as
+        far: a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is
+        the metric of the centered parameters, so what centering subtracts from the biases is subtracted anew.
+        """
+        a, c = self.visible.scale(params.visible), self.hidden.scale(params.hidden)
+        above, below = chains.hidden_offset, chains.visible_offset
+        b_step = gradient.visible.bias + gradient.W @ above
+        c_step = gradient.hidden.bias + below @ gradient.W
+        if a is not None:
+            gradient.W[:] *= a[:, np.newaxis]
+            b_step *= a
+        if c is not None:
+            gradient.W[:] *= c
+            c_step *= c
+        gradient.visible.bias[:] = b_step - gradient.W @ above
+        gradient.hidden.bias[:] = c_step - below @ gradient.W
+
+    def size(self, params: BipartiteParameters, variance: Array | None) -> float:
+        """Of all parameters, or beside units with a scale of the weights and the visible biases."""
+        a, c = self.visible.scale(params.visible), self.hidden.scale(params.hidden)
+        if a is None and c is None:
+            return max(map(largest, (params.W, *params.visible, *params.hidden)))
+        W, b = params.W, params.visible.bias
+        if a is not None:
+            if variance is None:  # the data are unknown
+                return 0.0
+            unit = np.sqrt(np.maximum(variance, a)).astype(W.dtype)
+            W, b = W / unit[:, np.newaxis], b / unit
+        return max(largest(in_scales(W, None, c)), largest(b))
 
     def swapped(self, params: BipartiteParameters) -> "tuple[Bipartite, BipartiteParameters]":
         """The same model with v and h renamed into each other."""

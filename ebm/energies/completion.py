@@ -19,15 +19,17 @@ states are (Krotov & Hopfield 2016, appendix A).
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import softmax
 
 from ebm._arrays import Array, finite_numbers
 from ebm._checks import Settled, check_integer, check_real
+from ebm._flat import Extent
 from ebm._kernels import completion as kernels
 from ebm._random import Key, normal
+from ebm.energies.base import DataSummary, Model
 from ebm.energies.memory import DenseParameters
 from ebm.units import Bounds, Spin
 
@@ -36,7 +38,7 @@ START = 0.3
 
 
 @dataclass(frozen=True)
-class Completion(Settled):
+class Completion(Settled, Model):
     """The choice of the interaction, and of the scale T.
 
     Attributes
@@ -50,6 +52,7 @@ class Completion(Settled):
         T.
     """
 
+    kind: ClassVar[str] = "models with label units"
     n_labels: int
     degree: int
     rectified: bool
@@ -72,49 +75,27 @@ class Completion(Settled):
         """Learning starts at rows of the data."""
         return True
 
-    def unpack(self, vector: Array, n_visible: int, n_hidden: int) -> DenseParameters:
-        """Views of one flat vector of all memories, one after the other."""
-        return DenseParameters(vector.reshape(n_hidden, n_visible))
-
-    def pack(self, params: DenseParameters) -> Array:
-        """A new flat vector with the values of `params`."""
-        return params.memories.flatten()
+    def layout(self, *shape: int) -> DenseParameters:
+        """The memories of (n_units, n_memories), one after the other: all are weights."""
+        return DenseParameters(Extent(shape[::-1], weight=True))  # type: ignore[arg-type]
 
     def shape(self, params: DenseParameters) -> tuple[int, int]:
         """(n_units, n_memories)."""
         n_memories, n_units = params.memories.shape
         return n_units, n_memories
 
-    def n_weights(self, params: DenseParameters) -> int:
-        """How many numbers, the first of the flat vector, are weights: all."""
-        return params.memories.size
-
-    def columns(self, params: DenseParameters) -> tuple[Array, ...]:
-        """None: memories have bounds of their own."""
-        return ()
-
-    def chain_width(self, params: DenseParameters) -> int:
-        """There are no chains."""
-        return 0
-
     def visible_at_rest(self, params: DenseParameters) -> Array:
         """Means of the units without input: zero."""
         return np.zeros(self.shape(params)[0], params.memories.dtype)
 
-    def bounds(self, params: DenseParameters) -> Bounds:
-        """None that depend on where learning starts."""
-        return {"visible": {}, "hidden": {}}
-
-    def confine(self, params: DenseParameters, bounds: Bounds) -> bool:
+    def project(self, params: DenseParameters, bounds: Bounds) -> bool:
         """Keep the memories within [-1, 1], in place; that is no sign of divergence."""
         np.clip(params.memories, -1, 1, out=params.memories)
         return True
 
-    def initial(
-        self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
-    ) -> DenseParameters:
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> DenseParameters:
         """Noise, to which :meth:`with_examples` adds rows."""
-        return DenseParameters(normal(key, (n_hidden, len(mean)), mean.dtype))
+        return DenseParameters(normal(key, (n_hidden, len(data.mean)), data.mean.dtype))
 
     def with_examples(self, params: DenseParameters, examples: Array) -> DenseParameters:
         """Add the first n_memories of the rows `examples` (rows, n_units), and shrink."""

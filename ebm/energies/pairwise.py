@@ -9,14 +9,16 @@ enumeration, or an approximation.
 """
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from zlib import crc32
 
 import numpy as np
 
 from ebm._arrays import Array, check_finite, finite_numbers, float_type, is_sparse
+from ebm._flat import Extent
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, normal
+from ebm.energies.base import ChainState, DataSummary, Model, check_memory, largest
 from ebm.energies.couplings import (
     count_units,
     dense_couplings,
@@ -24,7 +26,7 @@ from ebm.energies.couplings import (
     pays_sparse,
     unwrapped,
 )
-from ebm.units import Bounds, TwoState
+from ebm.units import TwoState, Unit
 
 
 class PairwiseParameters(NamedTuple):
@@ -44,7 +46,7 @@ class PairwiseParameters(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Pairwise:
+class Pairwise(Model):
     """The choice of unit type, of how many units are hidden, and of which pairs are joined.
 
     Attributes
@@ -56,6 +58,7 @@ class Pairwise:
         Pairs that are joined, symmetric; all of them where None. Learning leaves the others at zero.
     """
 
+    kind: ClassVar[str] = "Boltzmann machines"
     unit: TwoState
     n_hidden: int = 0
     mask: Array | None = None
@@ -65,10 +68,14 @@ class Pairwise:
         mask = None if self.mask is None else hex(crc32(np.packbits(self.mask).tobytes()))
         return f"Pairwise({self.unit!r}, n_hidden={self.n_hidden}, mask={mask})"
 
-    def unpack(self, vector: Array, n_visible: int, n_hidden: int) -> PairwiseParameters:
-        """Views of one flat vector of all parameters: the couplings first."""
-        n = n_visible + n_hidden
-        return PairwiseParameters(vector[: n * n].reshape(n, n), vector[n * n :])
+    def layout(self, *shape: int) -> PairwiseParameters:
+        """The couplings and the biases of n_visible + n_hidden units."""
+        n = sum(shape)
+        return PairwiseParameters(Extent((n, n), weight=True), Extent((n,)))  # type: ignore[arg-type]
+
+    def pack(self, params: PairwiseParameters) -> Array:
+        """A new flat vector with the values of `params`, whose couplings may be sparse."""
+        return super().pack(in_dense(params))
 
     @property
     def visible(self) -> TwoState:
@@ -84,14 +91,6 @@ class Pairwise:
         """(n_visible, n_hidden)."""
         return len(params.bias) - self.n_hidden, self.n_hidden
 
-    def n_weights(self, params: PairwiseParameters) -> int:
-        """How many numbers, the first of the flat vector, are weights: penalties are for them."""
-        return len(params.bias) ** 2
-
-    def columns(self, params: PairwiseParameters) -> tuple[Array, ...]:
-        """None: a coupling is not of one unit alone."""
-        return ()
-
     def chain_width(self, params: PairwiseParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the states of all units."""
         return len(params.bias)
@@ -105,46 +104,46 @@ class Pairwise:
         """The type of the units by whose states a persistent chain is remembered."""
         return self.unit
 
-    def visible_at_rest(self, params: PairwiseParameters) -> Array:
-        """Means of the visible units without input: (n_visible,)."""
-        bias = params.bias[: self.shape(params)[0]]
-        nothing = np.zeros((1, len(bias)), bias.dtype)
-        return self.unit.mean(self.own(bias), nothing).reshape(-1)
+    def unit_layers(self, params: PairwiseParameters) -> dict[str, tuple[Unit, Any]]:
+        """The visible and the hidden units, each with their biases."""
+        n = self.shape(params)[0]
+        return {
+            "visible": (self.unit, self.own(params.bias[:n])),
+            "hidden": (self.unit, self.own(params.bias[n:])),
+        }
 
-    @property
-    def starts_at_rows(self) -> bool:
-        """Learning starts at independent units."""
-        return False
-
-    def bounds(self, params: PairwiseParameters) -> Bounds:
-        """There are none."""
-        return {"visible": {}, "hidden": {}}
-
-    def confine(self, params: PairwiseParameters, bounds: Bounds) -> bool:
-        """Any couplings are allowed."""
-        return True
-
-    def pack(self, params: PairwiseParameters) -> Array:
-        """A new flat vector with the values of `params`."""
-        return np.concatenate([dense_couplings(params.J).ravel(), params.bias])
-
-    def initial(
-        self, mean: Array, variance: Array, count: float, n_hidden: int, key: Key
-    ) -> PairwiseParameters:
-        """Independent visible units that have the given `mean` (n_visible,), the hidden ones neutral.
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> PairwiseParameters:
+        """Independent visible units that have the means of the data, the hidden ones neutral.
 
         Without hidden units the likelihood is concave and J = 0 as good a start as any. Weights of hidden units are
         small and random, as those of a restricted machine, for at zero they are all alike.
         """
-        n, dtype = len(mean) + n_hidden, mean.dtype
+        n_visible, dtype = len(data.mean), data.mean.dtype
+        n = n_visible + n_hidden
         J = np.zeros((n, n), dtype)
         bias = np.zeros(n, dtype)
-        bias[: len(mean)] = self.unit.initial(mean, variance, count).bias
+        bias[:n_visible] = self.unit.initial(*data).bias
         if n_hidden:
             rows = normal(key, (n, n_hidden), dtype) * dtype.type(np.sqrt(2 / n) / 3)
-            J[:, len(mean) :] = rows
+            J[:, n_visible:] = rows
             J = np.tril(J.T, -1) + np.tril(J.T, -1).T
         return PairwiseParameters(self.joined(J), bias)
+
+    def start_chains(
+        self, params: PairwiseParameters, mean: Array, n_chains: int, centered: bool, key: Key
+    ) -> ChainState:
+        """Chains of all units that begin as independent draws."""
+        n_units, dtype = len(params.bias), params.J.dtype
+        check_memory(n_chains, 2, (n_units,), dtype)
+        own = self.own(params.bias)
+        s = self.unit.sample(own, np.zeros((n_chains, n_units), dtype), key)
+        offset = self.unit.mean(own, np.zeros((1, n_units), dtype))[0]
+        offset[: len(mean)] = mean
+        return ChainState(s, offset if centered else 0 * offset, np.zeros(0, dtype))
+
+    def size(self, params: PairwiseParameters, variance: Array | None) -> float:
+        """Of all couplings and biases: they are log-odds."""
+        return max(largest(params.J), largest(params.bias))
 
     def joined(self, J: Array) -> Array:
         """`J` without the pairs that are not joined, in place."""

@@ -7,8 +7,10 @@ A record (:class:`~ebm.gradients.base.Gradient`) holds the choice; bound to a mo
 
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from ebm._checks import resolve
+from ebm.gradients import sweeps as sweeps  # registers pairwise models with bind_contrastive
 from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence
 from ebm.gradients.exact import Exact
@@ -23,7 +25,7 @@ from ebm.gradients.pseudo_likelihood import PseudoLikelihood, RatioMatching
 from ebm.gradients.tempered import ParallelTempering
 from ebm.gradients.wake_sleep import UpDown
 
-GRADIENTS: dict[str, type[Gradient]] = {
+GRADIENTS: dict[str, type[Gradient[Any]]] = {
     "cd": ContrastiveDivergence,
     "pcd": PersistentContrastiveDivergence,
     "fpcd": FastPersistentContrastiveDivergence,
@@ -35,7 +37,7 @@ GRADIENTS: dict[str, type[Gradient]] = {
 }
 
 # Ways for pairwise models: estimators that know them, and solvers for machines without hidden units.
-PAIRWISE_GRADIENTS: dict[str, Callable[[], Gradient | Direct]] = {
+PAIRWISE_GRADIENTS: dict[str, Callable[[], Gradient[Any] | Direct]] = {
     "cd": ContrastiveDivergence,
     "pcd": PersistentContrastiveDivergence,
     "exact": Exact,
@@ -72,12 +74,12 @@ __all__ = [
 ]
 
 
-def gradient_record(value: object) -> Gradient:
+def gradient_record(value: object) -> Gradient[Any]:
     """The gradient estimator that a name or a record stands for."""
     return resolve(value, GRADIENTS, Gradient, "gradient")  # type: ignore[type-abstract]
 
 
-def pairwise_gradient_record(value: object) -> Gradient | Direct:
+def pairwise_gradient_record(value: object) -> Gradient[Any] | Direct:
     """The way to learn the couplings of a pairwise model that a name or a record stands for."""
     if isinstance(value, str) and value in PAIRWISE_GRADIENTS:
         return PAIRWISE_GRADIENTS[value]()

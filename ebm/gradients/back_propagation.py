@@ -13,6 +13,7 @@ import numpy as np
 from ebm._checks import Array, check_real
 from ebm._random import Key
 from ebm._sparse import SparseRows, dense, is_thin
+from ebm.energies.base import Model
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.networks.network import Network, Parameters
 
@@ -21,7 +22,7 @@ BLOCK_NUMBERS = 1 << 20
 
 
 @dataclass(frozen=True, repr=False)
-class BackPropagation(Gradient):
+class BackPropagation(Gradient[Network]):
     """Back-propagation of the mean loss over the batch plus ``alpha / (2 rows) sum W^2``.
 
     Parameters
@@ -38,6 +39,11 @@ class BackPropagation(Gradient):
     def __post_init__(self) -> None:
         check_real(self.alpha, "alpha")
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Only these."""
+        return (Network,)
+
     def n_chains_for(self, batch_size: int) -> int:
         """No chains."""
         return 0
@@ -46,10 +52,9 @@ class BackPropagation(Gradient):
         """The share of a row."""
         return (weight_decay + self.alpha) / n_rows
 
-    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+    def bind(self, model: Network, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator for a network."""
-        if not isinstance(model, Network):
-            raise ValueError(f"BackPropagation is for networks. Got {model!r}.")
+        self.check_supports(model)
         return BoundBackPropagation(model, gradient, self.alpha)
 
 

@@ -20,15 +20,16 @@ running means of the data phase; mu = lambda = 0 gives the plain gradient.
 
 import abc
 from collections.abc import Mapping
-from functools import singledispatch
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple
-
-import numpy as np
+from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 from ebm._checks import Array, Record
 from ebm._random import Key
 from ebm._values import consists_of
+from ebm.energies.base import ChainState as ChainState
+from ebm.energies.base import Model
+from ebm.energies.base import check_memory as check_memory
+from ebm.energies.base import no_chains as no_chains
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.units import Unit
 
@@ -45,26 +46,6 @@ class Batch(NamedTuple):
 
     v: Any
     weights: Array | None = None
-
-
-class ChainState(NamedTuple):
-    """What an estimator carries from step to step.
-
-    `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `mu` (n_visible,) and
-    `lam` (n_hidden,) the offsets of the centred gradient; `own` what one kind of estimator alone has. In a pairwise
-    model `h` are the states and `mu` the offsets of all units, and `lam` is empty.
-    """
-
-    h: Array
-    mu: Array
-    lam: Array
-    own: tuple[Array, ...] = ()
-
-
-def no_chains(dtype: Any) -> ChainState:
-    """Nothing is carried from step to step."""
-    nothing = np.zeros(0, dtype)
-    return ChainState(nothing.reshape(0, 0), nothing, nothing)
 
 
 class Info(NamedTuple):
@@ -133,8 +114,11 @@ class BoundGradient(abc.ABC):
         return ""
 
 
-class Gradient(Record, abc.ABC):
-    """A choice of estimator (abstract).
+M = TypeVar("M", bound=Model)
+
+
+class Gradient(Record, abc.ABC, Generic[M]):
+    """A choice of estimator, for models of the types `M` (abstract).
 
     Attributes
     ----------
@@ -152,8 +136,26 @@ class Gradient(Record, abc.ABC):
     def n_chains_for(self, batch_size: int) -> int:
         """Count of persistent chains."""
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Types of models that it is an estimator for."""
+        return (Bipartite,)
+
+    def supports(self, model: Model) -> str:
+        """Why there is no such estimator for `model`, or ''."""
+        if isinstance(model, self.models):
+            return ""
+        kinds = " and ".join(kind.kind for kind in self.models)
+        return f"{type(self).__name__} is for {kinds}. Got {model!r}."
+
+    def check_supports(self, model: Model) -> None:
+        """ValueError, with the reason, where there is no such estimator for `model`."""
+        reason = self.supports(model)
+        if reason:
+            raise ValueError(reason)
+
     @abc.abstractmethod
-    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+    def bind(self, model: M, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator for `model`, writing to the arrays of `gradient`, for batches of at most `batch_size` rows.
 
         `n_chains` is the count of rows in the chain state that it will be called with.
@@ -167,11 +169,11 @@ class Gradient(Record, abc.ABC):
         """What users may want to know of the chains, by name: becomes fitted attributes."""
         return {}
 
-    def own_after(self, model: Any, params: Any, chains: ChainState) -> tuple[Array, ...]:
+    def own_after(self, model: M, params: Any, chains: ChainState) -> tuple[Array, ...]:
         """Arrays like those that ``chains.own`` has once learning that starts with `chains` has made an update."""
         return chains.own
 
-    def invalid(self, model: Any, chains: ChainState) -> str:
+    def invalid(self, model: M, chains: ChainState) -> str:
         """Say why `chains`, of the right shapes and finite, are none that learning comes to, or ''."""
         return invalid_states(model.chain_unit, chains.h) if chains.h.size else ""
 
@@ -180,12 +182,13 @@ class Gradient(Record, abc.ABC):
         """Rate at which the offsets follow the data."""
         return SLIDING_FACTOR if self.centered else 0.0
 
-    def start(self, model: Any, params: Any, mean: Array, batch_size: int, key: Key) -> ChainState:
+    def start(self, model: M, params: Any, mean: Array, batch_size: int, key: Key) -> ChainState:
         """Chains to begin with; offsets at the means, or zero if not centred.
 
         `mean` (n_visible,) is the data's. ValueError where memory does not hold so many chains.
         """
-        return start_chains(model, params, mean, self.n_chains_for(batch_size), self.centered, key)
+        n_chains = self.n_chains_for(batch_size)
+        return model.start_chains(params, mean, n_chains, self.centered, key)
 
 
 def invalid_states(unit: Unit, x: Array) -> str:
@@ -196,75 +199,6 @@ def invalid_states(unit: Unit, x: Array) -> str:
     return f"values of chains that are no states {unit.states} of {unit!r}"
 
 
-@singledispatch
-def start_chains(
-    model: Any, params: Any, mean: Array, n_chains: int, centered: bool, key: Key
-) -> ChainState:
-    """What :meth:`Gradient.start` returns, for one type of model."""
-    raise TypeError(f"There are no chains of {model!r}: an energy registers its own start_chains.")
-
-
-@start_chains.register
-def _(
-    model: Bipartite,
-    params: BipartiteParameters,
-    mean: Array,
-    n_chains: int,
-    centered: bool,
-    key: Key,
-) -> ChainState:
-    """Chains that begin as draws from the hidden units' own law."""
-    n_hidden = params.W.shape[1]
-    check_memory(n_chains, 1, params.W.shape, params.W.dtype)
-    zero = np.zeros((n_chains, n_hidden), params.W.dtype)
-    h = model.hidden.sample(params.hidden, zero, key)
-    lam = model.hidden.statistic(
-        params.hidden, model.hidden.mean(params.hidden, np.zeros((1, n_hidden), zero.dtype))
-    )[0]
-    mu = model.visible.statistic(params.visible, mean[np.newaxis].astype(zero.dtype))[0]
-    return ChainState(h, mu, lam) if centered else ChainState(h, 0 * mu, 0 * lam)
-
-
-def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dtype: Any) -> None:
-    """Refuse chains of states and buffers of the `shape` (n_visible, n_hidden) for which there is no memory."""
-    needed = n_chains * (n_temperatures * sum(shape) + sum(shape)) * np.dtype(dtype).itemsize
-    try:
-        np.empty(needed, np.uint8)
-    except (MemoryError, OverflowError, ValueError):
-        replicas = f" at {n_temperatures} temperatures" if n_temperatures > 1 else ""
-        raise ValueError(
-            f"n_chains={n_chains} chains{replicas} take {needed / 1e9:.3g} GB, more than there is memory. Use fewer; "
-            "without n_chains there are as many as the batch size."
-        ) from None
-
-
-@singledispatch
-def rescale(model: Any, params: Any, gradient: Any, chains: ChainState) -> None:
-    """Measure the gradient by weights and biases in the units' own scales, in place."""
-    raise TypeError(f"There are no scales of {model!r}: an energy registers its own rescale.")
-
-
-@rescale.register
-def _(
-    model: Bipartite,
-    params: BipartiteParameters,
-    gradient: BipartiteParameters,
-    chains: ChainState,
-) -> None:
-    """Diagonally.
-
-    With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as far:
-    a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is the metric
-    of the centred parameters, so what centring subtracts from the biases is subtracted anew.
-    """
-    a, c = model.visible.scale(params.visible), model.hidden.scale(params.hidden)
-    b_step = gradient.visible.bias + gradient.W @ chains.lam
-    c_step = gradient.hidden.bias + chains.mu @ gradient.W
-    if a is not None:
-        gradient.W[:] *= a[:, np.newaxis]
-        b_step *= a
-    if c is not None:
-        gradient.W[:] *= c
-        c_step *= c
-    gradient.visible.bias[:] = b_step - gradient.W @ chains.lam
-    gradient.hidden.bias[:] = c_step - chains.mu @ gradient.W
+def registered(bind: Any) -> tuple[type[Model], ...]:
+    """The types of models for which a function that chooses by them (:func:`functools.singledispatch`) has a way."""
+    return tuple(kind for kind in bind.registry if kind is not object)

@@ -16,13 +16,14 @@ import numpy as np
 from ebm._checks import Array, check_integer
 from ebm._kernels import completion as kernels
 from ebm._random import Key
+from ebm.energies.base import Model
 from ebm.energies.completion import Completion
 from ebm.energies.memory import DenseParameters
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info, no_chains
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 
 
 @dataclass(frozen=True, repr=False)
-class LabelCompletion(Gradient):
+class LabelCompletion(Gradient[Completion]):
     """Minus the gradient of the error of completed labels, for training on rows of all units s = (v, t).
 
     The history has the error as "error".
@@ -63,22 +64,20 @@ class LabelCompletion(Gradient):
     def __post_init__(self) -> None:
         check_integer(self.power, "power")
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Only these."""
+        return (Completion,)
+
     def n_chains_for(self, batch_size: int) -> int:
         """No chains."""
         return 0
-
-    def start(
-        self, model: Completion, params: DenseParameters, mean: Array, batch_size: int, key: Key
-    ) -> ChainState:
-        """Nothing is carried from step to step."""
-        return no_chains(params.memories.dtype)
 
     def bind(
         self, model: Completion, gradient: DenseParameters, batch_size: int, n_chains: int
     ) -> BoundGradient:
         """The estimator; refuses models without label units."""
-        if not isinstance(model, Completion):
-            raise ValueError(f"LabelCompletion is for models with label units. Got {model!r}.")
+        self.check_supports(model)
         return BoundCompletion(model, gradient, batch_size, self.power)
 
 

@@ -10,6 +10,7 @@ likelihoods take persistent chains (:mod:`ebm.gradients.persistent`).
 """
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -19,10 +20,17 @@ from ebm._kernels import contrastive as kernels
 from ebm._kernels.ascent import step as ascent_step
 from ebm._random import Key, fold
 from ebm._sparse import SparseRows
-from ebm.energies.bipartite import BipartiteParameters
-from ebm.energies.pairwise import Pairwise
-from ebm.gradients.base import Ascent, Batch, BoundGradient, ChainState, Gradient, Info
-from ebm.gradients.sweeps import BoundSweeps
+from ebm.energies.base import Model
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.gradients.base import (
+    Ascent,
+    Batch,
+    BoundGradient,
+    ChainState,
+    Gradient,
+    Info,
+    registered,
+)
 from ebm.units import Linear
 
 # What the kernels take: (params, walkers, chains), and (persistent, n_steps, slide, key, gradient).
@@ -35,7 +43,7 @@ DRAW_WORK = 50
 
 
 @dataclass(frozen=True, repr=False)
-class ContrastiveDivergence(Gradient):
+class ContrastiveDivergence(Gradient[Model]):
     """Contrastive divergence: the negative phase is `n_steps` Gibbs steps from the data.
 
     Parameters
@@ -52,21 +60,39 @@ class ContrastiveDivergence(Gradient):
     def __post_init__(self) -> None:
         check_integer(self.n_steps, "n_steps")
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Those registered with :func:`bind_contrastive`."""
+        return registered(bind_contrastive)
+
     def n_chains_for(self, batch_size: int) -> int:
         """None persist."""
         return 0
 
-    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+    def bind(self, model: Model, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator with its buffers."""
         return bind_contrastive(model, gradient, batch_size, None, self.n_steps, self.slide)
 
 
+@singledispatch
 def bind_contrastive(
-    model: Any, gradient: Any, batch_size: int, n_chains: int | None, n_steps: int, slide: float
+    model: Model, gradient: Any, batch_size: int, n_chains: int | None, n_steps: int, slide: float
 ) -> BoundGradient:
     """The estimator for the type of the model; `n_chains` None: the chains start at the data."""
-    if isinstance(model, Pairwise):
-        return BoundSweeps(model, gradient, batch_size, n_chains, n_steps, slide)
+    raise TypeError(
+        f"There is no contrastive divergence of {model!r}: an energy registers its own bind_contrastive."
+    )
+
+
+@bind_contrastive.register
+def _(
+    model: Bipartite,
+    gradient: BipartiteParameters,
+    batch_size: int,
+    n_chains: int | None,
+    n_steps: int,
+    slide: float,
+) -> BoundGradient:
     bound = BoundContrastive(gradient, batch_size, n_chains, n_steps, slide)
     bound.takes_sparse = isinstance(model.visible, Linear)
     return bound
@@ -138,7 +164,7 @@ class BoundContrastive(BoundGradient):
         self._check(n_rows, chains)
         self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
         h = chains.h if self._persistent else self._scratch
-        laws = tuple(params), tuple(walkers), (h, chains.mu, chains.lam)
+        laws = tuple(params), tuple(walkers), (h, chains.visible_offset, chains.hidden_offset)
         choice = self._persistent, self._n_steps, self._slide, tuple(key), self._written
         if isinstance(batch.v, SparseRows):
             V, H, omega = self._stacked
@@ -194,7 +220,11 @@ class BoundContrastive(BoundGradient):
         self._check(min(batch_size, len(batches.v)), chains)
         none = task.theta[:0]
         data = batches.v, none if batches.weights is None else batches.weights, batch_size
-        chains_of = chains.h if self._persistent else self._scratch, chains.mu, chains.lam
+        chains_of = (
+            chains.h if self._persistent else self._scratch,
+            chains.visible_offset,
+            chains.hidden_offset,
+        )
         optimizer = task.settings, task.memory, task.hold
         n_steps = self._n_steps * len(task.rates)
         if n_steps > self._steps_per_call(len(chains.h) if self._persistent else batch_size):

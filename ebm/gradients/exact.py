@@ -10,6 +10,7 @@ but for those that can be summed out (:mod:`ebm.energies.pairwise_sums`); its hi
 """
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -17,11 +18,12 @@ import numpy as np
 from ebm._checks import Array
 from ebm._kernels.symmetry import symmetrise
 from ebm._random import Key
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import pairwise_moments
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side, state_blocks
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info, registered
 from ebm.gradients.moments import (
     Moments,
     batch_weights,
@@ -33,7 +35,7 @@ from ebm.gradients.moments import (
 
 
 @dataclass(frozen=True, repr=False)
-class Exact(Gradient):
+class Exact(Gradient[Model]):
     """The exact gradient of the log-likelihood, by enumeration.
 
     Parameters
@@ -44,16 +46,26 @@ class Exact(Gradient):
 
     centered: bool = True
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Those registered with :func:`bind_exact`."""
+        return registered(bind_exact)
+
     def n_chains_for(self, batch_size: int) -> int:
         """No chains."""
         return 0
 
-    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+    def bind(self, model: Model, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator; refuses models without a small enough layer, or with too many units that are joined."""
-        if isinstance(model, Pairwise):
-            return BoundExactPairwise(model, gradient, batch_size, self.slide)
-        enumerable_side(model, gradient, MAX_ENUMERATED)
-        return BoundExact(model, gradient, batch_size, self.slide)
+        return bind_exact(model, gradient, batch_size, self.slide)
+
+
+@singledispatch
+def bind_exact(model: Model, gradient: Any, batch_size: int, slide: float) -> BoundGradient:
+    """The estimator for the type of the model."""
+    raise TypeError(
+        f"There is no exact gradient of {model!r}: an energy registers its own bind_exact."
+    )
 
 
 class BoundExact(BoundGradient):
@@ -99,7 +111,7 @@ class BoundExactPairwise(BoundGradient):
         self, params: PairwiseParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[PairwiseParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        weights, mu = batch_weights(batch, np.float64), chains.mu
+        weights, mu = batch_weights(batch, np.float64), chains.visible_offset
         data = pairwise_moments(self._model, params, v=batch.v, weights=weights)
         model = pairwise_moments(self._model, params)
         mu += self._slide * (data.mean - mu)
@@ -136,3 +148,18 @@ def model_moments_of_visible(model: Bipartite, params: BipartiteParameters) -> M
         log_z = merged
     assert total is not None
     return total
+
+
+@bind_exact.register
+def _(
+    model: Bipartite, gradient: BipartiteParameters, batch_size: int, slide: float
+) -> BoundGradient:
+    enumerable_side(model, gradient, MAX_ENUMERATED)
+    return BoundExact(model, gradient, batch_size, slide)
+
+
+@bind_exact.register
+def _(
+    model: Pairwise, gradient: PairwiseParameters, batch_size: int, slide: float
+) -> BoundGradient:
+    return BoundExactPairwise(model, gradient, batch_size, slide)

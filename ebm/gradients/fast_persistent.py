@@ -20,13 +20,13 @@ import numpy as np
 from ebm._checks import Array, check_integer, check_real
 from ebm._random import Key
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info, rescale
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.gradients.contrastive import BoundContrastive
 from ebm.units import Linear
 
 
 @dataclass(frozen=True, repr=False)
-class FastPersistentContrastiveDivergence(Gradient):
+class FastPersistentContrastiveDivergence(Gradient[Bipartite]):
     """Persistent contrastive divergence whose chains are driven by fast weights.
 
     Parameters
@@ -126,7 +126,7 @@ class BoundFastPersistent(BoundGradient):
         if info.finite:
             for a, b in zip(_arrays(gradient), _arrays(step), strict=True):
                 b[:] = a
-            rescale(self._model, params, step, chains)
+            self._model.rescale(params, step, chains)
             for own in (*step.visible[1:], *step.hidden[1:]):
                 own[:] = 0  # the fast ones are weights and biases
             fast *= fast.dtype.type(self._choice.fast_decay)

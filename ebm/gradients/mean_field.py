@@ -36,7 +36,7 @@ from ebm.inference.tap import check_expansion, tap, tap_correlations
 
 
 @dataclass(frozen=True, repr=False)
-class TAP(Gradient):
+class TAP(Gradient[Bipartite]):
     """Extended mean field: the negative phase is a fixed point, to some order in the weights.
 
     Parameters

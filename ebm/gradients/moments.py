@@ -56,8 +56,8 @@ def mix(a: Any, p: float, b: Any, q: float) -> Any:
 
 def slide_offsets(chains: ChainState, data: Moments, rate: float) -> None:
     """Move the offsets, in place, by `rate` of the way towards the means of the data phase."""
-    chains.mu[:] += rate * (data.v - chains.mu)
-    chains.lam[:] += rate * (data.h - chains.lam)
+    chains.visible_offset[:] += rate * (data.v - chains.visible_offset)
+    chains.hidden_offset[:] += rate * (data.h - chains.hidden_offset)
 
 
 def write_difference(
@@ -69,10 +69,10 @@ def write_difference(
 ) -> bool:
     """Write the centred difference of the phases to `gradient`; whether it is finite."""
     vh, dv, dh = data.vh - model.vh, data.v - model.v, data.h - model.h
-    dW = vh - np.outer(chains.mu, dh) - np.outer(dv, chains.lam)
+    dW = vh - np.outer(chains.visible_offset, dh) - np.outer(dv, chains.hidden_offset)
     gradient.W[:] = dW
-    gradient.visible.bias[:] = dv - dW @ chains.lam
-    gradient.hidden.bias[:] = dh - chains.mu @ dW
+    gradient.visible.bias[:] = dv - dW @ chains.hidden_offset
+    gradient.hidden.bias[:] = dh - chains.visible_offset @ dW
     coupling = params.W * vh
     for field, value in data.own_v.items():
         getattr(gradient.visible, field)[:] = value - model.own_v[field] - coupling.sum(axis=1)

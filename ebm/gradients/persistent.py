@@ -13,12 +13,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from ebm._checks import check_integer
-from ebm.gradients.base import BoundGradient, Gradient
+from ebm.energies.base import Model
+from ebm.gradients.base import BoundGradient, Gradient, registered
 from ebm.gradients.contrastive import bind_contrastive
 
 
 @dataclass(frozen=True, repr=False)
-class PersistentContrastiveDivergence(Gradient):
+class PersistentContrastiveDivergence(Gradient[Model]):
     """Persistent contrastive divergence: the negative phase goes on where it last stopped.
 
     Parameters
@@ -40,10 +41,15 @@ class PersistentContrastiveDivergence(Gradient):
         if self.n_chains is not None:
             check_integer(self.n_chains, "n_chains")
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Those registered with :func:`ebm.gradients.contrastive.bind_contrastive`."""
+        return registered(bind_contrastive)
+
     def n_chains_for(self, batch_size: int) -> int:
         """`n_chains`, or one per row of a batch."""
         return batch_size if self.n_chains is None else self.n_chains
 
-    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+    def bind(self, model: Model, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator with its buffers."""
         return bind_contrastive(model, gradient, batch_size, n_chains, self.n_steps, self.slide)

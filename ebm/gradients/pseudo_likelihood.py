@@ -48,7 +48,7 @@ from ebm.units import Bernoulli
 
 
 @dataclass(frozen=True, repr=False)
-class PseudoLikelihood(Gradient):
+class PseudoLikelihood(Gradient[Bipartite]):
     """The exact gradient of the pseudo-likelihood, for binary visible units.
 
     Parameters
@@ -71,7 +71,7 @@ class PseudoLikelihood(Gradient):
 
 
 @dataclass(frozen=True, repr=False)
-class RatioMatching(Gradient):
+class RatioMatching(Gradient[Bipartite]):
     """The exact gradient of minus the ratio-matching objective, for binary visible units.
 
     Parameters

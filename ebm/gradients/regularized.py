@@ -16,15 +16,70 @@ hidden units is held off, in both phases. One set of units is drawn per update, 
 estimator of the gradient can be asked about the smaller machine.
 """
 
+from typing import Any, cast
+
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, uniform
+from ebm._random import Key, fold, uniform
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.gradients.base import Batch, ChainState
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
+from ebm.optimizers.regularization import Regularization
 
 # Bias of a unit that is held off: no input comes near it.
 OFF = -1e6
+# Number of the draw that says which units are dropped: beyond those that estimators make.
+DROPOUT = 1 << 48
+
+
+def regularized(
+    bound: BoundGradient, model: Model, gradient: Any, choice: Regularization
+) -> BoundGradient:
+    """The estimator `bound`, which writes to `gradient`, with sparsity and dropout where the `choice` asks for them."""
+    if not choice.needs_binary_units:
+        return bound
+    # Only of a Bipartite one can it be asked: has_binary_hidden.
+    return BoundRegularized(bound, cast(Bipartite, model), gradient, choice)
+
+
+class BoundRegularized(BoundGradient):
+    """An estimator of the gradient, with the sparsity penalty's added, of the machine that dropout leaves."""
+
+    def __init__(
+        self,
+        bound: BoundGradient,
+        model: Bipartite,
+        gradient: BipartiteParameters,
+        choice: Regularization,
+    ) -> None:
+        self._bound, self._model, self._gradient, self._choice = bound, model, gradient, choice
+        # The penalty of activity is for dense rows.
+        self.takes_sparse = bound.takes_sparse and choice.sparsity_target is None
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        return self._bound.rows(n_rows)
+
+    def __call__(
+        self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[BipartiteParameters, ChainState, Info]:
+        """The gradient (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        choice, gradient, dropped = self._choice, self._gradient, None
+        if choice.dropout:
+            dropped = dropped_units(len(params.hidden.bias), choice.dropout, fold(key, DROPOUT))
+            params = without(params, dropped)
+        _, chains, info = self._bound(params, batch, chains, key)
+        if choice.sparsity_target is not None:
+            settings = (choice.sparsity_target, choice.sparsity_cost)
+            add_sparsity(self._model, params, batch, chains, settings, gradient)
+        if dropped is not None:
+            leave_alone(gradient, dropped, chains.hidden_offset)
+        return gradient, chains, info
+
+    def infinite_part(self) -> str:
+        """As the estimator says."""
+        return self._bound.infinite_part()
 
 
 def add_sparsity(
@@ -47,10 +102,10 @@ def add_sparsity(
     plain = s.T @ slope
     for own in gradient.visible[1:]:  # scales: they divide the statistic
         own[:] -= (params.W * plain).sum(axis=1)
-    dW = plain - np.outer(chains.mu, slope.sum(axis=0))
+    dW = plain - np.outer(chains.visible_offset, slope.sum(axis=0))
     gradient.W[:] += dW
-    gradient.visible.bias[:] -= dW @ chains.lam
-    gradient.hidden.bias[:] += slope.sum(axis=0) - chains.mu @ dW
+    gradient.visible.bias[:] -= dW @ chains.hidden_offset
+    gradient.hidden.bias[:] += slope.sum(axis=0) - chains.visible_offset @ dW
 
 
 def dropped_units(n_hidden: int, probability: float, key: Key) -> Array:
@@ -64,9 +119,9 @@ def without(params: BipartiteParameters, dropped: Array) -> BipartiteParameters:
     return params._replace(hidden=params.hidden._replace(bias=bias))
 
 
-def leave_alone(gradient: BipartiteParameters, dropped: Array, lam: Array) -> None:
+def leave_alone(gradient: BipartiteParameters, dropped: Array, offset: Array) -> None:
     """Take the `dropped` units out of a gradient, in place; the visible biases' share in them goes back to these."""
-    gradient.visible.bias[:] += gradient.W @ (lam * dropped)
-    kept = (~dropped).astype(lam.dtype)
+    gradient.visible.bias[:] += gradient.W @ (offset * dropped)
+    kept = (~dropped).astype(offset.dtype)
     gradient.W[:] *= kept
     gradient.hidden.bias[:] *= kept

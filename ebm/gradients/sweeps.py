@@ -19,7 +19,8 @@ from ebm._checks import Array
 from ebm._kernels.symmetry import symmetrise
 from ebm._random import Key, fold
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
-from ebm.gradients.base import Batch, BoundGradient, ChainState, Info, check_memory, start_chains
+from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
+from ebm.gradients.contrastive import bind_contrastive
 from ebm.gradients.moments import batch_weights
 from ebm.inference.hidden_means import completed
 from ebm.samplers.gibbs import gibbs
@@ -62,10 +63,10 @@ class BoundSweeps(BoundGradient):
         if self._persistent:
             chains.h[:] = s
         weights = batch_weights(batch, params.J.dtype)
-        chains.mu[:] += self._slide * (weights @ data - chains.mu)
+        chains.visible_offset[:] += self._slide * (weights @ data - chains.visible_offset)
         # Chains that start at the data stand for them, with their weights.
         shares = np.full(len(s), 1 / len(s), s.dtype) if self._persistent else weights
-        finite = self._write((data, weights), (s, shares), chains.mu)
+        finite = self._write((data, weights), (s, shares), chains.visible_offset)
         return self._gradient, chains, Info(finite)
 
     def _states(self, data: Array, key: Key) -> Array:
@@ -95,20 +96,13 @@ class BoundSweeps(BoundGradient):
         return bool(np.isfinite(J.sum()) and np.isfinite(bias.sum()))
 
 
-@start_chains.register
+@bind_contrastive.register
 def _(
     model: Pairwise,
-    params: PairwiseParameters,
-    mean: Array,
-    n_chains: int,
-    centered: bool,
-    key: Key,
-) -> ChainState:
-    """Chains of all units that begin as independent draws; offsets at the means, or zero if not centred."""
-    n_units, dtype = len(params.bias), params.J.dtype
-    check_memory(n_chains, 2, (n_units,), dtype)
-    own = model.own(params.bias)
-    s = model.unit.sample(own, np.zeros((n_chains, n_units), dtype), key)
-    mu = model.unit.mean(own, np.zeros((1, n_units), dtype))[0]
-    mu[: len(mean)] = mean
-    return ChainState(s, mu if centered else 0 * mu, np.zeros(0, dtype))
+    gradient: PairwiseParameters,
+    batch_size: int,
+    n_chains: int | None,
+    n_steps: int,
+    slide: float,
+) -> BoundGradient:
+    return BoundSweeps(model, gradient, batch_size, n_chains, n_steps, slide)

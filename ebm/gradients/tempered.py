@@ -36,7 +36,7 @@ ADAPT_EVERY = 100
 
 
 @dataclass(frozen=True, repr=False)
-class ParallelTempering(Gradient):
+class ParallelTempering(Gradient[Bipartite]):
     """Parallel tempering: persistent chains with replicas at higher temperatures.
 
     Parameters
@@ -183,8 +183,8 @@ class BoundTempered(BoundGradient):
         slide = params.W.dtype.type(self._choice.slide)
         finite = phase_difference(
             tuple(params),
-            chains.mu,
-            chains.lam,
+            chains.visible_offset,
+            chains.hidden_offset,
             stacked,
             n_rows,
             total,
@@ -194,4 +194,8 @@ class BoundTempered(BoundGradient):
         if self._choice.adapt and state.n_sweeps % ADAPT_EVERY == 0:
             rates, state = swap_rates(state), respaced(state)
         own = _to_arrays(state, rates, base)
-        return self._gradient, ChainState(h, chains.mu, chains.lam, own), Info(finite)
+        return (
+            self._gradient,
+            ChainState(h, chains.visible_offset, chains.hidden_offset, own),
+            Info(finite),
+        )

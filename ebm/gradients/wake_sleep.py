@@ -29,6 +29,7 @@ import numpy as np
 from ebm._checks import Array, check_integer
 from ebm._kernels import units as kernels
 from ebm._random import Key, fold
+from ebm.energies.base import Model
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed
 from ebm.gradients.base import (
     Batch,
@@ -36,8 +37,6 @@ from ebm.gradients.base import (
     ChainState,
     Gradient,
     Info,
-    rescale,
-    start_chains,
 )
 from ebm.gradients.contrastive import BoundContrastive
 from ebm.gradients.moments import batch_weights
@@ -48,7 +47,7 @@ TOP, UP, DOWN, EXTRA = range(4)
 
 
 @dataclass(frozen=True, repr=False)
-class UpDown(Gradient):
+class UpDown(Gradient[BeliefNetwork]):
     """The up-down algorithm for deep belief networks.
 
     Parameters
@@ -78,13 +77,15 @@ class UpDown(Gradient):
     >>> from ebm._batches import Rows
     >>> from ebm._random import stream
     >>> from ebm.energies.bipartite import Bipartite
+    >>> from ebm.energies.base import DataSummary
     >>> from ebm.energies.belief_network import from_rbms
     >>> from ebm.gradients.wake_sleep import UpDown
     >>> from ebm.optimizers import SGD, Constant
     >>> from ebm.training import Plan, resume, train
     >>> from ebm.units import Bernoulli
     >>> X, rbm = np.eye(4), Bipartite(Bernoulli(), Bernoulli())
-    >>> first = rbm.initial(X.mean(axis=0), X.var(axis=0), 4, 3, stream(0, "init"))
+    >>> data = DataSummary(X.mean(axis=0), X.var(axis=0), 4)
+    >>> first = rbm.initial(data, 3, stream(0, "init"))
     >>> model, params = from_rbms([(rbm, first), (rbm, rbm.swapped(first)[1])])
     >>> plan = Plan(UpDown(), SGD(), Constant(), 0.1, 0.0, batch_size=2, seed=0)
     >>> state = resume(model, params, plan)
@@ -108,20 +109,22 @@ class UpDown(Gradient):
                     f"n_chains={self.n_chains} is a count of persistent chains. Set persistent=True, or leave it out."
                 )
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Only these."""
+        return (BeliefNetwork,)
+
     def n_chains_for(self, batch_size: int) -> int:
         """None without `persistent`; `n_chains`, or one per row of a batch."""
         if not self.persistent:
             return 0
         return batch_size if self.n_chains is None else self.n_chains
 
-    def invalid(self, model: BeliefNetwork, chains: ChainState) -> str:
-        """Say why chains of the two topmost layers are none that learning comes to, or ''."""
-        return super().invalid(model.top_model, chains)
-
-    def bind(self, model: Any, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
+    def bind(
+        self, model: BeliefNetwork, gradient: Any, batch_size: int, n_chains: int
+    ) -> BoundGradient:
         """The estimator with its buffers."""
-        if not isinstance(model, BeliefNetwork):
-            raise ValueError(f"UpDown is for deep belief networks. Got {model!r}.")
+        self.check_supports(model)
         return BoundUpDown(self, model, gradient, batch_size, n_chains)
 
 
@@ -248,48 +251,3 @@ def delta_rule(
         kernels.couple(own, np.einsum("ij,ij->j", inputs, given), gradient.own)
     inputs.sum(axis=0, out=gradient.own.bias)
     return inputs
-
-
-@start_chains.register
-def _(
-    model: BeliefNetwork,
-    params: BeliefParameters,
-    mean: Array,
-    n_chains: int,
-    centered: bool,
-    key: Key,
-) -> ChainState:
-    """Those of the top, with offsets at what recognition makes of the data's `mean` (n_0,)."""
-    top, x = model.top_model, mean[np.newaxis].astype(params.top.W.dtype)
-    for k in range(model.n_directed):
-        x = model.up_mean(params, k, x)
-    below = top.visible.mean(params.top.visible, np.zeros((1, len(params.top.W)), x.dtype))[0]
-    below[: x.shape[1]] = x[0]
-    return start_chains(top, params.top, below, n_chains, centered, key)
-
-
-@rescale.register
-def _(
-    model: BeliefNetwork,
-    params: BeliefParameters,
-    gradient: BeliefParameters,
-    chains: ChainState,
-) -> None:
-    """Diagonally.
-
-    What multiplies a unit's state is measured in the inverse of its scale, what adds to its mean in the scale: with a_i
-    and c_j of two neighbouring layers, generative weights from j to i move a_i / c_j times as far, recognition weights
-    c_j / a_i times.
-    """
-    rescale(model.top_model, params.top, gradient.top, chains)
-    for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
-        a, c = model.units[k].scale(down.own), model.units[k + 1].scale(up.own)
-        to_down, to_up = gradient.down[k], gradient.up[k]
-        if a is not None:
-            to_down.W[:] *= a[:, np.newaxis]
-            to_down.own.bias[:] *= a
-            to_up.W[:] /= a[:, np.newaxis]
-        if c is not None:
-            to_down.W[:] /= c
-            to_up.W[:] *= c
-            to_up.own.bias[:] *= c

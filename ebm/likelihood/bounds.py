@@ -88,13 +88,15 @@ def variational_bound(
     --------
     >>> import numpy as np
     >>> from ebm._random import stream
+    >>> from ebm.energies.base import DataSummary
     >>> from ebm.energies.bipartite import Bipartite
     >>> from ebm.energies.belief_network import from_rbms
     >>> from ebm.likelihood import log_partition
     >>> from ebm.likelihood.bounds import exact_log_likelihood, variational_bound
     >>> from ebm.units import Bernoulli
     >>> rbm, v = Bipartite(Bernoulli(), Bernoulli()), np.eye(4)
-    >>> first = rbm.initial(v.mean(axis=0), v.var(axis=0), 4, 3, stream(0, "init"))
+    >>> data = DataSummary(v.mean(axis=0), v.var(axis=0), 4)
+    >>> first = rbm.initial(data, 3, stream(0, "init"))
     >>> model, params = from_rbms([(rbm, first), (rbm, rbm.swapped(first)[1])])
     >>> log_z = log_partition(model.top_model, params.top).value
     >>> bound, _ = variational_bound(

@@ -79,7 +79,7 @@ class Dense(Layer):
         own = DenseParameters(
             law.draw(key, n_in, self.n_out, dtype, self.gain), np.zeros(self.n_out, dtype)
         )
-        self.confine(own)
+        self.project(own)
         return own
 
     def masked(self, mask: Array) -> "Dense":
@@ -93,12 +93,12 @@ class Dense(Layer):
             mask = np.pad(mask, ((0, more_in), (0, more_out)), constant_values=True)
         return replace(self, n_out=self.n_out + more_out, mask=mask)
 
-    def confine(self, own: DenseParameters) -> None:
+    def project(self, own: DenseParameters) -> None:
         """The weights that the mask leaves out."""
         if self.mask is not None:
             np.multiply(own.W, self.mask, out=own.W)
 
-    def columns(self, own: DenseParameters) -> tuple[Array, ...]:
+    def max_norm_matrices(self, own: DenseParameters) -> tuple[Array, ...]:
         """W."""
         return (own.W,)
 
@@ -121,7 +121,7 @@ class Dense(Layer):
             gradient.W[:] = saved.T @ delta
         else:
             np.dot(saved.T, delta, out=gradient.W)
-        self.confine(gradient)
+        self.project(gradient)
         np.sum(delta, axis=0, out=gradient.bias)
         return delta @ own.W.T if below else delta
 
@@ -135,7 +135,7 @@ class Dense(Layer):
     ) -> Array:
         """By the inputs h (W^2)'; by the weights (x^2)' h."""
         np.dot((saved * saved).T, h, out=second.W)
-        self.confine(second)
+        self.project(second)
         np.sum(h, axis=0, out=second.bias)
         below: Array = h @ (own.W * own.W).T
         return below

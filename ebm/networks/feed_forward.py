@@ -122,4 +122,4 @@ def start(
     network: Network, key: Key, dtype: Any, known: Sequence[tuple[Array, Array]] = ()
 ) -> Parameters:
     """Parameters with which training begins: those of `known` layers, then random ones."""
-    return with_layers(network, network.initial(fold(key, 0), dtype), known)
+    return with_layers(network, network.drawn(fold(key, 0), dtype), known)

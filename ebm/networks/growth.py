@@ -127,7 +127,7 @@ def grown(
     """
     wider = _wider(network, more)
     dtype = network.weights(params)[0].dtype
-    fresh = wider.initial(key, dtype)
+    fresh = wider.drawn(key, dtype)
     for layer, own, old in zip(wider.layers, fresh, params, strict=True):
         for name, new, x in zip(own._fields, own, old, strict=True):
             if name in layer.weights:

@@ -89,10 +89,10 @@ class Layer(Record, abc.ABC):
         """
         return self
 
-    def confine(self, own: Any) -> None:
+    def project(self, own: Any) -> None:
         """Set to zero the weights that there are not, in place."""
 
-    def columns(self, own: Any) -> tuple[Array, ...]:
+    def max_norm_matrices(self, own: Any) -> tuple[Array, ...]:
         """Matrices among the parameters whose columns are the weights into one unit each."""
         return ()
 

@@ -10,16 +10,18 @@ first part are the weights, for which penalties are.
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from math import prod
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 from scipy.special import expit, log_softmax
 
+from ebm import _flat
 from ebm._checks import Array
 from ebm._random import Key, fold
+from ebm.energies.base import DataSummary, Model
 from ebm.networks.layer import Context, Layer
 from ebm.networks.losses import CrossEntropy, Loss
+from ebm.units import Bounds, Unit
 
 Parameters = tuple[Any, ...]
 
@@ -32,12 +34,13 @@ class Step(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Network:
+class Network(Model):
     """The choice of layers and loss for `n_in` inputs; all functions take the parameters and leave them alone.
 
     (What follows the batches rather than the gradient is the exception: see :mod:`ebm.networks.batch_norm`.)
     """
 
+    kind: ClassVar[str] = "networks"
     n_in: int
     layers: tuple[Layer, ...]
     loss: Loss
@@ -57,42 +60,46 @@ class Network:
 
     # Parameters, and what training asks of a model
 
-    def initial(self, key: Key, dtype: Any) -> Parameters:
+    @property
+    def visible(self) -> Unit:
+        """Refused: a network is a law of the targets given the inputs, whose law it does not know."""
+        raise TypeError("A network has no visible units.")
+
+    @property
+    def has_scale(self) -> bool:
+        """Inputs are taken as they are."""
+        return False
+
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> Parameters:
+        """Parameters with which training begins: of the data, only the dtype matters, and sizes are the layers'."""
+        return self.drawn(key, data.mean.dtype)
+
+    def drawn(self, key: Key, dtype: Any) -> Parameters:
         """Parameters with which training begins."""
         pairs = zip(self.layers, self.widths, strict=False)
         return tuple(
             layer.initial(n_in, fold(key, k), dtype) for k, (layer, n_in) in enumerate(pairs)
         )
 
-    def unpack(self, vector: Array, *shape: int) -> Parameters:
-        """Views of one flat vector: the weights of all layers first, then what else they have."""
-        arrays, first = {}, 0
-        for place, extent in self._extents():
-            last = first + prod(extent)
-            arrays[place], first = vector[first:last].reshape(extent), last
+    def layout(self, *shape: int) -> Parameters:
+        """The arrays of each layer, whose sizes the network knows without the `shape`."""
+        pairs = zip(self.layers, self.widths, strict=False)
         return tuple(
-            layer.parameters(*(arrays[k, name] for name in layer.parameters._fields))
-            for k, layer in enumerate(self.layers)
+            layer.parameters(
+                *(
+                    _flat.Extent(extent, name in layer.weights)
+                    for name, extent in zip(
+                        layer.parameters._fields, layer.shapes(n_in), strict=True
+                    )
+                )
+            )
+            for layer, n_in in pairs
         )
-
-    def _extents(self) -> Iterator[tuple[tuple[int, str], tuple[int, ...]]]:
-        """((layer, field), shape) of every parameter array, in the order of the flat vector."""
-        for penalised in (True, False):
-            for k, (layer, n_in) in enumerate(zip(self.layers, self.widths, strict=False)):
-                for name, extent in zip(layer.parameters._fields, layer.shapes(n_in), strict=True):
-                    if (name in layer.weights) is penalised:
-                        yield (k, name), extent
 
     @property
     def n_parameters(self) -> int:
         """Length of the flat vector."""
-        return sum(prod(extent) for _, extent in self._extents())
-
-    def pack(self, params: Parameters) -> Array:
-        """A new flat vector with the values of `params`."""
-        return np.concatenate(
-            [getattr(params[k], name).ravel() for (k, name), _ in self._extents()]
-        )
+        return _flat.size(self.layout())
 
     def shape(self, params: Parameters) -> tuple[int, ...]:
         """(inputs, outputs)."""
@@ -103,23 +110,15 @@ class Network:
         pairs = zip(self.layers, params, strict=True)
         return [getattr(own, name) for layer, own in pairs for name in layer.weights]
 
-    def n_weights(self, params: Parameters) -> int:
-        """How many numbers, the first of the flat vector, are weights."""
-        return sum(w.size for w in self.weights(params))
-
-    def columns(self, params: Parameters) -> tuple[Array, ...]:
+    def max_norm_matrices(self, params: Parameters) -> tuple[Array, ...]:
         """Matrices whose columns are the weights into one unit each."""
         pairs = zip(self.layers, params, strict=True)
-        return tuple(W for layer, own in pairs for W in layer.columns(own))
+        return tuple(W for layer, own in pairs for W in layer.max_norm_matrices(own))
 
-    def bounds(self, params: Parameters) -> dict[str, Any]:
-        """None."""
-        return {}
-
-    def confine(self, params: Parameters, bounds: dict[str, Any]) -> bool:
+    def project(self, params: Parameters, bounds: Bounds) -> bool:
         """Weights that there are not stay at zero."""
         for layer, own in zip(self.layers, params, strict=True):
-            layer.confine(own)
+            layer.project(own)
         return True
 
     # Forward

@@ -95,7 +95,8 @@ def second_derivatives(
         x = X[rows].toarray() if hasattr(X, "toarray") else X[rows]
         _propagate(network, params, (x, targets[rows], w[rows]), second, levenberg_marquardt)
         total += part
-    return network.unpack(total.astype(part.dtype))
+    diagonal: Parameters = network.unpack(total.astype(part.dtype))
+    return diagonal
 
 
 def _propagate(
@@ -220,7 +221,7 @@ def _with_masks(
     layers = [layer.masked(next(given)) if layer.weights else layer for layer in network.layers]
     fewer = replace(network, layers=tuple(layers))
     own = fewer.unpack(network.pack(params))
-    fewer.confine(own, {})
+    fewer.project(own, {})
     return fewer, own
 
 

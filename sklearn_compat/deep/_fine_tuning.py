@@ -310,7 +310,7 @@ class FineTuned(Greedy):
 
     def _keep_tuned(self, state: training.State, plan: training.Plan) -> None:
         """Turn what was learned into fitted attributes."""
-        top, down, up = state.params
+        down, top, up = state.params
         self.rbms_ = [*self.rbms_[:-1], with_parameters(self.rbms_[-1], top)]
         self._directed = (down, up)
         self.history_ = {name: np.asarray(x) for name, x in state.history.items()}

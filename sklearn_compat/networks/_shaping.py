@@ -1,7 +1,7 @@
 """How fitted networks change their shape: weights are pruned, hidden layers grow, and what hurts is undone."""
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple, cast
 
 from sklearn.utils.validation import check_is_fitted
 
@@ -219,19 +219,19 @@ class Shaping(BaseNetwork):
         run: Callable[[training.State, int], str],
     ) -> tuple[training.State, str]:
         """Train in stages, `run` each for so many epochs at most; the state that is kept, and what there is to tell."""
-        growth.additions(state.model)  # refuses what cannot grow before it trains
+        growth.additions(network_of(state))  # refuses what cannot grow before it trains
         limit = len(state.history.get("loss", ())) + self._n_epochs
 
         def left(stage: training.State) -> int:
             return limit - len(stage.history.get("loss", ()))
 
         def learn(stage: training.State) -> Outcome:
-            self.network_ = stage.model
+            self.network_ = network_of(stage)
             message = run(stage, left(stage))
             return Outcome(plateau.best(stage.kept), plateau.stuck(stage.kept), message)
 
         def widen(stage: training.State) -> training.State | None:
-            model, theta = stage.model, stage.kept.get("best_theta", stage.theta)
+            model, theta = network_of(stage), stage.kept.get("best_theta", stage.theta)
             wider = self._wider(growth, model, model.unpack(theta)) if left(stage) else None
             if wider is None:
                 return None
@@ -239,7 +239,7 @@ class Shaping(BaseNetwork):
             return training.continued(stage, *wider, memory)
 
         state, message = grow_while_it_helps(state, widen, learn, growth.tol)
-        self.network_ = state.model
+        self.network_ = network_of(state)
         return state, message
 
     def _wider(
@@ -251,6 +251,11 @@ class Shaping(BaseNetwork):
             return None
         family = fold(stream(self._seed, "init"), NEW_UNITS)
         return grown(network, params, more, fold(family, sum(hidden_sizes(network))))
+
+
+def network_of(state: training.State) -> Network:
+    """The model of a state of the training of a network."""
+    return cast(Network, state.model)
 
 
 def _pair(validation: Any) -> tuple[Any, Any]:

@@ -51,7 +51,7 @@ def expected_up_down(oracle, rows, n_steps=1, chains=None):
         lambda nudged: belief.sleep_objective(nudged, oracle, law), model, params
     ).up
     own = (type(params.top.visible)(contrast.b), type(params.top.hidden)(contrast.c))
-    return model.pack(type(params)(type(params.top)(contrast.W, *own), down, up))
+    return model.pack(type(params)(down, type(params.top)(contrast.W, *own), up))
 
 
 def assert_expects_up_down(estimate, expected, n=3000):

@@ -66,7 +66,7 @@ def state_of(network, params, p):
 
 def rich_problem(dtype=np.float64):
     network = Network(4, RICH, CrossEntropy())
-    theta = network.pack(network.initial(KEY, np.float64))
+    theta = network.pack(network.drawn(KEY, np.float64))
     theta += 0.3 * np.random.default_rng(1).uniform(-1, 1, len(theta))
     X, T, *_ = small_problem()
     return network, theta.astype(dtype), X.astype(dtype), T.astype(dtype)
@@ -132,7 +132,7 @@ def test_an_update_follows_the_slopes_and_what_holds_them_back(held, weighted):
     g, followed = uphill(weighted)
     limit = settings.pop("max_norm", np.inf)
     expected = theta + rate * held_back(g, theta, n_weights, len(X), **settings) + followed
-    for W in network.columns(network.unpack(expected)):
+    for W in network.max_norm_matrices(network.unpack(expected)):
         W *= np.minimum(1, limit / norm_of_columns(W))
     assert training.single_update(state, np.hstack([X, T]), weights, p) == ""
     np.testing.assert_allclose(state.theta, expected, atol=1e-6)
@@ -147,7 +147,7 @@ def test_all_weights_of_a_unit_are_within_max_norm_after_every_update():
     p = plan(rate=2.0, max_norm=0.5)
     state = state_of(network, network.unpack(theta), p)
     training.train(state, Rows(X, targets=T), p, 3)
-    norms = np.concatenate([norm_of_columns(W) for W in network.columns(state.params)])
+    norms = np.concatenate([norm_of_columns(W) for W in network.max_norm_matrices(state.params)])
     assert norms.max() <= 0.5 * (1 + 1e-12)
     assert norms.max() > 0.49
 
@@ -381,7 +381,7 @@ def test_an_update_that_only_matrices_of_derivatives_make_infinite_is_named():
     """Where tanh brings back what is infinite, its slope is zero and its input is not finite: zero times infinity."""
     layers = (Dense(1), activations.ReLU(), Dense(1), activations.Tanh(), Dense(1))
     network = Network(1, layers, SquaredError())
-    theta = network.pack(network.initial(KEY, np.float64))
+    theta = network.pack(network.drawn(KEY, np.float64))
     params = network.unpack(theta)
     params[0].W[:] = 1e200
     params[2].W[:] = 1.0

@@ -54,7 +54,7 @@ def test_packing_and_unpacking_are_inverses(stack):
 
 
 def leaves(params):
-    top, down, up = params
+    down, top, up = params
     directed = [a for x in (*down, *up) for a in (x.W, *x.own)]
     return [top.W, *top.visible, *top.hidden, *directed]
 
@@ -72,7 +72,7 @@ def test_columns_are_the_weights_into_a_unit(stack):
     model, params = spelled(stack)
     predicted = [*(len(x.own.bias) for x in params.down), params.top.W.shape[1]]
     predicted += [len(x.own.bias) for x in params.up]
-    columns = model.columns(params)
+    columns = model.max_norm_matrices(params)
     assert [W.shape[1] for W in columns] == predicted
     assert all(np.shares_memory(W, params.top.W.base) for W in columns)
 
@@ -94,12 +94,12 @@ def test_bounds_hold_learned_variances_of_both_directions():
     bounds = model.bounds(params)
     assert {name for name, named in bounds.items() if named} == {"down0", "up0", "visible"}
     params.down[0].own.log_variance[:] -= 100
-    assert model.confine(params, bounds)
+    assert model.project(params, bounds)
     np.testing.assert_array_equal(
         params.down[0].own.log_variance, bounds["down0"]["log_variance"][0]
     )
     params.up[0].own.log_variance[1] += 100
-    assert not model.confine(params, bounds)
+    assert not model.project(params, bounds)
 
 
 def test_translation_shifts_the_law_of_the_data():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key
+from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite, in_double
 from ebm.energies.states import BLOCK, enumerable_side, state_blocks
 from ebm.likelihood import log_partition
@@ -195,7 +196,7 @@ def oracle_double(params):
 def test_a_model_starts_near_independent_units_with_the_datas_moments(pair, dtype):
     _, library, _ = both(pair)
     mean, variance = np.array([0.2, 0.5, 0.7, 0.4], dtype), np.full(4, 0.25, dtype)
-    params = library.initial(mean, variance, 1000.0, 3, KEY)
+    params = library.initial(DataSummary(mean, variance, 1000.0), 3, KEY)
     assert {x.dtype for x in (params.W, *params.visible, *params.hidden)} == {np.dtype(dtype)}
     assert params.W.shape == (4, 3) and 0 < np.abs(params.W).max() < 0.5
     assert not any(x.any() for x in params.hidden)
@@ -206,7 +207,7 @@ def test_a_model_starts_near_independent_units_with_the_datas_moments(pair, dtyp
 @pytest.mark.parametrize("pair", PAIRS)
 def test_initial_weights_have_a_third_of_glorots_deviation_in_the_units_of_the_data(pair):
     _, library, _ = both(pair)
-    params = library.initial(np.full(60, 0.5), np.full(60, 0.25), 1000.0, 40, KEY)
+    params = library.initial(DataSummary(np.full(60, 0.5), np.full(60, 0.25), 1000.0), 40, KEY)
     scale = 1.0 if pair[0] == "bernoulli" else 0.5
     spread = params.W.std() / (scale * np.sqrt(2 / 100) / 3)
     assert abs(spread - 1) < 5 / np.sqrt(2 * 2400)
@@ -216,8 +217,8 @@ def test_initial_weights_of_gaussian_units_scale_with_the_data():
     """v has the law of data in metres, 1000 v that of data in millimetres: so have the weights."""
     library = Bipartite(Gaussian(), Bernoulli())
     mean, variance = np.zeros(4), np.array([1.0, 2.0, 3.0, 4.0])
-    metres = library.initial(mean, variance, 100.0, 3, KEY)
-    millimetres = library.initial(mean, 1e6 * variance, 100.0, 3, KEY)
+    metres = library.initial(DataSummary(mean, variance, 100.0), 3, KEY)
+    millimetres = library.initial(DataSummary(mean, 1e6 * variance, 100.0), 3, KEY)
     np.testing.assert_allclose(millimetres.W, 1000 * metres.W, rtol=1e-12)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold
+from ebm.energies.base import DataSummary
 from ebm.energies.belief_network import from_rbms
 from ebm.energies.bipartite import Bipartite
 from ebm.likelihood import (
@@ -96,7 +97,7 @@ def test_a_larger_layer_that_begins_with_the_one_below_turned_over_keeps_the_equ
     """Units that are added without weights change the law of none of the others, whatever their biases."""
     lower = oracle_model(shape=(4, 3), seed=2)
     machine, own = library_model(lower), library_params(lower)
-    upper = machine.initial(np.full(3, 0.5), np.ones(3), 1.0, n_hidden, KEY)
+    upper = machine.initial(DataSummary(np.full(3, 0.5), np.ones(3), 1.0), n_hidden, KEY)
     upper.W[:, 4:] = 0
     upper.hidden.bias[:] = np.arange(n_hidden)
     turned = machine.above(upper, own)

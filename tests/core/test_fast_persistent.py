@@ -14,7 +14,7 @@ from ebm.gradients import (
     PersistentContrastiveDivergence,
 )
 from ebm.gradients import tempered as module
-from ebm.gradients.base import SLIDING_FACTOR, rescale
+from ebm.gradients.base import SLIDING_FACTOR
 from tests.checks import assert_fast_weights, centred
 from tests.models import (
     PAIRS,
@@ -170,7 +170,7 @@ def test_fast_weights_of_real_units_learn_in_their_units(pair):
     found, after = caller(FPCD(1, 7), model, X, fast_chains(model, h, fast))()
     library = library_model(model)
     step = library_params(found)
-    rescale(library, library_params(model), step, after)
+    library.rescale(library_params(model), step, after)
     for own in (*step.visible[1:], *step.hidden[1:]):
         own[:] = 0
     expected = 0.95 * fast + 0.1 * library.pack(step)
@@ -304,7 +304,7 @@ def test_tempered_phases_are_those_of_the_rows_and_of_the_replicas(pair, centere
     plain = rbm_gradients.weighted_sum([*WEIGHTS, *np.full(6, -1 / 6)], terms)
     mu, lam = slid(path.model, X, WEIGHTS, centered)
     np.testing.assert_allclose(flat(found), flat(centred(plain, mu, lam)), rtol=0, atol=1e-11)
-    np.testing.assert_allclose(after.mu, mu, rtol=1e-13)
+    np.testing.assert_allclose(after.visible_offset, mu, rtol=1e-13)
 
 
 @pytest.mark.parametrize("record", [FPCD(2, 6), PT(2, 6, 3)], ids=repr)

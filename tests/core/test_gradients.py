@@ -73,8 +73,8 @@ def reused(record, model, X, *, weights=None, h=None, mu=None, lam=None):
     start = no_chains(model)
     start = ChainState(
         start.h if h is None else h,
-        start.mu if mu is None else mu,
-        start.lam if lam is None else lam,
+        start.visible_offset if mu is None else mu,
+        start.hidden_offset if lam is None else lam,
     )
     bound = record.bind(library_model(model), gradient, len(X), len(start.h))
 
@@ -174,11 +174,11 @@ def test_exact_centred_gradient_is_melchiors():
     gradient, chains = estimate(
         Exact(), model, X, chains=ChainState(np.zeros((0, 3)), mu.copy(), lam.copy())
     )
-    expected = rbm_gradients.centred_gradient(model, X, chains.mu, chains.lam)
+    expected = rbm_gradients.centred_gradient(model, X, chains.visible_offset, chains.hidden_offset)
     np.testing.assert_allclose(flat(gradient), flat(expected), rtol=0, atol=1e-12)
     mean_v, mean_h = mean_statistics(model, X, np.full(6, 1 / 6))
-    np.testing.assert_allclose(chains.mu, slid(mu, mean_v), rtol=1e-14)
-    np.testing.assert_allclose(chains.lam, slid(lam, mean_h), rtol=1e-14)
+    np.testing.assert_allclose(chains.visible_offset, slid(mu, mean_v), rtol=1e-14)
+    np.testing.assert_allclose(chains.hidden_offset, slid(lam, mean_h), rtol=1e-14)
 
 
 @pytest.mark.parametrize("pair", PAIRS[:3])
@@ -239,8 +239,8 @@ def test_centring_carries_the_plain_estimate_to_other_offsets(pair, persistent):
     gradient, chains = estimate(record, model, X, weights=weights, chains=state)
     plain, _ = contrastive_twin(model, X, KEY, 2, weights=weights, h=h if persistent else None)
     mean_v, mean_h = mean_statistics(model, X, weights)
-    np.testing.assert_allclose(chains.mu, slid(mu, mean_v), rtol=1e-13)
-    np.testing.assert_allclose(chains.lam, slid(lam, mean_h), rtol=1e-13)
+    np.testing.assert_allclose(chains.visible_offset, slid(mu, mean_v), rtol=1e-13)
+    np.testing.assert_allclose(chains.hidden_offset, slid(lam, mean_h), rtol=1e-13)
     expected = centred(plain, slid(mu, mean_v), slid(lam, mean_h))
     np.testing.assert_allclose(flat(gradient), flat(expected), rtol=0, atol=1e-12)
 
@@ -249,7 +249,7 @@ def test_plain_gradients_leave_the_offsets_where_they_are():
     model = oracle_model()
     for record in (ContrastiveDivergence(centered=False), Exact(centered=False)):
         _, chains = estimate(record, model, rows_for(model, 5))
-        assert not chains.mu.any() and not chains.lam.any()
+        assert not chains.visible_offset.any() and not chains.hidden_offset.any()
 
 
 @pytest.mark.needs_jit
@@ -261,8 +261,8 @@ def test_offsets_converge_to_the_datas_means():
     for step in range(2000):
         _, chains, _ = bound(params, Batch(X), chains, fold(KEY, step))
     mean_v, mean_h = mean_statistics(model, X, np.full(5, 1 / 5))
-    np.testing.assert_allclose(chains.mu, mean_v, atol=1e-7)
-    np.testing.assert_allclose(chains.lam, mean_h, atol=1e-7)
+    np.testing.assert_allclose(chains.visible_offset, mean_v, atol=1e-7)
+    np.testing.assert_allclose(chains.hidden_offset, mean_h, atol=1e-7)
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -469,9 +469,9 @@ def test_offsets_start_at_the_means(pair, dtype):
     chains = record.start(library_model(model), params, mean, 10, KEY)
     assert chains.h.shape == (6, 3)
     assert {x.dtype for x in chains[:3]} == {np.dtype(dtype)}
-    np.testing.assert_allclose(chains.mu, rbm.interaction(mean, model.z), rtol=1e-6)
+    np.testing.assert_allclose(chains.visible_offset, rbm.interaction(mean, model.z), rtol=1e-6)
     at_rest = 1 / (1 + np.exp(-model.c)) if model.zh is None else model.c * np.exp(-model.zh)
-    np.testing.assert_allclose(chains.lam, at_rest, rtol=1e-5)
+    np.testing.assert_allclose(chains.hidden_offset, at_rest, rtol=1e-5)
     plain = PersistentContrastiveDivergence(n_chains=6, centered=False)
     chains = plain.start(library_model(model), params, mean, 10, KEY)
-    assert not chains.mu.any() and not chains.lam.any()
+    assert not chains.visible_offset.any() and not chains.hidden_offset.any()

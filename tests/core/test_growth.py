@@ -54,7 +54,7 @@ def some(layers, dtype=np.float64):
     """A network, and parameters of which none is where training begins."""
     network = Network(5, layers, SquaredError())
     rng = np.random.default_rng(1)
-    theta = network.pack(network.initial(KEY, np.float64)) + rng.uniform(
+    theta = network.pack(network.drawn(KEY, np.float64)) + rng.uniform(
         0.1, 0.2, network.n_parameters
     )
     return network, network.unpack(theta.astype(dtype))
@@ -94,7 +94,7 @@ def test_old_parameters_keep_their_bits_and_share_no_memory(layers, more):
 def test_new_units_start_as_their_layers_do(layers):
     network, params = some(layers)
     wider, own = grown(network, params, (2, 3), KEY)
-    fresh = wider.initial(KEY, np.float64)
+    fresh = wider.drawn(KEY, np.float64)
     dense = [k for k, layer in enumerate(layers) if isinstance(layer, Dense)]
     for k, (new, old) in enumerate(zip(own, params, strict=True)):
         for name, a, b in zip(new._fields, new, old, strict=True):
@@ -320,7 +320,7 @@ def test_a_network_of_two_units_grows_to_what_the_task_takes():
         memory = tuple(padded(state.model, wider, x) for x in state.memory)
         return training.continued(state, wider, params, memory)
 
-    begun = training.begin(network, network.initial(KEY, np.float64), plan, no_chains(X.dtype))
+    begun = training.begin(network, network.drawn(KEY, np.float64), plan, no_chains(X.dtype))
     small = copy.deepcopy(begun)
     assert learn(small).stalled
     state, message = grow_while_it_helps(begun, widen, learn, growth.tol)

@@ -356,8 +356,8 @@ def test_centring_carries_the_gradient_to_other_offsets(order, pair):
         [rbm.interaction(rbm.hidden_moments(model, x)[0], model.zh) for x in X], axis=0
     )
     mu, lam = mu + SLIDING_FACTOR * (mean_v - mu), lam + SLIDING_FACTOR * (mean_h - lam)
-    np.testing.assert_allclose(chains.mu, mu, rtol=1e-13)
-    np.testing.assert_allclose(chains.lam, lam, rtol=1e-13)
+    np.testing.assert_allclose(chains.visible_offset, mu, rtol=1e-13)
+    np.testing.assert_allclose(chains.hidden_offset, lam, rtol=1e-13)
     np.testing.assert_allclose(flat(gradient), flat(centred(plain, mu, lam)), rtol=0, atol=1e-12)
 
 

@@ -96,7 +96,7 @@ def network_of(stack, loss=None):
 
 def theta_for(network, dtype=np.float64):
     """Parameters away from all zeros and ties; variances are positive."""
-    theta = network.pack(network.initial(KEY, dtype))
+    theta = network.pack(network.drawn(KEY, dtype))
     theta += 0.3 * np.random.default_rng(1).uniform(-1, 1, len(theta)).astype(dtype)
     return theta
 
@@ -117,7 +117,7 @@ def rows_for(network, n_rows=6):
 @every_stack
 def test_the_weights_are_the_first_of_the_flat_vector(stack):
     network = network_of(stack)
-    params = network.initial(KEY, np.float64)
+    params = network.drawn(KEY, np.float64)
     dense = [
         own for layer, own in zip(network.layers, params, strict=True) if isinstance(layer, Dense)
     ]
@@ -155,16 +155,16 @@ def test_what_training_asks_of_a_network():
     params = network.unpack(theta_for(network))
     assert network.widths == (4, 4, 3, 3, 3, 3, 3, 3, 4, 2, 2, 3)
     assert network.shape(params) == (N_IN, N_OUT)
-    columns = network.columns(params)
+    columns = network.max_norm_matrices(params)
     assert [W.shape for W in columns] == [(4, 3), (3, 3), (3, 4), (2, 3)]
     own = [part.W for part in params if hasattr(part, "W")]
     assert all(W is mine for W, mine in zip(columns, own, strict=True))
-    assert network.confine(params, network.bounds(params))
+    assert network.project(params, network.bounds(params))
 
 
 def test_first_parameters_follow_the_key_and_differ_between_layers():
     network = Network(4, (Dense(4), activations.Tanh(), Dense(4)), SquaredError())
-    first, again, other = (network.initial(key, np.float32) for key in (KEY, KEY, Key(3, 5)))
+    first, again, other = (network.drawn(key, np.float32) for key in (KEY, KEY, Key(3, 5)))
     np.testing.assert_array_equal(network.pack(first), network.pack(again))
     assert (first[0].W != other[0].W).all()
     assert (first[0].W != first[2].W).all()
@@ -191,7 +191,7 @@ def test_values_of_all_layers_are_those_of_the_textbook(activation):
 
 def with_values(network, coefs, intercepts):
     pairs = iter(zip(coefs, intercepts, strict=True))
-    params = network.initial(KEY, np.float64)
+    params = network.drawn(KEY, np.float64)
     return tuple(
         type(own)(*next(pairs)) if isinstance(layer, Dense) else own
         for layer, own in zip(network.layers, params, strict=True)

@@ -337,8 +337,8 @@ def test_exact_gradient_is_the_slope_of_the_log_likelihood(centered):
         mu, lam = np.full(6, 0.3), np.full(3, 0.6)
         slid = ChainState(np.zeros((0, 3)), mu, lam)
         moved, after = estimate(Exact(), X, chains=slid)
-        W = gradient.W - np.outer(after.mu, gradient.hidden.bias)
-        W -= np.outer(gradient.visible.bias, after.lam)
+        W = gradient.W - np.outer(after.visible_offset, gradient.hidden.bias)
+        W -= np.outer(gradient.visible.bias, after.hidden_offset)
         np.testing.assert_allclose(moved.W, W, atol=1e-12)
 
 

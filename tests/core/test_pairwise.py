@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ebm._random import Key
+from ebm.energies.base import DataSummary
 from ebm.energies.conversions import as_binary, as_spins, moments_of_spins, row_moments
 from ebm.energies.lattices import lattice
 from ebm.energies.pairwise import (
@@ -105,7 +106,7 @@ def test_models_are_told_apart_by_their_masks():
 def test_learning_starts_at_the_means_of_the_data(states, dtype):
     model = Pairwise(spelled(random_pairwise(2, states))[0].unit)
     mean = np.linspace(*states, 5).astype(dtype)
-    params = model.initial(mean, np.ones(5, dtype), 1e6, 0, KEY)
+    params = model.initial(DataSummary(mean, np.ones(5, dtype), 1e6), 0, KEY)
     assert params.J.dtype == params.bias.dtype == dtype and not params.J.any()
     found = model.visible_at_rest(params)
     np.testing.assert_allclose(found, mean, atol=1e-5)
@@ -117,13 +118,17 @@ def test_hidden_units_start_small_random_and_only_where_they_are_joined(states):
     mask = lattice(12) > 0
     unit = spelled(random_pairwise(2, states))[0].unit
     mean, one = np.full(8, np.mean(states)), np.ones(8)
-    J, bias = Pairwise(unit, 4, mask).initial(mean, one, 10.0, 4, KEY)
+    J, bias = Pairwise(unit, 4, mask).initial(DataSummary(mean, one, 10.0), 4, KEY)
     np.testing.assert_array_equal(J, J.T)
     assert not J[~mask].any() and not J[:8, :8].any()
     assert J[8:][mask[8:]].all() and not bias[8:].any()
-    other = Pairwise(unit, 4, mask).initial(mean, one, 10.0, 4, Key(1, 2)).J
+    other = Pairwise(unit, 4, mask).initial(DataSummary(mean, one, 10.0), 4, Key(1, 2)).J
     assert (other != J).any()
-    whole = Pairwise(unit, 40).initial(np.full(60, np.mean(states)), np.ones(60), 10.0, 40, KEY).J
+    whole = (
+        Pairwise(unit, 40)
+        .initial(DataSummary(np.full(60, np.mean(states)), np.ones(60), 10.0), 40, KEY)
+        .J
+    )
     values = whole[60:][np.tril_indices(40, 59, 100)]
     assert values.std() == pytest.approx(np.sqrt(2 / 100) / 3, rel=0.06)
     assert abs(values.mean()) < 5 * values.std() / np.sqrt(values.size)

@@ -58,7 +58,7 @@ def data(n_in, n_out, loss=None, seed=0):
 
 def some(network, seed=1, scale=1.0):
     """Parameters of which none is where training begins."""
-    params = network.initial(Key(seed, 2), np.float64)
+    params = network.drawn(Key(seed, 2), np.float64)
     rng = np.random.default_rng(seed)
     theta = network.pack(params)
     theta += scale * 0.3 * rng.normal(size=theta.shape)

@@ -186,13 +186,13 @@ def test_centring_carries_the_gradient_to_other_offsets(record, hidden):
     rng = np.random.default_rng(5)
     mu, lam = rng.uniform(size=4), rng.uniform(size=3)
     plain, chains = estimate(record, model, X, weights=weights)
-    assert not chains.mu.any() and not chains.lam.any()
+    assert not chains.visible_offset.any() and not chains.hidden_offset.any()
     gradient, chains = estimate(record, model, X, weights=weights, mu=mu, lam=lam, centered=True)
     s_h = np.array([rbm.interaction(rbm.hidden_moments(model, v)[0], model.zh) for v in X])
     mu = mu + SLIDING_FACTOR * (weights @ X - mu)
     lam = lam + SLIDING_FACTOR * (weights @ s_h - lam)
-    np.testing.assert_allclose(chains.mu, mu, rtol=1e-13)
-    np.testing.assert_allclose(chains.lam, lam, rtol=1e-13)
+    np.testing.assert_allclose(chains.visible_offset, mu, rtol=1e-13)
+    np.testing.assert_allclose(chains.hidden_offset, lam, rtol=1e-13)
     np.testing.assert_allclose(flat(gradient), flat(centred(plain, mu, lam)), rtol=0, atol=1e-12)
 
 

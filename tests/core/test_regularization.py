@@ -11,7 +11,7 @@ from ebm._batches import Rows
 from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import Batch, ChainState, Exact, gradient_record
-from ebm.gradients.regularized import add_sparsity, dropped_units
+from ebm.gradients.regularized import DROPOUT, add_sparsity, dropped_units
 from ebm.optimizers import SGD, Constant, Regularization
 from ebm.training import Plan
 from ebm.units import Bernoulli, Gaussian
@@ -105,7 +105,7 @@ def test_an_update_follows_the_likelihood_and_the_penalty(centered):
     p = plan(Exact(centered), sparsity_target=0.1, sparsity_cost=2.0)
     found, _ = updated(MODEL, X, p, weights)
     plain, state = updated(MODEL, X, plan(Exact(centered)), weights)
-    mu, lam = state.chains.mu, state.chains.lam
+    mu, lam = state.chains.visible_offset, state.chains.hidden_offset
     slope = rbm_gradients.finite_differences(
         lambda m: -sparsity_penalty(m, X, weights / 21, 0.1, 2.0), MODEL
     )
@@ -130,7 +130,7 @@ def test_sparse_learning_is_sparse():
 
 def dropped_in(p, n_hidden=3, step=0):
     key = fold(stream(p.seed, "negative"), step)
-    return dropped_units(n_hidden, p.regularization.dropout, fold(key, training.DROPOUT))
+    return dropped_units(n_hidden, p.regularization.dropout, fold(key, DROPOUT))
 
 
 @pytest.mark.parametrize("seed", range(12))
@@ -148,7 +148,7 @@ def test_an_update_is_that_of_the_machine_that_is_left(centered, seed):
         return
     left = rbm.OracleRBM(MODEL.W[:, kept], MODEL.b, MODEL.c[kept])
     exact = rbm_gradients.log_likelihood_gradient(left, X)
-    exact = centred(exact, state.chains.mu, state.chains.lam[kept])
+    exact = centred(exact, state.chains.visible_offset, state.chains.hidden_offset[kept])
     np.testing.assert_allclose(found.W[:, kept], exact.W, rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.b, exact.b, rtol=0, atol=1e-10)
     np.testing.assert_allclose(found.c[kept], exact.c, rtol=0, atol=1e-10)

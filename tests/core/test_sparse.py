@@ -162,7 +162,14 @@ def test_contrastive_gradients(choice, hidden, weighted):
         _, chains, info = bound(params, Batch(rows, weights), chains, key)
         assert info.finite
         found.append(
-            np.concatenate([model.pack(gradient), chains.mu, chains.lam, chains.h.ravel()])
+            np.concatenate(
+                [
+                    model.pack(gradient),
+                    chains.visible_offset,
+                    chains.hidden_offset,
+                    chains.h.ravel(),
+                ]
+            )
         )
     np.testing.assert_allclose(*found, rtol=1e-9, atol=1e-13)
 

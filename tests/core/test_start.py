@@ -9,6 +9,7 @@ from scipy.special import expit
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key
+from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite, orthogonal
 from ebm.gradients import PersistentContrastiveDivergence
 from ebm.optimizers import SGD
@@ -128,7 +129,7 @@ def test_chains_at_the_start_stay_where_the_rows_are(kind, n_visible, n_hidden):
 
 def test_hidden_units_are_undecided_at_rows_of_the_data():
     X = isotropic(np.random.default_rng(0), 50, 4)
-    params = REAL.initial(X.mean(axis=0), X.var(axis=0), 50.0, 6, Key(1, 2))
+    params = REAL.initial(DataSummary(X.mean(axis=0), X.var(axis=0), 50.0), 6, Key(1, 2))
     made = REAL.with_examples(params, X)
     odds = REAL.hidden_input(made, X[:6]) + made.hidden.bias
     np.testing.assert_allclose(np.diag(odds), 0, atol=1e-12)
@@ -138,7 +139,7 @@ def test_hidden_units_are_undecided_at_rows_of_the_data():
 def test_inputs_deviate_by_two_in_any_number_of_uncorrelated_features(n):
     X = np.random.default_rng(0).normal(size=(2000, n)).astype(np.float32)
     ones = np.ones(n, np.float32)
-    made = REAL.with_examples(REAL.initial(0 * ones, ones, 2000.0, 20, Key(1, 2)), X)
+    made = REAL.with_examples(REAL.initial(DataSummary(0 * ones, ones, 2000.0), 20, Key(1, 2)), X)
     np.testing.assert_allclose(REAL.hidden_input(made, X).std(axis=0), 2, rtol=0.1)
     assert REAL.pack(made).dtype == np.float32
 

@@ -106,7 +106,7 @@ def test_the_centred_gradient_is_that_of_the_parameters_with_offsets(kind, state
     plain, _ = estimator(oracle, Exact(centered=False), mask)(X, WEIGHTS, mu=mu)
     offsets = mu + 0.01 * (pairwise.data_statistics(oracle, X, WEIGHTS)[1] - mu)
     found, chains = estimator(oracle, Exact(), mask)(X, WEIGHTS, mu=mu)
-    np.testing.assert_allclose(chains.mu, offsets, rtol=0, atol=1e-13)
+    np.testing.assert_allclose(chains.visible_offset, offsets, rtol=0, atol=1e-13)
     without = joined(pairwise.log_likelihood_gradient(oracle, X, WEIGHTS), mask)
     for gradient, at in ((found, offsets), (plain, mu)):
         expected = centred(without, at, mask)
@@ -174,14 +174,14 @@ def test_one_estimate_equals_its_twin_on_the_same_numbers(persistent, kind, stat
     offsets = mu + 0.01 * (WEIGHTS @ data - mu)
     # Mean field comes to rest at 1e-4 of the gap between the states, on average.
     tolerance = 1e-12 if kind not in ("joined", "lattice") else 2e-3
-    np.testing.assert_allclose(chains.mu, offsets, rtol=0, atol=tolerance)
+    np.testing.assert_allclose(chains.visible_offset, offsets, rtol=0, atol=tolerance)
     shares = np.full(3, 1 / 3) if persistent else WEIGHTS
     plain = [
         sum(w * x for w, x in zip(WEIGHTS, map(part, data), strict=True))
         - sum(w * x for w, x in zip(shares, map(part, s), strict=True))
         for part in (lambda x: pairwise.statistics(x)[0], lambda x: pairwise.statistics(x)[1])
     ]
-    expected = centred(joined(plain, mask), chains.mu, mask)
+    expected = centred(joined(plain, mask), chains.visible_offset, mask)
     np.testing.assert_allclose(pair_vector(found), pair_vector(expected), rtol=0, atol=tolerance)
 
 
@@ -226,7 +226,7 @@ def test_precision_goes_through_and_batches_may_be_short(persistent, states):
             X[:2], chains=h, seed=1
         )
         for one, other in zip(short, fresh, strict=True):
-            assert one.dtype == state.h.dtype == state.mu.dtype == dtype
+            assert one.dtype == state.h.dtype == state.visible_offset.dtype == dtype
             np.testing.assert_array_equal(one, other)
 
 

@@ -10,6 +10,7 @@ import pytest
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key
+from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import ContrastiveDivergence, Exact, PersistentContrastiveDivergence
 from ebm.gradients.contrastive import BoundContrastive
@@ -247,7 +248,9 @@ def test_learning_commutes_with_a_change_of_units(gradient, scale):
             params.visible.bias * scale, params.visible.log_variance + 2 * np.log(scale)
         ),
     )
-    chains = type(first.chains)(first.chains.h, first.chains.mu / scale, first.chains.lam)
+    chains = type(first.chains)(
+        first.chains.h, first.chains.visible_offset / scale, first.chains.hidden_offset
+    )
     second = training.resume(
         REAL, other, p, chains=type(chains)(*map(np.copy, chains)), mean=X.mean(axis=0) * scale
     )
@@ -265,7 +268,7 @@ def test_the_start_commutes_with_a_change_of_units(scale):
         X,
         scale * X,
     ):  # the same rows in the same order, which depends on their content in training
-        first = REAL.initial(x.mean(axis=0), x.var(axis=0), len(x), 7, Key(1, 2))
+        first = REAL.initial(DataSummary(x.mean(axis=0), x.var(axis=0), len(x)), 7, Key(1, 2))
         made.append(REAL.with_examples(first, x))
     for a, b in zip(in_metres(made[0], 1), in_metres(made[1], scale), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-9, atol=1e-12)
@@ -379,7 +382,7 @@ def test_chains_begin_around_the_units_own_means_where_the_datas_are_not_known()
     state = training.resume(REAL, params, plan())
     np.testing.assert_array_equal(state.origin, params.visible.bias)
     np.testing.assert_allclose(REAL.pack(state.params), REAL.pack(params), rtol=0, atol=1e-13)
-    assert state.chains.h.shape == (5, 3) and not state.chains.mu.any()
+    assert state.chains.h.shape == (5, 3) and not state.chains.visible_offset.any()
 
 
 @pytest.mark.parametrize("gradient", [PCD, CD])

@@ -52,7 +52,11 @@ def parts(model, params, rows, choice, chains, key, weights=WEIGHTS):
     machine = model.top_model
     gradient = machine.unpack(machine.pack(params.top), *machine.shape(params.top))
     top = BoundContrastive(gradient, len(rows), kept, choice.n_steps, choice.slide)
-    chains = chains._replace(h=chains.h.copy(), mu=chains.mu.copy(), lam=chains.lam.copy())
+    chains = chains._replace(
+        h=chains.h.copy(),
+        visible_offset=chains.visible_offset.copy(),
+        hidden_offset=chains.hidden_offset.copy(),
+    )
     top(params.top, Batch(model.top_rows(wake[-1], extra), weights), chains, fold(key, TOP))
     last = top.fantasies(len(rows))
     scale = model.top_model.visible.scale(params.top.visible)
@@ -265,7 +269,7 @@ def test_max_norm_limits_the_weights_into_every_unit():
     plan = plan_for(UpDown(), regularization=Regularization(max_norm=0.5))
     state = resume(model, params, plan)
     assert single_update(state, data_for(oracle, 4), None, plan) == ""
-    for W in model.columns(state.params):
+    for W in model.max_norm_matrices(state.params):
         np.testing.assert_allclose(np.linalg.norm(W, axis=0), 0.5)
 
 

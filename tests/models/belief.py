@@ -60,7 +60,7 @@ def spelled(oracle, dtype=np.float64):
     layers = [data, *(arrow.layer for arrow in oracle.up), oracle.hidden]
     model = BeliefNetwork(tuple(UNITS[layer.kind] for layer in layers), oracle.n_extra)
     top = BipartiteParameters(oracle.W, own(oracle.visible), own(oracle.hidden))
-    params = BeliefParameters(top, directed(oracle.down), directed(oracle.up))
+    params = BeliefParameters(directed(oracle.down), top, directed(oracle.up))
     return model, model.unpack(model.pack(params).astype(dtype), *model.shape(params))
 
 
@@ -77,7 +77,7 @@ def oracle_of(model, params):
             for x, unit in zip(directed, units, strict=False)
         )
 
-    top, down, up = params
+    down, top, up = params
     kinds = model.top_model
     return OracleBelief(
         np.array(top.W, np.float64),

@@ -89,7 +89,7 @@ def test_differences_of_the_whole_gradient(slip):
         PlainNetwork(4, LAYERS, CrossEntropy()),
         PlainNetwork(4, LAYERS, CrossEntropy(), slip),
     )
-    theta = right.pack(right.initial(KEY, np.float64))
+    theta = right.pack(right.drawn(KEY, np.float64))
     theta += 0.3 * np.random.default_rng(1).uniform(-1, 1, len(theta))
     assert_network_slopes(right, theta, X, T, weights=weights, key=KEY)
     rejects(assert_network_slopes, wrong, theta, X, T, weights=weights, key=KEY)

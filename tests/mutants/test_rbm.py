@@ -1029,7 +1029,7 @@ def test_removed_weights_that_momentum_moves_are_rejected(masked):
         memory[1][:] = 0.5
         Momentum(0.9).step(theta, 0.1 * mask.ravel(), memory, 0.1, UNHELD)
         after = DenseParameters(theta.reshape(W.shape), np.zeros(2))
-        Dense(2, mask=mask if masked else None).confine(after)
+        Dense(2, mask=mask if masked else None).project(after)
         return W, after.W
 
     if masked:

@@ -1,0 +1,280 @@
+"""What every model answers: the contract that training, samplers and estimators rely on.
+
+A *model* is a choice (unit types, which of them are joined, masks) without numbers of its own: a frozen record. Its
+numbers are its *parameters* ``params``, a NamedTuple of arrays that may hold further ones; the gradient by them has the
+same type. All methods take the parameters and leave them alone, :meth:`Model.project` and those that write to a
+gradient excepted.
+
+*Arrays and vector.* :meth:`Model.layout` says which arrays there are for layers of given sizes, and which of them are
+weights. From it follow :meth:`~Model.pack`, :meth:`~Model.unpack` and :meth:`~Model.n_weights` (:mod:`ebm._flat`).
+:meth:`Model.shape` is the inverse of the sizes: ``model.layout(*model.shape(params))`` describes `params`.
+
+*Layers.* :meth:`Model.unit_layers` names the layers of units, each with its unit type and own parameters
+(:mod:`ebm.units`). From it follow the bounds of parameters, which of them are given rather than learned, and which have
+a scale. Where a model starts from data, ``"visible"`` names the layer that they are states of.
+
+*Rows and origin.* A row of data holds the states of the visible units. If their states are measured in a unit of the
+data's (:attr:`Model.has_scale`), learning is of the law of v - origin, and :meth:`Model.translated` takes parameters
+from one origin to another.
+
+*Start.* :meth:`Model.initial` makes parameters from a :class:`DataSummary`. A model that :attr:`~Model.starts_at_rows`
+is then shown rows (:meth:`~Model.with_examples`), any other is centered (:meth:`~Model.centered`).
+
+*Chains.* A persistent chain is remembered by the states of one layer, :meth:`~Model.chain_width` numbers of the type
+:attr:`~Model.chain_unit`. :class:`ChainState` holds the chains and the offsets of the centered gradient. The defaults
+are those of a model without chains.
+
+A new model is derived from :class:`Model` and brings the abstract methods. What depends on an algorithm as well as on
+the model (paths, Gibbs steps, exact sums) is no method: the model registers its own with the functions that choose by
+the type of the model, which are listed in the page on the architecture.
+"""
+
+import abc
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from ebm import _flat
+from ebm._checks import Array
+from ebm._random import Key
+from ebm.units import Bounds, Unit, confined
+
+
+class DataSummary(NamedTuple):
+    """Moments of the data that a model starts from.
+
+    Attributes
+    ----------
+    mean, variance : ndarray of shape (n_columns,)
+        Their dtype becomes that of the parameters.
+    n_rows : float
+        Number of rows behind them, or their total weight.
+    """
+
+    mean: Array
+    variance: Array
+    n_rows: float
+
+
+class ChainState(NamedTuple):
+    """What an estimator of the gradient carries from step to step.
+
+    `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `visible_offset`
+    (n_visible,) and `hidden_offset` (n_hidden,) those of the centered gradient; `own` what one kind of estimator alone
+    has. In a pairwise model `h` are the states and `visible_offset` the offsets of all units, and `hidden_offset` is
+    empty.
+    """
+
+    h: Array
+    visible_offset: Array
+    hidden_offset: Array
+    own: tuple[Array, ...] = ()
+
+
+def no_chains(dtype: Any) -> ChainState:
+    """Nothing is carried from step to step."""
+    nothing = np.zeros(0, dtype)
+    return ChainState(nothing.reshape(0, 0), nothing, nothing)
+
+
+def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dtype: Any) -> None:
+    """Refuse chains of states and buffers of the `shape` (n_visible, n_hidden) for which there is no memory."""
+    needed = n_chains * (n_temperatures * sum(shape) + sum(shape)) * np.dtype(dtype).itemsize
+    try:
+        np.empty(needed, np.uint8)
+    except (MemoryError, OverflowError, ValueError):
+        replicas = f" at {n_temperatures} temperatures" if n_temperatures > 1 else ""
+        raise ValueError(
+            f"n_chains={n_chains} chains{replicas} take {needed / 1e9:.3g} GB, more than there is memory. Use fewer; "
+            "without n_chains there are as many as the batch size."
+        ) from None
+
+
+class Model(abc.ABC):
+    """A probabilistic model as training and estimators see it (abstract): see the module docstring.
+
+    Attributes
+    ----------
+    kind : str
+        Such models in words, in the plural, for messages.
+    visible : Unit
+        The type of the visible units.
+    """
+
+    kind: ClassVar[str]
+
+    if TYPE_CHECKING:  # a field or a property, as the model has it
+
+        @property
+        def visible(self) -> Unit:
+            """The type of the visible units."""
+
+    # Arrays and vector
+
+    @abc.abstractmethod
+    def layout(self, *shape: int) -> Any:
+        """The parameters' NamedTuple with an :class:`ebm._flat.Extent` for each array, for layers of the `shape`."""
+
+    @abc.abstractmethod
+    def shape(self, params: Any) -> tuple[int, ...]:
+        """The arguments of :meth:`layout`: (n_visible, n_hidden) of two layers."""
+
+    def pack(self, params: Any) -> Array:
+        """A new flat vector with the values of `params`, the weights first."""
+        return _flat.pack(self.layout(*self.shape(params)), params)
+
+    def unpack(self, vector: Array, *shape: int) -> Any:
+        """Views of one flat vector of all parameters; `shape` as of :meth:`shape`."""
+        return _flat.unpack(self.layout(*shape), vector)
+
+    def n_weights(self, params: Any) -> int:
+        """How many numbers, the first of the flat vector, are weights: penalties are for them."""
+        return _flat.n_weights(self.layout(*self.shape(params)))
+
+    def max_norm_matrices(self, params: Any) -> tuple[Array, ...]:
+        """Matrices, views, whose columns are the weights into one unit each: `max_norm` limits these."""
+        return ()
+
+    # Layers
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether visible units are measured in a unit of the data's: learning is then of v - origin."""
+        return self.visible.has_scale
+
+    def unit_layers(self, params: Any) -> dict[str, tuple[Unit, Any]]:
+        """The unit type and the own parameters, views, of each layer, by name; of a gradient, those by them."""
+        return {}
+
+    def bounds(self, params: Any) -> Bounds:
+        """Smallest and largest values of parameters that have them, by layer and name."""
+        return {name: unit.bounds(own) for name, (unit, own) in self.unit_layers(params).items()}
+
+    def project(self, params: Any, bounds: Bounds) -> bool:
+        """Bring what an update moved back within its `bounds`, in place; False if it has diverged.
+
+        It has where it passes an upper bound (:meth:`ebm.units.Unit.bounds`).
+        """
+        return confined(self.unit_layers(params), bounds)
+
+    # Rows and origin
+
+    def visible_at_rest(self, params: Any) -> Array:
+        """Means of the visible units without input: (n_visible,)."""
+        unit, own = self.unit_layers(params)["visible"]
+        return unit.mean(own, np.zeros((1, len(own.bias)), own.bias.dtype)).reshape(-1)
+
+    def translated(self, params: Any, shift: Array) -> Any:
+        """The law of v + `shift` (n_visible,), for units whose states can be shifted; weights may be shared."""
+        raise TypeError(f"The states of {self!r} cannot be shifted.")
+
+    # Start
+
+    @abc.abstractmethod
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> Any:
+        """Parameters, in new arrays, with which learning begins: those of units that know the data's moments."""
+
+    @property
+    def starts_at_rows(self) -> bool:
+        """Whether learning starts at rows of the data, see :meth:`with_examples`, or at independent units."""
+        return False
+
+    def with_examples(self, params: Any, examples: Array) -> Any:
+        """`params` that know the rows `examples` (rows, n_visible), of which there are at least n_hidden."""
+        return params
+
+    def centered(self, params: Any, mean: Array) -> Any:
+        """`params` whose hidden units have their own mean where the data have their `mean`, if they have a scale."""
+        return params
+
+    # Chains
+
+    def chain_width(self, params: Any) -> int:
+        """Numbers that a persistent chain is remembered by."""
+        return 0
+
+    def offset_widths(self, params: Any) -> tuple[int, int]:
+        """Lengths of the two offsets of the centered gradient."""
+        return 0, 0
+
+    @property
+    def chain_unit(self) -> Unit:
+        """The type of the units by whose states a persistent chain is remembered."""
+        return self.visible
+
+    def start_chains(
+        self, params: Any, mean: Array, n_chains: int, centered: bool, key: Key
+    ) -> ChainState:
+        """Chains to begin with, independent draws; offsets at the means, or zero if not `centered`.
+
+        `mean` (n_visible,) is the data's. ValueError where memory does not hold so many chains.
+        """
+        return no_chains(mean.dtype)
+
+    def chain_states(self, params: Any, rows: Array, key: Key) -> Array:
+        """States of chains, one drawn given each of the `rows` (rows, n_visible): (rows, width of a chain)."""
+        raise TypeError(f"{self!r} has no chains that start at rows.")
+
+    # Learning
+
+    @property
+    def has_binary_hidden(self) -> bool:
+        """Whether there is one layer of hidden units {0, 1}: sparsity and dropout act on such."""
+        return False
+
+    def check_learnable(self) -> None:
+        """TypeError if no gradient by some of the parameters would be right."""
+        return  # those of most models are
+
+    def scaled(self, params: Any) -> bool:
+        """Whether some units have a scale, in which the gradient is measured."""
+        return any(unit.has_scale for unit, _ in self.unit_layers(params).values())
+
+    def rescale(self, params: Any, gradient: Any, chains: ChainState) -> None:
+        """Measure the gradient by weights and biases in the units' own scales, in place."""
+        raise TypeError(
+            f"There are no scales of {self!r}: a model with units that have one brings its rescale."
+        )
+
+    def fixed(self, gradient: Any) -> list[Array]:
+        """The parts of `gradient` that belong to parameters which are given, not learned."""
+        return [
+            values
+            for unit, own in self.unit_layers(gradient).values()
+            for name, values in zip(unit.fields, own, strict=True)
+            if not unit.is_free(name)
+        ]
+
+    def limit_scales(self, gradient: Any, largest: float) -> None:
+        """Limit the gradient by log-scales (own parameters other than the biases) to `largest`, in place.
+
+        It grows with the square of the largest deviation in the batch: one outlier would otherwise move a variance by
+        orders of magnitude.
+        """
+        for _, own in self.unit_layers(gradient).values():
+            for values in own[1:]:
+                np.clip(values, -largest, largest, out=values)
+
+    def size(self, params: Any, variance: Array | None) -> float:
+        """Largest parameter in units of the data, whose `variance` may be unknown; 0 without a measure.
+
+        `params` are those of the law of v - origin (:mod:`ebm._growth`).
+        """
+        return 0.0
+
+
+def unit_extents(unit: Unit, n_units: int) -> Any:
+    """The layout of the own parameters of a layer."""
+    return unit.parameters(*(_flat.Extent((n_units,)) for _ in unit.fields))
+
+
+def in_scales(W: Array, a: Array | None, c: Array | None) -> Array:
+    """Weights in the squared scales of the units that they join, where these have one."""
+    if a is not None:
+        W = W / np.sqrt(a)[:, np.newaxis]
+    return W if c is None else W / np.sqrt(c)
+
+
+def largest(x: Array) -> float:
+    """The largest absolute value; 0 of nothing."""
+    return max(float(x.max()), -float(x.min())) if x.size else 0.0
