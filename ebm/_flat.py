@@ -7,6 +7,7 @@ other arrays, in the same order: penalties are for the first :func:`n_weights` e
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 from math import prod
 from typing import Any, NamedTuple
 
@@ -27,18 +28,12 @@ def unpack(layout: Any, vector: Array) -> Any:
 
     ValueError if the vector is not as long as the layout.
     """
-    extents = [*leaves(layout)]
-    views, first = [vector] * len(extents), 0
-    for weight in (True, False):
-        for place, (shape, is_weight) in enumerate(extents):
-            if is_weight is weight:
-                last = first + prod(shape)
-                views[place], first = vector[first:last].reshape(shape), last
-    if first != len(vector):
+    places, total = _places(layout)
+    if total != len(vector):
         raise ValueError(
-            f"vector must have {first} entries, as many as the parameters. Got {len(vector)}."
+            f"vector must have {total} entries, as many as the parameters. Got {len(vector)}."
         )
-    return _filled(layout, iter(views))
+    return _filled(layout, iter([vector[a:b].reshape(shape) for a, b, shape in places]))
 
 
 def pack(layout: Any, params: Any) -> Array:
@@ -65,7 +60,20 @@ def n_weights(layout: Any) -> int:
 
 def size(layout: Any) -> int:
     """Length of the vector."""
-    return sum(prod(extent.shape) for extent in leaves(layout))
+    return _places(layout)[1]
+
+
+@lru_cache(maxsize=256)
+def _places(layout: Any) -> tuple[tuple[tuple[int, int, tuple[int, ...]], ...], int]:
+    """Where in the vector each array begins and ends, and its shape; the length of the vector."""
+    extents = [*leaves(layout)]
+    places, first = [(0, 0, extent.shape) for extent in extents], 0
+    for weight in (True, False):
+        for k, extent in enumerate(extents):
+            if extent.weight is weight:
+                last = first + prod(extent.shape)
+                places[k], first = (first, last, extent.shape), last
+    return tuple(places), first
 
 
 def leaves(tree: Any) -> Iterator[Any]:
@@ -79,7 +87,6 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 def _filled(layout: Any, arrays: Iterator[Array]) -> Any:
     """The layout with arrays in the places of its extents."""
-    if type(layout) is Extent:
-        return next(arrays)
-    parts = [_filled(part, arrays) for part in layout]
-    return type(layout)(*parts) if hasattr(layout, "_fields") else tuple(parts)
+    parts = [next(arrays) if type(x) is Extent else _filled(x, arrays) for x in layout]
+    make = getattr(layout, "_make", tuple)  # a NamedTuple's own
+    return make(parts)

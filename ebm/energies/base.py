@@ -265,7 +265,7 @@ class Model(abc.ABC):
 
 def unit_extents(unit: Unit, n_units: int) -> Any:
     """The layout of the own parameters of a layer."""
-    return unit.parameters(*(_flat.Extent((n_units,)) for _ in unit.fields))
+    return unit.parameters._make([_flat.Extent((n_units,))] * len(unit.fields))
 
 
 def in_scales(W: Array, a: Array | None, c: Array | None) -> Array:

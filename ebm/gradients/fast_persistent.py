@@ -105,7 +105,10 @@ class BoundFastPersistent(BoundGradient):
         self._choice, self._model = choice, model
         self._inner = BoundContrastive(gradient, batch_size, n_chains, choice.n_steps, choice.slide)
         self.takes_sparse = isinstance(model.visible, Linear)
-        self._walkers, self._step = np.zeros((2, model.pack(gradient).size), gradient.W.dtype)
+        self._shape = model.shape(gradient)
+        buffers = np.zeros((2, model.pack(gradient).size), gradient.W.dtype)
+        self._step = buffers[1]
+        self._views = tuple(model.unpack(x, *self._shape) for x in buffers)
 
     def rows(self, n_rows: int) -> Array:
         """Where the next batch is best written."""
@@ -115,11 +118,9 @@ class BoundFastPersistent(BoundGradient):
         self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[BipartiteParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        shape = (params.W.shape[0], params.W.shape[1])
         (fast,) = chains.own
-        walkers, step, views = (
-            self._model.unpack(x, *shape) for x in (self._walkers, self._step, fast)
-        )
+        views = self._model.unpack(fast, *self._shape)
+        walkers, step = self._views
         for a, b, total in zip(_arrays(params), _arrays(views), _arrays(walkers), strict=True):
             np.add(a, b, out=total)
         gradient, chains, info = self._inner.estimate(params, walkers, batch, chains, key)
