@@ -165,7 +165,7 @@ def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key
     if not len(chains.h):
         return chains
     examples = rows.some(len(chains.h), fold(key, 3))
-    return chains._replace(h=model.chain_states(params, examples, fold(key, 4)))
+    return chains._replace(h=model.chains_at_rows(params, examples, fold(key, 4)))
 
 
 def resume(

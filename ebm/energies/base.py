@@ -211,7 +211,7 @@ class Model(abc.ABC):
         """
         return no_chains(mean.dtype)
 
-    def chain_states(self, params: Any, rows: Array, key: Key) -> Array:
+    def chains_at_rows(self, params: Any, rows: Array, key: Key) -> Array:
         """States of chains, one drawn given each of the `rows` (rows, n_visible): (rows, width of a chain)."""
         raise TypeError(f"{self!r} has no chains that start at rows.")
 

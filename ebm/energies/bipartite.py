@@ -185,7 +185,7 @@ class Bipartite(Model):
         above = self.visible.statistic(params.visible, mean[np.newaxis].astype(dtype))[0]
         return ChainState(h, above, below) if centered else ChainState(h, 0 * above, 0 * below)
 
-    def chain_states(self, params: BipartiteParameters, rows: Array, key: Key) -> Array:
+    def chains_at_rows(self, params: BipartiteParameters, rows: Array, key: Key) -> Array:
         """Hidden states drawn given the rows."""
         return self.sample_hidden(params, rows, key)
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ebm._random import stream
+from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.edges import Dense, Edge, Masked
 from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
@@ -240,7 +241,7 @@ def test_two_layers_start_as_the_fused_model_does(visible):
     mean, key = np.array([0.2, 0.3, 0.5]), stream(3, "init")
     layers = [Layer("v", visible, 3, visible=True), Layer("h", Bernoulli(), 2)]
     found = LayeredModel(layers, [Edge("v", "h")]).initial(mean, mean, 10, None, key)
-    fused = Bipartite(visible, Bernoulli()).initial(mean, mean, 10, 2, key)
+    fused = Bipartite(visible, Bernoulli()).initial(DataSummary(mean, mean, 10), 2, key)
     np.testing.assert_array_equal(found.weights[0], fused.W)
     for a, b in zip(found.own, fused[1:], strict=True):
         for x, y in zip(a, b, strict=True):
