@@ -19,12 +19,14 @@ side by side in the order in which they are given.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array, Record, check_integer
+from ebm._flat import Extent
 from ebm._random import Key, normal
+from ebm.energies.base import DataSummary, Model, unit_extents
 from ebm.energies.edges import Edge
 from ebm.energies.side_by_side import SideBySide, layer_key
 from ebm.units import Unit
@@ -113,7 +115,7 @@ def _odd_cycle(first: list[str], second: list[str]) -> str:
     )
 
 
-class LayeredModel:
+class LayeredModel(Model):
     """Layers and the edges between them; all functions take the parameters and leave their arguments alone.
 
     Parameters
@@ -145,6 +147,7 @@ class LayeredModel:
 
     >>> import numpy as np
     >>> from ebm._random import stream
+    >>> from ebm.energies.base import DataSummary
     >>> from ebm.energies.edges import Edge
     >>> from ebm.energies.layers import Layer, LayeredModel
     >>> from ebm.units import Bernoulli
@@ -156,10 +159,14 @@ class LayeredModel:
     >>> dbm = LayeredModel(layers, [Edge("v", "h1"), Edge("h1", "h2")])
     >>> dbm.sides[0].sizes, dbm.sides[1].sizes
     ((4, 2), (3,))
-    >>> params = dbm.initial(np.full(4, 0.5), np.ones(4), 10, None, stream(0, "init"))
+    >>> data = DataSummary(np.full(4, 0.5), np.ones(4), 10)
+    >>> params = dbm.initial(data, 5, stream(0, "init"))
     >>> [W.shape for W in params.weights]
     [(4, 3), (3, 2)]
     """
+
+    kind: ClassVar[str] = "layered models"
+    visible: SideBySide
 
     def __init__(self, layers: Sequence[Layer], edges: Sequence[Edge]) -> None:
         self.layers, self.edges = tuple(layers), tuple(edges)
@@ -223,6 +230,24 @@ class LayeredModel:
 
     # Parameters and states
 
+    def layout(self, *shape: int) -> LayeredParameters:
+        """The weights of each edge, then the own parameters of each layer: the model knows all sizes."""
+        weights: list[Any] = [Extent(extent, weight=True) for extent in self.weight_shapes]
+        own = [unit_extents(layer.unit, layer.size) for layer in self.layers]
+        return LayeredParameters(tuple(weights), tuple(own))
+
+    def shape(self, params: LayeredParameters) -> tuple[int, ...]:
+        """(n_visible, n_hidden)."""
+        n_visible = sum(self.visible.sizes)
+        return n_visible, sum(layer.size for layer in self.layers) - n_visible
+
+    def unit_layers(self, params: LayeredParameters) -> dict[str, tuple[Unit, Any]]:
+        """The unit type and the own parameters of each layer, by its name."""
+        return {
+            layer.name: (layer.unit, own)
+            for layer, own in zip(self.layers, params.own, strict=True)
+        }
+
     def own(self, params: LayeredParameters, color: int) -> tuple[Any, ...]:
         """The own parameters of the layers of one color."""
         return tuple(params.own[k] for k in self.members[color])
@@ -235,16 +260,14 @@ class LayeredModel:
         """Zeros (rows, units) for one color: no input, or room for states."""
         return np.zeros((n_rows, sum(self.sides[color].sizes)), self.dtype(params))
 
-    def initial(
-        self, mean: Array, variance: Array, count: float, n_hidden: int | None, key: Key
-    ) -> LayeredParameters:
+    def initial(self, data: DataSummary, n_hidden: int, key: Key) -> LayeredParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 
         As for two layers, see :meth:`ebm.energies.bipartite.Bipartite.initial`: an edge has weights of the standard
         deviation sqrt(2 / (n_lower + n_upper)) / 3, in the scales of units that have one.
         """
-        own = [layer.unit.neutral(layer.size, mean.dtype) for layer in self.layers]
-        for k, known in zip(self.shown, self.visible.initial(mean, variance, count), strict=True):
+        own = [layer.unit.neutral(layer.size, data.mean.dtype) for layer in self.layers]
+        for k, known in zip(self.shown, self.visible.initial(*data), strict=True):
             own[k] = known
         weights = [self._first_weights(number, own, key) for number in range(len(self.edges))]
         return LayeredParameters(tuple(weights), tuple(own))

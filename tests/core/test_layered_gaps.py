@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key
+from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
 from ebm.energies.incomplete import conditioned, gaps
 from ebm.energies.layer_sums import layered_free_energy, layered_log_z
@@ -99,6 +100,6 @@ def test_gaps_that_take_too_long_have_no_exact_sums():
 
     layers = [Layer("v", Bernoulli(), 30, visible=True), Layer("h", Bernoulli(), 30)]
     model = LayeredModel(layers, [Edge("v", "h")])
-    params = model.initial(np.zeros(30), np.ones(30), 10, None, Key(0, 0))
+    params = model.initial(DataSummary(np.zeros(30), np.ones(30), 10), 1, Key(0, 0))
     assert gaps(model, params, np.ones(30, bool)) is None
     assert gaps(model, params, np.arange(30) < 10) is not None

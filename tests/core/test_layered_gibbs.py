@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key
+from ebm.energies.base import DataSummary
 from ebm.energies.layers import Layer, LayeredModel
 from ebm.samplers import block_gibbs, conditional_mean
 from ebm.samplers.base import half_means, walk
@@ -146,7 +147,7 @@ def test_averaged_means_are_those_given_what_is_known(name):
 def test_layers_of_one_color_draw_numbers_of_their_own(dtype):
     layers = [Layer("a", Bernoulli(), 5, visible=True), Layer("b", Bernoulli(), 5, visible=True)]
     model = LayeredModel(layers, [])
-    params = model.initial(np.full(10, 0.5, dtype), np.ones(10, dtype), 10, None, KEY)
+    params = model.initial(DataSummary(np.full(10, 0.5, dtype), np.ones(10, dtype), 10), 1, KEY)
     even = layered_gibbs(model, params, np.zeros((200, 10), dtype), KEY, 1).even
     assert even.dtype == dtype
     assert_same_mean(even[:, :5] == even[:, 5:], 0.5, 0.25)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold, stream
+from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
 from ebm.energies.layer_sums import layered_free_energy, layered_log_z
 from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters
@@ -244,7 +245,7 @@ def test_chains_of_the_model_estimate_the_exact_gradient(name):
 def test_unequal_multiplicities_learn_from_chains():
     layers = [Layer("v", Bernoulli(), 4, visible=True), Layer("h", Bernoulli(), 3)]
     model = LayeredModel(layers, [Edge("v", "h", multiplicity=(1, 2))])
-    params = model.initial(np.full(4, 0.5), np.ones(4), 10, None, stream(0, "init"))
+    params = model.initial(DataSummary(np.full(4, 0.5), np.ones(4), 10), 1, stream(0, "init"))
     v = np.eye(4)
     gradient = zeros_like(params)
     bound = BoundLayeredChains(model, gradient, 4, None, 1, 0.0)

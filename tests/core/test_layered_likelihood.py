@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, stream
+from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
 from ebm.energies.layers import Layer, LayeredModel
 from ebm.likelihood import AIS, log_likelihood, log_partition
@@ -50,7 +51,7 @@ def test_the_modes_bound_log_z(name):
 def test_large_models_are_estimated_unasked():
     layers = [Layer("v", Bernoulli(), 40, visible=True), Layer("h", Bernoulli(), 30)]
     model = LayeredModel(layers, [Edge("v", "h")])
-    params = model.initial(np.full(40, 0.5), np.ones(40), 10, None, stream(0, "init"))
+    params = model.initial(DataSummary(np.full(40, 0.5), np.ones(40), 10), 1, stream(0, "init"))
     assert log_partition(model, params).method == "ais"
 
 

@@ -193,14 +193,14 @@ def test_blocks_and_threads_do_not_change_sums(monkeypatch):
 def test_sums_that_take_too_long_are_refused(units):
     layers = [Layer("v", units[0], 30, visible=True), Layer("h", units[1], 30)]
     model = LayeredModel(layers, [Edge("v", "h")])
-    params = model.initial(np.zeros(30), np.ones(30), 10, None, stream(0, "init"))
+    params = model.initial(DataSummary(np.zeros(30), np.ones(30), 10), 1, stream(0, "init"))
     with pytest.raises(ValueError, match=r"enumeration of all states .* 'v': .* and 'h': "):
         layered_log_z(model, params)
 
 
 def test_unequal_multiplicities_have_no_energy_but_conditional_laws():
     model = LayeredModel([V, H], [Edge("v", "h", multiplicity=(1, 2))])
-    params = model.initial(np.full(3, 0.5), np.ones(3), 10, None, stream(0, "init"))
+    params = model.initial(DataSummary(np.full(3, 0.5), np.ones(3), 10), 1, stream(0, "init"))
     W = params.weights[0]
     v, h = np.array([[1.0, 0, 1]]), np.array([[1.0, 0]])
     np.testing.assert_allclose(model.inputs_from(params, ODD, v), 2 * v @ W)
@@ -240,7 +240,7 @@ def test_a_shift_of_real_layers_leaves_the_law():
 def test_two_layers_start_as_the_fused_model_does(visible):
     mean, key = np.array([0.2, 0.3, 0.5]), stream(3, "init")
     layers = [Layer("v", visible, 3, visible=True), Layer("h", Bernoulli(), 2)]
-    found = LayeredModel(layers, [Edge("v", "h")]).initial(mean, mean, 10, None, key)
+    found = LayeredModel(layers, [Edge("v", "h")]).initial(DataSummary(mean, mean, 10), 2, key)
     fused = Bipartite(visible, Bernoulli()).initial(DataSummary(mean, mean, 10), 2, key)
     np.testing.assert_array_equal(found.weights[0], fused.W)
     for a, b in zip(found.own, fused[1:], strict=True):
