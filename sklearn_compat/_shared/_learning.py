@@ -16,7 +16,7 @@ from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
-from ebm.sklearn_compat._shared._trained import ALONE, Place, Trained
+from ebm.sklearn_compat._shared._trained import Trained
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
@@ -109,11 +109,11 @@ class Learning(Trained):
         self._tell(stopped)
         return self
 
-    def _fit(self, X: Any, sample_weight: Any, go_on: bool, place: Place = ALONE) -> str:
+    def _fit(self, X: Any, sample_weight: Any, go_on: bool) -> str:
         X = self._check_data(X, go_on)
         weights = check_weights(sample_weight, X)
         check_repetitions(weights)
-        return self._fit_rows(X, weights, go_on, place)
+        return self._fit_rows(X, weights, go_on)
 
     @settings_checked
     def resume(

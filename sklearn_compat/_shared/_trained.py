@@ -1,8 +1,9 @@
 """What the training loop makes of an estimator: settings, callbacks, and what becomes fitted attributes."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from numbers import Integral, Real
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -16,7 +17,7 @@ from ebm._checks import Array, by_value, told_constant
 from ebm._random import fold, stream
 from ebm._series import Series
 from ebm.gradients import ChainState
-from ebm.likelihood.placement import misplaced
+from ebm.likelihood.placement import PLACEMENT, misplaced
 from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._shared._fitted import Fitted
@@ -29,27 +30,8 @@ from ebm.sklearn_compat._shared._validation import (
     warn_user,
 )
 
-
-class Place(NamedTuple):
-    """What the place of a machine in a stack means for its training.
-
-    Attributes
-    ----------
-    rows_of : callable
-        Rows X and their weights -> the rows as training sees them.
-    change : callable or None
-        A model and its initial parameters -> those to start from.
-    """
-
-    rows_of: Callable[[Any, Array | None], Rows] = Rows
-    change: Callable[[Any, Any], Any] | None = None
-
-
-ALONE = Place()
 # The lists behind the arrays of `history_`: not an attribute, for no copy may go on in them.
 _SERIES: WeakKeyDictionary[Any, dict[str, Series]] = WeakKeyDictionary()
-# Number of the draw of rows with which the law is compared: beyond those that count up from 0.
-PLACEMENT = 1 << 45
 # Attributes that say how learning by batches goes on, beside parameters and chains.
 COURSE = ("_own", "_own_of", "_n_steps", "_memory", "_memory_of", "_bounds", "_origin")
 
@@ -110,12 +92,12 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
 
     # What stopped it is returned, or '', to be told once all that was learned is kept.
 
-    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool, place: Place = ALONE) -> str:
+    def _fit_rows(self, X: Any, weights: Array | None, go_on: bool) -> str:
         """Train on the rows `X`, from where training has come to if it is to `go_on`."""
-        rows = place.rows_of(X, weights)
+        rows = Rows(X, weights)
         known = go_on and hasattr(self, "_seed")
         plan = self._plan(self._seed if known else draw_seed(self.random_state))
-        state = self._resumed(plan) if go_on else self._started(rows, plan, place)
+        state = self._resumed(plan) if go_on else self._started(rows, plan)
         if not go_on:
             self._warn_constant(state)
         n_draws = getattr(self, "_n_draws", -1) if known else -1
@@ -165,11 +147,8 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         first: Sequence[Callback] = (),
     ) -> str:
         """Run the loop, watched by callbacks: the `first`, then the user's."""
-        callbacks, line = self._callbacks(X, state.model)
-        try:
+        with self._watched(X, state.model) as callbacks:
             return training.train(state, rows, plan, n_epochs, [*first, *callbacks])
-        finally:
-            line.close()
 
     def _tell(self, stopped: str) -> None:
         """Warn of learning that did not come to its end."""
@@ -184,11 +163,15 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         if told:
             warn_user(f"{getattr(self, '_title', type(self).__name__)}: {told}.", UserWarning)
 
-    def _callbacks(self, X: Any, model: Any) -> tuple[list[Any], ProgressLine]:
+    @contextmanager
+    def _watched(self, X: Any, model: Any) -> Iterator[list[Callback]]:
         """The user's callbacks, and with `verbose` what measures and the line that shows it."""
         own = check_callbacks(self.callbacks)
         line = ProgressLine(getattr(self, "_title", type(self).__name__))
-        return ([*self._scores(X, model), *own, line] if self.verbose else own), line
+        try:
+            yield [*self._scores(X, model), *own, line] if self.verbose else own
+        finally:
+            line.close()
 
     # The state of training
 
@@ -209,10 +192,10 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
                 "Fit anew (warm_start=False) to change it."
             )
 
-    def _started(self, rows: Rows, plan: training.Plan, place: Place = ALONE) -> training.State:
+    def _started(self, rows: Rows, plan: training.Plan) -> training.State:
         """The training state before the first update."""
         model = self._model_for(rows, plan)
-        return training.start(model, rows, self._count_hidden(), plan, place.change)
+        return training.start(model, rows, self._count_hidden(), plan)
 
     def _resumed(self, plan: training.Plan) -> training.State:
         """The training state that the fitted attributes stand for, with what is remembered of learning so far."""

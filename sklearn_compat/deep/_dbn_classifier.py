@@ -9,6 +9,7 @@ from ebm._checks import Array, check_integer
 from ebm._random import fold
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.extra_units import Beside, extra_probabilities
+from ebm.pretraining import Labels, Step, layers_above
 from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._shared._labels import (
     LabelClassifier,
@@ -21,11 +22,10 @@ from ebm.sklearn_compat._shared._labels import (
 )
 from ebm.sklearn_compat._shared._settings import all_or_nothing, settings_checked
 from ebm.sklearn_compat._shared._validation import draw_seed, unharmed
-from ebm.sklearn_compat.deep._extra import Extra
 from ebm.sklearn_compat.deep._fine_tuning import FineTuned
 from ebm.sklearn_compat.deep._given_stack import GivenJointStack
 from ebm.sklearn_compat.deep._layers import layer_name
-from ebm.sklearn_compat.deep._stack import Machine, Step, means_up
+from ebm.sklearn_compat.deep._stack import Machine
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._rbm import RBM
 from ebm.units import Bernoulli, OneHot, Unit
@@ -197,8 +197,8 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
             settings = self._settings_checked(go_on)
             seed = self._seed if go_on else draw_seed(self.random_state)
             X, weights = self._check_data(X, sample_weight, go_on)
-            extra = self._indicators(X, y, self.classes_ if go_on else None, weights, True)
-            stopped = self._fit_stages(settings, X, weights, seed, go_on, extra)
+            labels = self._indicators(X, y, self.classes_ if go_on else None, weights, True)
+            stopped = self._fit_stages(settings, X, weights, seed, go_on, labels)
         self._tell(stopped)
         return self
 
@@ -237,12 +237,12 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
             settings = self._settings_checked(not first)
             seed = draw_seed(self.random_state) if first else self._seed
             X, weights = self._check_data(X, sample_weight, not first)
-            extra = self._indicators(X, y, known, weights, False)
-            stopped = self._update_stages(settings, X, weights, seed, first, extra)
+            labels = self._indicators(X, y, known, weights, False)
+            stopped = self._update_stages(settings, X, weights, seed, first, labels)
         self._tell(stopped)
         return self
 
-    def _indicators(self, X: Any, y: Any, known: Array | None, weights: Any, whole: bool) -> Extra:
+    def _indicators(self, X: Any, y: Any, known: Array | None, weights: Any, whole: bool) -> Labels:
         """Indicators of the classes, NaN in rows without a label; keeps the classes, new ones if none are known."""
         some = whole or not hasattr(self, "rbms_")
         labels = read_labels(self, X, y, known, useful=True, several=False, some=some)
@@ -257,7 +257,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         self.classes_ = known
         columns = np.full((len(labels.labelled), len(known)), np.nan, X.dtype)
         columns[labels.labelled] = np.eye(len(known))[np.searchsorted(known, labels.y)]
-        return Extra(columns)
+        return Labels(columns)
 
     # The network
 
@@ -302,7 +302,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         model, params = self.rbms_[-1]._model(), self.rbms_[-1]._params()
         lower = self._steps_up()[:-1]
         parts = [
-            extra_probabilities(model, params, [block, *means_up(lower, block)][-1], states)
+            extra_probabilities(model, params, [block, *layers_above(lower, block)][-1], states)
             for block in self._blocks(X)
         ]
         p, logs = zip(*parts, strict=True)

@@ -20,13 +20,13 @@ from ebm.gradients.wake_sleep import UpDown
 from ebm.likelihood import reconstruction_error
 from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
+from ebm.pretraining import Labels, joined, naming
 from ebm.sklearn_compat._shared._learning import SHOWN_ROWS
 from ebm.sklearn_compat._shared._settings import RECORD, NestedSettings, Number
 from ebm.sklearn_compat._shared._trained import Trained
 from ebm.sklearn_compat._shared._validation import check_callbacks
-from ebm.sklearn_compat.deep._extra import Extra
 from ebm.sklearn_compat.deep._greedy import Greedy
-from ebm.sklearn_compat.deep._layers import layer_seed, naming
+from ebm.sklearn_compat.deep._layers import layer_seed
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.training import INTERRUPTED
 
@@ -212,7 +212,7 @@ class FineTuned(Greedy):
         weights: Array | None,
         seed: int,
         go_on: bool,
-        extra: Extra | None = None,
+        labels: Labels | None = None,
     ) -> list[str]:
         """Train the layers one after the other, and then the whole; what did not come to its end."""
         tuned = go_on and self._is_tuned
@@ -220,9 +220,9 @@ class FineTuned(Greedy):
             self._forget_tuning()
         stopped = []
         if not tuned or len(self.layers) > len(self.rbms_):
-            stopped = self._learn_layers(X, weights, seed, go_on, extra)
+            stopped = self._learn_layers(X, weights, seed, go_on, labels)
         if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
-            stopped += self._tune(settings, X, weights, seed, extra)
+            stopped += self._tune(settings, X, weights, seed, labels)
         self._seed, self._n_draws = seed, -1
         return stopped
 
@@ -233,13 +233,13 @@ class FineTuned(Greedy):
         weights: Array | None,
         seed: int,
         first: bool,
-        extra: Extra | None = None,
+        labels: Labels | None = None,
     ) -> list[str]:
         """One update of every layer, or of the whole once that has begun."""
         if settings is not None and not first and self._is_tuned:
-            stopped = self._tune_once(settings, X, weights, seed, extra)
+            stopped = self._tune_once(settings, X, weights, seed, labels)
         else:
-            stopped = self._update_layers(X, weights, seed, first, extra)
+            stopped = self._update_layers(X, weights, seed, first, labels)
         if first:
             self._seed, self._n_draws = seed, -1
         return stopped
@@ -250,12 +250,12 @@ class FineTuned(Greedy):
         X: Any,
         weights: Array | None,
         seed: int,
-        extra: Extra | None,
+        labels: Labels | None,
     ) -> list[str]:
         """Train the whole stack, from where it is."""
         X = as_dtype(X, self.rbms_[-1].components_.dtype)
         rows = Rows(
-            X, weights, None if extra is None else extra.columns.astype(X.dtype, copy=False)
+            X, weights, None if labels is None else labels.columns.astype(X.dtype, copy=False)
         )
         plan = settings._plan(layer_seed(seed, STAGE))
         with naming("fine_tuning"):
@@ -263,7 +263,7 @@ class FineTuned(Greedy):
             callbacks = check_callbacks(settings.callbacks)
             line = ProgressLine(f"{type(self).__name__} fine_tuning")
             if self.verbose:
-                seen = X if extra is None else extra.beside(X, None)[0]
+                seen = X if labels is None else labels.beside(X, None)[0]
                 callbacks = [*shown(state.model, seen), *callbacks, line]
             try:
                 stopped = training.train(state, rows, plan, int(settings.n_iter), callbacks)
@@ -278,13 +278,13 @@ class FineTuned(Greedy):
         X: Any,
         weights: Array | None,
         seed: int,
-        extra: Extra | None,
+        labels: Labels | None,
     ) -> list[str]:
         """One update of the whole stack with all rows as the batch."""
         X = as_dtype(X, self.rbms_[-1].components_.dtype)
         plan = settings._plan(layer_seed(seed, STAGE))
         state = self._tuning_state(plan, Rows(X, weights))
-        rows = dense(X) if extra is None else extra.below(dense(X))
+        rows = dense(X) if labels is None else joined(dense(X), labels.columns)
         stopped = training.single_update(state, rows, weights, plan)
         self._keep_tuned(state, plan)
         return [f"fine_tuning: {stopped}"] if stopped else []

@@ -1,46 +1,31 @@
 """How a stack of machines learns, layer by layer: each on what the layer below makes of the data."""
 
 import copy
-from functools import partial
 from itertools import pairwise
 from numbers import Integral
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 
-from ebm._batches import Redrawn
 from ebm._checks import Array
-from ebm._random import fold, stream
-from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.belief_network import Directed
-from ebm.energies.bipartite import Bipartite
+from ebm.pretraining import Labels, Layer, Machine, Propagation, naming, pretrain, update_each
 from ebm.sklearn_compat._shared._settings import NestedSettings, Number
-from ebm.sklearn_compat._shared._trained import ALONE, Place
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
     check_weights,
     column_names,
+    draw_seed,
+    warn_outside,
     warn_user,
 )
-from ebm.sklearn_compat.deep._extra import Extra
-from ebm.sklearn_compat.deep._layers import NestedLayers, layer_name, naming, same_units
-from ebm.sklearn_compat.deep._stack import (
-    Stack,
-    Step,
-    chosen_layers,
-    draws_up,
-    means_up,
-    states_up,
-)
+from ebm.sklearn_compat.deep._layers import NestedLayers, layer_name, same_units
+from ebm.sklearn_compat.deep._stack import Stack, chosen_layers
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.training import INTERRUPTED
-
-# Numbers of the stream "positive" from which the states that go up are drawn.
-PROPAGATION = 1 << 42
 
 Ways = tuple[tuple[Directed, ...], tuple[Directed, ...]]
 TIED: Ways = ((), ())
@@ -95,11 +80,9 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         weights: Array | None,
         seed: int,
         go_on: bool,
-        extra: Extra | None = None,
+        labels: Labels | None = None,
     ) -> list[str]:
         """Train the layers and keep them; what did not come to its end is returned, to be told.
-
-        The topmost layer sees the columns of `extra` beside what the others make of `X`.
 
         Layers that there are already stay as they are if more have been added on top of them, else each goes on. After
         an interrupt the layers above the one in which it happened are those that there were, if any.
@@ -109,30 +92,27 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         self._check_start(machines, X.shape[1])
         known = self._known(machines) if go_on else []
         kept = len(known) if len(machines) > len(known) else 0
-        steps = self._steps_up() if kept else []
-        rbms, stopped, data = known[:kept], [], X
-        try:
-            for k, step in enumerate(steps):
-                X = self._climb(step, X, seed, k)
-            for k in range(kept, len(machines)):
-                if extra is not None and k + 1 == len(machines):
-                    X, weights = extra.beside(X, weights)
-                    data = data[extra.known]
-                rbm = known[k] if k < len(known) else machines[k]
-                with naming(layer_name(k)):
-                    said = rbm._fit(X, weights, k < len(known), self._place(data, steps))
-                rbms.append(rbm)
-                stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []
-                if said == INTERRUPTED:
-                    break
-                if k + 1 < len(machines):
-                    steps.append((rbm._model(), rbm._params()))
-                    X = self._climb(steps[-1], X, seed, k)
-        except KeyboardInterrupt:  # between two layers
-            if not rbms:
-                raise
-            stopped.append(f"{layer_name(len(rbms))}: {INTERRUPTED}")
-        self.rbms_ = rbms + known[len(rbms) :]
+        below = self._steps_up() if kept else []
+        learning = [*known[kept:], *machines[len(known) :]]
+        if not kept:
+            warn_outside(learning[0]._model().visible, seen_by_first(learning, X, labels))
+        learners = [
+            learner(rbm, layer_name(k), k < len(known)) for k, rbm in enumerate(learning, kept)
+        ]
+        found = pretrain(
+            learners,
+            X,
+            weights,
+            Propagation(self.propagate == "sample", seed),
+            below=below,
+            labels=labels,
+            transposed=self.start == "transposed",
+        )
+        stopped = keep(learning, learners, found.layers)
+        n_learned = kept + len(found.layers)
+        if found.interrupted:
+            stopped.append(f"{layer_name(n_learned)}: {INTERRUPTED}")
+        self.rbms_ = [*known[:kept], *learning[: len(found.layers)], *known[n_learned:]]
         self._directed = self._directed if kept else TIED
         return stopped
 
@@ -172,32 +152,6 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
                     f"below has visible ones. Got {sizes[k + 2]}. Give it more, or set start='random'."
                 )
 
-    def _place(self, data: Any, steps: list[Step]) -> Place:
-        """The place of a machine on top of the `steps` that lead up from the `data`.
-
-        States are drawn anew for every epoch. A machine with many hidden units otherwise learns the one draw by heart.
-        """
-        place = ALONE
-        if not steps:
-            return place
-        if self.propagate == "sample":
-            draw = partial(draws_up, tuple(steps))
-            place = place._replace(rows_of=partial(Redrawn, source=data, draw=draw))
-        if self.start == "transposed":
-            place = place._replace(change=partial(Bipartite.above, below=steps[-1][1]))
-        return place
-
-    def _climb(self, step: Step, X: Any, seed: int, k: int, turn: int = 0) -> Array:
-        """What layer `k` makes of rows of the layer below: their means, or one draw of states for each `turn`."""
-        key = fold(fold(stream(seed, "positive"), PROPAGATION + k), turn)
-        dtype = step[1].W.dtype
-        parts = []
-        for block in row_blocks(X):
-            rows = as_dtype(block, dtype)
-            mean = self.propagate == "mean"
-            parts.append(means_up([step], rows)[0] if mean else states_up(step, rows, key))
-        return np.concatenate(parts)
-
     # One update of every layer
 
     def _update_layers(
@@ -206,7 +160,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         weights: Array | None,
         seed: int,
         first: bool,
-        extra: Extra | None = None,
+        labels: Labels | None = None,
     ) -> list[str]:
         """Make one update of every layer, from the lowest up, each seeing what the updated layer below makes of `X`."""
         machines = self._machines(seed)
@@ -216,17 +170,10 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
                 "with warm_start=True to keep what there is."
             )
         machines = machines if first else self._known(machines)
-        stopped, turn = [], getattr(machines[0], "_n_steps", 0)
-        for k, rbm in enumerate(machines):
-            if extra is not None and k + 1 == len(machines):
-                X, weights = extra.beside(X, weights)
-                if not X.shape[0] and not first:
-                    break
-            with naming(layer_name(k)):
-                said = rbm._update(X, weights)
-            stopped += [f"{layer_name(k)}, {type(rbm).__name__}: {said}"] if said else []
-            if k + 1 < len(machines):
-                X = self._climb((rbm._model(), rbm._params()), X, seed, k, turn)
+        warn_outside(machines[0]._model().visible, seen_by_first(machines, X, labels))
+        learners = [learner(rbm, layer_name(k), not first) for k, rbm in enumerate(machines)]
+        way = Propagation(self.propagate == "sample", seed, learners[0].n_steps)
+        stopped = keep(machines, learners, update_each(learners, X, weights, way, labels))
         self.rbms_, self._directed = machines, TIED
         return stopped
 
@@ -234,3 +181,32 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         """Warn of stages that did not come to their end."""
         if stopped:
             warn_user(f"{type(self).__name__}: {'; '.join(stopped)}.", ConvergenceWarning)
+
+
+def seen_by_first(machines: list[BaseRBM], X: Any, labels: Labels | None) -> Any:
+    """The rows that the lowest machine sees: those with a label, and the labels, where it is also the last."""
+    return X if labels is None or len(machines) > 1 else labels.beside(X, None)[0]
+
+
+def learner(rbm: BaseRBM, name: str, go_on: bool) -> Machine:
+    """The machine as the core trains it, from where it has come to if it is to `go_on`."""
+    with naming(name):
+        known = go_on and hasattr(rbm, "_seed")
+        plan = rbm._plan(rbm._seed if known else draw_seed(rbm.random_state))
+        state = rbm._resumed(plan) if go_on else None
+    return Machine(
+        name, rbm._model(), plan, rbm._count_hidden(), rbm._n_epochs, state, rbm._watched
+    )
+
+
+def keep(rbms: list[BaseRBM], learners: list[Machine], layers: list[Layer]) -> list[str]:
+    """Turn what the machines have learned into their fitted attributes; what did not come to its end."""
+    stopped = []
+    for rbm, machine, (state, n_rows, message) in zip(rbms, learners, layers, strict=False):
+        if machine.state is None:
+            rbm.n_features_in_ = state.shape[0]
+            if n_rows > 1:  # of one row nothing is known to be constant
+                rbm._warn_constant(state)
+        rbm._keep(state, machine.plan)
+        stopped += [f"{machine.name}, {type(rbm).__name__}: {message}"] if message else []
+    return stopped

@@ -1,7 +1,5 @@
 """A stack of machines as one parameter: nested names for its layers, and what may stand on what."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 from numbers import Integral
 from typing import Any
@@ -12,6 +10,7 @@ from sklearn.pipeline import _VisualBlock
 
 from ebm._random import fold, stream
 from ebm.energies.bipartite import Bipartite
+from ebm.pretraining import naming
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 
@@ -163,15 +162,6 @@ def check_joints(machines: list[BaseRBM]) -> None:
                 f"{type(upper).__name__}, has the visible units {visible!r}. They are the same units: give {above} "
                 f"that type, RBM(..., visible={kind!r}), or {below} hidden units of the other."
             )
-
-
-@contextmanager
-def naming(name: str) -> Iterator[None]:
-    """Raise a ValueError again with the name of the layer or stage in front."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{name}: {error}") from error
 
 
 def same_units(one: Bipartite, other: Bipartite) -> bool:

@@ -8,13 +8,11 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._batches import row_fingerprints
 from ebm._checks import Array, as_rows, sequence
-from ebm._random import Key, fold
 from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.samplers import sample_by_content
+from ebm.pretraining import Step, layers_above
 from ebm.sklearn_compat._shared._fitted import Fitted
 from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, check_rows, warn_outside
 from ebm.sklearn_compat.deep._layers import is_size
@@ -22,8 +20,6 @@ from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.units import Bernoulli, Unit
 
 Machine = tuple[Bipartite, BipartiteParameters]
-# One step up: a model, or what is Beside it, whose hidden layer is the upper one.
-Step = tuple[Any, BipartiteParameters]
 
 
 class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
@@ -137,7 +133,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
         chosen, steps = self._chosen(), self._steps_up()[: max(self._chosen()) + 1]
         parts = []
         for block in self._blocks(X):
-            means = means_up(steps, block)
+            means = [*layers_above(steps, block)]
             parts.append(np.hstack([means[k] for k in chosen]))
         return np.concatenate(parts)
 
@@ -155,7 +151,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
             One array per layer, from the lowest up.
         """
         steps = self._steps_up()
-        parts = [means_up(steps, block) for block in self._blocks(X)]
+        parts = [[*layers_above(steps, block)] for block in self._blocks(X)]
         return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
 
     # Down
@@ -201,35 +197,10 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
         steps = self._steps_up()
         return np.concatenate(
             [
-                model.mean_down(params, means_up(steps, block)[-1], len(steps))
+                model.mean_down(params, [*layers_above(steps, block)][-1], len(steps))
                 for block in self._blocks(X)
             ]
         )
-
-
-def means_up(steps: list[Step], x: Array) -> list[Array]:
-    """Means of every layer, each given those of the one below; `x` are the data."""
-    means = []
-    for model, params in steps:
-        x = model.hidden_mean(params, x)
-        means.append(x)
-    return means
-
-
-def states_up(step: Step, x: Array, key: Key) -> Array:
-    """Draws of one layer given rows `x` of the one below, the same for equal rows."""
-    model, params = step
-    inputs = model.hidden_input(params, x)
-    return sample_by_content(model.hidden, params.hidden, inputs, row_fingerprints(x), key)
-
-
-def draws_up(steps: tuple[Step, ...], x: Array, key: Key, first: int) -> Array:
-    """Draws of the layer to which the `steps` lead from the data `x`; row r takes the numbers of row ``first + r``."""
-    x = np.ascontiguousarray(x, steps[0][1].W.dtype)
-    for k, (model, params) in enumerate(steps):
-        inputs = model.hidden_input(params, x)
-        x = model.hidden.sample(params.hidden, inputs, fold(key, k), first_row=first)
-    return x
 
 
 def as_step(layer: Directed, unit: Unit) -> Step:

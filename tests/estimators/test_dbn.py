@@ -17,6 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ebm import DBN, RBM, BernoulliRBM, FineTuning, GaussianRBM, Regularization
+from ebm.pretraining import Propagation
 from tests.estimators.machines import rows, same_state
 from tests.estimators.stacks import Interrupt, same_stack
 
@@ -223,7 +224,8 @@ def test_a_layer_learns_the_law_of_the_states_below_and_not_one_draw_of_them():
 def test_updates_see_new_draws_of_the_same_rows():
     dbn = small().fit(X)
     step = dbn._steps_up()[0]
-    first, again, second = (dbn._climb(step, X, 0, 0, turn) for turn in (0, 0, 1))
+    ways = [Propagation(draws=True, seed=0, turn=turn) for turn in (0, 0, 1)]
+    first, again, second = (way.above(step, 0, X) for way in ways)
     np.testing.assert_array_equal(first, again)
     assert (first != second).any()
 

@@ -1,0 +1,22 @@
+"""Greedy pre-training: machines learn one on top of the other, each on the features that those below make of the data.
+
+See :mod:`ebm.pretraining.greedy` for the algorithm and :mod:`ebm.pretraining.upward` for the pass up.
+"""
+
+from ebm.pretraining.greedy import Layer, Machine, Pretrained, naming, pretrain, update_each
+from ebm.pretraining.labels import Labels, joined
+from ebm.pretraining.upward import Propagation, Step, layers_above
+
+__all__ = [
+    "Labels",
+    "Layer",
+    "Machine",
+    "Pretrained",
+    "Propagation",
+    "Step",
+    "joined",
+    "layers_above",
+    "naming",
+    "pretrain",
+    "update_each",
+]
