@@ -71,7 +71,6 @@ class Learner:
         self._fixed = state.model.fixed(views)
         self._key = stream(plan.seed, "negative")
         self._plain = not state.model.scaled(views)
-        state.model.check_learnable()
         # What the visible units are measured from is taken from every entry.
         self.takes_sparse = self._estimate.takes_sparse and state.origin is None
         self._measured: dict[str, list[tuple[float, int]]] = {}

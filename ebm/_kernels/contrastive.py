@@ -67,14 +67,16 @@ def _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden):
 
 
 @jit
-def walk(params, h, V, H, first, until, n_steps, renew, key):
+def walk(params, h, V, H, first, until, n_steps, renew, key, own):
     """Block Gibbs sampling from the hidden states `h` (overwritten).
 
     Leaves the statistics of the last visible samples in `V` and the hidden means given them in `H`. With `renew`, `h`
     becomes the last hidden samples; without, that draw is saved. Of `n_steps` in all, those from `first` up to `until`
-    are made: a long walk takes several calls, between which the user can interrupt.
+    are made: a long walk takes several calls, between which the user can interrupt. The last step adds the hidden
+    units' own derivatives to the second of `own`, the weights of the chains and the gradient by the own parameters.
     """
     W, visible, hidden = params
+    weights, dhidden = own
     for step in range(first, until):
         units.to_statistic(hidden, h)
         np.dot(h, W.T, V)
@@ -82,6 +84,8 @@ def walk(params, h, V, H, first, until, n_steps, renew, key):
         units.sample(visible, V, 1.0, k0, k1, 0)
         units.to_statistic(visible, V)
         np.dot(V, W, H)
+        if step == n_steps - 1:
+            units.expected_own_gradient(hidden, H, weights, dhidden, False)
         if step < n_steps - 1 or renew:
             k0, k1 = fold(key[0], key[1], 2 * step + 2, 0)
             units.mean_and_sample(hidden, H, h, 1.0, k0, k1, 0)
@@ -112,14 +116,15 @@ def contrastive_gradient(
     bool
         Whether the gradient is finite.
     """
-    total = begin(params, chains, stacked, n_rows, persistent, key)
-    h, (V, H, _) = chains[0][: total - n_rows], stacked
-    walk(walkers, h, V[n_rows:total], H[n_rows:total], 0, n_steps, n_steps, persistent, key)
+    total = begin(params, chains, stacked, n_rows, persistent, key, gradient)
+    h, (V, H, omega) = chains[0][: total - n_rows], stacked
+    v, means, own = V[n_rows:total], H[n_rows:total], (omega[n_rows:total], gradient[2])
+    walk(walkers, h, v, means, 0, n_steps, n_steps, persistent, key, own)
     return end(params, chains, stacked, n_rows, total, slide, gradient)
 
 
 @jit
-def begin(params, chains, stacked, n_rows, persistent, key):
+def begin(params, chains, stacked, n_rows, persistent, key, gradient):
     """The part of a step before the walk; the number of rows of the data and the chains."""
     W, visible, hidden = params
     V, H, omega = stacked
@@ -128,6 +133,7 @@ def begin(params, chains, stacked, n_rows, persistent, key):
     h = chains[0][:n_chains]
     units.to_statistic(visible, V[:n_rows])
     np.dot(V[:n_rows], W, H[:n_rows])
+    units.expected_own_gradient(hidden, H[:n_rows], omega[:n_rows], gradient[2], True)
     if persistent:
         units.mean(hidden, H[:n_rows], 1.0)
         omega[n_rows:total] = -1.0 / n_chains
@@ -147,12 +153,14 @@ def end(params, chains, stacked, n_rows, total, slide, gradient):
 
 @jit
 def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
-    """The centred gradient from the filled buffers: rows [0, n_rows) are the data's, [n_rows, total) the model's."""
-    _, visible, hidden = params
-    dW, dvisible, dhidden = gradient
+    """The centred gradient from the filled buffers: rows [0, n_rows) are the data's, [n_rows, total) the model's.
+
+    The hidden units' own derivatives are there already: they are expectations given the inputs, which the buffers do
+    not hold any more.
+    """
+    visible, (dW, dvisible, _) = params[1], gradient
     V, H, omega = stacked
     units.own_gradient(visible, V[:total], omega, dvisible)
-    units.own_gradient(hidden, H[:total], omega, dhidden)
     minus_mu, dv, dh, lam_row = V[total], V[total + 1], H[total], H[total + 1]
     _weighted_sum(V[:n_rows], omega[:n_rows], minus_mu)
     _weighted_sum(V[n_rows:total], omega[n_rows:total], dv)
@@ -227,16 +235,16 @@ def sparse_contrastive_gradient(
     stacked : tuple (V, H, omega)
         Buffers of chains + 2 rows, and of as many and those of the batch; ``omega[:n_rows]`` holds its weights.
     """
-    total = sparse_begin(params, chains, rows, stacked, persistent, key)
-    V, H, _ = stacked
+    total = sparse_begin(params, chains, rows, stacked, persistent, key, gradient)
+    V, H, omega = stacked
     n_rows = rows[0].size - 1
-    h, v = chains[0][: total - n_rows], V[: total - n_rows]
-    walk(walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key)
+    h, v, own = chains[0][: total - n_rows], V[: total - n_rows], (omega[n_rows:total], gradient[2])
+    walk(walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key, own)
     return sparse_end(params, chains, rows, stacked, total, slide, gradient)
 
 
 @jit
-def sparse_begin(params, chains, rows, stacked, persistent, key):
+def sparse_begin(params, chains, rows, stacked, persistent, key, gradient):
     """:func:`begin` of a batch of CSR `rows`."""
     W, _, hidden = params
     _, H, omega = stacked
@@ -244,6 +252,7 @@ def sparse_begin(params, chains, rows, stacked, persistent, key):
     n_chains = chains[0].shape[0] if persistent else n_rows
     total, h = n_rows + n_chains, chains[0][:n_chains]
     sparse.times(rows, W, H[:n_rows])
+    units.expected_own_gradient(hidden, H[:n_rows], omega[:n_rows], gradient[2], True)
     if persistent:
         units.mean(hidden, H[:n_rows], 1.0)
         omega[n_rows:total] = -1.0 / n_chains
@@ -262,7 +271,6 @@ def sparse_end(params, chains, rows, stacked, total, slide, gradient):
     n_rows = rows[0].size - 1
     n_chains, mu, lam = total - n_rows, chains[1], chains[2]
     units.to_statistic(hidden, H[:total])
-    units.own_gradient(hidden, H[:total], omega, gradient[2])
     minus_mu, dv, dh, lam_row = V[n_chains], V[n_chains + 1], H[total], H[total + 1]
     sparse.weighted_sum(rows, omega[:n_rows], minus_mu)
     _weighted_sum(V[:n_chains], omega[n_rows:total], dv)

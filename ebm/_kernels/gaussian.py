@@ -114,6 +114,18 @@ def own_gradient(own, s, weights, gradient):
 
 
 @jit
+def expected_own_gradient(own, x, weights, gradient, fresh):
+    """Add sum_r weights[r] (f^2 + sigma^2) / (2 sigma^2), the expectations of the same given the inputs f = x_r."""
+    variance = np.exp(own.log_variance)
+    out = gradient.log_variance
+    if fresh:
+        out[:] = 0
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[c] += weights[r] * (x[r, c] * x[r, c] + variance[c]) / (2 * variance[c])
+
+
+@jit
 def couple(own, coupling, gradient):
     """Add what the weights contribute: s = x exp(-z), so d(s'W s)/dz = -s'W s, summed over the rows in `coupling`."""
     for c in range(coupling.size):

@@ -175,5 +175,11 @@ def own_gradient(own, s, weights, gradient):
 
 
 @jit
+def expected_own_gradient(own, x, weights, gradient, fresh):
+    """Nothing to learn but the bias."""
+    own_gradient(own, x, weights, gradient)
+
+
+@jit
 def couple(own, coupling, gradient):
     """The statistic has no parameter."""

@@ -105,5 +105,10 @@ def own_gradient(own, s, weights, gradient):
 
 
 @jit
+def expected_own_gradient(own, x, weights, gradient, fresh):
+    """Nothing to learn but the bias."""
+
+
+@jit
 def couple(own, coupling, gradient):
     """The statistic has no parameter."""

@@ -47,8 +47,13 @@ def to_statistic(own, x):
 
 
 def own_gradient(own, s, weights, gradient):
-    """Write the weighted sum over rows of the own energy's derivatives, other than by the bias, to `gradient`."""
+    """Write the weighted sum over rows of -dU/dtheta to `gradient`, for all theta but the bias, at statistics `s`."""
     UNITS[type(own)].own_gradient(own, s, weights, gradient)
+
+
+def expected_own_gradient(own, x, weights, gradient, fresh):
+    """Add the same sum of the expectations given the inputs `x`; with `fresh`, write it."""
+    UNITS[type(own)].expected_own_gradient(own, x, weights, gradient, fresh)
 
 
 def couple(own, coupling, gradient):
@@ -106,6 +111,12 @@ def _to_statistic(own, x):
 def _own_gradient(own, s, weights, gradient):
     role = _role("own_gradient", own)
     return lambda own, s, weights, gradient: role(own, s, weights, gradient)
+
+
+@overload(expected_own_gradient)
+def _expected_own_gradient(own, x, weights, gradient, fresh):
+    role = _role("expected_own_gradient", own)
+    return lambda own, x, weights, gradient, fresh: role(own, x, weights, gradient, fresh)
 
 
 @overload(couple)

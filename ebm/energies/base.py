@@ -222,10 +222,6 @@ class Model(abc.ABC):
         """Whether there is one layer of hidden units {0, 1}: sparsity and dropout act on such."""
         return False
 
-    def check_learnable(self) -> None:
-        """TypeError if no gradient by some of the parameters would be right."""
-        return  # those of most models are
-
     def scaled(self, params: Any) -> bool:
         """Whether some units have a scale, in which the gradient is measured."""
         return any(unit.has_scale for unit, _ in self.unit_layers(params).values())

@@ -194,15 +194,6 @@ class Bipartite(Model):
         """Whether the hidden units have the states 0 and 1."""
         return self.hidden.states == (0.0, 1.0)
 
-    def check_learnable(self) -> None:
-        """Refuse hidden units whose own parameters would get a wrong gradient, because it is taken at their means."""
-        unit = self.hidden
-        if len(unit.fields) > 1 and not unit.constant_variance:
-            raise TypeError(
-                f"Hidden units {unit!r} cannot learn {', '.join(unit.fields[1:])}: gradients by these are taken at the "
-                "means of the units, which is right only where the unit says constant_variance = True."
-            )
-
     def rescale(
         self, params: BipartiteParameters, gradient: BipartiteParameters, chains: ChainState
     ) -> None:

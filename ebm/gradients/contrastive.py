@@ -106,12 +106,13 @@ def walk_on(
     steps: tuple[int, int],
     renew: bool,
     key: tuple[int, int],
+    own: tuple[Array, Any],
 ) -> None:
     """:func:`ebm._kernels.contrastive.walk` of (all, some of them in one call) `steps`."""
     n_steps, some = steps
     for first in range(0, n_steps, some):
         until = min(first + some, n_steps)
-        kernels.walk(walkers, h, V, H, first, until, n_steps, renew, key)
+        kernels.walk(walkers, h, V, H, first, until, n_steps, renew, key, own)
 
 
 class BoundContrastive(BoundGradient):
@@ -190,9 +191,10 @@ class BoundContrastive(BoundGradient):
             finite: bool = kernels.contrastive_gradient(*laws, self._stacked, n_rows, *choice)
             return finite
         params, walkers, chains = laws
-        total = kernels.begin(params, chains, self._stacked, n_rows, persistent, key)
-        h, (V, H, _) = chains[0][: total - n_rows], self._stacked
-        walk_on(walkers, h, V[n_rows:total], H[n_rows:total], (n_steps, some), persistent, key)
+        total = kernels.begin(params, chains, self._stacked, n_rows, persistent, key, gradient)
+        h, (V, H, omega) = chains[0][: total - n_rows], self._stacked
+        v, means, own = V[n_rows:total], H[n_rows:total], (omega[n_rows:total], gradient[2])
+        walk_on(walkers, h, v, means, (n_steps, some), persistent, key, own)
         finite = kernels.end(params, chains, self._stacked, n_rows, total, slide, gradient)
         return finite
 
@@ -205,9 +207,10 @@ class BoundContrastive(BoundGradient):
             finite: bool = kernels.sparse_contrastive_gradient(*laws, rows, stacked, *choice)
             return finite
         params, walkers, chains = laws
-        total = kernels.sparse_begin(params, chains, rows, stacked, persistent, key)
-        h, V = chains[0][: total - n_rows], stacked[0][: total - n_rows]
-        walk_on(walkers, h, V, stacked[1][n_rows:total], (n_steps, some), persistent, key)
+        total = kernels.sparse_begin(params, chains, rows, stacked, persistent, key, gradient)
+        h, (V, H, omega) = chains[0][: total - n_rows], stacked
+        v, means, own = V[: total - n_rows], H[n_rows:total], (omega[n_rows:total], gradient[2])
+        walk_on(walkers, h, v, means, (n_steps, some), persistent, key, own)
         finite = kernels.sparse_end(params, chains, rows, stacked, total, slide, gradient)
         return finite
 

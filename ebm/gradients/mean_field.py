@@ -28,6 +28,7 @@ from ebm.gradients.moments import (
     Moments,
     batch_weights,
     data_moments,
+    own_moments,
     slide_offsets,
     write_difference,
 )
@@ -159,10 +160,12 @@ def fixed_point_moments(
         of_v = model.visible.mean_derivatives(params.visible, model.visible_input(params, point.h))
     if model.hidden.fields[1:]:
         of_h = model.hidden.mean_derivatives(params.hidden, model.hidden_input(params, point.v))
+    correlations = tap_correlations(params, s_v, s_h, order, weights)
+    coupling = params.W * correlations
     return Moments(
-        tap_correlations(params, s_v, s_h, order, weights),
+        correlations,
         weights @ s_v,
         weights @ s_h,
-        {name: weights @ d for name, d in of_v.items()},
-        {name: weights @ d for name, d in of_h.items()},
+        own_moments(model.visible, params.visible, of_v, weights, coupling.sum(axis=1)),
+        own_moments(model.hidden, params.hidden, of_h, weights, coupling.sum(axis=0)),
     )

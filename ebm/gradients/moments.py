@@ -10,6 +10,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Batch, ChainState
+from ebm.units import Unit
 
 
 class Moments(NamedTuple):
@@ -36,13 +37,29 @@ def data_moments(
     inputs = model.hidden_input(params, v)
     s = model.visible.statistic(params.visible, v)
     h = model.hidden.statistic(params.hidden, model.hidden.mean(params.hidden, inputs))
+    vh = (s.T * weights) @ h
+    of_v = model.visible.own_derivatives(params.visible, v)
+    of_h = model.hidden.mean_derivatives(params.hidden, inputs)
+    coupling = params.W * vh
     return Moments(
-        (s.T * weights) @ h,
+        vh,
         weights @ s,
         weights @ h,
-        {k: weights @ d for k, d in model.visible.own_derivatives(params.visible, v).items()},
-        {k: weights @ d for k, d in model.hidden.mean_derivatives(params.hidden, inputs).items()},
+        own_moments(model.visible, params.visible, of_v, weights, coupling.sum(axis=1)),
+        own_moments(model.hidden, params.hidden, of_h, weights, coupling.sum(axis=0)),
     )
+
+
+def own_moments(
+    unit: Unit, own: Any, derivatives: dict[str, Array], weights: Array, coupling: Array
+) -> dict[str, Array]:
+    """Averages of -dE/dtheta for a layer's own parameters but the bias.
+
+    `derivatives` are those of -U for each row. `coupling` (units,) is the average of s_i (W s)_i, which the parameters
+    of a statistic change in proportion to it (:meth:`ebm.units.Unit.statistic_slopes`).
+    """
+    slopes = unit.statistic_slopes(own)
+    return {k: weights @ d + slopes.get(k, 0) * coupling for k, d in derivatives.items()}
 
 
 def mix(a: Any, p: float, b: Any, q: float) -> Any:
@@ -73,10 +90,9 @@ def write_difference(
     gradient.W[:] = dW
     gradient.visible.bias[:] = dv - dW @ chains.hidden_offset
     gradient.hidden.bias[:] = dh - chains.visible_offset @ dW
-    coupling = params.W * vh
     for field, value in data.own_v.items():
-        getattr(gradient.visible, field)[:] = value - model.own_v[field] - coupling.sum(axis=1)
+        getattr(gradient.visible, field)[:] = value - model.own_v[field]
     for field, value in data.own_h.items():
-        getattr(gradient.hidden, field)[:] = value - model.own_h[field] - coupling.sum(axis=0)
+        getattr(gradient.hidden, field)[:] = value - model.own_h[field]
     arrays = (gradient.W, *gradient.visible, *gradient.hidden)
     return all(bool(np.isfinite(x).all()) for x in arrays)

@@ -177,6 +177,8 @@ class BoundTempered(BoundGradient):
         kernels.to_statistic(params.visible, self._V[:total])
         np.dot(self._V[:total], params.W, out=self._H[:total])
         h = self._model.hidden.sample(params.hidden, self._H[n_rows:total], fold(key, 1 << 32))
+        own = params.hidden, self._H[:total], self._omega[:total], self._gradient.hidden
+        kernels.expected_own_gradient(*own, True)
         kernels.mean(params.hidden, self._H[:total], 1.0)
         kernels.to_statistic(params.hidden, self._H[:total])
         stacked = (self._V, self._H, self._omega)
@@ -193,9 +195,9 @@ class BoundTempered(BoundGradient):
         )
         if self._choice.adapt and state.n_sweeps % ADAPT_EVERY == 0:
             rates, state = swap_rates(state), respaced(state)
-        own = _to_arrays(state, rates, base)
+        carried = _to_arrays(state, rates, base)
         return (
             self._gradient,
-            ChainState(h, chains.visible_offset, chains.hidden_offset, own),
+            ChainState(h, chains.visible_offset, chains.hidden_offset, carried),
             Info(finite),
         )

@@ -24,12 +24,10 @@ from ebm.networks.layer import Layer
 from ebm.networks.losses import Loss
 from ebm.networks.maxout import Maxout
 from ebm.networks.network import Network, Parameters
-from ebm.units import Bernoulli, Gaussian, Spin, Unit
+from ebm.units import UNITS, Unit
 
 # Functions of a hidden layer by their names.
 FUNCTIONS: dict[str, type[Layer]] = {**ACTIVATIONS, "maxout": Maxout}
-# Activation of a hidden unit's mean, by its type.
-MEANS: dict[type[Unit], str] = {Bernoulli: "logistic", Spin: "tanh", Gaussian: "identity"}
 
 
 @dataclass(frozen=True)
@@ -91,10 +89,10 @@ def activation_of(unit: Unit) -> str:
     ValueError
         If there is none.
     """
-    if type(unit) not in MEANS:
-        known = [kind.__name__ for kind in MEANS]
+    if unit.activation is None:
+        known = [kind.__name__ for kind in UNITS.values() if kind.activation]
         raise ValueError(f"The mean of {unit!r} is no activation; those of {known} units are.")
-    return MEANS[type(unit)]
+    return unit.activation
 
 
 def with_layers(

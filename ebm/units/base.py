@@ -39,14 +39,14 @@ class Unit(Record, abc.ABC):
         All states of one unit, in order, or None when they are not finitely many.
     has_scale : bool
         Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
-    constant_variance : bool
-        Whether the variance given the input does not depend on it.
+    activation : str or None
+        Name of the activation of a network that is the mean given the input, if there is one.
     """
 
     parameters: ClassVar[Any]
     states: ClassVar[tuple[float, ...] | None] = None
     has_scale: ClassVar[bool] = False
-    constant_variance: ClassVar[bool] = False
+    activation: ClassVar[str | None] = None
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -88,11 +88,21 @@ class Unit(Record, abc.ABC):
         return own
 
     def own_derivatives(self, own: Any, x: Array) -> dict[str, Array]:
-        """-dU/dtheta (rows, units) at the states `x`, for each parameter theta but the bias."""
+        """-dU/dtheta (rows, units) at the states `x`, for each learned parameter theta but the bias.
+
+        That by the bias is s(x), up to a constant.
+        """
         return {}
 
     def mean_derivatives(self, own: Any, inputs: Array) -> dict[str, Array]:
-        """The expectations of :meth:`own_derivatives` given the inputs, at beta = 1."""
+        """The expectations of :meth:`own_derivatives` given the inputs, at beta = 1.
+
+        Not the derivatives at the means: the two differ wherever the variance given the input depends on the input.
+        """
+        return {}
+
+    def statistic_slopes(self, own: Any) -> dict[str, Array]:
+        """Slopes d log s / dtheta (units,) by parameters of the statistic, which is linear: ds/dtheta = slope s."""
         return {}
 
     def bounds(self, own: Any) -> dict[str, tuple[Array, Array]]:

@@ -15,6 +15,7 @@ class Bernoulli(TwoState):
 
     parameters: ClassVar[Any] = BernoulliParameters
     states: ClassVar[States | None] = BITS
+    activation: ClassVar[str | None] = "logistic"
     allowed: ClassVar[str] = "0, 1, or probabilities"
 
     def initial(self, mean: Array, variance: Array, count: float) -> BernoulliParameters:

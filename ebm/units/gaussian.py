@@ -29,7 +29,7 @@ class Gaussian(Unit):
 
     parameters: ClassVar[Any] = GaussianParameters
     has_scale: ClassVar[bool] = True
-    constant_variance: ClassVar[bool] = True
+    activation: ClassVar[str | None] = "identity"
     variance: Any = "learned"
     floor: float = 1e-3
 
@@ -122,6 +122,10 @@ class Gaussian(Unit):
     def mean_derivatives(self, own: GaussianParameters, inputs: Array) -> dict[str, Array]:
         """By z: (f^2 + sigma^2) / (2 sigma^2)."""
         return {"log_variance": inputs**2 / (2 * np.exp(own.log_variance)) + 0.5}
+
+    def statistic_slopes(self, own: GaussianParameters) -> dict[str, Array]:
+        """By z: -1, of x exp(-z)."""
+        return {"log_variance": -np.ones_like(own.log_variance)}
 
     def bounds(self, own: GaussianParameters) -> dict[str, tuple[Array, Array]]:
         """The floor on a learned variance, and its inverse as the ceiling."""

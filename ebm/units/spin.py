@@ -15,6 +15,7 @@ class Spin(TwoState):
 
     parameters: ClassVar[Any] = SpinParameters
     states: ClassVar[States | None] = SPINS
+    activation: ClassVar[str | None] = "tanh"
     allowed: ClassVar[str] = "-1, +1, or means"
 
     def initial(self, mean: Array, variance: Array, count: float) -> SpinParameters:

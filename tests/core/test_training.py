@@ -484,23 +484,3 @@ def test_data_that_are_not_finite_move_nothing():
     assert "diverged in this update" in reason
     np.testing.assert_array_equal(state.theta, before)
     assert state.n_steps == 0
-
-
-@dataclass(frozen=True, repr=False)
-class Loose(Gaussian):
-    """A unit with a parameter of its own that does not say whether its variance depends on the input."""
-
-    constant_variance = False
-
-
-def test_own_parameters_of_hidden_units_whose_variance_may_depend_on_the_input_are_refused():
-    rows, settings = Rows(bits()), plan()
-    for hidden, refused in ((Gaussian(), False), (Bernoulli(), False), (Loose(), True)):
-        state = training.start(Bipartite(Bernoulli(), hidden), rows, 2, settings)
-        if refused:
-            with pytest.raises(
-                TypeError, match=r"Loose\(\) cannot learn log_variance.*constant_variance"
-            ):
-                training.train(state, rows, settings, 1)
-        else:
-            assert training.train(state, rows, settings, 1) == ""
