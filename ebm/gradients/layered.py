@@ -156,16 +156,17 @@ class PhaseSum:
         return all(bool(np.isfinite(x).all()) for own in total.own for x in own)
 
     def _add_couplings(self, params: LayeredParameters) -> None:
-        """What statistics contribute that have a parameter: x / sigma^2 falls with log sigma^2 as fast as it is."""
+        """The part of statistics that have a parameter (:meth:`ebm.units.Unit.statistic_slopes`)."""
         model, total = self._model, self._total
         for edge, ends, W, pairs in zip(
             model.edges, model.ends, params.weights, total.weights, strict=True
         ):
             for axis, (k, factor) in enumerate(zip(ends, edge.multiplicity, strict=True)):
                 unit, own = model.layers[k].unit, total.own[k]
-                for field, values in zip(unit.fields[1:], own[1:], strict=True):
+                for field, slope in unit.statistic_slopes(params.own[k]).items():
                     if unit.is_free(field):
-                        values -= factor * (W * pairs).sum(axis=1 - axis)
+                        coupling = factor * (W * pairs).sum(axis=1 - axis)
+                        getattr(own, field)[:] += slope * coupling
 
 
 class BoundLayered(BoundGradient):
