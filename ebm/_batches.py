@@ -194,14 +194,14 @@ Draw = Callable[[Array, Key, int], Array]
 class Redrawn(Rows):
     """Rows of which the leading columns are random: every epoch sees another draw of them.
 
-    A model that is shown the same draws over and over learns these by heart, and not the law that they come from.
+    A model that is shown the same draws in every epoch overfits: it learns these draws and not their distribution.
 
     Parameters
     ----------
     X, weights : as of :class:`Rows`
         One draw, for all but the epochs; columns that `draw` does not give stand.
     source : {ndarray, sparse matrix} of shape (rows, n)
-        What the rows are drawn from. It also decides which rows are equal.
+        The data that the rows are drawn from. It also decides which rows are equal.
     draw : callable
         Rows of `source`, a key and the place of the first in the epoch -> draws: the same rows at the same places, the
         same draws.

@@ -4,7 +4,7 @@ A fitted machine reads its arrays at every call, whoever set them, and a check c
 with a large matrix. So the result of a check is remembered for the *object* and a fingerprint of its *content*:
 
 - another object in its place is checked anew;
-- an object that was edited in place is checked anew: its bytes are read at every call, at about the cost of one product
+- an object that was edited in place is checked anew: every call reads its bytes, at the cost of one product
   with a vector, and any change changes the fingerprint;
 - of an array that owns its numbers and is read-only, nothing is read: ``array.setflags(write=False)`` says so.
 

@@ -35,7 +35,7 @@ MOST_LISTED = 10
 def varies(mean: Array, variance: Array, dtype: Any) -> Array:
     """Which features (units,) of the given moments are not constant: booleans.
 
-    What rounding in numbers of the `dtype` leaves of the variance of a constant feature is no scale to learn by.
+    Rounding in numbers of the `dtype` leaves a small variance to a constant feature. This variance does not count.
     """
     rounding = (10 * np.finfo(dtype).eps * np.abs(mean)) ** 2
     known: Array = variance > np.maximum(rounding, np.finfo(dtype).tiny)

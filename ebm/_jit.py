@@ -7,9 +7,10 @@ zero in every lane), ``nogil=True`` lets threads of the caller run side by side.
 that is being compiled is done, for Numba cannot be left in the midst of it.
 
 The fast-math flags keep what honesty needs. NaN and infinity stay NaN and infinity, so that a diverging model is
-noticed. And a function gives the same bits wherever it is called from: the compiler makes a copy of it for each caller,
-which copy runs depends on what was loaded first, and of a b + c d it may fuse either product into the sum. So a product
-and a sum are one rounding only where ``fuse=True`` says so, in functions where there is one way to do it.
+noticed. A function also gives the same bits wherever it is called from. The compiler makes a copy of a function for
+each caller, and which copy runs depends on what was loaded first. In a b + c d each copy might fuse another product
+into the sum. So a product and a sum are one rounding only where ``fuse=True`` says so, in functions where there is one
+way to do it.
 """
 
 import contextlib

@@ -14,8 +14,8 @@ FIRST_ROOM = 16
 class Series(list[Any]):
     """A list that only grows, with its entries in an array as well.
 
-    To append and to ask for the array takes constant time on average, however many entries there are: arrays are views
-    of the entries so far, and stay as they are when more are appended.
+    Appending and reading take constant time on average, however many entries there are. Arrays are views of the entries
+    so far, and stay as they are when more are appended.
     """
 
     def __init__(self, entries: Iterable[Any] = ()) -> None:

@@ -57,7 +57,7 @@ class SparseRows:
 
     @property
     def arrays(self) -> tuple[Array, Array, Array]:
-        """What the kernels take: the bounds of the rows, the columns and the values of their entries."""
+        """The arguments of the kernels: the bounds of the rows, the columns and the values of their entries."""
         return self.indptr, self.indices, self.data
 
     @property

@@ -1,4 +1,4 @@
-"""What is recorded while training, and who is told: plain callables, called after every epoch.
+"""Callbacks of training: plain callables, called after every epoch.
 
 A callback takes a :class:`Report` and may return a dict of numbers, which join that epoch's entry of the history, or
 True, which ends training there.
@@ -38,7 +38,7 @@ class Report:
     theta : ndarray of shape (parameters,)
         The parameters as training holds them: what is written here is what it goes on from.
     kept : dict of ndarray
-        What callbacks keep from epoch to epoch; it is part of a checkpoint.
+        Values that callbacks keep from epoch to epoch; they are part of a checkpoint.
     monitored : dict of float
         Numbers recorded for this epoch so far.
     checkpoints : list of path
@@ -192,9 +192,9 @@ class EarlyStopping:
     held_out : {array-like, sparse matrix} of shape (n_rows, n_features)
         Rows that training does not see.
     monitor : {"pseudo_likelihood", "free_energy_gap"} or callable, default="pseudo_likelihood"
-        "pseudo_likelihood": the mean pseudo-log-likelihood of the held-out rows is to rise. "free_energy_gap": their
-        mean free energy is not to exceed that of the rows `train` by more than `max_gap`; the best parameters are then
-        the last that kept to it. A callable ``monitor(model, params, held_out)`` -> float is to rise.
+        "pseudo_likelihood": the mean pseudo-log-likelihood of the held-out rows has to rise. "free_energy_gap": their
+        mean free energy may exceed that of the rows `train` by at most `max_gap`. The best parameters are then the last
+        ones within `max_gap`. A callable ``monitor(model, params, held_out)`` -> float is to rise.
     train : {array-like, sparse matrix} of shape (n_rows, n_features), optional
         Some of the rows trained on, for the free-energy gap.
     patience : int, default=10
@@ -373,8 +373,8 @@ class Checkpoint:
     TypeError
         If `path` is none.
     ValueError
-        If a file cannot be written at `path`, because it is a folder, or because its folder does not exist or may not
-        be written to; or if `every` is not a positive integer.
+        If `every` is not a positive integer, or if no file can be written at `path`: it is a folder, or its folder does
+        not exist or is not writable.
 
     Warns
     -----

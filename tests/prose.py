@@ -14,7 +14,7 @@ SECTION = re.compile(r"^(\S.*)\n-{3,}$", re.M)
 ITEM = re.compile(r"\n(?=[ ]*(?:[-*]|\d+\.)[ ])")
 MARKER = re.compile(r"^\s*(?:[-*]|\d+\.)\s+")
 NOT_PROSE = re.compile(r"^\s*(?:>>>|\.\.[ ]|\||\+--|:\w+:|[=-]{3})")
-END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"'(\[`]*[A-Z`\d])")
+END = re.compile(r"(?<=[.!?])[\"')\]]*\s+(?=[\"`]|['(\[]*[A-Z\d])")
 ABBREVIATED = re.compile(r"\b(e\.g|i\.e|cf|et al|Eq|Eqs|eq|Sec|Fig|No|pp|vs)\.(?=\s)")
 CODE = re.compile(r":?\w*:?(``?)(?:(?!\1).)+\1\w*", re.S)
 WORD = re.compile(

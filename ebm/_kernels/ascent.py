@@ -33,7 +33,7 @@ def step(settings, theta, gradient, memory, rate, hold):
     rate : float
         Learning rate, in the precision of `theta`.
     hold : tuple (factor, limit, l1, l2, n_weights)
-        What holds the ascent back, see the module docstring; no limit is infinite.
+        Clipping and penalties, see the module docstring; a limit of infinity means none.
     """
     T = type(rate)
     factor, limit, l1, l2, n_weights = hold
@@ -148,7 +148,7 @@ def _sum_of_squares(x):
 
 @jit
 def clip_factor(gradient, largest_norm):
-    """What the gradient is multiplied by so that its Euclidean norm is at most `largest_norm`: 1 if it is already."""
+    """The factor that brings the Euclidean norm of the gradient down to `largest_norm`, or 1 if it is not larger."""
     norm = np.sqrt(_sum_of_squares(gradient))
     return largest_norm / norm if norm > largest_norm else 1.0
 

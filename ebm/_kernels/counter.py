@@ -1,11 +1,11 @@
 """Counter-based random words: Threefry-2x32 (Salmon, Moraes, Dror & Shaw 2011).
 
-A block cipher turns a 64-bit key and a 64-bit counter into 64 random bits. There is no state: word number c of key k
-is a pure function of (k, c), so draws do not depend on the order in which, or on the thread on which, they are made.
-Here the counter says which pair of columns of which row of an array is being filled: rows of n columns take
-(n + 1) // 2 counters each, so that row r of a matrix gets the same numbers whatever rows are filled with it. The key
-says what the draw is for (:mod:`ebm._random`). Thirteen rounds pass the BigCrush battery (the paper's table 2); this
-is the published twenty-round variant, with the paper's safety margin.
+A block cipher turns a 64-bit key and a 64-bit counter into 64 random bits. There is no state: word number c of key k is
+a pure function of (k, c). Draws do not depend on their order, nor on the thread that makes them. Here the counter gives
+the row of an array and the pair of columns that is filled. Rows of n columns take (n + 1) // 2 counters each. Row r of
+a matrix therefore gets the same numbers whatever other rows are filled. The key says what the draw is for
+(:mod:`ebm._random`). Thirteen rounds pass the BigCrush battery (the paper's table 2); this is the published
+twenty-round variant, with the paper's safety margin.
 """
 
 import numpy as np

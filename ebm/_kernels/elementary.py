@@ -2,8 +2,8 @@
 
 The C library's functions are called one number at a time and keep a whole loop from vectorising (four times slower
 on 100 x 784 conditionals). Here each function is a range reduction by powers of two, whose exponent bits are written
-directly, and a truncated series of the exactly known coefficients, long enough for the precision. Errors
-against :mod:`math` stay within a few units in the last place (tested).
+directly. A truncated series follows, with exactly known coefficients and long enough for the precision. Errors against
+:mod:`math` stay within a few units in the last place (tested).
 """
 
 import math

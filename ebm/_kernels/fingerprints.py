@@ -51,10 +51,10 @@ def content(words, tail, lanes):
     """A 64-bit fingerprint of a whole array, at the speed of reading it; `lanes` (n, width), uint64, is overwritten.
 
     `words` (uint64) and `tail` (uint8) are its bytes. The words are read as n streams side by side, which takes a third
-    of the time of one. Every step of a lane can be undone (a product with an odd number, a shifted copy), so that one
-    changed word always changes the result; several do but for a chance of about 2**-64. The shift carries the sign bits
-    down: products alone would leave them on top, where two of them cancel. (A call for every row of lanes instead of
-    its body takes more than twice the time.)
+    of the time of one. Every step of a lane can be inverted (a product with an odd number, a shifted copy). So one
+    changed word always changes the result, and several changed words do so except with a probability of about 2**-64.
+    The shift carries the sign bits down: products alone would leave them on top, where two of them cancel. (A call for
+    every row of lanes instead of its body takes more than twice the time.)
     """
     n_streams, width = lanes.shape
     part, total = words.size // n_streams, np.uint64(0)

@@ -6,10 +6,10 @@ A unit i compares its two states by the *field*
 
 with memories xi of the entries -1, 0 (unknown) and +1. The overlaps x_mu = xi_mu's are kept and change with each flip,
 so that a look at a unit costs one term a memory. They are whole numbers, and F(y + 1) - F(y - 1) is looked up. The
-values of F span more than floating-point numbers do: each row of the table is scaled by another power of two, and a
-look uses the row in which the largest term is neither huge nor tiny. Terms that vanish there are below the rounding
-error of the sum. Where rounding could have made the sum, terms are first counted by their y, so that those that cancel
-do so exactly, and the largest that is left decides on the row.
+values of F span more than floating-point numbers do. Each row of the table is therefore scaled by another power of two,
+and a look-up uses the row in which the largest term is neither huge nor tiny. Terms that vanish there are below the
+rounding error of the sum. Where the sum could be mere rounding, terms are first counted by their y, so that opposite
+terms cancel exactly. The largest term that is left decides on the row.
 """
 
 from typing import Any, NamedTuple
@@ -33,7 +33,7 @@ class Steps(NamedTuple):
     mirror : int
         +1 or -1 if the step at -y is that many times the one at y, else 0.
     slack : float
-        What rounding may have done to a field is at most this times the sum of its terms' absolute values.
+        The rounding error of a field is at most this times the sum of its terms' absolute values.
     base : float
     """
 

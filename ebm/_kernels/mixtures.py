@@ -4,10 +4,10 @@ In units of its standard deviation, and measured from its bias, the unit's densi
 
     p(u) = exp(-u^2 / 2 + t (u - y)) prod_j (off_j + on_j exp(w_j (u - y))) / I,
 
-with y where the unit is, on_j and off_j the probabilities of the hidden states there, w_j the step from the lower state
-of a hidden unit to the higher one, and t all lower states together. It is a mixture of normals of variance one, with
-means between the sums of the negative and of the positive w_j, beside t. So a sum over points u = y + k h is the
-integral to 2 exp(-2 pi^2 / h^2) of its value (Poisson's summation formula), 5e-11 here.
+with y the value of the unit, and on_j and off_j the probabilities of the hidden states there. The step from the lower
+state of hidden unit j to the higher one is w_j, and t the sum over all lower states. It is a mixture of normals of
+variance one, with means between the sums of the negative and of the positive w_j, beside t. So a sum over points u = y
++ k h is the integral to 2 exp(-2 pi^2 / h^2) of its value (Poisson's summation formula), 5e-11 here.
 
 The logarithm of the product is convex in u: between two points it lies below the chord. So a coarse grid tells where
 nothing is, and a range of means that a row does not reach costs little.

@@ -2,9 +2,9 @@
 
     p(x_k = 1 | f) = exp(f_k) / sum_l exp(f_l)    over the units l of k's group,    f = beta (input + bias).
 
-Every function overwrites the inputs `x` (rows, units). The Bernoulli loops pass over all columns, for those that are
-left over at the end of a row break the vectorised ones; what they make of the groups is then overwritten. A group is
-drawn by one random word, of those of its own columns.
+Every function overwrites the inputs `x` (rows, units). The Bernoulli loops pass over all columns, since a loop over a
+part of a row would not be vectorised. The values that they write into the groups are then overwritten. A group is drawn
+by one random word, of those of its own columns.
 """
 
 import math

@@ -200,7 +200,7 @@ RULES: dict[type, Rule] = {
 
 
 def numbers(settings, clock, rate):
-    """What the entries share in this step."""
+    """The numbers that all entries share in this step."""
     return RULES[type(settings)].numbers(settings, clock, rate)
 
 

@@ -1,8 +1,8 @@
 """Sequential sweeps where most units are not coupled: the field of a unit is a sum over its neighbours.
 
-The order of the visits, the random words and so the law are those of :mod:`ebm._kernels.sweeps`; fields are summed in
-another order, so that the states are the same unless a field is at the edge to the last bit. Many sweeps are one call:
-one sweep of one chain takes less time than the call.
+The order of the visits, the random words and so the distribution are those of :mod:`ebm._kernels.sweeps`. Fields are
+summed in another order: the states are the same unless the last bit of a field decides. Many sweeps are one call: one
+sweep of one chain takes less time than the call.
 
 Neighbours are a tuple (starts, units, couplings): on unit i act ``units[e]`` with ``couplings[e]``, for e from
 ``starts[i]`` up to ``starts[i + 1]``. Zero couplings and units in no one's list cost nothing.

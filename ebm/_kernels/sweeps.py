@@ -1,10 +1,10 @@
 """Sequential sweeps over the units of pairwise models: many chains at once, one unit after the other.
 
 A unit feels the field f_i = (J s)_i of the states as they are when its turn comes. Keeping all fields up to date would
-cost a row of J for every unit that flips in every chain. Instead units are taken in blocks: the fields of a block are
-one matrix product, and within the block only its own fields are kept up to date, so that BLAS does nearly all of a
-sweep. The order of the visits, and so the law, is that of the plain loop. The products are NumPy's, called between the
-compiled blocks: compiled code would bring the threads of another BLAS, and the two would wait for each other.
+cost a row of J for every unit that flips in every chain. Instead units are taken in blocks. The fields of a block are
+one matrix product, and within the block only its own fields are kept up to date: BLAS does nearly all of a sweep. The
+order of the visits, and so the law, is that of the plain loop. The products are NumPy's, called between the compiled
+blocks: compiled code would bring the threads of another BLAS, and the two would wait for each other.
 
 States are (units, chains): a unit's states in all chains lie side by side.
 """
@@ -41,7 +41,7 @@ def sweep(J, law, rule, S, order, free, draw, moved):
     order : ndarray of int64
         Numbers of units; they may repeat.
     free : ndarray of bool, shape (n_units, n_chains) or (0, 0)
-        What may change; everything where empty. The rest keeps its value, but not the sign of a zero.
+        Units that may change; all of them where empty. The rest keeps its value, but not the sign of a zero.
     draw : tuple (key0, key1, first_chain)
         The p-th visit of chain c draws word p of row ``first_chain + c`` of the key.
     moved : ndarray of shape (n_chains,)
@@ -207,7 +207,7 @@ def descend(influence, law, S, F, order, free, flips):
         States, and the fields that belong to them, biases included.
     order : ndarray of int64
     free : ndarray of bool, shape (n_chains, n_units) or (0, 0)
-        What may change; everything where empty.
+        Units that may change; all of them where empty.
     flips : ndarray of int64, shape (n_chains,)
         How many units flip is added to it.
     """

@@ -1,4 +1,4 @@
-"""What the displays share: checks of what comes in, and mosaics of small images."""
+"""Shared by the displays: checks of arguments, and mosaics of small images."""
 
 import math
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ GAP = 1
 
 
 class Shown(NamedTuple):
-    """What a display shows of a fitted estimator: an attribute or a method, and the estimators that have it."""
+    """An attribute or a method of a fitted estimator that a display shows, and the estimators that have it."""
 
     name: str
     owners: str

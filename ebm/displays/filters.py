@@ -1,4 +1,4 @@
-"""What the hidden units look for."""
+"""The filters of the hidden units, as images."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What a model draws, beside what it has seen."""
+"""Samples of a model, beside rows of data."""
 
 from typing import Any
 

@@ -25,7 +25,7 @@ class TrainingCurveDisplay:
     curves : dict of array-like of shape (n_epochs,)
         Numbers by name; NaN where none was recorded, over which the line goes on.
     name : str or None, default=None
-        What the curves belong to; it stands in the legend.
+        Name of the model, for the legend.
 
     Attributes
     ----------
@@ -66,7 +66,7 @@ class TrainingCurveDisplay:
         ax : matplotlib Axes, default=None
             Axes to draw in, which may hold the curves of other models; None: new ones in a new figure.
         name : str or None, default=None
-            What the curves belong to; None: `name` as given to the constructor.
+            Name of the model, for the legend; None: `name` as given to the constructor.
         **kwargs : dict
             Passed to :meth:`matplotlib.axes.Axes.plot`, for example `color`.
 
@@ -123,7 +123,7 @@ class TrainingCurveDisplay:
         metric : str, list of str or None, default=None
             Which of the recorded numbers to show; None: all but the learning rate and the time.
         name : str or None, default=None
-            What to call the estimator in the legend.
+            Name of the estimator, for the legend.
         ax : matplotlib Axes, default=None
             Axes to draw in, which may hold the curves of other models; None: new ones in a new figure.
         **kwargs : dict

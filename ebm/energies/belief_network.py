@@ -5,8 +5,8 @@ The two topmost layers are joined by weights without direction, those below are 
     p(x_0, ..., x_L) = p(x_0 | x_1) ... p(x_{L-2} | x_{L-1})  exp(-E(x_{L-1}, x_L)) / Z,
 
 with the energy E of a bipartite model (:mod:`ebm.energies.bipartite`), its *top*. Every layer's units are independent
-given the layer above: unit i of layer k has the input (W x_{k+1})_i. What the hidden layers are given the data has no
-closed form. A second set of parameters, going up, describes a law that is as simple to draw from,
+given the layer above: unit i of layer k has the input (W x_{k+1})_i. The distribution of the hidden layers given the
+data has no closed form. A second set of parameters, going up, describes a law that is as simple to draw from,
 
     Q(x_1, ..., x_{L-1} | x_0) = q(x_1 | x_0) ... q(x_{L-1} | x_{L-2}),
 
@@ -14,9 +14,9 @@ where unit j of layer k + 1 has the input (W' x_k)_j: *recognition*, beside the 
 
     log p(x_0, ..., x_{L-1}) = sum_k log p(x_k | x_{k+1}) - F(x_{L-1}) - log Z.
 
-Directed weights multiply the states themselves, whatever the unit: a Gaussian unit's variance is then a parameter of
-the law of its own layer alone, and generative and recognition parameters have nothing in common. A bipartite model
-whose weights multiply the statistic x / sigma^2 gives them divided by sigma^2 (:func:`from_rbms`).
+Directed weights multiply the states themselves, whatever the unit. A Gaussian unit's variance is then a parameter of
+the distribution of its own layer alone. Generative and recognition parameters share no array. A bipartite model whose
+weights multiply the statistic x / sigma^2 gives them divided by sigma^2 (:func:`from_rbms`).
 
 The top's visible layer may be wider than layer L - 1, by *extra* units at the end (labels) that nothing below knows of.
 Rows of data then are (x_0, extra), which is what the model is a law of.
@@ -209,9 +209,9 @@ class BeliefNetwork(Model):
     ) -> None:
         """Diagonally.
 
-        What multiplies a unit's state is measured in the inverse of its scale, what adds to its mean in the scale: with
-        a_i and c_j of two neighboring layers, generative weights from j to i move a_i / c_j times as far, recognition
-        weights c_j / a_i times.
+        A factor of a unit's state is measured in the inverse of its scale, a term of its mean in the scale. With the
+        scales a_i and c_j of two neighboring layers, generative weights from j to i move a_i / c_j times as far, and
+        recognition weights c_j / a_i times.
         """
         self.top_model.rescale(params.top, gradient.top, chains)
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
@@ -427,8 +427,9 @@ def from_rbms(
 ) -> tuple[BeliefNetwork, BeliefParameters]:
     """The deep belief network of machines that were trained one on top of the other, data first.
 
-    Every machine but the last gives its visible layer's law for the way down and its hidden layer's for the way up,
-    with weights that are copies of its own: *tied*, until training parts them. The last one becomes the top.
+    Every machine but the last gives the distribution of its visible layer for the way down, and of its hidden layer for
+    the way up. Their weights are copies of its own: *tied*, until training makes them differ. The last one becomes the
+    top.
 
     Parameters
     ----------

@@ -13,9 +13,9 @@ The row's class is the label of the largest gain. Among the states with exactly 
 share exp(2 gain_b) / sum exp(2 gain).
 
 To training (:mod:`ebm.training`) all units are visible: a row of data is s = (v, t), and the memories are the hidden
-ones, one each. They start at rows, shrunk and with noise, for a memory that is nowhere near the data has inputs below
-zero for all rows, and a rectified interaction then has no gradient for it. They are kept within [-1, 1], where the
-states are (Krotov & Hopfield 2016, appendix A).
+ones, one each. They start at rows, shrunk and with noise. A memory far from the data would have inputs below zero for
+all rows, and a rectified interaction then has no gradient for it. They are kept within [-1, 1], where the states are
+(Krotov & Hopfield 2016, appendix A).
 """
 
 from dataclasses import dataclass, replace
@@ -114,7 +114,7 @@ class Completion(Settled, Model):
         return memories[:, : -self.n_labels], np.ascontiguousarray(memories[:, -self.n_labels :].T)
 
     def inputs(self, visible: Array, labels: Array, v: Array) -> Array:
-        """What the memories receive with all labels off: (rows, n_visible) -> (rows, n_memories)."""
+        """The inputs of the memories with all labels off: (rows, n_visible) -> (rows, n_memories)."""
         inputs: Array = v @ visible.T
         inputs -= labels.sum(axis=0)
         return inputs

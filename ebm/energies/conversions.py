@@ -10,8 +10,8 @@ A layer of Gaussian units can be integrated out. With the variances S on its dia
 
     log int exp(-beta E(v, h)) dv = sum_i log(2 pi sigma_i^2 / beta) / 2 + beta (c'h + b'S^-1 W h + h'G h / 2),
 
-which is a pairwise model of the hidden units: G without its diagonal couples them, and since two states have
-h_j^2 = (low + high) h_j - low high, the diagonal adds to the biases and to the constant.
+which is a pairwise model of the hidden units, coupled by G without its diagonal. Since two states have h_j^2 = (low +
+high) h_j - low high, the diagonal adds to the biases and to the constant.
 """
 
 from collections.abc import Iterator

@@ -6,10 +6,10 @@ of their states,
     m(s_N) = log sum_{s_i} exp(beta s_i (f_i + sum_{j in N} J_ij s_j) + all tables with s_i in them),
 
 which joins the neighbors to each other. The number that is left at the end is A(f) = log sum_s exp(beta [s'Js / 2 +
-f's]). The work is two to the number of units in the largest table, and depends on the order: a strip is summed along
-its longer side, a tree from its leaves. Three orders are compared: the natural one, reverse Cuthill-McKee (George &
-Liu 1981), and minimum degree. This is the sum-product form of variable elimination (Dechter 1999); logarithms instead
-of products, so that nothing overflows at any temperature.
+f's]). The work is two to the power of the number of units in the largest table. It depends on the order: a strip is
+summed along its longer side, a tree from its leaves. Three orders are compared: the natural one, reverse Cuthill-McKee
+(George & Liu 1981), and minimum degree. This is the sum-product form of variable elimination (Dechter 1999); logarithms
+instead of products, so that nothing overflows at any temperature.
 
 Means are derivatives of A. Going back through the tables, the law of the units in a table follows from that of the
 table that came of it, since p(s_i | s_N) is known from the sum.

@@ -5,14 +5,14 @@ Of units with couplings J, on which fields f act from outside (their biases incl
     A(f) = log sum_s exp(beta [s'Js / 2 + f's]),        <s>_f,        <ss'>_f.
 
 Units that are not joined to each other are independent given the others, and are summed out in closed form. Only the
-others are enumerated: all of them where every pair is joined, every second one of a square lattice, the smaller layer
-of two, none where no two units are joined. These fall into a *suffix* of at most ten units, whose states are a table,
-and a *prefix*, which acts on the suffix like a field:
+others are enumerated. These are all units where every pair is connected, every second one of a square lattice, the
+smaller one of two layers, and none where no two units are connected. These fall into a *suffix* of at most ten units,
+whose states are a table, and a *prefix*, which acts on the suffix like a field:
 
     log p(prefix, suffix) = own(prefix) + own(suffix) + beta (f + J' prefix)' suffix + A_rest(f + J' prefix + J' suffix)
 
-So a block of states is one matrix product and one pass of exponentials, a few nanoseconds a state, and nothing is
-carried from state to state that could gather rounding errors. All in double precision.
+So a block of states is one matrix product and one pass of exponentials, at a few nanoseconds a state. Rounding errors
+do not accumulate, since no result is carried from state to state. All in double precision.
 """
 
 from collections.abc import Iterator

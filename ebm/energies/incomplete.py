@@ -40,7 +40,7 @@ ROWS = 256
 
 
 class Marginal(NamedTuple):
-    """What is known of rows when all that is unknown has been summed out.
+    """Quantities of rows of data after all unknown units have been summed out.
 
     Attributes
     ----------

@@ -76,8 +76,8 @@ def _sign(x: float) -> float:
 def as_torus(J: Array) -> tuple[float, float, int, int] | None:
     """Couplings between rows and within a row, rows and columns, if the spins' `J` (units, units) are a uniform torus.
 
-    Units are numbered row by row. Couplings are given as positive where their sign does not matter; None for anything
-    else, a torus with a side of one or with a negative coupling around an odd side included.
+    Units are numbered row by row. Couplings are returned as positive where their sign does not matter. None for any
+    other graph, and for a torus with a side of one or with a negative coupling around an odd side.
     """
     n = len(J)
     degree = np.count_nonzero(J[:1])

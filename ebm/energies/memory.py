@@ -7,10 +7,9 @@ the overlaps x_mu = xi_mu's,
                                    F(x) = N max(x / N, 0)^n     "rectified"
 
 so that a pattern that is stored alone has the energy -N at every degree. Degree 2 is the Hopfield network with Hebb's
-rule: with J = sum_mu xi_mu xi_mu' / N without its diagonal, E = 2 (-s'Js / 2) - K. The higher the degree, the less the
-memories with small overlaps disturb, and the more can be stored, about N^(n - 1). The limit is exponential storage
-(Demircigil et al. 2017), F(x) = exp(x); its energy is written on a logarithmic scale, which overflows nowhere and has
-the same minima,
+rule: with J = sum_mu xi_mu xi_mu' / N without its diagonal, E = 2 (-s'Js / 2) - K. At a higher degree memories with
+small overlaps disturb less, and more can be stored: about N^(n - 1). The limit is exponential storage (Demircigil et
+al. 2017), F(x) = exp(x); its energy is written on a logarithmic scale, which overflows nowhere and has the same minima,
 
                                    E(s) = -log sum_mu exp(x_mu)  "exponential"
 
@@ -213,9 +212,9 @@ class DenseMemory(Settled):
         """About how many random patterns can be stored, as a real number.
 
         For a polynomial, as many as leave half a percent of the bits wrong at the first look (:meth:`one_step_error`);
-        for the exponential, and at most, 2^(N / 2) (Demircigil et al. 2017, theorem 3). The law's noise is that of
-        Gaussian overlaps; from the degree on at which it would grow by more than the signal, that is for n > N / 2 + 1,
-        that of the last one below counts.
+        for the exponential, and at most, 2^(N / 2) (Demircigil et al. 2017, theorem 3). The noise in the formula is
+        that of Gaussian overlaps; for n > N / 2 + 1 it would grow faster than the signal, and the noise of the last
+        degree below counts.
         """
         bound = 0.5 * n_units * np.log(2)
         if self.interaction != "exponential":
@@ -356,9 +355,9 @@ def log_mean_exp(z: Array, weights: Array) -> Array:
 def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
     """The alpha-entmax of the rows of `z` (rows, n), alpha = 2 or 1.5; entry i stands for `weights[i]` equal ones.
 
-    p_i = w_i max((alpha - 1) z_i - t, 0)^(1 / (alpha - 1)), with t such that the sum is one: the root of a polynomial,
-    whose coefficients are moments of the entries that are left, the largest ones (Martins & Astudillo 2016, algorithm
-    1; Peters, Niculae & Martins 2019, algorithm 2).
+    p_i = w_i max((alpha - 1) z_i - t, 0)^(1 / (alpha - 1)), with t such that the sum is one. This t is the root of a
+    polynomial, whose coefficients are moments of the largest entries, those with p_i > 0 (Martins & Astudillo 2016,
+    algorithm 1; Peters, Niculae & Martins 2019, algorithm 2).
     """
     power = 1 / (alpha - 1)
     z = (alpha - 1) * (z - z.max(axis=1, keepdims=True))

@@ -34,7 +34,7 @@ class MixturePath(Path):
         self.log_z = coins.log_z - float(coins.log_normaliser(np.zeros_like(fields[:1]))[0])
 
     def log_normaliser(self, fields: Array) -> Array:
-        """That of units with the `fields` alone."""
+        """The log-partition function of units with the `fields` alone."""
         return self._coins.log_normaliser(fields)
 
     def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
@@ -87,5 +87,5 @@ class MixturePath(Path):
         )
 
     def energy(self, x: Array, inputs: Array) -> Array:
-        """That of the model."""
+        """The energy of the model."""
         return self._coins.energy(x, inputs)

@@ -1,13 +1,13 @@
-"""What a pairwise model gives in exact sums over the states of its units: log Z, free energies, moments.
+"""Exact sums over the states of a pairwise model: log Z, free energies, moments.
 
 With the visible units v clamped, the hidden ones are a group of units (:mod:`ebm.energies.groups`) with the couplings
 J_hh and the fields f = J_hv v + b_h, and
 
     F(v) = -1/2 v'J_vv v - b_v'v - A(f) / beta,        p(v) = exp(-beta F(v)) / Z(beta).
 
-Without clamped units, log Z = A(b) of all of them. The limits are on units that have to be enumerated, those that are
-left when as many as possible, of which no two are joined, are summed out in closed form; or, for sparse couplings, on
-the tables that are left when one unit is summed out after the other (:mod:`ebm.energies.summation`).
+Without clamped units, log Z = A(b) of all of them. The limits are on units that have to be enumerated, after as many
+unconnected units as possible have been summed out in closed form. For sparse couplings they are on the tables that are
+left when one unit is summed out after the other (:mod:`ebm.energies.summation`).
 """
 
 from typing import NamedTuple
@@ -175,8 +175,8 @@ def pairwise_moments(
     Raises
     ------
     ValueError
-        When more than 25 units of the model, or more than 20 hidden ones, would have to be enumerated, and the model's
-        own moments take tables of more than 16 units, too, when one unit is eliminated after the other.
+        When more than 25 units of the model, or more than 20 hidden ones, would have to be enumerated, and elimination
+        unit by unit needs tables of more than 16 units.
 
     Notes
     -----

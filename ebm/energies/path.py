@@ -2,9 +2,9 @@
 
     E_t = (1 - t) E_0 + t E_1,        p_t(x) = exp(-E_t(x)) / Z_t,        0 <= t <= 1,
 
-the geometric path. Whoever walks it needs four things of it: independent draws at t = 0 and log Z_0, a step that leaves
-p_t unchanged, and, some units being summed out, how the free energy F_t of the others changes with t. A new energy
-brings its own :class:`Path`, and annealed importance sampling and parallel tempering come with it.
+the geometric path. An algorithm that follows a path needs four things: independent draws at t = 0, log Z_0, a step that
+leaves p_t unchanged, and the free energy F_t as a function of t. F_t is that of the units which are not summed out. A
+new energy brings its own :class:`Path`, and annealed importance sampling and parallel tempering come with it.
 """
 
 import abc
@@ -50,7 +50,7 @@ class Path(abc.ABC):
 
     @abc.abstractmethod
     def inputs(self, x: Array) -> Array:
-        """What the summed-out units receive from `x`."""
+        """The inputs of the summed-out units, given `x`."""
 
     @abc.abstractmethod
     def stage(self, t: float) -> Any:

@@ -32,7 +32,7 @@ class Qubo(NamedTuple):
     Q : ndarray or csr_array of shape (n_units, n_units)
         Upper triangle: each pair once, linear coefficients on the diagonal.
     offset : float
-        What is added for all states alike.
+        Constant that is added to the value of all states.
     """
 
     Q: Any

@@ -1,7 +1,7 @@
 """Layers of several unit types side by side, as one layer: all layers of one color, or the columns of a row of data.
 
-No two of them are joined, so that the units are independent given their inputs, whatever their types: every function
-of a unit acts on the columns of each layer by itself. The own parameters are the tuple of those of the layers.
+No two of these layers are connected, so that all units are independent given their inputs, whatever their types. Every
+function of a unit acts on the columns of each layer by itself. The own parameters are the tuple of those of the layers.
 """
 
 from collections.abc import Iterator

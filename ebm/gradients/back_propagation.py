@@ -1,7 +1,7 @@
 """Back-propagation: the exact gradient of a network's mean log-likelihood of the targets given the inputs.
 
-A loss that is -log p(targets | x) makes of a network a model of that conditional law, and what training does is what it
-does elsewhere: a step uphill of the log-likelihood of each batch. The gradient needs no chains.
+With the loss -log p(targets | x) a network is a model of that conditional distribution. Training is as elsewhere: a
+step uphill of the log-likelihood of each batch. The gradient needs no chains.
 """
 
 from collections.abc import Iterator
@@ -28,8 +28,8 @@ class BackPropagation(Gradient[Network]):
     Parameters
     ----------
     alpha : float >= 0, default=0.0
-        Coefficient of the penalty on half the squared weights, which is divided by the rows of the batch as in
-        scikit-learn's networks: it counts once per batch, however many rows that has.
+        Coefficient of the penalty on half the squared weights. It is divided by the number of rows of the batch, as in
+        scikit-learn's networks: the penalty counts once per batch, however large the batch is.
     """
 
     remedy = "a smaller learning rate, clip_norm, or data on a common scale (StandardScaler)"

@@ -38,7 +38,7 @@ class FastPersistentContrastiveDivergence(Gradient[Bipartite]):
     fast_learning_rate : float, default=0.1
         Rate at which the fast parameters follow the gradient; it does not decay.
     fast_decay : float in [0, 1), default=0.95
-        What is left of the fast parameters after an update (the published 19/20).
+        Fraction of the fast parameters that an update keeps (the published value is 19/20).
     centered : bool, default=True
         Whether the gradient is centred.
 

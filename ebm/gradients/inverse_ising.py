@@ -5,8 +5,8 @@ and is concave. So there are ways to the couplings that take no steps along nois
 2017): each is a record derived from :class:`Direct`.
 
 They all work on spins s in {-1, +1}; units {0, 1} are renamed, x = (s + 1) / 2, and the couplings found are renamed
-back (:mod:`ebm.energies.conversions`). What is penalised are couplings between spins. So the law found does not depend
-on what the states are called.
+back (:mod:`ebm.energies.conversions`). Penalties are on the couplings between spins, so that the fitted distribution
+does not depend on the names of the states.
 """
 
 import abc
@@ -29,7 +29,7 @@ NONE = np.zeros(0, np.intp)
 
 
 class Solution(NamedTuple):
-    """What a solver found.
+    """The solution that a solver found.
 
     Attributes
     ----------
@@ -37,13 +37,12 @@ class Solution(NamedTuple):
     n_iter : int
         Iterations made; 0 for solutions in closed form.
     cost : float
-        What was minimised, at `params`: minus the log-likelihood or pseudo-log-likelihood per row of the units that
-        change, plus the penalties. NaN where nothing was.
+        Minimum of the cost, at `params`: minus the log-likelihood or pseudo-log-likelihood per row of the units that
+        change, plus the penalties. NaN where no cost was minimised.
     slope : float
         The largest slope of the cost that is left, in absolute value.
     message : str
-        What the user has to be told, such as that the solver has not converged, without a full stop; '' when all is
-        well.
+        Text of a warning, such as that the solver has not converged, without a full stop; '' without a warning.
     still : ndarray of int
         Numbers of the units that never change, which have no couplings.
     """

@@ -6,17 +6,16 @@ regression. The mean pseudo-log-likelihood of the data (Besag 1975), less penalt
     - sum_rows weight sum_i log(1 + exp(-2 s_i f_i)) - sum_{i<j} [l1 abs(J_ij) + l2 J_ij^2 / 2],
 
 is concave, needs no partition function, and with J_ij = J_ji all regressions are one problem (Aurell & Ekeberg 2012).
-With ever more data of the model's family its maximum goes to the true couplings, as the inverse square root of the
-number of rows; with l1 the graph is found (Ravikumar, Wainwright & Lafferty 2010).
+For data of the model's family its maximum converges to the true couplings, with an error like the inverse square root
+of the number of rows. With l1 the graph is found (Ravikumar, Wainwright & Lafferty 2010).
 
     per evaluation, over blocks of rows:    f = (s - m) J + b    one product
                                             g = d/df             one pass over rows x units
                                             dJ = (s - m)'g       one product; plus its transpose
 
-The search is that of L-BFGS (:mod:`ebm.optimizers.lbfgs`). It knows the couplings as J_ij sd_i sd_j and the biases as
-the fields at the mean m of the data, times sd_i: the curvature is then about the same for all of them, whatever states
-are called and however rarely units change. The weights add up to one, so that l1 and l2 do not depend on the number of
-rows.
+The search is that of L-BFGS (:mod:`ebm.optimizers.lbfgs`). Its variables are J_ij sd_i sd_j and the fields at the mean
+m of the data, times sd_i. The curvature is then about the same for all of them, whatever the states are called and
+however rarely units change. The weights add up to one, so that l1 and l2 do not depend on the number of rows.
 """
 
 from collections.abc import Iterator
@@ -70,8 +69,8 @@ class MaximumPseudoLikelihood(Direct):
     -----
     Units whose values, which may be means, are all nearer to the same state have no finite best bias. They are taken to
     be independent of all others, with half a row of either state added; the solution's message names them. Where the
-    others predict a unit without error, on some rows at least, there are no finite best couplings unless there is a
-    penalty; where the search ended they are large, and the solution's message names such units.
+    others predict a unit without error, on some rows at least, the best couplings are infinite unless there is a
+    penalty. The couplings found are then large, and the message of the solution names such units.
 
     Rows that are equal are counted, not repeated, if all hold nothing but the two states: the cost is that of the
     different rows. Values between the states are compared with their mirror images, as by ``score_samples``.
@@ -225,7 +224,7 @@ class Problem:
         return J, at_mean - J @ self.rows.mean
 
     def cost(self, theta: Array) -> tuple[float, Array]:
-        """What is minimised, without the penalty l1, and its slopes."""
+        """The cost without the penalty l1, and its slopes."""
         J, at_mean = self.fields(theta)
         loss, dJ, d_bias = 0.0, np.zeros(J.shape), np.zeros(self.n_units)
         for s, w in self.rows.blocks():
@@ -260,9 +259,9 @@ class Problem:
     def told(self, theta: Array) -> str:
         """Names units whose fields have no finite best values, when no penalty holds the couplings back.
 
-        What goes to infinity leaves a flat cost behind: its slopes and curvatures fall together, like exp(-2 f). So
-        along the way that the search has made since its slopes were small already, the curvature at its end is about
-        the tolerance, or less; at a finite maximum it is what it always was.
+        Along parameters that go to infinity the cost becomes flat: its slopes and curvatures fall together, like exp(-2
+        f). The curvature is therefore measured along the steps that were made after the slopes were small. It is about
+        the tolerance or less there, while it does not change at a finite maximum.
         """
         ways = [theta - passed for passed in self._passed if passed is not None]
         ways = [way / np.linalg.norm(way) for way in ways if way.any()]

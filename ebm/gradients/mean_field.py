@@ -4,7 +4,7 @@
     2. n_iter times, from where the magnetisations last stood:  m_v from m_h, m_h from m_v  (:mod:`ebm.inference.tap`)
     3. gradient:        < v E[h | v]' > over the batch, minus < m_v m_h' + W k2(v) k2(h)' + ... > over the fixed points
 
-Instead of the log-likelihood, the gradient is that of the estimate <-F(v)>_data + Gamma(m), with Gamma expanded in the
+The gradient is not that of the log-likelihood but of the estimate <-F(v)>_data + Gamma(m). Gamma is expanded in the
 weights: to first order (naive mean field: Welling & Hinton 2002), to second (TAP) or to third. It is good while the
 weights are weak. Gamma of order 1 is above -log Z: naive mean field climbs an upper bound of the likelihood, which the
 likelihood need not follow. Nothing is drawn at random but where persistent magnetisations begin.

@@ -4,9 +4,9 @@
     2. k moves of all replicas, from where they last stood, then exchanges (:mod:`ebm.samplers.tempering`)
     3. gradient:        < s(v) E[s(h) | v]' > over the batch, minus the same over the replicas at t = 1
 
-The negative phase of :mod:`ebm.gradients.persistent`, with chains that get from mode to mode by way of an easy law: the
-product of the units' marginals at the start of training, as of the data. It costs as many times more as there are
-replicas. The ladder follows the model: it is adapted to equal swap rates every so many updates.
+The negative phase of :mod:`ebm.gradients.persistent`, with chains that get from mode to mode by way of an easy
+distribution. It is the product of the units' marginals at the start of training, those of the data. It costs as many
+times more as there are replicas. The ladder follows the model: it is adapted to equal swap rates every so many updates.
 """
 
 from dataclasses import dataclass

@@ -14,11 +14,11 @@ Both are the *delta rule*: with the mean m of what is predicted from the state y
 The wake gradient is that of the variational bound (:mod:`ebm.likelihood.bounds`) by the generative parameters, but for
 the top's negative phase. The sleep gradient is not the bound's by the recognition parameters, which would be that of
 KL(Q || p); it lowers KL(p || Q) instead, over what the model dreams rather than over the data. So the bound need not
-rise in every step. That the dreams begin where the contrastive step ended, near the data, keeps the two alike: the
+rise in every step. Dreams that begin where the contrastive step ended, near the data, keep the two gradients alike: the
 reason for *contrastive* wake-sleep.
 
-Rows of data may end with states of the top's extra units (:mod:`ebm.energies.belief_network`); where these are NaN they
-are drawn from their law given x_{L-1}, which is the wake phase of a row without a label.
+Rows of data may end with states of the top's extra units (:mod:`ebm.energies.belief_network`). Where these are NaN they
+are drawn from their distribution given x_{L-1}: the wake phase of a row without a label.
 """
 
 from dataclasses import dataclass

@@ -5,8 +5,8 @@ Among the product laws q of the unknown layers the one nearest to p(x | known) h
     L(q) = -beta <E>_q + S(q) <= log sum_(unknown) exp(-beta E),
 
 which is -beta F of the known states at most, and log Z at most if nothing is known. Layers of one color are updated
-together: their units receive the means of the other color's statistics instead of its states, which is the best law of
-that color, the other one being as it is. So no update lowers the bound, and the iteration needs no damping.
+together: their units receive the means of the other color's statistics instead of its states. With the other color
+fixed this is the best distribution. So no update lowers the bound, and the iteration needs no damping.
 
 A layer whose units have the inputs f has -beta <U> + S = A(f) - beta f'<s>, so that
 
@@ -29,7 +29,7 @@ class LayeredMeans(NamedTuple):
     Attributes
     ----------
     inputs : tuple of two ndarrays of shape (rows, units)
-        What the units of each color receive; of known layers it does not count.
+        The inputs of the units of each color; those of known layers are not used.
     statistics : tuple of two ndarrays of shape (rows, units)
         Means of the statistics of each color; of known layers those of their states.
     converged : ndarray of bool of shape (rows,)

@@ -2,8 +2,8 @@
 
 A minimum is a state whose energy no single flip lowers. Steepest descent flips the unit that lowers the energy most,
 the first of several, until none does. It takes every state to one minimum: the states that end in it are its *basin*,
-and the size of a basin is its share of all states. A path goes from state to state by single flips, its height is the
-largest energy on it, and the pass between two minima is the height of the lowest path.
+and the size of a basin is its share of all states. A path goes from state to state by single flips, and its height is
+the largest energy on it. The pass between two minima is the height of the lowest path.
 
 Up to 16 units everything is enumerated. Passes come from the minimum spanning tree of the graph of all states, in which
 the flip from s to t weighs max(E(s), E(t)): its paths are the lowest ones.
@@ -131,7 +131,7 @@ def _descended(model: Pairwise, params: PairwiseParameters, s: Array) -> Array:
 
 
 def _barriers(model: Pairwise, params: PairwiseParameters, states: Array, energies: Array) -> Array:
-    """What has to be climbed from each minimum to each other."""
+    """The energy barrier from each minimum to each other one."""
     n_units, (_, high) = len(params.bias), model.unit.states or ()
     everything = _enumerated(model, params, 0, 2**n_units)
     landscape = model.energy(params, everything)

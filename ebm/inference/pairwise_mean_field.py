@@ -5,8 +5,8 @@ Among the product laws q the one nearest to p(s | given) minimises the variation
     Gamma(m) = <E>_q - S(q) / beta = -1/2 m'Jm - b'm - S(m) / beta  >=  F(given),
 
 where m are the means and S is the entropy of independent units. Its stationary points are m_i = E[s_i | f = J m]. Units
-are visited one after the other, and each visit minimises Gamma over that unit's mean: Gamma never rises, so that the
-iteration converges without damping (to a local minimum, which depends on the start).
+are visited one after the other, and each visit minimises Gamma over that unit's mean. Gamma never rises, so that the
+iteration converges without damping, to a local minimum that depends on the start.
 """
 
 from typing import NamedTuple

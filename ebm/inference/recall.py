@@ -9,8 +9,8 @@ symmetric and zero on the diagonal,
   (Goles, Fogelman & Pellegrin 1985), which is found out: a 2-cycle.
 
 Without symmetry neither holds. At temperature T = 1 / beta a unit takes its higher state with the probability
-sigmoid(beta gap f_i), gap being the distance of its states: the heat bath, which for one unit at a time leaves
-exp(-beta E) / Z unchanged. Visiting units drawn at random is Glauber's dynamics.
+sigmoid(beta gap f_i), gap being the distance of its states. This heat bath leaves exp(-beta E) / Z unchanged if units
+are updated one at a time. Visiting units drawn at random is Glauber's dynamics.
 
 Unknown bits start without a state: midway between the two, they add nothing to the fields, and then each goes where
 the field of the known bits points. A random bit would add the noise of its own to the fields of all others. Where
@@ -151,7 +151,7 @@ class _Dynamics(NamedTuple):
         return self.pointed(self.fields(s), otherwise)
 
     def fields(self, s: Array) -> Array:
-        """What the units feel at `s` (rows, n_units), the biases included."""
+        """The fields of the units at `s` (rows, n_units), the biases included."""
         f: Array = s @ self.params.J.T + self.params.bias
         return f
 
@@ -232,8 +232,8 @@ def _descend(
 ) -> Recall:
     """One unit at a time at temperature zero, until every probe has ended.
 
-    Fields follow the flips. After more of these than there are units, which is when more rounding errors have gone into
-    a field than into its sum, they are summed anew before it is said that nothing moves.
+    Fields follow the flips. After more flips than there are units, a field holds more rounding errors than its sum
+    does. Fields are then summed anew before a state counts as a fixed point.
     """
     n_sweeps, settled = np.zeros(len(states), np.int64), np.zeros(len(states), bool)
     n_units, (influence, flip_by_flip) = states.shape[1], _influence(dynamics.params.J)
@@ -268,7 +268,7 @@ def _descend(
 
 
 def _influence(J: Any) -> tuple[Any, Callable[..., None]]:
-    """What each unit does to the others, the columns of `J`, and the kernel that takes them so."""
+    """The influence of each unit on the others, the columns of `J`, and the kernel that takes it in this form."""
     if is_sparse(J):
         return neighbour_lists(J.T.tocsr()), sparse_descend
     return (J if is_symmetric(J) else np.ascontiguousarray(J.T)), descend

@@ -83,7 +83,7 @@ def settle_spins(
     max_sweeps : int
         Sweeps at most.
     free : ndarray of bool, shape (rows, n_units), or None
-        What may change; everything if None.
+        Units that may change; all of them if None.
     trace : bool
         Whether to keep the states after each sweep.
 

@@ -127,7 +127,7 @@ def cumulants(m: Array) -> tuple[Array, Array, Array]:
 
 
 def field(powers: list[Array], x: Array, y: Array) -> Array:
-    """What units of means `x` receive from those of means `y`, bias apart: the x-derivative of Gamma's pair terms."""
+    """Inputs of units of means `x` from those of means `y`, without bias: the x-derivative of Gamma's pair terms."""
     _, k2, k3 = cumulants(y)
     total: Array = y @ powers[0].T
     if len(powers) > 1:

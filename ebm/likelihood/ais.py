@@ -9,8 +9,8 @@ E[w] = Z / Z_0 (Neal 2001; for restricted Boltzmann machines Salakhutdinov & Mur
 
 The two estimates of Z enclose it; where they agree, both are right, unless the forward particles missed a mode and so
 did the samples. The last one (Burda, Grosse & Salakhutdinov 2015) is an unbiased estimate of the probability of v under
-the annealing itself taken for a model, from p_0 to the last step: its logarithm is underestimated in expectation, so
-that the mean over test data is a conservative figure for a model that is, in effect, sampled by annealing.
+another model: the annealing itself, from p_0 to the last step. Its logarithm is underestimated in expectation. The mean
+over test data is therefore conservative for a model that is, in effect, sampled by annealing.
 
 The standard error of a log mean is that of the mean divided by the mean (the delta method). It knows only of the
 weights that were seen: read it beside the effective sample size (sum w)^2 / sum w^2.
@@ -53,8 +53,8 @@ class AIS(Record):
     n_runs : int, default=100
         Independent particles; at least 2.
     schedule : {"sigmoid", "linear"} or array-like, default="sigmoid"
-        Course of t from 0 to 1: the logistic curve of Grosse, Maddison & Salakhutdinov (2013), slow at both ends; equal
-        steps; or the values themselves, strictly increasing from 0 to 1, which then also say how many there are.
+        Values of t from 0 to 1: the logistic curve of Grosse, Maddison & Salakhutdinov (2013), slow at both ends; equal
+        steps; or given values, strictly increasing from 0 to 1, which replace `n_temperatures`.
     tolerance : float, default=0.5
         Largest gap between the forward and the reverse estimate, in nats, that passes for agreement.
     reverse : bool, default=True
@@ -64,15 +64,15 @@ class AIS(Record):
     Notes
     -----
     E[w] = Z / Z_0 for every count of temperatures, so that more of them lessen the variance of the weights, not a bias
-    of their mean. The standard error is estimated from the weights that were drawn, and knows nothing of a heavy tail
-    that was not: the gap between the two directions does, where the law that is annealed from reaches all modes.
+    of their mean. The standard error is estimated from the weights that were drawn, and misses a heavy tail that was
+    not. The gap between the two directions shows such a tail, where the base distribution reaches all modes.
 
-    A mode that the base and the particles miss is in neither direction: therefore the result is also compared with a
-    lower bound from the modes of the model, and warns where it is below. ``method="ais"``, by name, starts from many
+    A mode that the base and the particles miss is in neither direction. So the result is also compared with a lower
+    bound from the modes of the model, with a warning where it is below. ``method="ais"``, by name, starts from many
     modes and is the better choice unless settings are needed.
 
-    The weights of Gaussian units may have no variance at all: where the base is narrower than the model along some
-    direction, the error bar has no meaning, and more temperatures are the remedy.
+    The weights of Gaussian units may have an infinite variance, where the base is narrower than the model along some
+    direction. The error bar then has no meaning; use more temperatures.
 
     References
     ----------
@@ -144,9 +144,9 @@ class AIS(Record):
 class RAISE(Record):
     """Reverse annealing from the data: a conservative estimate of log-likelihoods under the annealed model.
 
-    Of the log-probability that the annealing from base to model ends in a row, it is a lower bound in expectation; that
-    comes near the model's own log p from below for models that fit their data, and can exceed it where the base fits
-    the row better than the model does. Particles differ from row to row and with a row's place in the table.
+    It is a lower bound, in expectation, of the log-probability that the annealing from base to model ends in a row. For
+    models that fit their data this approaches the model's log p from below. It can exceed log p where the base fits the
+    row better than the model does. Particles differ from row to row and with a row's place in the table.
 
     Parameters
     ----------
@@ -159,10 +159,10 @@ class RAISE(Record):
 
     Notes
     -----
-    What is estimated without bias is the probability of a row under the annealing, as a model of its own: a draw from
-    the base is carried to the last temperature, and what comes out is the datum. The mean over rows is therefore
-    conservative for *that* model, which tends to p(v) as temperatures become more. For p(v) itself it is no bound:
-    short annealing may be a better model of the data than a badly trained machine, and then the figure is too high.
+    The unbiased estimate is of the probability of a row under the annealing as a model: a draw from the base is carried
+    to the last temperature. The mean over rows is therefore conservative for *that* model, which tends to p(v) as
+    temperatures become more. For p(v) itself it is no bound: short annealing may be a better model of the data than a
+    badly trained machine, and then the figure is too high.
 
     References
     ----------
@@ -246,8 +246,8 @@ def ais_log_partition(
 ) -> LogPartition:
     """Log Z of the end of `path`, in the way that `choice` says; `tell` is told of every attempt.
 
-    The reverse estimate starts from states that have been walked for as many steps as there are temperatures, from
-    `samples` (rows, units), about those of the model, or without them from the forward particles, resampled.
+    The reverse estimate starts from chains of the model with as many steps as there are temperatures. These start from
+    `samples` (rows, units), approximate samples of the model, or without them from the resampled forward particles.
     """
     fixed = choice.n_temperatures is not None or not isinstance(choice.schedule, str)
     n = choice.n_temperatures or FIRST_TEMPERATURES

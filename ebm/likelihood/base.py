@@ -1,4 +1,4 @@
-"""What an estimate of log Z says of itself, and what counts as a value of a likelihood."""
+"""Estimates of log Z with their errors, and the valid results of a likelihood."""
 
 import math
 from typing import Any, NamedTuple
@@ -26,7 +26,7 @@ class LogPartition(NamedTuple):
         95 % confidence interval by the weights; where a `reverse` estimate was made, it spans the intervals of both,
         and is conservative.
     method : str
-        What gave it: "exact" or "ais".
+        The method of the estimate: "exact" or "ais".
     effective_sample_size : float
         Of the importance weights: as many equal weights would have the same variance. NaN when exact.
     reverse : float

@@ -1,8 +1,8 @@
 """From which product law to anneal: the marginals of the training data, or those of short chains of the model.
 
-A trained model is near its data. One whose parameters were set by hand, or not trained at all, need not be, and then
-annealing from the data's marginals ends far below log Z. A short trial of both tells: the expected weight is the same,
-so that the higher estimate is the one whose weights vary less.
+A trained model is near its data. A model whose parameters were set by hand, or not trained at all, need not be near the
+data. Annealing from the data's marginals then ends far below log Z. A short trial of both bases decides: the expected
+weight is the same, so that the weights vary less for the base with the higher estimate.
 """
 
 from typing import Any

@@ -6,13 +6,13 @@ inequality gives
     log p(v) = log E_Q[w],        w = p(v, h) / Q(h | v),
              >= E_Q[log w] = E_Q[sum_k log p(x_k | x_{k+1}) - F(x_{L-1}) - log Q(h | v)] - log Z,
 
-the *variational bound*. It falls short of log p(v) by KL(Q || p(h | v)), and by nothing where recognition is right: in
-a tied stack whose upper machine is the lower one turned upside down, which is a model of the same law as the lower one.
-log Z is that of the top alone (:func:`ebm.likelihood.partition.log_partition`), and its error is shared by all rows.
+the *variational bound*. It falls short of log p(v) by KL(Q || p(h | v)). The gap is zero where recognition is exact: in
+a tied stack whose upper machine is the lower one transposed, and so has the same distribution. Here log Z is that of
+the top alone (:func:`ebm.likelihood.partition.log_partition`), and its error is shared by all rows.
 
-The average of `n_samples` draws of h estimates the bound without bias. The logarithm of the average of their w
-(Burda, Grosse & Salakhutdinov 2016) is in expectation a bound that is never lower, and goes to log p(v) with the
-number of draws, from below; but an estimate of it may, by luck, exceed log p(v), as an estimate of the other may.
+The average of `n_samples` draws of h estimates the bound without bias. The logarithm of the average of their w (Burda,
+Grosse & Salakhutdinov 2016) is in expectation a bound that is never lower. It approaches log p(v) from below as the
+number of draws grows. An estimate of either bound may exceed log p(v) by chance.
 """
 
 from collections.abc import Iterator
@@ -59,8 +59,8 @@ def variational_bound(
         Draws of the hidden layers per row.
     method : {"elbo", "importance", "exact", "auto"}
         "elbo": the variational bound, E_Q[log w], by averaging draws. "importance": the logarithm of the mean w, in
-        expectation no lower. "exact": the variational bound by visiting all states of the layers 1, ..., L - 1.
-        "auto": that where these have 8 units of two states at most, else "elbo".
+        expectation no lower. "exact": the variational bound by enumerating all states of the layers 1, ..., L - 1.
+        "auto": "exact" where these layers have at most 8 units, of two states each; else "elbo".
     identities : ndarray of shape (rows,), optional
         64-bit numbers that stand for the rows, :func:`~ebm._batches.row_fingerprints` for example: estimates for a row
         then do not depend on where it stands, nor on which rows there are besides.

@@ -14,11 +14,11 @@ mean over halves of their sample variances, and the variance B / N between the h
 
 have moments whatever the law of x, and do not change when x is replaced by an increasing function of it (section 4.1).
 
-What cannot be determined is NaN, not an error, since a diagnosis is often taken while something long is running; an
-array that is not of the shape (n_chains, n_draws) is an error. Undetermined are: all of it when a draw is not finite,
-when there are fewer than four draws per chain (ten for sample sizes: halves of five have the first lags to sum), and
-when all draws are equal, which says nothing of how fast a chain moves. One chain is compared with itself, half with
-half: a chain that never left its mode looks converged, so run several.
+Undetermined results are NaN and no error, since a diagnosis is often made during a long run. An array that is not of
+the shape (n_chains, n_draws) is an error. All results are undetermined when a draw is not finite, when there are fewer
+than four draws per chain, and when all draws are equal. Sample sizes need ten draws per chain: halves of five have the
+first lags to sum. One chain is compared with itself, half with half: a chain that never left its mode looks converged,
+so run several.
 """
 
 from typing import Literal, NamedTuple, get_args
@@ -36,7 +36,7 @@ TAILS = (0.05, 0.95)
 
 
 class Diagnostics(NamedTuple):
-    """What chains tell of themselves.
+    """Convergence diagnostics of chains.
 
     Attributes
     ----------
@@ -118,10 +118,10 @@ def effective_sample_size(draws: Array, kind: Kind = "bulk") -> float:
     draws : ndarray of shape (n_chains, n_draws)
         At least ten draws each.
     kind : {"bulk", "tail", "mean"}, default="bulk"
-        "bulk": of the rank-normalised draws, for means and medians; defined whatever the law. "tail": the smaller one
-        of the indicators x <= q for the 5 % and the 95 % quantile q, for intervals; an indicator that is constant,
-        since nothing lies beyond q, does not count. "mean": of the draws themselves, for the standard error
-        sd(x) / sqrt(ESS) of their mean, where x has a variance.
+        "bulk": of the rank-normalised draws, for means and medians; defined for every distribution. "tail": the smaller
+        one of the indicators x <= q for the 5 % and the 95 % quantile q, for intervals. A constant indicator (no draw
+        lies beyond q) does not count. "mean": of the draws themselves, for the standard error sd(x) / sqrt(ESS) of
+        their mean, where x has a variance.
 
     Returns
     -------
@@ -130,11 +130,11 @@ def effective_sample_size(draws: Array, kind: Kind = "bulk") -> float:
 
     Notes
     -----
-    The sum over lags ends by Geyer's (1992) initial monotone sequence: sums of two neighbouring rho are positive and
-    decreasing for a reversible chain, so the first that is not positive ends the sum, and each is at most the one
-    before it. Of the pair that ends it the even lag counts once, where positive. Antithetic chains exceed the
-    number S of their draws; they are held below S log10 S. The autocovariances are those divided by N at every lag.
-    All this is as in the authors' own programs, and agrees with them to the last digits.
+    The sum over lags ends by Geyer's (1992) initial monotone sequence. For a reversible chain sums of two neighbouring
+    rho are positive and decreasing. So the first that is not positive ends the sum, and each is at most the one before
+    it. Of the pair that ends it the even lag counts once, where positive. Antithetic chains exceed the number S of
+    their draws; they are held below S log10 S. The autocovariances are those divided by N at every lag. All this is as
+    in the authors' own programs, and agrees with them to the last digits.
 
     References
     ----------
@@ -156,8 +156,8 @@ def autocorrelation_time(draws: Array) -> float:
     """Integrated autocorrelation time tau = 1 + 2 sum_t rho_t, in draws: S / ESS with the effective size of the mean.
 
     It takes tau draws of a chain to know as much of E[x] as one independent draw. Sokal's automatic window would
-    estimate the same sum chain by chain, around each chain's own mean, and so miss what this one sees: that chains
-    disagree, and tau is long beside them.
+    estimate the same sum chain by chain, around each chain's own mean. It would miss chains that disagree because tau
+    exceeds their length.
 
     Parameters
     ----------

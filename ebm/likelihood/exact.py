@@ -5,8 +5,8 @@ Either layer of a bipartite model can be summed out in closed form, so
     Z(beta) = sum over the states x of one layer of exp(-beta F(x)).
 
 A layer of n two-state units has 2^n states. They are visited in the order of the reflected Gray code, in which
-neighbours differ in one unit: the other layer's inputs change by one row of weights from state to state, and a state
-costs one pass over the other layer's units. When both layers are Gaussian, Z is a Gaussian integral.
+neighbours differ in one unit. From state to state the other layer's inputs change by one row of weights. A state costs
+one pass over the other layer's units. When both layers are Gaussian, Z is a Gaussian integral.
 """
 
 import math

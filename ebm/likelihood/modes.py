@@ -10,9 +10,10 @@ are true of any laws and weights, so nothing has to converge. For product laws o
 
     log BC_kl = A((f_k + f_l) / 2) - (A(f_k) + A(f_l)) / 2,      summed over the layers.
 
-The laws come from ascents from many starts: random states, short chains of the model and their flips, the signs of each
-unit's weights, the leading singular directions, all units on or off, rows of data. An estimate of log Z below the bound
-has missed a mode. The reverse does not hold: a mode to which no start leads is in neither.
+The distributions come from ascents from many starts: random states, short chains of the model and their flips, the
+signs of each unit's weights. Further starts are the leading singular directions, all units on or off, and rows of data.
+An estimate of log Z below the bound has missed a mode. The reverse does not hold: a mode to which no start leads is in
+neither.
 """
 
 from functools import singledispatch

@@ -5,8 +5,8 @@ The pseudo-log-likelihood (Besag 1975) of a row of visible units, the hidden one
     sum_i log p(v_i | v without v_i) = -sum_i log(1 + exp(beta [F(v) - F(flip_i v)])).
 
 Without hidden units the free energy is the energy, and a flip from v_i to low + high - v_i = v_i + d_i changes it by
--d_i (b_i + sum_j J_ij v_j): all flips of all rows are one matrix product. What is between the two states is
-flipped, too, as in :mod:`ebm.likelihood.pseudo_likelihood`.
+-d_i (b_i + sum_j J_ij v_j): all flips of all rows are one matrix product. Values between the two states are flipped,
+too, as in :mod:`ebm.likelihood.pseudo_likelihood`.
 """
 
 from collections.abc import Callable

@@ -31,7 +31,7 @@ LIKELIHOODS = [*PARTITIONS, "pseudo", "raise"]
 
 
 class Evaluation(NamedTuple):
-    """What estimates need beside the model: how it is annealed, with which random numbers, on how many threads.
+    """Settings of an estimate: how the model is annealed, with which random numbers, on how many threads.
 
     Attributes
     ----------
@@ -182,9 +182,9 @@ def log_likelihood(
         NaN where unknown: the probability is that of the known entries, the others summed out, exactly or by an
         estimate.
     method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE
-        The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share; F(v),
-        too, is an estimate where hidden units cannot be summed out.
-        "raise": the conservative estimate of :mod:`ebm.likelihood.ais`. "pseudo": the pseudo-log-likelihood.
+        The first three, and AIS: -F(v) - log Z with log Z of :func:`log_partition`, whose error all rows share. F(v) is
+        an estimate, too, where hidden units cannot be summed out. "raise": the conservative estimate of
+        :mod:`ebm.likelihood.ais`. "pseudo": the pseudo-log-likelihood.
     evaluation : Evaluation
     """
     _check_method(method, LIKELIHOODS, AIS, RAISE)

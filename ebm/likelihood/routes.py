@@ -1,10 +1,11 @@
 """Log Z by two routes that fail in different ways, and the modes that either may miss.
 
-Annealing from one product law can be confidently wrong: where the model has several modes and the law favours one, the
-particles agree with each other, forwards and backwards, and miss the rest. So there are two estimates here:
+Annealing from one product distribution can be confidently wrong. Where the model has several modes and the product
+distribution favours one, the particles agree with each other, forwards and backwards, and miss the rest. So there are
+two estimates here:
 
 - *populations*: sequential Monte Carlo from fair coins (:mod:`ebm.samplers.sequential`), which breaks no symmetry and
-  finds many modes where they part from each other on the way, but not those that appear late and far from the others;
+  finds modes that separate gradually from each other, but not those that appear late and far from the others;
 - *modes*: annealed importance sampling from a mixture of product laws around the modes that were found
   (:mod:`ebm.energies.mixture_path`), coins, and the marginals of the data. A first pass says where the weight is.
 
@@ -186,8 +187,8 @@ def counts_of(shares: Array) -> Array:
 def combined(populations: Estimate, mixture: Estimate) -> tuple[float, float, str]:
     """The estimate, its standard error, and a doubt if there is one.
 
-    Weights that miss a mode make an estimate too small, and their spread does not show it: of two estimates that differ
-    by more than chance the higher one is taken.
+    Weights that miss a mode make an estimate too small, and their spread does not show it. Of two estimates that differ
+    significantly the higher one is therefore taken.
     """
     excess = populations.value - mixture.value
     sigma = np.hypot(populations.error, mixture.error)

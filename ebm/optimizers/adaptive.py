@@ -21,8 +21,8 @@ With the gradient g (penalties included), the learning rate r, a small e, and al
                n^ = n / (1 - b2^t),  mu_t = b1 (1 - 0.96^(t / 250) / 2)
 
 at the step t = 1, 2, ... The published boxes descend a loss; here the gradient points uphill. The sizes of these steps
-hardly depend on the scale of the gradient: learning rates that suit plain ascent are mostly too large for them (but for
-AdaDelta's, which is a factor on steps that find their own size).
+hardly depend on the scale of the gradient: learning rates that suit plain ascent are mostly too large for them.
+AdaDelta is different: its rate is a factor of steps that find their own size.
 
 In single precision, squares of gradients below 1e-19 are lost, beside which an e of 1e-8 is large: such gradients
 move their parameters by less than 1e-11 of the learning rate in either precision.
@@ -53,7 +53,7 @@ class AdaGrad(Optimizer):
     Parameters
     ----------
     epsilon : float > 0, default=1e-8
-        What keeps the divisor from zero.
+        Small constant that keeps the divisor from zero.
 
     Notes
     -----
@@ -95,7 +95,7 @@ class RMSProp(Optimizer):
     decay : float in [0, 1), default=0.9
         Fraction d of the mean square that is kept at each step.
     epsilon : float > 0, default=1e-8
-        What keeps the divisor from zero.
+        Small constant that keeps the divisor from zero.
 
     Notes
     -----
@@ -187,7 +187,7 @@ class Adam(Optimizer):
     beta2 : float in [0, 1), default=0.999
         Fraction b2 of the mean square that is kept at each step.
     epsilon : float > 0, default=1e-8
-        What keeps the divisor from zero.
+        Small constant that keeps the divisor from zero.
     epsilon_hat : bool, default=False
         Whether epsilon is added to sqrt(n) instead of to its corrected value, as at the end of section 2 of [1]_ and in
         scikit-learn: it then is larger beside it, at first 1 / sqrt(1 - b2) times.
@@ -245,7 +245,7 @@ class Nadam(Optimizer):
     beta2 : float in [0, 1), default=0.999
         Fraction b2 of the mean square that is kept at each step.
     epsilon : float > 0, default=1e-8
-        What keeps the divisor from zero.
+        Small constant that keeps the divisor from zero.
 
     Notes
     -----

@@ -1,4 +1,4 @@
-"""What all optimisers share: they move a flat vector uphill, in place, by a rule for its entries."""
+"""Base of all optimisers: they move a flat vector uphill, in place, by a rule for its entries."""
 
 import abc
 from typing import Any, ClassVar
@@ -51,10 +51,10 @@ class Optimizer(Record, abc.ABC):
     ) -> bool:
         """Move `theta` (parameters,) along `gradient`, and `memory` with it, in place.
 
-        `rate` is the learning rate of this step, `hold` what is done to the gradient before: with
-        (factor, limit, l1, l2, n_weights) it is multiplied by the factor, clipped to +- limit, and the slopes of the
-        penalties ``l1 |theta|`` and ``l2 theta^2 / 2`` are subtracted in the first `n_weights` entries. Entries that
-        would become infinite stay; False if there are any.
+        `rate` is the learning rate of this step. `hold` is (factor, limit, l1, l2, n_weights): first the gradient is
+        multiplied by the factor and clipped to +- limit. Then the slopes of the penalties ``l1 |theta|`` and ``l2
+        theta^2 / 2`` are subtracted in the first `n_weights` entries. Entries that would become infinite stay; False if
+        there are any.
         """
         number = theta.dtype.type
         return bool(ascent.step(self.settings, theta, gradient, memory, number(rate), hold))

@@ -4,8 +4,8 @@ A penalty sum_k l1_k abs(theta_k) has kinks where minima lie. With theta = up - 
 linear, sum_k l1_k (up_k + down_k), and the bounds hold entries at exactly zero: L-BFGS-B (Byrd, Lu, Nocedal & Zhu
 1995).
 
-A small slope alone is no sign of a minimum where a cost has saddles, as that of a network has: at these the search
-slows down, and leaves them within a few iterations. With a `patience` it ends only where slopes stay small.
+A small slope alone is no sign of a minimum where a cost has saddles, as that of a network has. Near a saddle the search
+slows down, and leaves it within a few iterations. With a `patience` it ends only where slopes stay small.
 """
 
 from collections.abc import Callable

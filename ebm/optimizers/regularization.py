@@ -1,4 +1,4 @@
-"""What keeps parameters small and hidden units busy, besides the penalty on squared weights.
+"""Limits and penalties besides the penalty on squared weights: small parameters and active hidden units.
 
 With the weights W, their gradient, and the gradient g of all parameters::
 
@@ -47,10 +47,9 @@ class Regularization(Record):
 
     Notes
     -----
-    With `dropout` the likelihood of the machine as it is fitted, with all units at work, is not what was raised: the
-    visible units get 1 / (1 - dropout) times the input that they learned with. It serves features; before such a
-    machine is sampled or its likelihood asked for, multiply ``components_`` by 1 - dropout, or go on without it for a
-    while.
+    With `dropout` training does not raise the likelihood of the fitted machine, in which all units are present: its
+    visible units get 1 / (1 - dropout) times the input of training. It serves features; before such a machine is
+    sampled or its likelihood asked for, multiply ``components_`` by 1 - dropout, or go on without it for a while.
 
     The slope of an absolute value does not stop at zero: weights without support from the data flutter around it,
     within l1 times the learning rate, rather than vanish.
@@ -101,7 +100,7 @@ class Regularization(Record):
         return self.sparsity_target is not None or self.dropout > 0
 
     def hold(self, gradient: Array, decay: float, n_weights: int) -> Hold:
-        """What holds an update along `gradient` back (:meth:`ebm.optimizers.base.Optimizer.step`).
+        """Clipping and penalties of an update along `gradient` (:meth:`ebm.optimizers.base.Optimizer.step`).
 
         `decay` is the coefficient of the penalty on half the squared weights, which are the first `n_weights` entries.
         """

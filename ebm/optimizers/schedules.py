@@ -61,7 +61,7 @@ class Exponential(Schedule):
     Parameters
     ----------
     rate : float in (0, 1], default=0.95
-        What an epoch leaves of the learning rate.
+        Factor of the learning rate per epoch.
     """
 
     rate: float = 0.95

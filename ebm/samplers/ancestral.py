@@ -1,12 +1,12 @@
 """Samples of a deep belief network: freely from the top down, and of what is unknown given what is known.
 
-**Freely** (Hinton, Osindero & Teh 2006, section 5): Gibbs sampling in the top, the only part that has to be walked
-in; then one pass down, every layer from its law given the one above. Extra units of the top may be clamped, which
+**Freely** (Hinton, Osindero & Teh 2006, section 5): Gibbs sampling in the top, the only part that needs a chain. Then
+one pass down, every layer from its distribution given the one above. Extra units of the top may be clamped, which
 leaves all of it exact: a draw of the data given a label is a free one.
 
 **Given some of the data**, the hidden layers explain them together, and no layer's law given its neighbours factorises.
-The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Within a step, for every hidden layer k and every one of
-a few random blocks of its units, the block is drawn anew from the recognition law q(x_k | x_{k-1}), and the new state
+The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Each step visits every hidden layer k and, in it, a few
+random blocks of units. The block is drawn anew from the recognition distribution q(x_k | x_{k-1}), and the new state
 x'_k is accepted with the probability
 
     min(1, w(x'_k) / w(x_k)),        w(x_k) = p(x_{k-1} | x_k) p(x_k | x_{k+1}) / q(x_k | x_{k-1}),
@@ -81,7 +81,7 @@ def sample_rows(
     Returns
     -------
     ndarray of shape (chains, n_0 + n_extra)
-        What becomes of a chain does not depend on what others are given.
+        The states of a chain do not depend on the given values of other chains.
     """
     if not params.down and not mean:
         top = model.top_model, params.top
@@ -161,7 +161,7 @@ class _Way(abc.ABC):
 
     @abc.abstractmethod
     def energy(self, state: Any) -> Array:
-        """What the trace shows (chains,)."""
+        """The energies of the trace (chains,)."""
 
     @abc.abstractmethod
     def rows(self, state: Any, key: Key, mean: bool) -> Array:

@@ -1,4 +1,4 @@
-"""What all samplers share: they take chains from given states to draws from a model's law.
+"""Base of all samplers: they take chains from given states to draws from a model's distribution.
 
 The states are those of the units that a walk renews: the visible ones of a bipartite model, all of a pairwise one.
 """

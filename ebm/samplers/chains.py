@@ -16,9 +16,9 @@ class Gibbs(Sampler):
     Notes
     -----
     A step of a restricted machine renews the hidden units and then the visible ones, at the cost of two products with
-    the weights; a step of a Boltzmann machine visits its units one after the other, at the cost of about one. Chains
-    cross between modes only through states of low probability:
-    where modes are far apart, take :class:`~ebm.Tempering`.
+    the weights. A step of a Boltzmann machine visits its units one after the other, at the cost of about one product.
+    Chains cross between modes only through states of low probability: where modes are far apart, take
+    :class:`~ebm.Tempering`.
 
     Examples
     --------

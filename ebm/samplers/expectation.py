@@ -1,19 +1,19 @@
 """Expectations given what is known: exact where few units have to be summed, else averages of chains that agree.
 
 Where :mod:`ebm.energies.incomplete` sums out the unknown units there is no error. Elsewhere every row has several
-chains, from starts that are as far apart as the units allow: all low and all high, coins, states that the weights
-prefer, each with its opposite. Chains of one mode agree with each other and not with those of another, so what they
-disagree by is the error. With the averages m_c of C chains over their second halves and their mean m,
+chains, from starts that are as far apart as the units allow. They are all low and all high, coins, and states that the
+weights prefer, each with its opposite. Chains of one mode agree with each other and not with those of another, so what
+they disagree by is the error. With the averages m_c of C chains over their second halves and their mean m,
 
     B = sum_c (m_c - m)^2 / (C - 1),        standard error = sqrt(B / C).
 
-B of the first halves is looked at, too, and the larger one counts: a mode of small weight is seen by those who start
-in it and left before the second half begins. Chains that forget their start have B = V / n_eff, where V is the
-variance of the unit and n_eff the count of independent draws that an average is worth; chains that stay where they
-are have B = V. They are taken to agree if B is below V / 10 for every unit: the criterion of Gelman & Rubin (1992)
-with a threshold of about 1.05. V is known from the mean, (m - low) (high - m) for two states; of Gaussian units it is
-at least the variance given the hidden ones. Rows whose chains do not agree start anew with twice as many steps,
-twice; after that they are reported.
+B of the first halves is computed, too, and the larger one counts. A mode of small weight is visited by chains that
+start in it, and left before the second half begins. Chains that forget their start have B = V / n_eff, where V is the
+variance of the unit and n_eff the effective number of independent draws. Chains that stay where they are have B = V.
+They are taken to agree if B is below V / 10 for every unit: the criterion of Gelman & Rubin (1992) with a threshold of
+about 1.05. V is known from the mean, (m - low) (high - m) for two states; of Gaussian units it is at least the variance
+given the hidden ones. Rows whose chains do not agree start anew with twice as many steps, twice; after that they are
+reported.
 """
 
 from functools import singledispatch

@@ -6,9 +6,9 @@ proposes to exchange the states x_r, x_s of the pairs of neighbours (1, 2), (3, 
 
     min(1, exp[F_r(x_r) + F_s(x_s) - F_r(x_s) - F_s(x_r)]),
 
-the other units being summed out. The product law of the replicas stays as it is, and states reach t = 1 by way of
-t = 0, where there are no barriers (Swendsen & Wang 1986; Geyer 1991; for restricted Boltzmann machines Desjardins et
-al. 2010).
+the other units being summed out. The product distribution of the replicas is left unchanged, and states reach t = 1 by
+way of t = 0, where there are no barriers. Sources: Swendsen & Wang 1986; Geyer 1991; for restricted Boltzmann machines
+Desjardins et al. 2010.
 
 The ladder is adapted so that all pairs exchange equally often: with r(t) the rejections summed up from t = 1 to t, new
 values are equal steps of r (Syed et al. 2022, section 5).

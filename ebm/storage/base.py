@@ -1,4 +1,4 @@
-"""What a storage rule is: patterns in, couplings out, one pattern at a time or all at once.
+"""Storage rules turn patterns into couplings, one pattern at a time or all at once.
 
 A pattern xi is a state of N spins {-1, +1}. It is *stored* where it is a fixed point of the dynamics at temperature
 zero: where its aligned fields (Gardner's stabilities, up to the norm of the couplings)
@@ -9,9 +9,9 @@ are positive for all units i, or zero, for sign(0) keeps the state. J_ij is what
 computes J and b from the patterns; all rules leave the diagonal of J at zero, and the couplings that a *mask* forbids
 as well.
 
-What was stored is a :class:`Memory`, which is never modified: :meth:`StorageRule.store` and :meth:`StorageRule.forget`
-return a new one. Storing one pattern after the other gives the same as storing all of them at once. Everything here is
-in double precision until :meth:`StorageRule.parameters` hands out couplings.
+The stored patterns are a :class:`Memory`, which is never modified: :meth:`StorageRule.store` and
+:meth:`StorageRule.forget` return a new one. Storing one pattern after the other gives the same as storing all of them
+at once. Everything here is in double precision until :meth:`StorageRule.parameters` hands out couplings.
 """
 
 import abc
@@ -29,7 +29,7 @@ from ebm.storage.patterns import as_patterns, collapse, find
 
 
 class Memory(NamedTuple):
-    """What has been stored.
+    """The patterns that a rule has stored, and the state of the rule.
 
     Attributes
     ----------
@@ -40,9 +40,9 @@ class Memory(NamedTuple):
     mask : ndarray of bool, shape (n_units, n_units), or None
         Pairs of units that are joined; all where None.
     own : tuple of ndarray
-        What the rule keeps besides, so that the next pattern costs no more than the first.
+        Arrays of the rule, so that the next pattern costs no more than the first.
     unlearned : ndarray of shape (n_units, n_units) or None
-        What unlearning has taken away from the couplings (:func:`ebm.storage.unlearn`).
+        Total that unlearning has subtracted from the couplings (:func:`ebm.storage.unlearn`).
     """
 
     patterns: Array
@@ -108,7 +108,7 @@ class StorageRule(Record, abc.ABC):
         """J (n_units, n_units), mask and diagonal aside, and b (n_units,), in new arrays."""
 
     def strength(self, memory: Memory) -> float:
-        """What one pattern adds to a coupling under Hebb's rule: 1 / N."""
+        """The change of a coupling by one pattern under Hebb's rule: 1 / N."""
         return 1 / memory.n_units
 
     def start(self, memory: Memory) -> tuple[Array, ...]:

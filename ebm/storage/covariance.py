@@ -5,8 +5,9 @@ For bits n in {0, 1} of mean activity a,
     J_ij = 1 / (N a (1 - a)) sum_mu w_mu (n_i^mu - a) (n_j^mu - a),    n_i = 1 where sum_j J_ij (n_j - a) > theta.
 
 In a pattern of activity a, the left side is 1 - a for the active units and -a for the others, up to noise, and theta =
-1/2 - a lies half-way. The states enter it as n_j - a too, so that a sum J_ij over all other units, which is pure
-noise, does not: that is a threshold of its own for each unit. In spins s = 2 n - 1 of mean mu = 2 a - 1 the same reads
+1/2 - a lies half-way. The states enter it as n_j - a, too. Otherwise the sum of J_ij over all other units, which is
+pure noise, would enter: a threshold that differs from unit to unit. In spins s = 2 n - 1 of mean mu = 2 a - 1 the same
+reads
 
     J_ij = 1 / (N (1 - mu^2)) sum_mu w_mu (xi_i - mu) (xi_j - mu),    b_i = -mu sum_j J_ij - 2 theta,
 

@@ -3,10 +3,10 @@
     J_ij = (1 / N) sum_mu w_mu xi_i^mu xi_j^mu,    J_ii = 0,    b = 0.
 
 In patterns that are random, independent bits, the others act on a unit like noise of the variance alpha = K / N. After
-one step the share erfc(1 / sqrt(2 alpha)) / 2 of the units is wrong, and up to the critical load alpha = 0.138 recall
-ends in a state within a few per cent of the pattern (Amit, Gutfreund & Sompolinsky 1985); above it nothing is recalled.
-All patterns are *exact* fixed points only up to about N / (4 log N) of them (McEliece, Posner, Rodemich & Venkatesh
-1987). Along with a pattern its complement is stored, and odd mixtures of patterns, at small loads.
+one step the share erfc(1 / sqrt(2 alpha)) / 2 of the units is wrong. Up to the critical load alpha = 0.138 recall ends
+in a state within a few per cent of the pattern (Amit, Gutfreund & Sompolinsky 1985). Above it recall fails. All
+patterns are *exact* fixed points only up to about N / (4 log N) of them (McEliece, Posner, Rodemich & Venkatesh 1987).
+Along with a pattern its complement is stored, and odd mixtures of patterns, at small loads.
 """
 
 from dataclasses import dataclass

@@ -75,5 +75,5 @@ class Storkey(StorageRule):
         return (J,)
 
     def couplings(self, memory: Memory) -> tuple[Array, Array]:
-        """What has been built up."""
+        """The couplings, and thresholds of zero."""
         return memory.own[0].copy(), np.zeros(memory.n_units)

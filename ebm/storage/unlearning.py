@@ -23,7 +23,7 @@ from ebm.units import Spin
 
 
 class Dreams(NamedTuple):
-    """What was dreamt of: the fixed points `states` (n_dreams, n_units), and the parameters after unlearning them."""
+    """The fixed points `states` (n_dreams, n_units) that were reached, and the parameters after unlearning them."""
 
     states: Array
     params: PairwiseParameters
