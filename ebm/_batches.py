@@ -14,7 +14,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.fingerprints import fingerprints, sparse_fingerprints
-from ebm._random import Key, fold, words
+from ebm._random import Key, Reserved, fold, words
 from ebm._sparse import SparseRows, canonical, is_thin, sparse_rows, with_data
 from ebm._sparse import blocks as blocks
 from ebm._sparse import dense as dense
@@ -23,7 +23,6 @@ from ebm._sparse import dense as dense
 TARGETS = np.uint64(0xA54FF53A5F1D36F1)
 # The same for what rows are drawn from, and the number of the keys of these draws within an epoch's key.
 SOURCE = np.uint64(0x510E527FADE682D1)
-DRAWS = 1 << 32
 
 
 class Rows:
@@ -222,7 +221,7 @@ class Redrawn(Rows):
 
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices and weights of one epoch, of which :meth:`take` then gives the draws."""
-        self._key = fold(key, DRAWS)
+        self._key = fold(key, Reserved.DRAWN_ROWS.number)
         return super().epoch(key)
 
     def take(self, order: Array, first: int, out: Array) -> None:

@@ -5,6 +5,7 @@ Every number drawn is a pure function of (seed, stream, step, row, column), what
 (:mod:`ebm._kernels.counter`).
 """
 
+import enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +15,42 @@ from ebm._kernels import counter
 
 BLOCK = 1 << 14  # numbers made at a time
 STREAMS = ("init", "shuffle", "positive", "negative", "tempering", "evaluation")
+
+
+@enum.unique
+class Reserved(enum.Enum):
+    """Numbers of keys that serve one purpose, far beyond the numbers that count layers, steps, rows or calls.
+
+    Each is (family of keys, number): the family is a stream, or the keys that are derived for one update, one walk or
+    one annealing. Two purposes never have the same number in one family. Purposes that need several keys count up from
+    their number.
+    """
+
+    NEW_UNITS = "init", 1 << 32
+    LAYER_SEEDS = "init", 1 << 42
+    FINE_TUNING = "layer seeds", 1 << 20
+    DRAWN_ROWS = "epoch", 1 << 32
+    PROPAGATION = "positive", 1 << 42
+    FIRST_HIDDEN = "update", 1 << 20
+    REPLICA_HIDDEN = "update", 1 << 32
+    DROPOUT = "update", 1 << 48
+    VISIT_ORDER = "sweeps", 1 << 40
+    TIES = "recall", 1 << 40
+    IMPUTATION = "evaluation", 1 << 40
+    ANNEALING = "evaluation", 1 << 41
+    BOUND = "evaluation", 1 << 43
+    MODES = "evaluation", 1 << 44
+    PLACEMENT = "evaluation", 1 << 45
+    REVERSE_FROM_ROWS = "annealing", 1 << 32
+    CLAMPED_ROWS = "annealing", 1 << 42
+    BASE_TRIALS = "annealing", 1 << 43
+    INCOMPLETE_ROWS = "annealing", 1 << 44
+
+    @property
+    def number(self) -> int:
+        """The number, or the first of several."""
+        number: int = self.value[1]
+        return number
 
 
 class Key(NamedTuple):

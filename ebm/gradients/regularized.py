@@ -21,7 +21,7 @@ from typing import Any, cast
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold, uniform
+from ebm._random import Key, Reserved, fold, uniform
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
@@ -29,8 +29,6 @@ from ebm.optimizers.regularization import Regularization
 
 # Bias of a unit that is held off: no input comes near it.
 OFF = -1e6
-# Number of the draw that says which units are dropped: beyond those that estimators make.
-DROPOUT = 1 << 48
 
 
 def regularized(
@@ -67,7 +65,9 @@ class BoundRegularized(BoundGradient):
         """The gradient (see :class:`~ebm.gradients.base.BoundGradient`)."""
         choice, gradient, dropped = self._choice, self._gradient, None
         if choice.dropout:
-            dropped = dropped_units(len(params.hidden.bias), choice.dropout, fold(key, DROPOUT))
+            dropped = dropped_units(
+                len(params.hidden.bias), choice.dropout, fold(key, Reserved.DROPOUT.number)
+            )
             params = without(params, dropped)
         _, chains, info = self._bound(params, batch, chains, key)
         if choice.sparsity_target is not None:

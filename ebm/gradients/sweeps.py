@@ -17,16 +17,13 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.symmetry import symmetrise
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
 from ebm.gradients.contrastive import bind_contrastive
 from ebm.gradients.moments import batch_weights
 from ebm.inference.hidden_means import completed
 from ebm.samplers.gibbs import gibbs
-
-# Number of the draw of hidden states at the start of contrastive divergence: beyond those of the sweeps.
-FIRST_HIDDEN = 1 << 20
 
 
 class BoundSweeps(BoundGradient):
@@ -76,7 +73,7 @@ class BoundSweeps(BoundGradient):
         nothing = self._model.own(np.zeros(self._model.n_hidden, data.dtype))
         p = np.clip((data[:, n:] - low) / (high - low), 1e-7, 1 - 1e-7)
         log_odds = (np.log(p / (1 - p)) / (high - low)).astype(data.dtype)
-        hidden = self._model.unit.sample(nothing, log_odds, fold(key, FIRST_HIDDEN))
+        hidden = self._model.unit.sample(nothing, log_odds, fold(key, Reserved.FIRST_HIDDEN.number))
         return np.hstack([data[:, :n], hidden])
 
     def _write(self, data: tuple[Array, Array], model: tuple[Array, Array], mu: Array) -> bool:

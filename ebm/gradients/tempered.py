@@ -17,7 +17,7 @@ import numpy as np
 from ebm._checks import Array, check_integer
 from ebm._kernels import units as kernels
 from ebm._kernels.contrastive import phase_difference
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.path import BipartitePath, model_base
 from ebm.gradients.base import (
@@ -176,7 +176,9 @@ class BoundTempered(BoundGradient):
         self._omega[n_rows:total] = -1.0 / n_chains
         kernels.to_statistic(params.visible, self._V[:total])
         np.dot(self._V[:total], params.W, out=self._H[:total])
-        h = self._model.hidden.sample(params.hidden, self._H[n_rows:total], fold(key, 1 << 32))
+        h = self._model.hidden.sample(
+            params.hidden, self._H[n_rows:total], fold(key, Reserved.REPLICA_HIDDEN.number)
+        )
         own = params.hidden, self._H[:total], self._omega[:total], self._gradient.hidden
         kernels.expected_own_gradient(*own, True)
         kernels.mean(params.hidden, self._H[:total], 1.0)

@@ -28,13 +28,11 @@ from ebm._checks import Array, check_integer, check_real
 from ebm._kernels.sparse_sweeps import sparse_descend
 from ebm._kernels.sweeps import HEAT_BATH, descend
 from ebm._kernels.symmetry import is_symmetric
-from ebm._random import Key, choices, fold, permutation, uniform
+from ebm._random import Key, Reserved, choices, fold, permutation, uniform
 from ebm.energies.couplings import fastest, neighbour_lists, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding, finite_beta
 
 UPDATES = ("async", "cyclic", "glauber", "sync")
-# Sweeps draw from the keys numbered 0, 1, ...; ties of unknown bits from one beyond them.
-TIES = 1 << 40
 
 
 class Recall(NamedTuple):
@@ -120,7 +118,7 @@ def recall(
     _check_probes(model, params, probes)
     params = params._replace(J=fastest(params.J))
     dynamics = _Dynamics(model, params, temperature, update, field_rounding(params))
-    states = _complete(dynamics, probes, fold(key, TIES))
+    states = _complete(dynamics, probes, fold(key, Reserved.TIES.number))
     free = np.isnan(probes) if clamp else np.empty((0, 0), bool)
     settle = _walk if temperature or update == "sync" else _descend
     return settle(dynamics, states, free, key, max_sweeps, trace)

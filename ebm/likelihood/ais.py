@@ -24,7 +24,7 @@ import numpy as np
 from scipy.special import expit, stdtrit
 
 from ebm._checks import LARGEST_SCHEDULE, Array, Record, check_integer, check_real
-from ebm._random import Key, fold, uniform
+from ebm._random import Key, Reserved, fold, uniform
 from ebm.energies.path import Path
 from ebm.likelihood.base import LogPartition
 from ebm.samplers.annealing import Particles, anneal, anneal_back, settle
@@ -35,8 +35,6 @@ SIGMOID_STEEPNESS = 4.0
 # Of the particles, that have to carry the weight. Below it, a mode that few of them reach may hold as much as all the
 # others, and the reverse estimate, which starts from the same particles, would not know of it either.
 LEAST_SHARE = 0.2
-# Number of the stream of reverse annealing from data: beyond those of the attempts at log Z.
-RAISE_STREAM = 1 << 32
 # Rows of data whose particles are annealed at a time.
 RAISE_ROWS = 64
 
@@ -305,7 +303,9 @@ def raise_log_likelihood(
     for block, start in enumerate(range(0, len(v), RAISE_ROWS)):
         rows = slice(start, start + RAISE_ROWS)
         x = np.repeat(v[rows], choice.n_runs, axis=0)
-        back = anneal_back(path, t, x, fold(fold(key, RAISE_STREAM), block), n_jobs)
+        back = anneal_back(
+            path, t, x, fold(fold(key, Reserved.REVERSE_FROM_ROWS.number), block), n_jobs
+        )
         ratios = -back.log_weights.reshape(-1, choice.n_runs)
         log_ratio, errors[rows], _ = log_mean(ratios)
         energy = path.energy(v[rows], path.inputs(v[rows]))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm.energies.path import Path, path_to
 from ebm.likelihood.ais import log_mean, temperatures
 from ebm.samplers.annealing import anneal
@@ -17,8 +17,6 @@ from ebm.samplers.annealing import anneal
 TRIAL_TEMPERATURES, TRIAL_RUNS = 50, 50
 # In nats and standard errors, by which the trial from short chains has to be higher.
 MARGIN, SIGMAS = 1.0, 3.0
-# Number of the trials' stream: beyond those of the attempts at log Z.
-TRIAL = 1 << 43
 DATA, CHAINS = "the marginals of the training data", "the marginals of short chains"
 
 
@@ -29,7 +27,7 @@ def better_path(model: Any, params: Any, marginals: Any, key: Key) -> tuple[Path
         return chains, CHAINS
     data = path_to(model, params, marginals)
     (low, low_error), (high, high_error) = (
-        _trial(path, fold(key, TRIAL)) for path in (data, chains)
+        _trial(path, fold(key, Reserved.BASE_TRIALS.number)) for path in (data, chains)
     )
     if high - low > MARGIN + SIGMAS * np.hypot(low_error, high_error):
         return chains, CHAINS

@@ -11,7 +11,7 @@ has no bias; its logarithm errs downwards.
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import visible_energy
 from ebm.likelihood.ais import half_width
@@ -21,8 +21,6 @@ from ebm.likelihood.routes import N_RUNS, by_modes, coin_path, mixture_fields
 
 # Of the two passes.
 N_TEMPERATURES = (100, 300)
-# Rows of data count up from here in the key: beyond the attempts at log Z.
-ROWS = 1 << 42
 
 
 def annealed_free_energy(
@@ -34,7 +32,7 @@ def annealed_free_energy(
     values, errors = np.empty(len(v)), np.empty(len(v))
     for row, field in enumerate(model.given_visible(params, v)):
         own = PairwiseParameters(J, field)
-        z = _annealed(hidden, own, fold(fold(key, ROWS), row), n_jobs)
+        z = _annealed(hidden, own, fold(fold(key, Reserved.CLAMPED_ROWS.number), row), n_jobs)
         values[row], errors[row] = -z.value, z.standard_error
     return visible_energy(params, v.astype(np.float64)) + values, errors
 

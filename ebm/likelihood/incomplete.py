@@ -12,13 +12,11 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm._sparse import dense
 from ebm.energies.incomplete import conditioned, gaps, patterns
 from ebm.likelihood.base import LogPartition
 
-# Rows of data count up from here in the key: beyond the attempts at log Z, and annealed hidden units.
-ROWS = 1 << 44
 # Numbers that are evaluated for one row at most; a tenth of a minute.
 MAX_WORK = 2.0**29
 
@@ -54,7 +52,7 @@ def estimated_incomplete_free_energy(
     errors = np.zeros(len(values))
     for i in left.tolist():
         rest = conditioned(model, params, rows[i].astype(np.float64))
-        z = log_z(rest.model, rest.params, fold(fold(key, ROWS), i))
+        z = log_z(rest.model, rest.params, fold(fold(key, Reserved.INCOMPLETE_ROWS.number), i))
         values[i] = -(rest.log_constant + z.value)
         # Both ends of the interval and the reverse estimate count; of an estimate in doubt the error is unknown.
         known = max(z.standard_error, abs(np.nan_to_num(z.gap)), np.ptp(z.interval) / 4)

@@ -23,7 +23,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.sweeps import THRESHOLD
-from ebm._random import Key, fold, stream
+from ebm._random import Key, Reserved, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.couplings import dense_couplings, fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -42,7 +42,7 @@ SAME = 0.5
 # A field that decides a unit, in units of the largest one.
 DECIDED = 1e3
 EDGE = 1e-12  # of probabilities, so that their log-odds are finite
-KEY = fold(stream(0, "evaluation"), 1 << 44)
+KEY = fold(stream(0, "evaluation"), Reserved.MODES.number)
 WEIGHT_STEPS = 30
 
 

@@ -19,11 +19,11 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._kernels.sweeps import METROPOLIS, THRESHOLD
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm.energies.couplings import fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, field_rounding
 from ebm.samplers.base import clamp
-from ebm.samplers.gibbs import ORDER, sweep_at, visited, visits
+from ebm.samplers.gibbs import sweep_at, visited, visits
 
 # At the hottest, exp(-beta dE) of the flip that costs most is one half; at the coldest, that of a small flip is 1/100.
 HOT, COLD = np.log(2), np.log(100)
@@ -57,7 +57,8 @@ def cool(
     s : ndarray of shape (chains, n_units)
         Values between the two states are taken for the nearer one.
     key : Key
-        The sweep at ``betas[t]`` draws from ``fold(key, t)``, the order of all sweeps from ``fold(key, ORDER)``.
+        The sweep at ``betas[t]`` draws from ``fold(key, t)``, the order of all sweeps from that of
+        :attr:`ebm._random.Reserved.VISIT_ORDER`.
     betas : ndarray of shape (n_sweeps,)
     given : ndarray of shape (chains, n_units), optional
         NaN where a unit is free; other entries are clamped.
@@ -70,7 +71,7 @@ def cool(
     betas = np.asarray(betas, np.float64)
     low, high = model.unit.states or ()
     s = clamp(np.where(s > (low + high) / 2, high, low).astype(s.dtype), given)
-    order = visits(visited(params, given), "random", fold(key, ORDER))
+    order = visits(visited(params, given), "random", fold(key, Reserved.VISIT_ORDER.number))
     s = sweep_at(model, params, s, betas, key, given, order, rule=METROPOLIS)
     s = _quench(model, params, clamp(s, given), given)
     energies = model.energy(params, s)

@@ -19,15 +19,13 @@ from ebm._arrays import is_sparse
 from ebm._checks import Array
 from ebm._kernels.sparse_sweeps import sparse_sweeps
 from ebm._kernels.sweeps import HEAT_BATH
-from ebm._random import Key, choices, family, fold, permutation
+from ebm._random import Key, Reserved, choices, family, fold, permutation
 from ebm.energies.couplings import NO_ENERGIES, fastest, neighbour_lists
 from ebm.energies.couplings import visit as one_sweep
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
 from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 
 VISITS = ("cyclic", "random", "glauber")
-# Numbers of the draws that say in which order: beyond those of the states.
-ORDER = 1 << 40
 # Visits of one compiled call, to units in up to so many chains; between two of them the user can interrupt.
 CALL_VISITS, FEW_CHAINS = 1 << 18, 8
 
@@ -89,9 +87,10 @@ def sweep_at(
 ) -> Array:
     """One sweep at each of the inverse temperatures `betas` (n_sweeps,).
 
-    Sweep t draws from ``fold(key, t)``, and the order of its visits from ``fold(key, ORDER + t)``. `energies`
-    (chains, n_sweeps) is filled with E(s) after each sweep; `rule` is that of :func:`ebm._kernels.sweeps.sweep`,
-    `visit` may be the order of all sweeps itself; the rest as in :func:`gibbs`.
+    Sweep t draws from ``fold(key, t)``, and the order of its visits from key number t of those that
+    :attr:`ebm._random.Reserved.VISIT_ORDER` reserves. `energies` (chains, n_sweeps) is filled with E(s) after each
+    sweep; `rule` is that of :func:`ebm._kernels.sweeps.sweep`, `visit` may be the order of all sweeps itself; the rest
+    as in :func:`gibbs`.
     """
     params, units = params._replace(J=fastest(params.J)), visited(params, given)
     s, dtype = clamp(s, given), params.J.dtype
@@ -106,7 +105,7 @@ def sweep_at(
     for start in range(0, len(betas), step):
         some = slice(start, start + step)
         gains = np.minimum(betas[some], most).astype(dtype)
-        orders = _orders(units, visit, family(key, ORDER + start, len(gains)))
+        orders = _orders(units, visit, family(key, Reserved.VISIT_ORDER.number + start, len(gains)))
         out = None if energies is None else energies[:, some]
         keys = family(key, start, len(gains))
         walk_some(model, params, states, (gains, free, rule), orders, keys, out)

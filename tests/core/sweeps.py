@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ebm._random import Key
+from ebm._random import Key, Reserved
 from ebm.samplers import gibbs
-from ebm.samplers.gibbs import ORDER
 from tests.models.pairwise import spelled
 from tests.oracles import draws, pairwise
 
@@ -37,5 +36,5 @@ def order_of(visit, units, key):
 def transition(oracle, visit, key=KEY, beta=1.0, given=None):
     """The matrix of one sweep, whose order the key has drawn."""
     free = range(oracle.n) if given is None else np.flatnonzero(np.isnan(given))
-    order = order_of(visit, list(free), draws.fold(key, ORDER))
+    order = order_of(visit, list(free), draws.fold(key, Reserved.VISIT_ORDER.number))
     return pairwise.heat_bath(oracle, order, beta, given)

@@ -7,11 +7,11 @@ import itertools
 import numpy as np
 import pytest
 
-from ebm._random import fold
+from ebm._random import Reserved, fold
 from ebm.energies.pairwise import PairwiseParameters
 from ebm.samplers import Gibbs, Target, conditional_mean, gibbs, walk
 from ebm.samplers.cooling import cool
-from ebm.samplers.gibbs import ORDER, VISITS, visits
+from ebm.samplers.gibbs import VISITS, visits
 from tests.checks.sweeps import assert_has_the_row, assert_leaves_the_law
 from tests.core.sweeps import KEY, order_of, stepper, transition
 from tests.models.pairwise import STATES, counts_of, draws_from, rows_of, spelled
@@ -42,7 +42,7 @@ def twin(oracle, s, key, n_sweeps, visit, beta=1.0, given=None):
     s = np.where(np.isnan(given), s, given)
     units = list(np.flatnonzero(np.isnan(given).any(axis=0)))
     for t in range(n_sweeps):
-        order = order_of(visit, units, draws.fold(key, ORDER + t))
+        order = order_of(visit, units, draws.fold(key, Reserved.VISIT_ORDER.number + t))
         u = draws.uniforms(draws.fold(key, t), len(s), len(order))
         for row in range(len(s)):
             args = (oracle, s[row], order, u[row], beta, given[row])
@@ -313,7 +313,7 @@ def test_cooling_is_sweeps_of_flips_and_then_downhill(states):
     oracle = random_pairwise(6, states, seed=4)
     (model, params), s = spelled(oracle), rows_of(oracle, 1)
     found = cool(model, params, s, KEY, [0.5, 1.5]).s
-    order = order_of("random", list(range(6)), draws.fold(KEY, ORDER))
+    order = order_of("random", list(range(6)), draws.fold(KEY, Reserved.VISIT_ORDER.number))
     for t, beta in enumerate((0.5, 1.5)):
         u = draws.uniforms(draws.fold(KEY, t), 1, 6)
         s = [pairwise_sweeps.metropolis_sweep(oracle, s[0], order, u[0], beta)]

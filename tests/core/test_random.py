@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from ebm._kernels import counter, elementary
-from ebm._random import STREAMS, Key, choices, fold, normal, permutation, stream, words
+from ebm._random import STREAMS, Key, Reserved, choices, fold, normal, permutation, stream, words
 from ebm.units import Bernoulli, Gaussian
 from tests.checks import assert_softplus
 from tests.oracles import draws
@@ -299,3 +299,12 @@ def test_nan_stays_nan(dtype):
     functions = (elementary.exp, elementary.expm1, elementary.sigmoid, elementary.tanh)
     for function in (*functions, elementary.softplus):
         assert np.isnan(function(dtype(np.nan))), function
+
+
+def test_reserved_numbers_differ_within_each_family_of_keys():
+    # Aliases would be two purposes with one number; ranges that count up must not reach one another.
+    assert len({member.value for member in Reserved}) == len(Reserved.__members__)
+    for family_ in {member.value[0] for member in Reserved}:
+        numbers = sorted(member.number for member in Reserved if member.value[0] == family_)
+        assert numbers[0] >= 1 << 20
+        assert np.all(np.diff(np.array(numbers, object)) >= 1 << 20)

@@ -8,10 +8,10 @@ from scipy import stats
 
 from ebm import training
 from ebm._batches import Rows
-from ebm._random import Key, fold, stream
+from ebm._random import Key, Reserved, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import Batch, ChainState, Exact, gradient_record
-from ebm.gradients.regularized import DROPOUT, add_sparsity, dropped_units
+from ebm.gradients.regularized import add_sparsity, dropped_units
 from ebm.optimizers import SGD, Constant, Regularization
 from ebm.training import Plan
 from ebm.units import Bernoulli, Gaussian
@@ -130,7 +130,7 @@ def test_sparse_learning_is_sparse():
 
 def dropped_in(p, n_hidden=3, step=0):
     key = fold(stream(p.seed, "negative"), step)
-    return dropped_units(n_hidden, p.regularization.dropout, fold(key, DROPOUT))
+    return dropped_units(n_hidden, p.regularization.dropout, fold(key, Reserved.DROPOUT.number))
 
 
 @pytest.mark.parametrize("seed", range(12))
