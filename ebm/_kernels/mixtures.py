@@ -9,8 +9,9 @@ state of hidden unit j to the higher one is w_j, and t the sum over all lower st
 variance one, with means between the sums of the negative and of the positive w_j, beside t. So a sum over points u = y
 + k h is the integral to 2 exp(-2 pi^2 / h^2) of its value (Poisson's summation formula), 5e-11 here.
 
-The logarithm of the product is convex in u: between two points it lies below the chord. So a coarse grid tells where
-nothing is, and a range of means that a row does not reach costs little.
+Most rows need only the points around the largest term. The logarithm g of the product is convex, and its slopes lie
+between the lowest and the highest mean. So beyond the last point e the logarithm of p is at most
+-u^2 / 2 + g(e) + high (u - e), which tells whether anything is left there. If so, the row is summed over all means.
 """
 
 import math
@@ -18,14 +19,20 @@ import math
 import numpy as np
 
 from ebm._jit import jit
-from ebm._kernels.elementary import exp
+from ebm._kernels.elementary import exp, log
+from ebm._kernels.products import products
 
 SPACING = 0.9
-# Points of the coarse grid are so many apart; a normal holds 1e-12 beyond REACH; less than exp(-DEPTH) is nothing.
-STRIDE, REACH, DEPTH = 4, 7.0, 26.0
-# Products are taken into a logarithm outside of exp(+-SAFE).
-SAFE = 300.0
-LARGE, SMALL = math.exp(SAFE), math.exp(-SAFE)
+# The standard normal holds 1e-12 beyond REACH; less than exp(-DEPTH) of the largest term is nothing.
+REACH, DEPTH = 7.0, 24.0
+# Where most of the density lies is guessed with a variance of the means of at most this share of the whole.
+WIDEST_SHARE = 0.75
+# Points that a guess, whose middle is one of the means, may need beyond what the means and REACH need.
+MARGIN = math.ceil(math.sqrt(2.0 * (DEPTH + 2.0) / (1.0 - WIDEST_SHARE)) / SPACING) + 8
+# Products are taken into a logarithm before they can leave exp(+-SAFE).
+SAFE = 600.0
+# Rows at a time, whose points stay in the cache.
+ROWS = 32
 # What a table of exponentials may hold: their exponents, and their count.
 LARGEST_EXPONENT, LARGEST_TABLE = 600.0, 1 << 20
 
@@ -34,7 +41,7 @@ def within_tables(y, w, tilt):
     """Which of the rows with the unit at `y` are for :func:`log_integrals`; the others are far away, or w is large."""
     low = tilt + np.minimum(w, 0).sum() - REACH
     high = tilt + np.maximum(w, 0).sum() + REACH
-    width = np.maximum(np.abs(low - y), np.abs(high - y)) + 2 * STRIDE * SPACING
+    width = np.maximum(np.abs(low - y), np.abs(high - y)) + MARGIN * SPACING
     largest = np.abs(w).max()
     near = width * largest < LARGEST_EXPONENT
     return near & (2 * width / SPACING * w.size < LARGEST_TABLE)
@@ -52,78 +59,112 @@ def log_integrals(y, on, off, w, tilt, out):
     tilt : float
         t.
     """
-    low, high = tilt - REACH, tilt + REACH
-    largest = 0.0
+    low, high, largest = tilt, tilt, 0.0
     for j in range(w.size):
         low += min(w[j], 0.0)
         high += max(w[j], 0.0)
         largest = max(largest, abs(w[j]))
-    first = math.floor((low - np.max(y)) / SPACING)
-    last = math.ceil((high - np.min(y)) / SPACING) + STRIDE
+    first = math.floor((low - REACH - np.max(y)) / SPACING) - MARGIN
+    last = math.ceil((high + REACH - np.min(y)) / SPACING) + MARGIN
     growth = np.empty((last - first + 1, w.size))
-    for k in range(last - first + 1):
+    for k in range(growth.shape[0]):
         shift = (first + k) * SPACING
         for j in range(w.size):
             growth[k, j] = exp(shift * w[j])
-    logs = np.empty(last - first + 1)
-    for r in range(y.size):
-        begin = math.floor((low - y[r]) / SPACING)
-        n_cells = -((begin - math.ceil((high - y[r]) / SPACING)) // STRIDE)
-        out[r] = math.log(SPACING) + _log_sum(
-            y[r], on[r], off[r], (growth, first, largest, tilt), (begin, n_cells), logs
+    table = (growth, first, high - low, largest, tilt)
+    starts = np.empty(y.size, np.int64)
+    n_points = _middles(y, on, off, w, (low, high, tilt), starts)
+    room = np.empty((2, ROWS, n_points))
+    for r in range(0, y.size, ROWS):
+        some = slice(r, r + ROWS)
+        _some_integrals(
+            y[some], on[some], off[some], table, (low, high), starts[some], room, out[some]
         )
 
 
 @jit
-def _log_sum(y, on, off, table, cells, logs):
-    """Log of the sum over the points of `cells` (first point, count), of which empty ones are passed over."""
-    begin, n_cells = cells
-    best = -np.inf
-    for c in range(n_cells + 1):
-        k = begin + c * STRIDE
-        u = y + k * SPACING
-        logs[c] = _log_product(k, on, off, table)
-        best = max(best, logs[c] - 0.5 * u * u)
-    total = 0.0
-    for c in range(n_cells + 1):
-        k = begin + c * STRIDE
-        u = y + k * SPACING
-        total += _weight(logs[c] - 0.5 * u * u - best)
-        if c == n_cells:
-            break
-        slope = (logs[c + 1] - logs[c]) / (STRIDE * SPACING)
-        for inner in range(1, STRIDE):
-            u = y + (k + inner) * SPACING
-            if logs[c] + slope * inner * SPACING - 0.5 * u * u > best - DEPTH:
-                value = _log_product(k + inner, on, off, table)
-                total += _weight(value - 0.5 * u * u - best)
-    return best + math.log(total)
+def _some_integrals(y, on, off, table, means, starts, room, out):
+    """Of at most `ROWS` rows."""
+    low, high = means
+    logs, factors = room[0][: y.size], room[1][: y.size]
+    _log_densities(y, on, off, table, starts, logs, factors)
+    _log_sums(logs, out)
+    for r in range(y.size):
+        if not _holds_all(logs[r], y[r] + starts[r] * SPACING, low, high):
+            starts[r] = math.floor((low - REACH - y[r]) / SPACING)
+            last = math.ceil((high + REACH - y[r]) / SPACING)
+            whole, one = np.empty((2, 1, (last - starts[r] + 4) // 4 * 4)), slice(r, r + 1)
+            _log_densities(y[one], on[one], off[one], table, starts[one], whole[0], whole[1])
+            _log_sums(whole[0], out[one])
 
 
-@jit(inline=True)
-def _weight(x):
-    return exp(max(x, -700.0))
+@jit(reorder=True)
+def _middles(y, on, off, w, means, starts):
+    """Where the points of each row should start: -> how many of them, a multiple of four."""
+    low, high, tilt = means
+    widest = 0.0
+    for r in range(y.size):
+        slope, bend = tilt, 0.0
+        for j in range(w.size):
+            pull = on[r, j] * w[j]
+            slope += pull
+            bend += pull * off[r, j] * w[j]
+        bend = min(bend, WIDEST_SHARE)
+        widest = max(widest, bend)
+        # A step of Newton's method from y.
+        middle = min(max(y[r] + (slope - y[r]) / (1.0 - bend), low), high)
+        starts[r] = math.floor((middle - y[r]) / SPACING + 0.5)
+    half = 2 * math.ceil(math.sqrt(2.0 * (DEPTH + 2.0) / (1.0 - widest)) / SPACING / 2.0)
+    starts -= half
+    return 2 * half
 
 
 @jit
-def _log_product(k, on, off, table):
-    """The logarithm of the product, and t (u - y), at the point u = y + k h: of products as long as these are small."""
-    growth, first, largest, tilt = table
-    factors, m = growth[k - first], on.size
-    run = int(min(max(SAFE / max(abs(k) * SPACING * largest, 1e-9), 1.0), float(m)))
-    total, product = k * SPACING * tilt, 1.0
-    for start in range(0, m, run):
-        end = min(start + run, m)
-        product *= _product(off[start:end], on[start:end], factors[start:end])
-        if product > LARGE or product < SMALL:
-            total += math.log(product)
-            product = 1.0
-    return total + math.log(product)
+def _log_densities(y, on, off, table, starts, logs, factors):
+    """logs[r, k] = log p(y_r + (starts_r + k) h) + log I; `factors` is overwritten."""
+    growth, first, size, largest, tilt = table
+    distance = 0.0
+    for r in range(y.size):
+        distance = max(distance, SPACING * max(starts[r] + logs.shape[1], -starts[r]))
+    run = on.shape[1]  # factors, each within exp(+-distance |w_j|), as many as may be multiplied
+    if distance * size > SAFE:
+        run = int(max(SAFE / (distance * largest), 1.0))
+    for r in range(y.size):
+        for k in range(logs.shape[1]):
+            shift = (starts[r] + k) * SPACING
+            logs[r, k] = tilt * shift - 0.5 * (y[r] + shift) ** 2
+    for j in range(0, on.shape[1], run):
+        for r in range(y.size):
+            p, q = off[r, j : j + run], on[r, j : j + run]
+            products(p, q, growth, starts[r] - first, j, factors[r])
+        _add_logs(factors.reshape(-1), logs.reshape(-1))
 
 
-@jit(reorder=True, fuse=True)
-def _product(p, q, g):
-    product = 1.0
-    for j in range(p.size):
-        product *= p[j] + q[j] * g[j]
-    return product
+@jit
+def _add_logs(x, out):
+    """Out += log x."""
+    for k in range(x.size):
+        out[k] += log(x[k])
+
+
+@jit(reorder=True)
+def _log_sums(logs, out):
+    """out[r] = log h + log sum_k exp(logs[r, k]); of `logs` the largest of each row is taken off."""
+    for r in range(out.size):
+        best = -np.inf
+        for k in range(logs.shape[1]):
+            best = max(best, logs[r, k])
+        total = 0.0
+        for k in range(logs.shape[1]):
+            logs[r, k] -= best
+            total += exp(max(logs[r, k], -700.0))
+        out[r] = math.log(SPACING * total) + best
+
+
+@jit
+def _holds_all(logs, u, low, high):
+    """Whether nothing is left beside these points, of which the first is `u`; the largest of `logs` is zero."""
+    right = u + (logs.size - 1) * SPACING
+    beyond = logs[logs.size - 1] + 0.5 * max(high - right, 0.0) ** 2
+    before = logs[0] + 0.5 * max(u - low, 0.0) ** 2
+    return max(before, beyond) < -DEPTH

@@ -14,10 +14,9 @@ from functools import partial, singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
 from ebm._checks import Array
-from ebm._kernels.flips import LARGEST_BIAS, LOG_LARGEST, flip_scores, flip_tables
+from ebm._kernels.flips import LARGEST_BIAS, LOG_LARGEST, both_sides, flip_scores, flip_tables
 from ebm._kernels.mixtures import log_integrals, within_tables
 from ebm._sparse import blocks, is_sparse
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
@@ -29,7 +28,7 @@ from ebm.units import Bernoulli, Gaussian, OneHot, Unit
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
 SPACING, REACH = 0.75, 9.0
 BLOCK_NUMBERS = 1 << 20
-BLOCK_ROWS = 512
+BLOCK_ROWS = 1024
 POINTS = 32  # of the grid at a time
 WIDEST = 2000.0  # standard deviations that one grid may span
 
@@ -129,7 +128,8 @@ def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -
     low, high = model.hidden.states or ()
     inputs = model.hidden_input(params, v)
     fields = (high - low) * (inputs + params.hidden.bias)
-    on, off = expit(fields), expit(-fields)
+    on, off = np.empty(fields.shape), np.empty(fields.shape)
+    both_sides(fields.ravel(), on.ravel(), off.ravel())
     finite = np.isfinite(fields).all(axis=1)
     out = np.zeros(len(v))
     for i, (b, z) in enumerate(zip(*params.visible, strict=True)):
@@ -137,11 +137,14 @@ def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -
         w, y = params.W[i] / sd, (v[:, i] - b) / sd
         steps, tilt = (high - low) * w, float(low * w.sum())
         near = finite & within_tables(y, steps, tilt)
-        found = np.empty(np.count_nonzero(near))
+        all_near = near.all()
         if near.any():
-            log_integrals(y[near], on[near], off[near], steps, tilt, found)
-            out[near] -= found + 0.5 * y[near] ** 2 + np.log(sd)
-        if not near.all():
+            some = slice(None) if all_near else near  # a slice copies nothing
+            y = y[some]
+            found = np.empty(len(y))
+            log_integrals(y, on[some], off[some], steps, tilt, found)
+            out[some] -= found + 0.5 * y**2 + np.log(sd)
+        if not all_near:
             out[~near] += _far_visible(model, params, i, v[~near], inputs[~near])
     return out
 

@@ -43,6 +43,21 @@ def test_integrals(m, size, tilt):
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-9)
 
 
+@pytest.mark.parametrize("n_far", [0, 1, 3])
+def test_points_around_the_middle_and_all_points(n_far):
+    """A row of one mode takes few points, one whose mass may lie far apart takes all: both sum to the same."""
+    rng = np.random.default_rng(n_far)
+    w = np.append(rng.normal(0, 0.1, 37), 12.0 * np.ones(n_far))
+    y, fields = rng.normal(0, 2, 40), rng.normal(0, 1, (40, w.size))
+    found, again = np.empty(40), np.empty(40)
+    mixtures.log_integrals(y, expit(fields), expit(-fields), w, 0.0, found)
+    np.testing.assert_allclose(found, integrals_on_a_grid(y, fields, w, 0.0), atol=1e-9)
+    for r in range(40):  # nor does it matter which rows stand beside it
+        one = slice(r, r + 1)
+        mixtures.log_integrals(y[one], expit(fields[one]), expit(-fields[one]), w, 0.0, again[one])
+    np.testing.assert_allclose(again, found, atol=2e-10)
+
+
 @pytest.mark.parametrize("hidden", [Bernoulli(), Spin()], ids=["bits", "spins"])
 @pytest.mark.parametrize("size", [0.1, 0.5])
 def test_near_and_far_rows_are_scored_alike(hidden, size, monkeypatch):
