@@ -6,16 +6,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import logsumexp
 from sklearn.base import clone
 
-from ebm import BernoulliRBM, MLPClassifier
+from ebm import BernoulliRBM, MLPClassifier, training
+from ebm._batches import Rows
 from ebm._random import stream
-from ebm.gradients import Gradient
+from ebm.energies.base import Model
+from ebm.gradients import Exact, Gradient
+from ebm.gradients.base import Batch
+from ebm.likelihood import log_likelihood
 from ebm.networks.dense import Dense
 from ebm.networks.layer import Layer
 from ebm.networks.losses import CrossEntropy
 from ebm.networks.network import Network
-from ebm.optimizers import Optimizer
+from ebm.optimizers import SGD, Constant, Optimizer
 from ebm.samplers import Sampler
 
 PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
@@ -102,3 +107,57 @@ def test_the_layer_learns():
     swish.set_params(max_iter=300, n_iter_no_change=np.inf).fit(rows, odd)
     assert swish.score(rows, odd) == 1
     assert abs(swish.layer_params_[1].slope - 1).max() > 0.1
+
+
+def gated_energy(params, v, h, g):
+    own = sum(x @ layer.bias for x, layer in zip((v, h, g), params[1:], strict=True))
+    return -np.einsum("i,ijk,j,k", v, params.W, h, g) - own
+
+
+def test_the_energy_has_its_likelihood():
+    model, bits = skeleton(Model), (0.0, 1.0)
+    theta = np.random.default_rng(0).normal(size=3 * 2 * 2 + 3 + 2 + 2)
+    params = model.unpack(theta, 3, 2)
+    logs = [
+        [
+            -gated_energy(params, *map(np.array, (v, h, g)))
+            for h in product(bits, repeat=2)
+            for g in product(bits, repeat=2)
+        ]
+        for v in product(bits, repeat=3)
+    ]
+    expected = logsumexp(logs, axis=1) - logsumexp(logs)
+    rows = np.array(list(product(bits, repeat=3)))
+    found, errors, _ = log_likelihood(model, params, rows, "exact")
+    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    assert not errors.any()
+
+
+def test_the_energy_has_its_gradient():
+    model, rows = skeleton(Model), np.array([[0.0, 1, 1], [1, 0, 1], [1, 1, 0]])
+    theta = np.random.default_rng(0).normal(size=3 * 2 * 2 + 3 + 2 + 2)
+    gradient, chains = np.zeros_like(theta), model.start_chains(None, rows[0], 0, False, None)
+    bound = Exact().bind(model, model.unpack(gradient, 3, 2), 3, 0)
+    bound(model.unpack(theta, 3, 2), Batch(rows.copy()), chains, None)
+
+    def slope(k, step=1e-5):
+        up, down = (theta + side * step * np.eye(len(theta))[k] for side in (1, -1))
+        means = [
+            log_likelihood(model, model.unpack(t, 3, 2), rows, "exact")[0].mean()
+            for t in (up, down)
+        ]
+        return (means[0] - means[1]) / (2 * step)
+
+    np.testing.assert_allclose(
+        gradient, [slope(k) for k in range(len(theta))], rtol=1e-6, atol=1e-9
+    )
+
+
+def test_the_energy_learns():
+    # All bits alike: log 2 nats at best, and 3 log 2 for independent bits of the same means.
+    model = skeleton(Model)
+    rows = np.array([[0.0, 0, 0], [1, 1, 1]])
+    plan = training.Plan(Exact(), SGD(), Constant(), 0.5, 0.0, 4, 0)
+    state = training.start(model, Rows(rows), 3, plan)
+    assert not training.train(state, Rows(rows), plan, 500)
+    assert log_likelihood(model, state.params, rows, "exact")[0].mean() > -1.2 * np.log(2)
