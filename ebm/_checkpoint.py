@@ -26,6 +26,7 @@ from ebm._contents import (
     state_of,
 )
 from ebm._state import Plan, State
+from ebm.energies.base import Model
 from ebm.monitors import Callback
 
 OWN = ("format", "version", "identities")  # besides settings and progress
@@ -135,7 +136,7 @@ def seed_of(path: Any) -> int:
     return int(text)
 
 
-def _settings(model: Any, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
+def _settings(model: Model, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, Any]:
     """All that has to be the same for the same bits; choices by their values, and as text to be read."""
     rows_of = {
         "dtype": str(np.dtype(rows.dtype)),

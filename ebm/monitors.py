@@ -18,6 +18,7 @@ from tqdm import tqdm
 from ebm._arrays import as_numbers
 from ebm._checks import Array, check_integer, check_real
 from ebm._files import writable
+from ebm.energies.base import Model
 from ebm.likelihood import free_energy, free_energy_gap, pseudo_log_likelihood
 
 
@@ -51,7 +52,7 @@ class Report:
     n_epochs: int
     learning_rate: float
     elapsed: float
-    model: Any
+    model: Model
     params: Any
     theta: Array = field(default_factory=lambda: np.empty(0))
     kept: dict[str, Array] = field(default_factory=dict)
@@ -297,7 +298,7 @@ class EarlyStopping:
         name = getattr(self.monitor, "__name__", "<")
         return "held_out" if name.startswith("<") else name
 
-    def _score(self, model: Any, params: Any) -> float:
+    def _score(self, model: Model, params: Any) -> float:
         for name, rows in (("held_out", self.held_out), ("train", self.train)):
             n_visible = model.shape(params)[0]
             if rows is not None and rows.shape[1] != n_visible:
@@ -326,7 +327,7 @@ class EarlyStopping:
         return score > best + self.min_delta or (math.isnan(best) and not math.isnan(score))
 
 
-def _check_measured(model: Any, monitor: str) -> None:
+def _check_measured(model: Model, monitor: str) -> None:
     """Refuse a measure of likelihood where the model has none."""
     measure: Any = {"pseudo_likelihood": pseudo_log_likelihood, "free_energy_gap": free_energy}[
         monitor

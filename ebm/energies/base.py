@@ -168,6 +168,14 @@ class Model(abc.ABC):
         """The law of v + `shift` (n_visible,), for units whose states can be shifted; weights may be shared."""
         raise TypeError(f"The states of {self!r} cannot be shifted.")
 
+    def walk_layers(self, params: Any) -> list[tuple[Unit, Any]]:
+        """Unit types and own parameters of the units whose states samplers walk through, side by side."""
+        return [self.unit_layers(params)["visible"]]
+
+    def tempered(self, params: Any, beta: float) -> Any:
+        """Parameters of the energy beta E; its law at temperature one is that of E at the inverse temperature."""
+        raise TypeError(f"{self!r} has no temperature.")
+
     # Start
 
     @abc.abstractmethod

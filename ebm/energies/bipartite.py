@@ -190,6 +190,11 @@ class Bipartite(Model):
         return self.sample_hidden(params, rows, key)
 
     @property
+    def is_normal(self) -> bool:
+        """Whether both layers are of normal units: then the joint law is a normal one, or there is none."""
+        return self.visible.is_normal and self.hidden.is_normal
+
+    @property
     def has_binary_hidden(self) -> bool:
         """Whether the hidden units have the states 0 and 1."""
         return self.hidden.states == (0.0, 1.0)

@@ -24,6 +24,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm.energies import pairwise_sums
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, in_dense
@@ -72,7 +73,7 @@ class Gaps(abc.ABC):
 
 
 @singledispatch
-def gaps(model: Any, params: Any, unknown: Array, beta: float = 1.0) -> Gaps | None:
+def gaps(model: Model, params: Any, unknown: Array, beta: float = 1.0) -> Gaps | None:
     """Exact sums over the `unknown` units, a mask (n_visible,), and the hidden ones; None where they take too long."""
     raise TypeError(f"There are no exact sums of incomplete rows for {model!r}.")
 
@@ -286,7 +287,7 @@ def is_listable(unit: Unit) -> bool:
 def _(
     model: Bipartite, params: BipartiteParameters, unknown: Array, beta: float = 1.0
 ) -> Gaps | None:
-    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
+    if model.is_normal:
         return BothGaussian(model, params, unknown, beta)
     ways: list[Gaps] = []
     if is_listable(model.hidden):
@@ -303,13 +304,13 @@ def _(
 class Conditioned(NamedTuple):
     """The machine of what is unknown in one row: -F(v_K) is the log Z of `model` with `params` plus `log_constant`."""
 
-    model: Any
+    model: Model
     params: Any
     log_constant: float
 
 
 @singledispatch
-def conditioned(model: Any, params: Any, row: Array) -> Conditioned:
+def conditioned(model: Model, params: Any, row: Array) -> Conditioned:
     """The machine that remains when the known entries of `row` (n_visible,) are held, at beta = 1.
 
     ValueError for units of which some alone are no layer of the same type.

@@ -260,6 +260,10 @@ class LayeredModel(Model):
         """Zeros (rows, units) for one color: no input, or room for states."""
         return np.zeros((n_rows, sum(self.sides[color].sizes)), self.dtype(params))
 
+    def walk_layers(self, params: LayeredParameters) -> list[tuple[Unit, Any]]:
+        """Those of the states of chains: rows of data, then the even hidden layers."""
+        return [(self.layers[k].unit, params.own[k]) for k in self.walked]
+
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> LayeredParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 

@@ -112,6 +112,10 @@ class Pairwise(Model):
             "hidden": (self.unit, self.own(params.bias[n:])),
         }
 
+    def walk_layers(self, params: PairwiseParameters) -> list[tuple[Unit, Any]]:
+        """All units, visible and hidden."""
+        return [(self.unit, self.own(params.bias))]
+
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> PairwiseParameters:
         """Independent visible units that have the means of the data, the hidden ones neutral.
 

@@ -18,6 +18,7 @@ from ebm._checks import Array
 from ebm._kernels import units as kernels
 from ebm._kernels.annealing import scale
 from ebm._random import Key, fold, stream
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.units import Unit
 
@@ -83,7 +84,7 @@ class Path(abc.ABC):
 
 
 @singledispatch
-def path_to(model: Any, params: Any, base: Any = None) -> Path:
+def path_to(model: Model, params: Any, base: Any = None) -> Path:
     """The path to a model from a law without couplings between its units.
 
     `base` are the own parameters of the units there (:func:`base_of`); None: those of :func:`model_base`.
@@ -92,7 +93,7 @@ def path_to(model: Any, params: Any, base: Any = None) -> Path:
 
 
 @singledispatch
-def base_of(model: Any, params: Any, mean: Array, variance: Array, count: float) -> Any:
+def base_of(model: Model, params: Any, mean: Array, variance: Array, count: float) -> Any:
     """The product law with the moments of `count` rows of data, as far as units of the type can have them.
 
     Hidden units are undecided. To be given to :func:`path_to`.

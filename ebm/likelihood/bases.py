@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from ebm._random import Key, Reserved, fold
+from ebm.energies.base import Model
 from ebm.energies.path import Path, path_to
 from ebm.likelihood.ais import log_mean, temperatures
 from ebm.samplers.annealing import anneal
@@ -20,7 +21,7 @@ MARGIN, SIGMAS = 1.0, 3.0
 DATA, CHAINS = "the marginals of the training data", "the marginals of short chains"
 
 
-def better_path(model: Any, params: Any, marginals: Any, key: Key) -> tuple[Path, str]:
+def better_path(model: Model, params: Any, marginals: Any, key: Key) -> tuple[Path, str]:
     """The path to the model from the law with the `marginals` of data or from that of short chains, and which it is."""
     chains = path_to(model, params)
     if marginals is None:

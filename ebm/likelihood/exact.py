@@ -18,10 +18,10 @@ from joblib import Parallel, delayed
 
 from ebm._checks import Array
 from ebm._kernels.gray_code import gray_code_log_sum
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side
 from ebm.likelihood.base import LogPartition
-from ebm.units import Gaussian
 
 # States per task: enough to hide the overhead of a task, few enough for an interrupt to be heard. The tasks do not
 # depend on the number of threads, so neither does the result.
@@ -30,7 +30,7 @@ TASK = 1 << 14
 
 @singledispatch
 def exact_log_partition(
-    model: Any,
+    model: Model,
     params: Any,
     *,
     beta: float = 1.0,
@@ -59,6 +59,17 @@ def exact_log_partition(
     raise TypeError(f"There is no exact sum for {model!r}: an energy registers its own.")
 
 
+@singledispatch
+def check_law(model: Model, params: Any) -> None:
+    """ValueError if Z does not exist, as far as that is known in a moment: particles would go to infinity."""
+
+
+@check_law.register
+def _(model: Bipartite, params: BipartiteParameters) -> None:
+    if model.is_normal:
+        exact_log_partition(model, params)
+
+
 @exact_log_partition.register
 def _(
     model: Bipartite,
@@ -67,7 +78,7 @@ def _(
     beta: float = 1.0,
     n_jobs: int | None = None,
 ) -> LogPartition:
-    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
+    if model.is_normal:
         value = _gaussian_log_partition(params, beta)
     else:
         value = _enumerated_log_partition(model, params, beta, n_jobs)

@@ -7,11 +7,12 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
 
 @singledispatch
-def free_energy(model: Any, params: Any, v: Array, beta: float = 1.0) -> Array:
+def free_energy(model: Model, params: Any, v: Array, beta: float = 1.0) -> Array:
     """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""
     raise TypeError(f"There is no free energy of {model!r}: an energy registers its own.")
 
@@ -28,7 +29,7 @@ def _(model: Bipartite, params: BipartiteParameters, v: Array, beta: float = 1.0
 
 @singledispatch
 def estimated_free_energy(
-    model: Any, params: Any, v: Array, key: Key, n_jobs: int | None = None
+    model: Model, params: Any, v: Array, key: Key, n_jobs: int | None = None
 ) -> tuple[Array, Array]:
     """F(v) per row and its standard error: exact where the hidden units can be summed out, else an estimate."""
     return free_energy(model, params, v), np.zeros(v.shape[0])

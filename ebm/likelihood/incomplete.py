@@ -14,6 +14,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, Reserved, fold
 from ebm._sparse import dense
+from ebm.energies.base import Model
 from ebm.energies.incomplete import conditioned, gaps, patterns
 from ebm.likelihood.base import LogPartition
 
@@ -26,7 +27,7 @@ def has_gaps(v: Any) -> bool:
     return bool(np.isnan(v.data if hasattr(v, "indptr") else v).any())
 
 
-def incomplete_free_energy(model: Any, params: Any, v: Any, beta: float = 1.0) -> Array:
+def incomplete_free_energy(model: Model, params: Any, v: Any, beta: float = 1.0) -> Array:
     """F of what is known in each row of `v` (rows, n_visible), exactly: -> (rows,) in double precision.
 
     ValueError where the unknown units cannot be summed out.
@@ -41,7 +42,7 @@ def incomplete_free_energy(model: Any, params: Any, v: Any, beta: float = 1.0) -
 
 
 def estimated_incomplete_free_energy(
-    model: Any, params: Any, v: Any, key: Key, log_z: Callable[[Any, Any, Key], LogPartition]
+    model: Model, params: Any, v: Any, key: Key, log_z: Callable[[Any, Any, Key], LogPartition]
 ) -> tuple[Array, Array]:
     """The same at beta = 1, with the standard error of each row: zero where exact, else that of `log_z`.
 
@@ -60,7 +61,7 @@ def estimated_incomplete_free_energy(
     return values, errors
 
 
-def _exact(model: Any, params: Any, rows: Array, beta: float) -> tuple[Array, Array]:
+def _exact(model: Model, params: Any, rows: Array, beta: float) -> tuple[Array, Array]:
     """F of each row as far as it is exact, and the numbers of the rows for which it is not."""
     values, left = np.full(len(rows), np.nan), [np.zeros(0, int)]
     for unknown, some in patterns(rows):

@@ -24,6 +24,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._kernels.sweeps import THRESHOLD
 from ebm._random import Key, Reserved, fold, stream
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.couplings import dense_couplings, fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -65,7 +66,7 @@ class Laws(NamedTuple):
 
 
 @singledispatch
-def modes(model: Any, params: Any, rows: Array | None = None, key: Key = KEY) -> Laws:
+def modes(model: Model, params: Any, rows: Array | None = None, key: Key = KEY) -> Laws:
     """Product laws around the modes of the model, at most 64; `rows` (rows, n_visible) are more states to start at."""
     raise TypeError(f"There is no search for the modes of {model!r}: an energy registers its own.")
 
@@ -265,6 +266,6 @@ def mixture_bound(laws: Laws) -> tuple[float, Array]:
     return best, chosen
 
 
-def lower_bound(model: Any, params: Any, rows: Array | None = None, key: Key = KEY) -> float:
+def lower_bound(model: Model, params: Any, rows: Array | None = None, key: Key = KEY) -> float:
     """A lower bound of log Z, from the modes that are found."""
     return mixture_bound(modes(model, params, rows, key))[0]

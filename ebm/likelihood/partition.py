@@ -9,20 +9,19 @@ import numpy as np
 from ebm._checks import Array, shown
 from ebm._random import Key, stream
 from ebm._sparse import dense
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.pairwise import Pairwise
 from ebm.energies.path import Path, path_to
 from ebm.energies.states import enumerable_side
 from ebm.likelihood.ais import AIS, RAISE, ais_log_partition, raise_log_likelihood
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.bases import better_path
-from ebm.likelihood.exact import exact_log_partition
+from ebm.likelihood.exact import check_law, exact_log_partition
 from ebm.likelihood.free_energy import estimated_free_energy
 from ebm.likelihood.incomplete import estimated_incomplete_free_energy, has_gaps
 from ebm.likelihood.modes import lower_bound
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 from ebm.likelihood.routes import has_routes, two_routes
-from ebm.units import Gaussian
 
 # Up to this many units in the smaller layer are enumerated unasked: seconds at most.
 MAX_UNASKED = 20
@@ -61,7 +60,7 @@ DEFAULT = Evaluation()
 
 
 def log_partition(
-    model: Any,
+    model: Model,
     params: Any,
     method: Any = "auto",
     *,
@@ -110,7 +109,7 @@ def log_partition(
 
 
 def _annealed(
-    model: Any, params: Any, choice: AIS, beta: float, evaluation: Evaluation
+    model: Model, params: Any, choice: AIS, beta: float, evaluation: Evaluation
 ) -> LogPartition:
     """By annealed importance sampling from one product law, and not below what the modes say."""
     path, base = annealing_path(model, params, evaluation)
@@ -129,14 +128,14 @@ def _annealed(
 
 
 @singledispatch
-def can_be_exact(model: Any, params: Any) -> bool:
+def can_be_exact(model: Model, params: Any) -> bool:
     """Whether log Z is exact in a moment."""
     return False
 
 
 @can_be_exact.register
 def _(model: Bipartite, params: BipartiteParameters) -> bool:
-    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
+    if model.is_normal:
         return True
     try:
         enumerable_side(model, params, MAX_UNASKED)
@@ -145,12 +144,9 @@ def _(model: Bipartite, params: BipartiteParameters) -> bool:
     return True
 
 
-def annealing_path(model: Any, params: Any, evaluation: Evaluation) -> tuple[Path, str]:
+def annealing_path(model: Model, params: Any, evaluation: Evaluation) -> tuple[Path, str]:
     """The path from the base to the model, and which base it is."""
-    if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
-        exact_log_partition(
-            model, params
-        )  # refuses what has no law; particles would go to infinity
+    check_law(model, params)
     if evaluation.base is not None:
         return path_to(model, params, evaluation.base), "the given base"
     return better_path(model, params, evaluation.marginals, evaluation.key)
@@ -167,7 +163,7 @@ def _check_method(method: Any, names: list[str], *records: type) -> None:
 
 
 def log_likelihood(
-    model: Any,
+    model: Model,
     params: Any,
     v: Any,
     method: Any = "auto",
@@ -197,7 +193,7 @@ def log_likelihood(
         return pseudo_log_likelihood(model, params, v), np.zeros(v.shape[0]), None
     if method == "raise" or isinstance(method, RAISE):
         choice = RAISE() if isinstance(method, str) else method
-        if isinstance(model, Pairwise) and model.n_hidden:
+        if sum(len(own.bias) for _, own in model.walk_layers(params)) > v.shape[1]:
             raise ValueError(
                 "method='raise' anneals back from complete states; the rows say nothing of the hidden units of this "
                 "machine. Use method='ais'."
@@ -226,7 +222,7 @@ def _doubted(z: LogPartition, errors: Array) -> LogPartition:
 
 
 def _incomplete(
-    model: Any, params: Any, v: Any, method: Any, evaluation: Evaluation
+    model: Model, params: Any, v: Any, method: Any, evaluation: Evaluation
 ) -> tuple[Array, Array]:
     """Free energies of rows with unknown entries, and their errors; where these are no exact sums, by `method`."""
     choice = "auto" if method == "exact" else method

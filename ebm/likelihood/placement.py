@@ -15,12 +15,14 @@ sets looked at are those on which r / q is above a threshold.
 rows from above. It is compared with that of independent normals with the moments of the data.
 """
 
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.states import state_blocks
 from ebm.likelihood.free_energy import free_energy
@@ -51,14 +53,24 @@ class Split(NamedTuple):
     loss: float
 
 
-def misplaced(model: Any, params: Any, rows: Any, marginals: tuple[Array, ...], key: Key) -> str:
+@singledispatch
+def misplaced(model: Model, params: Any, rows: Any, marginals: tuple[Array, ...], key: Key) -> str:
     """Why the law is not where the data are, in words, or '': of machines with real visible and two-state hidden units.
 
     `rows` are :class:`ebm._batches.Rows` and `marginals` their means and variances.
     """
-    if not (isinstance(model, Bipartite) and model.visible.has_scale and marginals):
-        return ""
-    if len(model.hidden.states or ()) != 2:
+    return ""
+
+
+@misplaced.register
+def _(
+    model: Bipartite,
+    params: BipartiteParameters,
+    rows: Any,
+    marginals: tuple[Array, ...],
+    key: Key,
+) -> str:
+    if not (model.visible.has_scale and marginals and len(model.hidden.states or ()) == 2):
         return ""
     with np.errstate(all="ignore"):
         params = in_double(params)

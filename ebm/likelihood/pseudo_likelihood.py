@@ -19,6 +19,7 @@ from ebm._checks import Array
 from ebm._kernels.flips import LARGEST_BIAS, LOG_LARGEST, both_sides, flip_scores, flip_tables
 from ebm._kernels.mixtures import log_integrals, within_tables
 from ebm._sparse import blocks, is_sparse
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
@@ -34,7 +35,7 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 
 
 @singledispatch
-def pseudo_log_likelihood(model: Any, params: Any, v: Any) -> Array:
+def pseudo_log_likelihood(model: Model, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
     Exact for visible units of two states, one-hot groups, and Gaussian units over two-state or Gaussian ones; TypeError

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm.energies.base import Model
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
 
 @singledispatch
-def reconstruction_error(model: Any, params: Any, v: Array) -> float:
+def reconstruction_error(model: Model, params: Any, v: Array) -> float:
     """Mean squared difference between `v` (rows, n_visible) and E[v | E[h | v]], over rows and units."""
     raise TypeError(f"There is no pass up and down of {model!r}: an energy registers its own.")
 

@@ -16,16 +16,18 @@ that would be, by more than its error, is doubted. A mode that nothing reaches i
 """
 
 from collections.abc import Callable
+from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
-from ebm.energies.bipartite import Bipartite
+from ebm.energies.base import Model
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.conversions import hidden_machine
 from ebm.energies.mixture_path import MixturePath
-from ebm.energies.pairwise import Pairwise
+from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.path import Path, path_to
 from ebm.likelihood.ais import half_width, log_mean, temperatures
 from ebm.likelihood.base import LogPartition
@@ -58,16 +60,25 @@ class Estimate(NamedTuple):
     size: float
 
 
-def has_routes(model: Any) -> bool:
+@singledispatch
+def has_routes(model: Model) -> bool:
     """Whether the states of the model, or of what is left when Gaussian units are integrated out, are finitely many."""
-    if not isinstance(model, Bipartite):
-        return isinstance(model, Pairwise)
+    return False
+
+
+@has_routes.register
+def _(model: Pairwise) -> bool:
+    return True
+
+
+@has_routes.register
+def _(model: Bipartite) -> bool:
     discrete = [unit for unit in (model.visible, model.hidden) if not unit.has_scale]
     return len(discrete) == 2 or (len(discrete) == 1 and isinstance(discrete[0], TwoState))
 
 
 def two_routes(
-    model: Any,
+    model: Model,
     params: Any,
     key: Key,
     *,
@@ -114,13 +125,19 @@ def told(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} +- {estimate.error:.2f}"
 
 
-def reduced(model: Any, params: Any, data: Any) -> tuple[Any, Any, Array | None, float]:
+@singledispatch
+def reduced(model: Model, params: Any, data: Any) -> tuple[Model, Any, Array | None, float]:
     """The model, its parameters, biases with the moments of data, and a constant to be added to log Z.
 
     A layer of Gaussian units is integrated out exactly, where there is one.
     """
-    if isinstance(model, Pairwise):
-        return model, params, data, 0.0
+    return model, params, data, 0.0
+
+
+@reduced.register
+def _(
+    model: Bipartite, params: BipartiteParameters, data: Any
+) -> tuple[Model, Any, Array | None, float]:
     marginals = None if data is None or model.visible.has_scale else data[0].bias
     if not (model.visible.has_scale or model.hidden.has_scale):
         return model, params, marginals, 0.0
@@ -130,10 +147,19 @@ def reduced(model: Any, params: Any, data: Any) -> tuple[Any, Any, Array | None,
     return machine.model, machine.params, marginals, machine.log_constant
 
 
-def coin_path(model: Any, params: Any) -> Path:
+@singledispatch
+def coin_path(model: Model, params: Any) -> Path:
     """The path from units that are undecided."""
-    if isinstance(model, Pairwise):
-        return path_to(model, params, np.zeros_like(params.bias))
+    raise TypeError(f"There are no coins for {model!r}: an energy registers its own coin_path.")
+
+
+@coin_path.register
+def _(model: Pairwise, params: PairwiseParameters) -> Path:
+    return path_to(model, params, np.zeros_like(params.bias))
+
+
+@coin_path.register
+def _(model: Bipartite, params: BipartiteParameters) -> Path:
     layers = params.visible, params.hidden
     return path_to(model, params, tuple(x._replace(bias=np.zeros_like(x.bias)) for x in layers))
 
@@ -146,13 +172,14 @@ def by_populations(path: Path, constant: float, key: Key, n_jobs: int | None) ->
     return Estimate(path.log_z + constant + value, error, size)
 
 
-def mixture_fields(model: Any, params: Any, laws: Laws, marginals: Array | None) -> Array:
+def mixture_fields(model: Model, params: Any, laws: Laws, marginals: Array | None) -> Array:
     """Fields of the mixture's distributions (distributions, units): coins, data, modes."""
-    bias = (params.bias if isinstance(model, Pairwise) else params.visible.bias).astype(np.float64)
-    limit = MOST_ODDS / np.ptp(model.visible.states or (0.0, 1.0))
+    ((unit, own),) = model.walk_layers(params)
+    bias = own.bias.astype(np.float64)
+    limit = MOST_ODDS / np.ptp(unit.states or (0.0, 1.0))
     around = np.clip(SHRUNK * (laws.inputs[0][:MOST_MODES] + bias), -limit, limit)
     known = np.zeros((0, len(bias))) if marginals is None else marginals[np.newaxis]
-    return np.vstack([np.zeros_like(bias), known, around]).astype(params[0].dtype)
+    return np.vstack([np.zeros_like(bias), known, around]).astype(own.bias.dtype)
 
 
 def by_modes(

@@ -12,6 +12,7 @@ import numpy as np
 
 from ebm._checks import Array, Record
 from ebm._random import Key
+from ebm.energies.base import Model
 
 
 class Target(NamedTuple):
@@ -28,7 +29,7 @@ class Target(NamedTuple):
         The own parameters of an easy law, for samplers that go through one (:mod:`ebm.energies.path`).
     """
 
-    model: Any
+    model: Model
     params: Any
     beta: float = 1.0
     given: Array | None = None
@@ -65,7 +66,7 @@ class Sampler(Record, abc.ABC):
 
 @singledispatch
 def walk(
-    model: Any,
+    model: Model,
     params: Any,
     x: Array,
     key: Key,
@@ -84,7 +85,7 @@ def walk(
 
 @singledispatch
 def half_means(
-    model: Any,
+    model: Model,
     params: Any,
     x: Array,
     key: Key,
@@ -102,7 +103,7 @@ def half_means(
 
 
 def conditional_mean(
-    model: Any,
+    model: Model,
     params: Any,
     x: Array,
     key: Key,

@@ -41,12 +41,15 @@ class Unit(Record, abc.ABC):
         Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
     activation : str or None
         Name of the activation of a network that is the mean given the input, if there is one.
+    is_normal : bool
+        Whether the law given the input is a normal one, so that two layers of such units have a normal joint law.
     """
 
     parameters: ClassVar[Any]
     states: ClassVar[tuple[float, ...] | None] = None
     has_scale: ClassVar[bool] = False
     activation: ClassVar[str | None] = None
+    is_normal: ClassVar[bool] = False
 
     @property
     def fields(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ class Gaussian(Unit):
     parameters: ClassVar[Any] = GaussianParameters
     has_scale: ClassVar[bool] = True
     activation: ClassVar[str | None] = "identity"
+    is_normal: ClassVar[bool] = True
     variance: Any = "learned"
     floor: float = 1e-3
 

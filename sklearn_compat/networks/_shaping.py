@@ -270,4 +270,4 @@ def _pair(validation: Any) -> tuple[Any, Any]:
 
 def size_of(report: Report) -> dict[str, float]:
     """Callback that records the number of hidden units."""
-    return {"hidden_units": float(sum(hidden_sizes(report.model)))}
+    return {"hidden_units": float(sum(hidden_sizes(cast(Network, report.model))))}
