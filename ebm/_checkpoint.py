@@ -49,7 +49,7 @@ def save(path: Any, state: State, plan: Plan, rows: Rows, n_epochs: int) -> None
 
 
 class Writer:
-    """Writes the checkpoints of one course of training; of each file that cannot be written it tells once."""
+    """Writes the checkpoints of one run of training; warns once of each file that cannot be written."""
 
     def __init__(self, plan: Plan, rows: Rows, n_epochs: int) -> None:
         self._of = (plan, rows, n_epochs)

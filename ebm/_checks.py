@@ -1,4 +1,4 @@
-"""The gate: what comes in is put into one canonical form, or refused with the argument's name, value and remedy.
+"""The gate: arguments are put into one canonical form, or refused with the argument's name, value and cure.
 
 Also home of :class:`Record`, the small frozen settings that choose an algorithm.
 """

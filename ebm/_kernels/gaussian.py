@@ -1,4 +1,4 @@
-"""Gaussian units: x | f ~ N(b + f, exp(z) / beta), with f the input from the joined layers.
+"""Gaussian units: x | f ~ N(b + f, exp(z) / beta), with f the input from the connected layers.
 
 Every function overwrites the inputs `x` (rows, units).
 Normal deviates come in pairs from the two words of one counter (Box & Muller 1958).

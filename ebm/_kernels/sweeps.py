@@ -3,8 +3,8 @@
 A unit feels the field f_i = (J s)_i of the states as they are when its turn comes. Keeping all fields up to date would
 cost a row of J for every unit that flips in every chain. Instead units are taken in blocks. The fields of a block are
 one matrix product, and within the block only its own fields are kept up to date: BLAS does nearly all of a sweep. The
-order of the visits, and so the law, is that of the plain loop. The products are NumPy's, called between the compiled
-blocks: compiled code would bring the threads of another BLAS, and the two would wait for each other.
+order of the visits, and so the distribution, is that of the plain loop. The products are NumPy's, called between the
+compiled blocks: compiled code would bring the threads of another BLAS, and the two would wait for each other.
 
 States are (units, chains): a unit's states in all chains lie side by side.
 """

@@ -1,16 +1,17 @@
 """A stack of layers x_0 (the data), x_1, ..., x_L: the deep belief network (Hinton, Osindero & Teh 2006).
 
-The two topmost layers are joined by weights without direction, those below are predicted from the layer above them,
+The two topmost layers are connected by weights without direction, those below are predicted from the layer above them,
 
     p(x_0, ..., x_L) = p(x_0 | x_1) ... p(x_{L-2} | x_{L-1})  exp(-E(x_{L-1}, x_L)) / Z,
 
 with the energy E of a bipartite model (:mod:`ebm.energies.bipartite`), its *top*. Every layer's units are independent
 given the layer above: unit i of layer k has the input (W x_{k+1})_i. The distribution of the hidden layers given the
-data has no closed form. A second set of parameters, going up, describes a law that is as simple to draw from,
+data has no closed form. A second set of parameters, going up, describes a distribution that is as simple to draw from,
 
     Q(x_1, ..., x_{L-1} | x_0) = q(x_1 | x_0) ... q(x_{L-1} | x_{L-2}),
 
-where unit j of layer k + 1 has the input (W' x_k)_j: *recognition*, beside the *generative* law p. With x_L summed out,
+where unit j of layer k + 1 has the input (W' x_k)_j: *recognition*, beside the *generative* distribution p. With x_L
+summed out,
 
     log p(x_0, ..., x_{L-1}) = sum_k log p(x_k | x_{k+1}) - F(x_{L-1}) - log Z.
 
@@ -19,7 +20,7 @@ the distribution of its own layer alone. Generative and recognition parameters s
 weights multiply the statistic x / sigma^2 gives them divided by sigma^2 (:func:`from_rbms`).
 
 The top's visible layer may be wider than layer L - 1, by *extra* units at the end (labels) that nothing below knows of.
-Rows of data then are (x_0, extra), which is what the model is a law of.
+Rows of data then are (x_0, extra), which is what the model is a distribution of.
 """
 
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ from ebm.units import Unit
 
 
 class Directed(NamedTuple):
-    """Parameters of the law of one layer given a neighbour.
+    """Parameters of the distribution of one layer given a neighbour.
 
     Attributes
     ----------
@@ -183,7 +184,9 @@ class BeliefNetwork(Model):
         return rest
 
     def translated(self, params: BeliefParameters, shift: Array) -> BeliefParameters:
-        """The law of x_0 + `shift` (n_0,), for units whose states can be shifted; the arrays of W are shared."""
+        """The distribution of x_0 + `shift` (n_0,), for units whose states can be shifted; the arrays of W are
+        shared.
+        """
         if not params.down:
             shift = np.append(shift, np.zeros(self.n_extra, shift.dtype))
             return params._replace(top=self.top_model.translated(params.top, shift))

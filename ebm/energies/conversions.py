@@ -4,7 +4,7 @@ With x = (s + 1) / 2, the energies of both spellings differ by a constant:
 
     -1/2 x'Jx - b'x = -1/2 s'(J/4)s - (b/2 + J1/4)'s - 1'J1/8 - 1'b/2,
 
-where 1 is the vector of ones. So the law is the same with J/4 for J and b/2 + J1/4 for b.
+where 1 is the vector of ones. So the distribution is the same with J/4 for J and b/2 + J1/4 for b.
 
 A layer of Gaussian units can be integrated out. With the variances S on its diagonal and G = W'S^-1 W,
 
@@ -30,7 +30,7 @@ BLOCK_NUMBERS = 1 << 20
 
 
 def as_spins(params: PairwiseParameters) -> PairwiseParameters:
-    """The parameters that give units {-1, +1} the law which `params` give units {0, 1}.
+    """The parameters that give units {-1, +1} the distribution which `params` give units {0, 1}.
 
     Examples
     --------
@@ -48,7 +48,7 @@ def as_spins(params: PairwiseParameters) -> PairwiseParameters:
 
 
 def as_binary(params: PairwiseParameters) -> PairwiseParameters:
-    """The parameters that give units {0, 1} the law which `params` give units {-1, +1}."""
+    """The parameters that give units {0, 1} the distribution which `params` give units {-1, +1}."""
     J, bias = params
     return PairwiseParameters(4 * J, 2 * bias - 2 * J.sum(axis=1))
 
@@ -64,7 +64,7 @@ def to_spins(unit: TwoState, params: PairwiseParameters) -> PairwiseParameters:
 
 
 class HiddenMachine(NamedTuple):
-    """The law of the hidden units of a machine whose visible units were integrated out.
+    """The distribution of the hidden units of a machine whose visible units were integrated out.
 
     Attributes
     ----------

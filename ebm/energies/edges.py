@@ -1,4 +1,4 @@
-"""Edges between layers: which units of two layers are joined, and how often each end counts them.
+"""Edges between layers: which units of two layers are connected, and how often each end counts them.
 
 An edge with weights W adds -s(x_l)' W s(x_m) to the energy, for its lower layer l and its upper layer m. The coupling
 says which entries of W there are, and how states pass through them:
@@ -12,7 +12,8 @@ Masked    between the pairs that a mask names
 
 With the *multiplicity* (a, b) the lower layer receives a W s(x_m) and the upper one b W's(x_l). Machines of a deep
 Boltzmann machine are trained with unequal ones (Salakhutdinov & Hinton 2009), where a layer stands for two. The two
-conditional laws then belong to no energy, and so there is no likelihood; with a = b the energy has the weights a W.
+conditional distributions then belong to no energy, and so there is no likelihood; with a = b the energy has the weights
+a W.
 """
 
 import abc
@@ -69,7 +70,7 @@ class Dense(Coupling):
         np.dot(lower.T, upper, out=out)
 
     def between(self, W: Array, lower: Array, upper: Array) -> tuple[Coupling, Array]:
-        """All of them are joined."""
+        """All of them are connected."""
         return self, np.ascontiguousarray(W[np.ix_(lower, upper)])
 
 
@@ -80,7 +81,7 @@ class Masked(Coupling):
     Parameters
     ----------
     mask : array-like of bool of shape (n_lower, n_upper)
-        True where two units are joined.
+        True where two units are connected.
     """
 
     mask: Any
@@ -119,7 +120,7 @@ class Masked(Coupling):
         out[~self.mask] = 0
 
     def between(self, W: Array, lower: Array, upper: Array) -> tuple[Coupling, Array]:
-        """Those that are joined here."""
+        """Those that are connected here."""
         some = np.ix_(lower, upper)
         return Masked(self.mask[some]), np.ascontiguousarray(W[some])
 

@@ -11,8 +11,8 @@ summed along its longer side, a tree from its leaves. Three orders are compared:
 (George & Liu 1981), and minimum degree. This is the sum-product form of variable elimination (Dechter 1999); logarithms
 instead of products, so that nothing overflows at any temperature.
 
-Means are derivatives of A. Going back through the tables, the law of the units in a table follows from that of the
-table that came of it, since p(s_i | s_N) is known from the sum.
+Means are derivatives of A. Going back through the tables, the distribution of the units in a table follows from that of
+the table that came of it, since p(s_i | s_N) is known from the sum.
 """
 
 from collections.abc import Iterator

@@ -4,7 +4,7 @@ Of units with couplings J, on which fields f act from outside (their biases incl
 
     A(f) = log sum_s exp(beta [s'Js / 2 + f's]),        <s>_f,        <ss'>_f.
 
-Units that are not joined to each other are independent given the others, and are summed out in closed form. Only the
+Units that are not connected to each other are independent given the others, and are summed out in closed form. Only the
 others are enumerated. These are all units where every pair is connected, every second one of a square lattice, the
 smaller one of two layers, and none where no two units are connected. These fall into a *suffix* of at most ten units,
 whose states are a table, and a *prefix*, which acts on the suffix like a field:
@@ -82,7 +82,9 @@ class Group(NamedTuple):
 
 
 def independent_units(J: Array) -> Array:
-    """Mask of units no two of which are joined: the least joined one, the least joined of those left, and so on."""
+    """Mask of units no two of which are connected: the least connected one, the least connected of those left, and so
+    on.
+    """
     joined = dense_couplings(J) != 0
     chosen, left = np.zeros(len(joined), bool), np.ones(len(joined), bool)
     degree = joined.sum(axis=1)

@@ -268,8 +268,8 @@ class BothGaussian(BipartiteGaps):
         sign, log_det = np.linalg.slogdet(P)
         if sign <= 0 or np.linalg.eigvalsh(P)[0] <= 0:
             raise ValueError(
-                "The unknown units have no law: the weights between the Gaussian layers are so large that the energy "
-                "has no minimum."
+                "The unknown units have no distribution: the weights between the Gaussian layers are so large that "
+                "the energy has no minimum."
             )
         means = np.linalg.solve(P, pull.T).T
         squares = 0.5 * (np.sum(p * b**2) + np.sum(q * c.bias**2))

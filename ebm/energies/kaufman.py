@@ -87,7 +87,7 @@ def as_torus(J: Array) -> tuple[float, float, int, int] | None:
         below, right = float(J[0, n_columns % n]), float(J[0, 1])
         frustrated = (below < 0 and n_rows % 2) or (right < 0 and n_columns % 2)
         if below and right and not frustrated and _is_torus(J, below, right, n_rows, n_columns):
-            # Two units that are joined both ways round have twice the coupling.
+            # Two units that are connected both ways round have twice the coupling.
             return (
                 abs(below) / (2 if n_rows == 2 else 1),
                 abs(right) / (2 if n_columns == 2 else 1),

@@ -1,4 +1,4 @@
-"""Which units are joined when they stand on a lattice: masks and couplings of Ising models."""
+"""Which units are connected when they stand on a lattice: masks and couplings of Ising models."""
 
 from collections.abc import Sequence
 
@@ -10,20 +10,20 @@ from ebm._checks import Array, check_flag, check_integer, sequence
 def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
     """Number of bonds between every two units of a rectangular lattice of any dimension.
 
-    Unit number i stands where ``numpy.unravel_index(i, shape)`` says, and is joined to its nearest neighbours.
+    Unit number i stands where ``numpy.unravel_index(i, shape)`` says, and is connected to its nearest neighbours.
 
     Parameters
     ----------
     shape : int or tuple of int
         Units along each axis, each at least 1; a number stands for a chain.
     periodic : bool, default=True
-        Whether the last unit along an axis is joined to the first: a ring, a torus.
+        Whether the last unit along an axis is connected to the first: a ring, a torus.
 
     Returns
     -------
     bonds : ndarray of shape (n_units, n_units)
-        Symmetric. 1 for neighbours, 0 elsewhere; 2 for the two units of a periodic axis of length two, which are joined
-        both ways round. ``J * bonds`` are the couplings of an Ising model, ``bonds > 0`` is a mask.
+        Symmetric. 1 for neighbours, 0 elsewhere; 2 for the two units of a periodic axis of length two, which are
+        connected both ways round. ``J * bonds`` are the couplings of an Ising model, ``bonds > 0`` is a mask.
 
     Raises
     ------

@@ -1,11 +1,12 @@
-"""The path from a mixture of product laws to a model, so that annealing starts near all of its modes.
+"""The path from a mixture of product distributions to a model, so that annealing starts near all of its modes.
 
-With the path E_t from fair coins, and product laws p_k(x) = exp(f_k'x - A_k) of weights w_k, the law at t is
+With the path E_t from fair coins, and product distributions p_k(x) = exp(f_k'x - A_k) of weights w_k, the distribution
+at t is
 
     p_t(x, k) = w_k exp(-E_t(x)) exp((1 - t) (f_k'x - A_k)) / Z_t,
 
-where k is summed out of the weights and drawn anew at each step: it may change as long as the laws overlap. At t = 0
-this is the mixture, at t = 1 the model.
+where k is summed out of the weights and drawn anew at each step: it may change as long as the distributions overlap. At
+t = 0 this is the mixture, at t = 1 the model.
 """
 
 from collections.abc import Sequence
@@ -19,10 +20,10 @@ from ebm.energies.path import Path, Tilt
 
 
 class MixturePath(Path):
-    """The path to the end of `coins`, which starts at units without fields, from a mixture of product laws.
+    """The path to the end of `coins`, which starts at units without fields, from a mixture of product distributions.
 
-    The laws have the `fields` (laws, units); ``counts[k]`` of every ``sum(counts)`` rows start from law k, so that its
-    weight is its share of them and the starts are stratified.
+    The distributions have the `fields` (distributions, units); ``counts[k]`` of every ``sum(counts)`` rows start from
+    distribution k, so that its weight is its share of them and the starts are stratified.
     """
 
     def __init__(self, coins: Path, fields: Array, counts: Array) -> None:
@@ -38,7 +39,7 @@ class MixturePath(Path):
         return self._coins.log_normaliser(fields)
 
     def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
-        """Draws from the laws that `labels` names, over and over."""
+        """Draws from the distributions that `labels` names, over and over."""
         labels = self.labels[np.arange(first_row, first_row + n_rows) % len(self.labels)]
         return self._coins.start(n_rows, key, first_row, Tilt(labels, self._fields))
 
@@ -51,12 +52,12 @@ class MixturePath(Path):
         return t, self._coins.stage(t)
 
     def _log_laws(self, x: Array) -> Array:
-        """Log p_k(x): (rows, laws) in double precision."""
+        """Log p_k(x): (rows, distributions) in double precision."""
         logs: Array = x @ self._fields.T - self._log_normalisers
         return logs
 
     def gain(self, x: Array, inputs: Array, first: Any, last: Any) -> Array:
-        """F_first(x) - F_last(x), the laws being summed out."""
+        """F_first(x) - F_last(x), the distributions being summed out."""
         (s, before), (t, after) = first, last
         logs = self._log_laws(x)
         old, new = (np.logaddexp.reduce(self._log_weights + (1 - u) * logs, axis=1) for u in (s, t))
@@ -73,7 +74,7 @@ class MixturePath(Path):
         given: Array | None = None,
         tilt: Tilt | None = None,
     ) -> Array:
-        """A draw of the label of each row, and a step in the fields of its law."""
+        """A draw of the label of each row, and a step in the fields of its distribution."""
         ((t, stage),) = stages
         if t == 1:
             return self._coins.move(x, inputs, [stage], fold(key, 1), first_row)

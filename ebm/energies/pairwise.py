@@ -1,11 +1,11 @@
-"""One layer of two-state units, every pair of them joined: Boltzmann machines, Hopfield networks, Ising models.
+"""One layer of two-state units, every pair of them connected: Boltzmann machines, Hopfield networks, Ising models.
 
     E(s) = -1/2 s'Js - b's,        p(s) = exp(-beta E(s)) / Z(beta),
 
 with J symmetric and zero on its diagonal. Given all others, a unit feels the field f_i = sum_j J_ij s_j and follows the
-law of its unit type with the input f_i (:mod:`ebm.units`). The first units are visible, s = (v, h); the last `n_hidden`
-of them are not observed. Where no two hidden units are joined they can be summed out exactly; elsewhere that takes
-enumeration, or an approximation.
+distribution of its unit type with the input f_i (:mod:`ebm.units`). The first units are visible, s = (v, h); the last
+`n_hidden` of them are not observed. Where no two hidden units are connected they can be summed out exactly; elsewhere
+that takes enumeration, or an approximation.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class PairwiseParameters(NamedTuple):
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Pairwise(Model):
-    """The choice of unit type, of how many units are hidden, and of which pairs are joined.
+    """The choice of unit type, of how many units are hidden, and of which pairs are connected.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ class Pairwise(Model):
     n_hidden : int
         The last units of every state.
     mask : ndarray of bool, shape (n_units, n_units), or None
-        Pairs that are joined, symmetric; all of them where None. Learning leaves the others at zero.
+        Pairs that are connected, symmetric; all of them where None. Learning leaves the others at zero.
     """
 
     kind: ClassVar[str] = "Boltzmann machines"
@@ -150,7 +150,7 @@ class Pairwise(Model):
         return max(largest(params.J), largest(params.bias))
 
     def joined(self, J: Array) -> Array:
-        """`J` without the pairs that are not joined, in place."""
+        """`J` without the pairs that are not connected, in place."""
         np.fill_diagonal(J, 0)
         if self.mask is not None:
             J *= self.mask
@@ -183,7 +183,7 @@ class Pairwise(Model):
         return field
 
     def hidden_are_independent(self, params: PairwiseParameters) -> bool:
-        """Whether no two hidden units are joined, so that they are independent given the visible ones."""
+        """Whether no two hidden units are connected, so that they are independent given the visible ones."""
         n = len(params.bias) - self.n_hidden
         return not np.any(dense_couplings(params.J[n:, n:]))
 
@@ -258,7 +258,7 @@ def check_couplings(
         couplings = _symmetric(couplings, argument)
     if couplings.diagonal().any():
         raise ValueError(
-            f"{argument} must be zero on the diagonal: no unit is joined to itself. "
+            f"{argument} must be zero on the diagonal: no unit is connected to itself. "
             f"numpy.fill_diagonal({argument}, 0) makes it so. Of bits, for which x * x = x, add "
             f"{argument}.diagonal() / 2 to the biases first; of spins the diagonal is a constant."
         )
@@ -314,6 +314,6 @@ def check_mask(mask: Any, n_units: int) -> Array | None:
         )
     joined: Array = values.astype(bool)
     if (joined != joined.T).any():
-        raise ValueError("mask must be symmetric: units are joined both ways. mask | mask.T is.")
+        raise ValueError("mask must be symmetric: units are connected both ways. mask | mask.T is.")
     joined &= ~np.eye(n_units, dtype=bool)
     return joined

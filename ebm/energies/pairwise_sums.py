@@ -84,7 +84,7 @@ def pairwise_log_partition(
 
     Notes
     -----
-    Units that are joined all to all are enumerated (:mod:`ebm.energies.groups`), others are eliminated one after the
+    Units that are connected all to all are enumerated (:mod:`ebm.energies.groups`), others are eliminated one after the
     other (:mod:`ebm.energies.elimination`): an open square of 16 x 16 takes 0.1 s, of 18 x 18 half a second. Uniform
     tori without fields have a closed form (:mod:`ebm.energies.kaufman`).
     """
@@ -127,7 +127,7 @@ def pairwise_free_energy(
 ) -> Array:
     """F(v) of each row of `v` (rows, n_visible): -> (rows,) in double precision.
 
-    In closed form where no two hidden units are joined, else with at most 20 of them enumerated, or eliminated by
+    In closed form where no two hidden units are connected, else with at most 20 of them enumerated, or eliminated by
     tables of at most 16; the energy itself without hidden units. Parameters and errors as those of
     :func:`pairwise_log_partition`.
     """
@@ -180,7 +180,7 @@ def pairwise_moments(
 
     Notes
     -----
-    Costs a few passes over the states of the enumerated units: 10 ms for 20 units of which all pairs are joined. By
+    Costs a few passes over the states of the enumerated units: 10 ms for 20 units of which all pairs are connected. By
     elimination, the moments of n units cost the means in 2 n + 1 different fields.
     """
     params = in_double(params)
@@ -241,7 +241,7 @@ def pairwise_hidden_mean(
 ) -> Array:
     """E[h | v] of each row of `v` (rows, n_visible): -> (rows, n_hidden) in double precision.
 
-    In closed form where no two hidden units are joined, else with at most 20 of them enumerated, or eliminated by
+    In closed form where no two hidden units are connected, else with at most 20 of them enumerated, or eliminated by
     tables of at most 16.
     """
     params = in_double(params)

@@ -1,4 +1,4 @@
-"""Paths of energies, from a law that is known exactly to the model: the road of annealing and of tempering.
+"""Paths of energies, from a distribution that is known exactly to the model: the road of annealing and of tempering.
 
     E_t = (1 - t) E_0 + t E_1,        p_t(x) = exp(-E_t(x)) / Z_t,        0 <= t <= 1,
 
@@ -26,7 +26,9 @@ PILOT_CHAINS, PILOT_STEPS = 256, 32
 
 
 class Tilt(NamedTuple):
-    """Further fields on the units of each row: `fields` (laws, units), of which row r has number ``labels[r]``."""
+    """Further fields on the units of each row: `fields` (distributions, units), of which row r has number
+    ``labels[r]``.
+    """
 
     labels: Array
     fields: Array
@@ -47,7 +49,9 @@ class Path(abc.ABC):
 
     @abc.abstractmethod
     def log_normaliser(self, fields: Array) -> Array:
-        """Log sum_x of p_0's units with further `fields` (laws, units): (laws,); its summed-out units apart."""
+        """Log sum_x of p_0's units with further `fields` (distributions, units): (distributions,); its summed-out units
+        apart.
+        """
 
     @abc.abstractmethod
     def inputs(self, x: Array) -> Array:
@@ -85,7 +89,7 @@ class Path(abc.ABC):
 
 @singledispatch
 def path_to(model: Model, params: Any, base: Any = None) -> Path:
-    """The path to a model from a law without couplings between its units.
+    """The path to a model from a distribution without couplings between its units.
 
     `base` are the own parameters of the units there (:func:`base_of`); None: those of :func:`model_base`.
     """
@@ -94,7 +98,7 @@ def path_to(model: Model, params: Any, base: Any = None) -> Path:
 
 @singledispatch
 def base_of(model: Model, params: Any, mean: Array, variance: Array, count: float) -> Any:
-    """The product law with the moments of `count` rows of data, as far as units of the type can have them.
+    """The product distribution with the moments of `count` rows of data, as far as units of the type can have them.
 
     Hidden units are undecided. To be given to :func:`path_to`.
     """
@@ -112,7 +116,9 @@ def tilted(shape: tuple[int, int], dtype: Any, tilt: Tilt | None) -> Array:
 
 
 class Stage(NamedTuple):
-    """A bipartite model part of the way: own parameters, factors of the inputs, and the constant of the hidden law."""
+    """A bipartite model part of the way: own parameters, factors of the inputs, and the constant of the hidden
+    distribution.
+    """
 
     t: float
     visible: Any
@@ -123,7 +129,8 @@ class Stage(NamedTuple):
 
 
 class BipartitePath(Path):
-    """The path from a product law to a bipartite model, over the visible units; the hidden ones are summed out.
+    """The path from a product distribution to a bipartite model, over the visible units; the hidden ones are summed
+    out.
 
     `base` is the pair of the layers' own parameters at t = 0, where there are no weights
     (:func:`data_base`, :func:`model_base`).
@@ -232,7 +239,7 @@ def _(model: Bipartite, params: BipartiteParameters, base: Any = None) -> Bipart
 def data_base(
     model: Bipartite, params: BipartiteParameters, mean: Array, variance: Array, count: float
 ) -> tuple[Any, Any]:
-    """The product law with the moments of `count` rows of data, as far as units of the type can have them."""
+    """The product distribution with the moments of `count` rows of data, as far as units of the type can have them."""
     dtype = params.W.dtype
     visible = model.visible.initial(mean.astype(dtype), variance.astype(dtype), count)
     if model.visible.has_scale and not model.visible.is_free("log_variance"):
@@ -242,10 +249,11 @@ def data_base(
 
 
 def model_base(model: Bipartite, params: BipartiteParameters) -> tuple[Any, Any]:
-    """The product law with the moments of short Gibbs chains of the model, for models of which no data are known.
+    """The product distribution with the moments of short Gibbs chains of the model, for models of which no data are
+    known.
 
-    Chains that start from independent undecided units end up in all modes that are easy to reach, so that the law is
-    as broad as these. A naive mean field would settle in one of them.
+    Chains that start from independent undecided units end up in all modes that are easy to reach, so that the
+    distribution is as broad as these. A naive mean field would settle in one of them.
     """
     key, n_rows = stream(0, "tempering"), PILOT_CHAINS
     nothing = np.zeros((n_rows, len(params.W)), params.W.dtype)

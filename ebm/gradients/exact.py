@@ -56,7 +56,7 @@ class Exact(Gradient[Model]):
         return 0
 
     def bind(self, model: Model, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
-        """The estimator; refuses models without a small enough layer, or with too many units that are joined."""
+        """The estimator; refuses models without a small enough layer, or with too many units that are connected."""
         return bind_exact(model, gradient, batch_size, self.slide)
 
 

@@ -1,6 +1,6 @@
 """Persistent contrastive divergence with fast weights, FPCD (Tieleman & Hinton 2009).
 
-The chains follow the law of the parameters plus *fast* ones, which learn quickly and forget quickly:
+The chains follow the distribution of the parameters plus *fast* ones, which learn quickly and forget quickly:
 
     1. positive phase:  v the batch, E[h | v], under theta
     2. k times, from where the chains last stood:  v ~ p(v | h), h ~ p(h | v), under theta + fast
@@ -8,8 +8,8 @@ The chains follow the law of the parameters plus *fast* ones, which learn quickl
     4. fast parameters: fast <- decay fast + rate g
 
 Where the chains stay too long, the fast parameters raise the energy until they leave: mixing no longer waits for the
-learning rate of theta to make it happen. In exchange the chains do not follow the model's law, so that the estimate is
-biased by as much as the fast parameters move it.
+learning rate of theta to make it happen. In exchange the chains do not follow the model's distribution, so that the
+estimate is biased by as much as the fast parameters move it.
 """
 
 from dataclasses import dataclass

@@ -194,7 +194,7 @@ def check_fully_visible(name: str, model: Pairwise) -> None:
 
 
 def joined_pairs(model: Pairwise, units: Array) -> tuple[Array, Array]:
-    """Numbers i < j, among the `units` (mask), of the pairs that are joined."""
+    """Numbers i < j, among the `units` (mask), of the pairs that are connected."""
     allowed = np.outer(units, units)
     if model.mask is not None:
         allowed &= model.mask

@@ -1,7 +1,7 @@
 """Couplings from the pseudo-likelihood: every unit regressed on all others, with symmetric couplings.
 
-Given all others, a spin s_i with the field f_i = b_i + sum_j J_ij s_j has the law 1 / (1 + exp(-2 s_i f_i)): a logistic
-regression. The mean pseudo-log-likelihood of the data (Besag 1975), less penalties on the couplings,
+Given all others, a spin s_i with the field f_i = b_i + sum_j J_ij s_j has the distribution 1 / (1 + exp(-2 s_i f_i)): a
+logistic regression. The mean pseudo-log-likelihood of the data (Besag 1975), less penalties on the couplings,
 
     - sum_rows weight sum_i log(1 + exp(-2 s_i f_i)) - sum_{i<j} [l1 abs(J_ij) + l2 J_ij^2 / 2],
 
@@ -188,7 +188,9 @@ def distinct_rows(X: Any, weights: Array, low: float, high: float) -> tuple[Any,
 
 
 class Problem:
-    """The cost as a function of one vector: couplings of the joined pairs of units that change, then their biases."""
+    """The cost as a function of one vector: couplings of the connected pairs of units that change, then their
+    biases.
+    """
 
     def __init__(self, settings: MaximumPseudoLikelihood, model: Pairwise, rows: SpinRows) -> None:
         self.settings, self.rows = settings, rows

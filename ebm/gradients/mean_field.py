@@ -9,10 +9,10 @@ weights: to first order (naive mean field: Welling & Hinton 2002), to second (TA
 weights are weak. Gamma of order 1 is above -log Z: naive mean field climbs an upper bound of the likelihood, which the
 likelihood need not follow. Nothing is drawn at random but where persistent magnetisations begin.
 
-Every set of magnetisations goes to a fixed point of its own, and all count the same, though the law's modes may not.
-Sets that start at the rows of the batch are spread over the modes as the data are. Persistent ones meet while the
-weights are small and there is only one fixed point; nothing random ever parts them again, so that later they stand in
-one mode together.
+Every set of magnetisations goes to a fixed point of its own, and all count the same, though the distribution's modes
+may not. Sets that start at the rows of the batch are spread over the modes as the data are. Persistent ones meet while
+the weights are small and there is only one fixed point; nothing random ever parts them again, so that later they stand
+in one mode together.
 """
 
 from dataclasses import dataclass

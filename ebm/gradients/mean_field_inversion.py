@@ -58,7 +58,7 @@ class MeanFieldInversion(Direct):
     with the covariance. Strong correlations of units far from balance leave it without a real root. Then the number at
     which the two sides of the equation come closest is taken, and the solution's message says for how many pairs.
 
-    Pairs that are not in the mask are set to zero after the inversion. In units {0, 1} the same law is found.
+    Pairs that are not in the mask are set to zero after the inversion. In units {0, 1} the same distribution is found.
 
     References
     ----------

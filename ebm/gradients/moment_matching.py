@@ -57,8 +57,8 @@ class MaximumLikelihood(Direct):
 
     Notes
     -----
-    The likelihood has no maximum if, for instance, two units that are joined are never both on in the data. Then some
-    parameters go to infinity; where the search ended they are large, and the solution's message says so.
+    The likelihood has no maximum if, for instance, two units that are connected are never both on in the data. Then
+    some parameters go to infinity; where the search ended they are large, and the solution's message says so.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def match_moments(
     Parameters
     ----------
     model : Pairwise
-        Without hidden units, of at most 20 units. Only the correlations of joined pairs are matched.
+        Without hidden units, of at most 20 units. Only the correlations of connected pairs are matched.
     mean : ndarray of shape (n_units,)
         <s>, of the states that the units have.
     correlations : ndarray of shape (n_units, n_units)
@@ -131,7 +131,7 @@ def match_moments(
     Raises
     ------
     ValueError
-        When there are hidden units, too many units, or a mean or correlation is not that of any law.
+        When there are hidden units, too many units, or a mean or correlation is not that of any distribution.
 
     Examples
     --------
@@ -160,7 +160,7 @@ def match_moments(
 
 
 def _check_moments(target: PairwiseMoments, pairs: tuple[Array, Array]) -> None:
-    """Refuse what is not that of any law: a pair would be in one of its four states less often than never."""
+    """Refuse what is not that of any distribution: a pair would be in one of its four states less often than never."""
     i, j = pairs
     m, c = target.mean, target.correlations[i, j]
     least = np.abs(m).max(initial=0) - 1
@@ -169,13 +169,15 @@ def _check_moments(target: PairwiseMoments, pairs: tuple[Array, Array]) -> None:
         least = max(least, -fourfold.min())
     if not least <= 1e-9:  # also for NaN
         raise ValueError(
-            "mean and correlations belong to no law: some unit, or pair of units, would have a negative probability. "
-            "correlations are the <s_i s_j> themselves, from which no product of means is taken off."
+            "mean and correlations belong to no distribution: some unit, or pair of units, would have a negative "
+            "probability. correlations are the <s_i s_j> themselves, from which no product of means is taken off."
         )
 
 
 class Family:
-    """All spin models with the same joined pairs, as an exponential family: products of spins and their parameters."""
+    """All spin models with the same connected pairs, as an exponential family: products of spins and their
+    parameters.
+    """
 
     def __init__(self, model: Pairwise, mean: Array) -> None:
         self.n = len(mean)
@@ -223,7 +225,7 @@ def walsh_hadamard(x: Array) -> Array:
 
 
 class Point(NamedTuple):
-    """Parameters, the value of L there, and the model's law."""
+    """Parameters, the value of L there, and the model's distribution."""
 
     theta: Array
     value: float
@@ -261,8 +263,8 @@ def _newton(
 
 def _boundary() -> str:
     return (
-        "the means and correlations are, within tol, on the boundary of what a law can have: only infinite parameters "
-        "reach them, and the search ended on the way. l2 above zero keeps couplings finite, more data may"
+        "the means and correlations are, within tol, on the boundary of what a distribution can have: only infinite "
+        "parameters reach them, and the search ended on the way. l2 above zero keeps couplings finite, more data may"
     )
 
 

@@ -4,9 +4,9 @@
     2. k times, from where the chains last stood:  v ~ p(v | h), h ~ p(h | v)
     3. gradient:        < s(v) E[s(h) | v]' > over the batch, minus the same over the chains
 
-The chains are never restarted: while the parameters move little per update they follow the model's law, and the
-estimate follows the likelihood's gradient. The number of chains has nothing to do with the batch: each phase is divided
-by its own count.
+The chains are never restarted: while the parameters move little per update they follow the model's distribution, and
+the estimate follows the likelihood's gradient. The number of chains has nothing to do with the batch: each phase is
+divided by its own count.
 """
 
 from dataclasses import dataclass

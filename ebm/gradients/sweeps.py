@@ -6,9 +6,9 @@ Boltzmann machine learning (Ackley, Hinton & Sejnowski 1985) with the two phases
     2. k times:         a sequential Gibbs sweep over all units of the chains
     3. gradient:        dJ = < s s' > over (v, m), minus the same over the chains;  db = < s >, likewise
 
-Where no two hidden units are joined, the means are exact. Elsewhere they are those of naive mean field, and what rises
-is a lower bound of the likelihood (the *variational* positive phase). In the negative phase a mean field would bound
-the likelihood from the wrong side: it is sampled, by chains that persist (*stochastic approximation*).
+Where no two hidden units are connected, the means are exact. Elsewhere they are those of naive mean field, and what
+rises is a lower bound of the likelihood (the *variational* positive phase). In the negative phase a mean field would
+bound the likelihood from the wrong side: it is sampled, by chains that persist (*stochastic approximation*).
 
 With offsets mu (*centred*), s is s - mu throughout, and db = < s > - < s > - dJ mu (:mod:`ebm.gradients.base`).
 """

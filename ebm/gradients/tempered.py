@@ -90,7 +90,7 @@ class ParallelTempering(Gradient[Bipartite]):
     def start(
         self, model: Bipartite, params: BipartiteParameters, mean: Array, batch_size: int, key: Key
     ) -> ChainState:
-        """Replicas that begin as draws from the easy law."""
+        """Replicas that begin as draws from the easy distribution."""
         n_chains = self.n_chains_for(batch_size)
         check_memory(n_chains, self.n_temperatures, params.W.shape, params.W.dtype)
         chains = super().start(model, params, mean, batch_size, key)
@@ -133,7 +133,7 @@ def _to_arrays(state: Replicas, rates: Array, base: tuple[Any, Any]) -> tuple[Ar
 def _from_arrays(
     model: Bipartite, arrays: tuple[Array, ...]
 ) -> tuple[Replicas, Array, tuple[Any, Any]]:
-    """Replicas, the swap rates before the ladder last moved, and the easy law."""
+    """Replicas, the swap rates before the ladder last moved, and the easy distribution."""
     x, ladder, acceptance, proposals, n_sweeps, *base, rates = arrays
     split = len(model.visible.fields)
     own = model.visible.parameters(*base[:split]), model.hidden.parameters(*base[split:])

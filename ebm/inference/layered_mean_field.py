@@ -1,6 +1,6 @@
-"""Naive mean field of layered models, some layers being known: the best law of independent units.
+"""Naive mean field of layered models, some layers being known: the best distribution of independent units.
 
-Among the product laws q of the unknown layers the one nearest to p(x | known) has the largest bound
+Among the product distributions q of the unknown layers the one nearest to p(x | known) has the largest bound
 
     L(q) = -beta <E>_q + S(q) <= log sum_(unknown) exp(-beta E),
 
@@ -24,7 +24,7 @@ SWEEPS, TOLERANCE = 30, 1e-4
 
 
 class LayeredMeans(NamedTuple):
-    """A product law of the unknown layers for each row.
+    """A product distribution of the unknown layers for each row.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Naive mean field (Peterson & Anderson 1987): the best law without correlations, by its means m.
+"""Naive mean field (Peterson & Anderson 1987): the best distribution without correlations, by its means m.
 
 Among the products q(v) q(h) the one nearest to p(v, h) minimises the variational free energy
 
@@ -67,7 +67,7 @@ def mean_field(
     Returns
     -------
     FixedPoint
-        A run whose means overflow (two Gaussian layers without a law) has not converged.
+        A run whose means overflow (two Gaussian layers without a distribution) has not converged.
     """
     return settle(
         lambda v, h: model.visible_mean(params, h),

@@ -1,6 +1,7 @@
-"""Naive mean field of pairwise models: the best law of independent units, with some units held at given values.
+"""Naive mean field of pairwise models: the best distribution of independent units, with some units held at given
+values.
 
-Among the product laws q the one nearest to p(s | given) minimises the variational free energy
+Among the product distributions q the one nearest to p(s | given) minimises the variational free energy
 
     Gamma(m) = <E>_q - S(q) / beta = -1/2 m'Jm - b'm - S(m) / beta  >=  F(given),
 

@@ -1,7 +1,7 @@
 """Annealed importance sampling, forwards, backwards, and as a bound on log-likelihoods.
 
-Carried from a product law with known Z_0 to the model (:mod:`ebm.samplers.annealing`), M particles have weights w with
-E[w] = Z / Z_0 (Neal 2001; for restricted Boltzmann machines Salakhutdinov & Murray 2008). Hence
+Carried from a product distribution with known Z_0 to the model (:mod:`ebm.samplers.annealing`), M particles have
+weights w with E[w] = Z / Z_0 (Neal 2001; for restricted Boltzmann machines Salakhutdinov & Murray 2008). Hence
 
     forward    log Z ~ log Z_0 + log mean(w),                E[Z estimate] = Z, so that log Z is rarely overestimated
     reverse    log Z ~ log Z_0 - log mean(1 / w),            from samples of the model, rarely underestimated
@@ -229,7 +229,7 @@ def log_mean(log_weights: Array) -> tuple[Array, Array, Array]:
 
 
 def half_width(error: float, n: int) -> float:
-    """Half the width of a 95 % confidence interval, by Student's law."""
+    """Half the width of a 95 % confidence interval, by Student's distribution."""
     return float(stdtrit(n - 1, 0.975)) * error
 
 

@@ -9,7 +9,7 @@ from ebm._checks import Array
 
 # By how much rounding alone may put an estimate below the bound: in nats, and in units of log Z.
 BOUND_TOLERANCE, ROUNDING = 1e-3, 1e-6
-# From a 95 % interval to one of 99.9 %, by Student's law with fifteen degrees of freedom.
+# From a 95 % interval to one of 99.9 %, by Student's distribution with fifteen degrees of freedom.
 WIDENED = 1.91
 
 

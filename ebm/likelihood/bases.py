@@ -1,4 +1,4 @@
-"""From which product law to anneal: the marginals of the training data, or those of short chains of the model.
+"""From which product distribution to anneal: the marginals of the training data, or those of short chains of the model.
 
 A trained model is near its data. A model whose parameters were set by hand, or not trained at all, need not be near the
 data. Annealing from the data's marginals then ends far below log Z. A short trial of both bases decides: the expected
@@ -22,7 +22,9 @@ DATA, CHAINS = "the marginals of the training data", "the marginals of short cha
 
 
 def better_path(model: Model, params: Any, marginals: Any, key: Key) -> tuple[Path, str]:
-    """The path to the model from the law with the `marginals` of data or from that of short chains, and which it is."""
+    """The path to the model from the distribution with the `marginals` of data or from that of short chains, and which
+    it is.
+    """
     chains = path_to(model, params)
     if marginals is None:
         return chains, CHAINS

@@ -1,7 +1,7 @@
 """Lower bounds of a deep belief network's log-likelihood (Salakhutdinov & Murray 2008, section 4).
 
-With the recognition law Q of :mod:`ebm.energies.belief_network` and the hidden layers h = (x_1, ..., x_{L-1}), Jensen's
-inequality gives
+With the recognition distribution Q of :mod:`ebm.energies.belief_network` and the hidden layers h = (x_1, ..., x_{L-1}),
+Jensen's inequality gives
 
     log p(v) = log E_Q[w],        w = p(v, h) / Q(h | v),
              >= E_Q[log w] = E_Q[sum_k log p(x_k | x_{k+1}) - F(x_{L-1}) - log Q(h | v)] - log Z,

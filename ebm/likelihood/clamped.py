@@ -2,10 +2,10 @@
 
     log sum_h exp(-E(v, h)) = log Z of the hidden units in the fields of v,
 
-a pairwise model of its own for every row, with modes of its own. It is annealed from the mixture of product laws around
-these (:mod:`ebm.likelihood.routes`), and compared with the lower bound from the modes. If the estimate of a row lies
-below the bound by more than its error, the bound is returned instead, with an infinite error. The estimate of the sum
-has no bias; its logarithm errs downwards.
+a pairwise model of its own for every row, with modes of its own. It is annealed from the mixture of product
+distributions around these (:mod:`ebm.likelihood.routes`), and compared with the lower bound from the modes. If the
+estimate of a row lies below the bound by more than its error, the bound is returned instead, with an infinite error.
+The estimate of the sum has no bias; its logarithm errs downwards.
 """
 
 import numpy as np

@@ -12,7 +12,8 @@ mean over halves of their sample variances, and the variance B / N between the h
 
     z = Phi^-1((rank - 3/8) / (S + 1/4)),      S = M N, ties sharing their mean rank,
 
-have moments whatever the law of x, and do not change when x is replaced by an increasing function of it (section 4.1).
+have moments whatever the distribution of x, and do not change when x is replaced by an increasing function of it
+(section 4.1).
 
 Undetermined results are NaN and no error, since a diagnosis is often made during a long run. An array that is not of
 the shape (n_chains, n_draws) is an error. All results are undetermined when a draw is not finite, when there are fewer

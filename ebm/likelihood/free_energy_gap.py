@@ -2,9 +2,8 @@
 
     gap = mean F(held-out) - mean F(training)
 
-log Z cancels, so the gap is the difference of the mean log-likelihoods. It is about zero for a model that has learned
-only what is general and grows when the model learns the training rows by heart (Hinton 2012, section 6). By itself it
-says nothing of how good the model is.
+log Z cancels, so the gap is the difference of the mean log-likelihoods. It is about zero while the model generalises,
+and grows when it overfits (Hinton 2012, section 6). By itself it says nothing of how good the model is.
 """
 
 from typing import Any

@@ -1,4 +1,6 @@
-"""How far the mean field is from the averages that it stands for: hidden units that are joined, beside short chains."""
+"""How far the mean field is from the averages that it stands for: hidden units that are connected, beside short
+chains.
+"""
 
 import numpy as np
 
@@ -53,6 +55,6 @@ def told_hidden_means(
     if not far.any():
         return ""
     return (
-        f"the hidden units are joined to each other and averaged in mean field, which is off, or one of several modes, "
-        f"in {far.sum()} of the {len(rows)} rows that were compared with short chains. {CURE}"
+        f"the hidden units are connected to each other and averaged in mean field, which is off, or one of several "
+        f"modes, in {far.sum()} of the {len(rows)} rows that were compared with short chains. {CURE}"
     )

@@ -1,12 +1,14 @@
 """Modes of a model, and the lower bound of log Z that they make.
 
-A product law q of all units, whose layers have the inputs f, bounds log Z from below by L = -E_q[E] + S(q), the naive
-mean field. Laws around several modes bound it together: for the mixture of q_1, ..., q_K with the weights w,
+A product distribution q of all units, whose layers have the inputs f, bounds log Z from below by L = -E_q[E] + S(q),
+the naive mean field. Distributions around several modes give one bound together. For the mixture of q_1, ..., q_K with
+the weights w,
 
     log Z >= sum_k w_k (L_k - log sum_l w_l BC_kl),      BC_kl = sum_x sqrt(q_k(x) q_l(x)),
 
 where BC, the Bhattacharyya coefficients, bound the entropy of the mixture (Kolchinsky & Tracey 2017, equation 13). Both
-are true of any laws and weights, so nothing has to converge. For product laws of one exponential family
+are true of any distributions and weights, so nothing has to converge. For product distributions of one exponential
+family
 
     log BC_kl = A((f_k + f_l) / 2) - (A(f_k) + A(f_l)) / 2,      summed over the layers.
 
@@ -36,9 +38,9 @@ COINS, PILOTS, PILOT_STEPS = 64, 32, 32
 # Of the units, the most strongly connected give starts; as many leading directions; as many rows of data.
 MOST_UNITS, DIRECTIONS, MOST_ROWS = 32, 4, 32
 ASCENTS, SWEEPS = 30, 30
-# Ends of ascents that go on to the mean field, and laws that are kept.
+# Ends of ascents that go on to the mean field, and distributions that are kept.
 CANDIDATES, MOST_LAWS = 128, 64
-# Two laws that overlap by more are one mode.
+# Two distributions that overlap by more are one mode.
 SAME = 0.5
 # A field that decides a unit, in units of the largest one.
 DECIDED = 1e3
@@ -48,15 +50,15 @@ WEIGHT_STEPS = 30
 
 
 class Laws(NamedTuple):
-    """Product laws around modes, the best bound first.
+    """Product distributions around modes, the best bound first.
 
     Attributes
     ----------
-    inputs : tuple of ndarray of shape (laws, units)
+    inputs : tuple of ndarray of shape (distributions, units)
         Of each layer's units.
-    bounds : ndarray of shape (laws,)
+    bounds : ndarray of shape (distributions,)
         Lower bounds L of log Z.
-    overlaps : ndarray of shape (laws, laws)
+    overlaps : ndarray of shape (distributions, distributions)
         Bhattacharyya coefficients.
     """
 
@@ -67,7 +69,9 @@ class Laws(NamedTuple):
 
 @singledispatch
 def modes(model: Model, params: Any, rows: Array | None = None, key: Key = KEY) -> Laws:
-    """Product laws around the modes of the model, at most 64; `rows` (rows, n_visible) are more states to start at."""
+    """Product distributions around the modes of the model, at most 64; `rows` (rows, n_visible) are more states to
+    start at.
+    """
     raise TypeError(f"There is no search for the modes of {model!r}: an energy registers its own.")
 
 
@@ -147,7 +151,9 @@ def _(
 
 
 def block_bounds(model: Bipartite, params: BipartiteParameters, m: Array, n_steps: int) -> Array:
-    """Lower bounds L of log Z (laws,) by product laws, `n_steps` of the mean field from the visible means `m`."""
+    """Lower bounds L of log Z (distributions,) by product distributions, `n_steps` of the mean field from the visible
+    means `m`.
+    """
     return _block_ascent(model, params, m, n_steps)[1]
 
 
@@ -156,7 +162,8 @@ def _block_ascent(
 ) -> tuple[Array, Array]:
     """Inputs of v after steps of the mean field from the means `m`, one layer after the other, and their bounds L.
 
-    Given one layer's law, the other's best is that with the mean input, so L never falls. With q_h the best for q_v,
+    Given one layer's distribution, the other's best is that with the mean input, so L never falls. With q_h the best
+    for q_v,
 
         L = A_v(f_v) - f_v's(m_v) + A_h(W's(m_v)).
     """
@@ -224,7 +231,9 @@ def _distinct(x: Array) -> Array:
 
 
 def kept_laws(layers: list[tuple[Unit, Any, Array]], bounds: Array) -> Laws:
-    """The best laws, none of which overlaps much with a better one; a layer is a unit, its parameters, the inputs."""
+    """The best distributions, none of which overlaps much with a better one; a layer is a unit, its parameters, the
+    inputs.
+    """
     order = np.argsort(-bounds, kind="stable")
     order = order[np.isfinite(bounds[order])]
     layers = [(unit, own, inputs[order]) for unit, own, inputs in layers]
@@ -247,7 +256,9 @@ def _overlaps(layers: list[tuple[Unit, Any, Array]]) -> Array:
 
 
 def mixture_bound(laws: Laws) -> tuple[float, Array]:
-    """The lower bound of log Z of the mixture of `laws`, and its weights (laws,), by exponentiated gradient."""
+    """The lower bound of log Z of the mixture of `laws`, and its weights (distributions,), by exponentiated
+    gradient.
+    """
     if not len(laws.bounds):
         return -np.inf, laws.bounds
     best = float(laws.bounds[0])

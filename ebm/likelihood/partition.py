@@ -35,10 +35,12 @@ class Evaluation(NamedTuple):
     Attributes
     ----------
     base : tuple or ndarray or None
-        The own parameters of the law to anneal from (:mod:`ebm.energies.path`), whether or not it is near the model.
+        The own parameters of the distribution to anneal from (:mod:`ebm.energies.path`), whether or not it is near the
+        model.
     marginals : tuple or ndarray or None
-        The own parameters of the law with the marginals of the training data (:func:`ebm.energies.path.base_of`).
-        Without a `base` it is annealed from this law or from that of short chains of the model, whichever is nearer.
+        The own parameters of the distribution with the marginals of the training data
+        (:func:`ebm.energies.path.base_of`). Without a `base` it is annealed from this distribution or from that of
+        short chains of the model, whichever is nearer.
     samples : ndarray of shape (rows, units) or None
         States of the model from which the reverse estimate may start.
     key : Key
@@ -111,7 +113,7 @@ def log_partition(
 def _annealed(
     model: Model, params: Any, choice: AIS, beta: float, evaluation: Evaluation
 ) -> LogPartition:
-    """By annealed importance sampling from one product law, and not below what the modes say."""
+    """By annealed importance sampling from one product distribution, and not below what the modes say."""
     path, base = annealing_path(model, params, evaluation)
     found = ais_log_partition(
         path,

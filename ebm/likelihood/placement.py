@@ -1,18 +1,18 @@
-"""Whether the law of a machine of real visible units lies where the data are: looked at once, after learning.
+"""Whether the distribution of a machine of real visible units lies where the data are: looked at once, after learning.
 
-Chains that never leave the cloud of data in which they started agree with the data, cloud by cloud, whatever the law
-says of the clouds' weights. So the law itself is compared with the rows.
+Chains that never leave the cloud of data in which they started agree with the data, cloud by cloud, whatever the
+distribution says of the clouds' weights. So the distribution itself is compared with the rows.
 
-*Few hidden units* are enumerated. Let r be the law of the hidden states at the rows, averaged over these, and q their
-law in the model. For every set A of hidden states
+*Few hidden units* are enumerated. Let r be the distribution of the hidden states at the rows, averaged over these, and
+q their distribution in the model. For every set A of hidden states
 
     r(A) log(r(A) / q(A)) + (1 - r(A)) log((1 - r(A)) / (1 - q(A)))  <=  KL(r || q)
 
 is lost by the model's weights of its mixture's components, in nats per row: so much one step of EM gains at least. The
 sets looked at are those on which r / q is above a threshold.
 
-*More hidden units*: each product law bounds log Z from below (:mod:`ebm.likelihood.modes`), and so the likelihood of
-rows from above. It is compared with that of independent normals with the moments of the data.
+*More hidden units*: each product distribution bounds log Z from below (:mod:`ebm.likelihood.modes`), and so the
+likelihood of rows from above. It is compared with that of independent normals with the moments of the data.
 """
 
 from functools import singledispatch
@@ -32,9 +32,10 @@ MOST_ENUMERATED = 10
 # Rows that are compared, and those from which the search for a bound starts.
 MOST_ROWS, MOST_STARTS, STEPS = 256, 16, 10
 FAR = 4.0  # as far from the mean as a row, times this, begins the search for what lies outside of the data
-# Told is a share of the rows that is not small where the law has a twentieth of that share, and costs a nat per row.
+# A warning needs a share of the rows that is not small, where the distribution has a twentieth of that share, and a
+# loss of a nat per row.
 LEAST_SHARE, RATIO, LOSS = 0.05, 20.0, 1.0
-# A normal law that lies one standard deviation off in each feature loses half a nat by each.
+# A normal distribution that lies one standard deviation off in each feature loses half a nat by each.
 LOSS_PER_FEATURE = 0.5
 # Number of the draw of rows, in the stream "evaluation": beyond those that count up from 0.
 PLACEMENT = 1 << 45
@@ -46,7 +47,9 @@ CURE = "Use a smaller learning_rate, or fewer hidden units"
 
 
 class Split(NamedTuple):
-    """A set of hidden states: the share of the rows and of the law that lies there, and the nats per row lost by it."""
+    """A set of hidden states: the share of the rows and of the distribution that lies there, and the nats per row lost
+    by it.
+    """
 
     of_rows: float
     of_law: float
@@ -55,7 +58,8 @@ class Split(NamedTuple):
 
 @singledispatch
 def misplaced(model: Model, params: Any, rows: Any, marginals: tuple[Array, ...], key: Key) -> str:
-    """Why the law is not where the data are, in words, or '': of machines with real visible and two-state hidden units.
+    """Why the distribution is not where the data are, in words, or '': of machines with real visible and two-state
+    hidden units.
 
     `rows` are :class:`ebm._batches.Rows` and `marginals` their means and variances.
     """
@@ -125,8 +129,8 @@ def _told_of_split(split: Split) -> str:
         return ""
     share = max(split.of_law, 1e-6)
     return (
-        f"the law is not where the data are: {split.of_rows:.0%} of the rows lie where it has at most {share:.1g} of "
-        f"its mass. {CURE_FEW}"
+        f"the distribution is not where the data are: {split.of_rows:.0%} of the rows lie where it has at most "
+        f"{share:.1g} of its mass. {CURE_FEW}"
     )
 
 
@@ -134,6 +138,6 @@ def _told_of_bound(most: float, independent: float, n_visible: int) -> str:
     if not most < independent - LOSS_PER_FEATURE * n_visible:
         return ""
     return (
-        f"the law is not where the data are: their mean log-likelihood is at most {most:.4g}, and that of independent "
-        f"normals {independent:.4g}. {CURE}"
+        f"the distribution is not where the data are: their mean log-likelihood is at most {most:.4g}, and that of "
+        f"independent normals {independent:.4g}. {CURE}"
     )

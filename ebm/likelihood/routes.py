@@ -6,7 +6,7 @@ two estimates here:
 
 - *populations*: sequential Monte Carlo from fair coins (:mod:`ebm.samplers.sequential`), which breaks no symmetry and
   finds modes that separate gradually from each other, but not those that appear late and far from the others;
-- *modes*: annealed importance sampling from a mixture of product laws around the modes that were found
+- *modes*: annealed importance sampling from a mixture of product distributions around the modes that were found
   (:mod:`ebm.energies.mixture_path`), coins, and the marginals of the data. A first pass says where the weight is.
 
 Where they agree, their mean by inverse variances is the estimate. Where the second is higher, the populations missed

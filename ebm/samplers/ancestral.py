@@ -4,19 +4,19 @@
 one pass down, every layer from its distribution given the one above. Extra units of the top may be clamped, which
 leaves all of it exact: a draw of the data given a label is a free one.
 
-**Given some of the data**, the hidden layers explain them together, and no layer's law given its neighbours factorises.
-The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Each step visits every hidden layer k and, in it, a few
-random blocks of units. The block is drawn anew from the recognition distribution q(x_k | x_{k-1}), and the new state
-x'_k is accepted with the probability
+**Given some of the data**, the hidden layers explain them together, and no layer's distribution given its neighbours
+factorises. The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Each step visits every hidden layer k and, in
+it, a few random blocks of units. The block is drawn anew from the recognition distribution q(x_k | x_{k-1}), and the
+new state x'_k is accepted with the probability
 
     min(1, w(x'_k) / w(x_k)),        w(x_k) = p(x_{k-1} | x_k) p(x_k | x_{k+1}) / q(x_k | x_{k-1}),
 
 where exp(-F(x_k, extra)) of the top stands for p(x_k | x_{k+1}) at k = L - 1. Then unknown extra units are renewed by
-way of the topmost layer, and unknown data from p(x_0 | x_1). Each of these moves leaves the law of all layers given
-what is known unchanged, however bad the recognition is: it decides how fast the chain moves, not where to. Small blocks
-are accepted more often, and cost more products with the weights.
+way of the topmost layer, and unknown data from p(x_0 | x_1). Each of these moves leaves the distribution of all layers
+given what is known unchanged, however bad the recognition is: it decides how fast the chain moves, not where to. Small
+blocks are accepted more often, and cost more products with the weights.
 
-An inverse temperature beta is that of the top; the rest are laws without an energy.
+An inverse temperature beta is that of the top; the rest are distributions without an energy.
 """
 
 import abc
@@ -258,7 +258,7 @@ def explain(
     beta: float = 1.0,
     n_blocks: int = N_BLOCKS,
 ) -> Explanation:
-    """One step of the chain that leaves the law of all layers given what is known unchanged (see the module).
+    """One step of the chain that leaves the distribution of all layers given what is known unchanged (see the module).
 
     Parameters
     ----------

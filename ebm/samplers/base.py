@@ -16,7 +16,7 @@ from ebm.energies.base import Model
 
 
 class Target(NamedTuple):
-    """The law to draw from.
+    """The distribution to draw from.
 
     Attributes
     ----------
@@ -26,7 +26,7 @@ class Target(NamedTuple):
     given : ndarray of shape (chains, units) or None
         NaN where a unit is free; other entries are clamped, bit for bit.
     base : tuple or ndarray or None
-        The own parameters of an easy law, for samplers that go through one (:mod:`ebm.energies.path`).
+        The own parameters of an easy distribution, for samplers that go through one (:mod:`ebm.energies.path`).
     """
 
     model: Model
@@ -47,7 +47,7 @@ class Draws(NamedTuple):
     swap_rates : ndarray of shape (n_temperatures - 1,) or None
         Mean probability of exchange of neighbouring replicas.
     temperatures : ndarray of shape (n_temperatures,) or None
-        Their ladder: the fractions t of the way from the easy law to the model.
+        Their ladder: the fractions t of the way from the easy distribution to the model.
     """
 
     v: Array

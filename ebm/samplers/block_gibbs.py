@@ -3,7 +3,7 @@
     h ~ p(h | v),   v' ~ p(v' | h)
 
 Each half leaves p(v, h) at its inverse temperature unchanged, and so does the whole; with some visible units held at
-given values (*clamped*), the walk samples the others' law given those values. Rows are independent chains.
+given values (*clamped*), the walk samples the others' distribution given those values. Rows are independent chains.
 """
 
 from typing import NamedTuple
@@ -39,7 +39,7 @@ def block_gibbs(
     Parameters
     ----------
     model, params : Bipartite, BipartiteParameters
-        The law to sample from.
+        The distribution to sample from.
     v : ndarray of shape (chains, n_visible)
         Where the chains start.
     key : Key

@@ -72,7 +72,7 @@ def expectation(
     given : ndarray of shape (rows, units)
         NaN where unknown; the units are those that a walk renews, hidden ones of a pairwise model included.
     start : ndarray of shape (rows, units)
-        Draws of an easy law, from which one of the chains starts.
+        Draws of an easy distribution, from which one of the chains starts.
     key : Key
     n_steps : int
         Steps of each chain in the first attempt.

@@ -10,7 +10,7 @@ Each visit leaves p(s) unchanged, whatever the order of the visits, as long as i
   has the probability 1 / (1 + exp(beta dE)).
 
 Rows are independent chains that visit the units in one common order. Units held at given values (*clamped*) are passed
-over, so that the others are sampled from their law given those values.
+over, so that the others are sampled from their distribution given those values.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ def gibbs(
     Parameters
     ----------
     model, params : Pairwise, PairwiseParameters
-        The law to sample from.
+        The distribution to sample from.
     s : ndarray of shape (chains, n_units)
         Where the chains start.
     key : Key
@@ -135,7 +135,7 @@ def _sparse_sweeps(
 ) -> None:
     """All sweeps in one call."""
     (gains, free, rule), (low, high) = conditions, model.unit.states or ()
-    same = bool((gains == gains[0]).all())  # then one law stands for all
+    same = bool((gains == gains[0]).all())  # then one distribution stands for all
     gains = gains[: 1 if same else len(gains), np.newaxis]
     law = gains, gains[:, :, np.newaxis] * params.bias, low, high
     out = NO_ENERGIES if energies is None else np.empty(energies.T.shape)

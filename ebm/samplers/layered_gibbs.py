@@ -3,8 +3,8 @@
     x_odd ~ p(x_odd | x_even),   x'_even ~ p(x_even | x_odd)
 
 Each half leaves p(x) at its inverse temperature unchanged. Layers and single units may be held at given values
-(*clamped*): the walk then samples the others' law given those values. Rows are independent chains. With two layers the
-walk is that of :mod:`ebm.samplers.block_gibbs`, number for number.
+(*clamped*): the walk then samples the others' distribution given those values. Rows are independent chains. With two
+layers the walk is that of :mod:`ebm.samplers.block_gibbs`, number for number.
 """
 
 from typing import NamedTuple
@@ -40,7 +40,7 @@ def layered_gibbs(
     Parameters
     ----------
     model, params : LayeredModel, LayeredParameters
-        The law to sample from.
+        The distribution to sample from.
     even : ndarray of shape (chains, units)
         States of the even layers, side by side, where the chains start.
     key : Key

@@ -163,10 +163,10 @@ def respaced(state: Replicas) -> Replicas:
 
 @dataclass(frozen=True, repr=False)
 class Tempering(Sampler):
-    """Sampling by parallel tempering: for laws whose modes are too far apart for Gibbs sampling.
+    """Sampling by parallel tempering: for distributions whose modes are too far apart for Gibbs sampling.
 
     Over the first half of the steps the ladder adapts, in rounds of doubling length; the second half leaves it alone,
-    so that the law of the samples is right.
+    so that the distribution of the samples is right.
 
     Parameters
     ----------
@@ -177,8 +177,8 @@ class Tempering(Sampler):
 
     Notes
     -----
-    The far end of the ladder is a law without weights whose units have the means of the training data, so that replicas
-    there are independent draws near the data. Rates of exchange near zero say that there are too few replicas.
+    The far end of the ladder is a distribution without weights whose units have the means of the training data, so that
+    replicas there are independent draws near the data. Rates of exchange near zero say that there are too few replicas.
 
     References
     ----------

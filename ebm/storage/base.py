@@ -38,7 +38,7 @@ class Memory(NamedTuple):
     weights : ndarray of shape (n_patterns,)
         How often each has been stored.
     mask : ndarray of bool, shape (n_units, n_units), or None
-        Pairs of units that are joined; all where None.
+        Pairs of units that are connected; all where None.
     own : tuple of ndarray
         Arrays of the rule, so that the next pattern costs no more than the first.
     unlearned : ndarray of shape (n_units, n_units) or None
@@ -58,7 +58,7 @@ class Memory(NamedTuple):
 
     @property
     def n_inputs(self) -> float:
-        """Mean count of units that a unit is joined to, and itself: N without a mask."""
+        """Mean count of units that a unit is connected to, and itself: N without a mask."""
         return self.n_units if self.mask is None else float(self.mask.sum() / self.n_units + 1)
 
     @property
@@ -67,7 +67,7 @@ class Memory(NamedTuple):
         return self.unlearned is None or bool(is_symmetric(self.unlearned))
 
     def joined(self, J: Array) -> Array:
-        """`J` without its diagonal and without the pairs that are not joined, in place."""
+        """`J` without its diagonal and without the pairs that are not connected, in place."""
         np.fill_diagonal(J, 0)
         if self.mask is not None:
             J *= self.mask
@@ -126,7 +126,7 @@ class StorageRule(Record, abc.ABC):
         ----------
         n_units : int
         mask : array-like of bool, shape (n_units, n_units), optional
-            Pairs of units that are joined, symmetric; the diagonal does not count.
+            Pairs of units that are connected, symmetric; the diagonal does not count.
 
         Raises
         ------

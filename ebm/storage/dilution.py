@@ -1,4 +1,4 @@
-"""Dilution: networks in which only some pairs of units are joined."""
+"""Dilution: networks in which only some pairs of units are connected."""
 
 import numpy as np
 
@@ -7,7 +7,7 @@ from ebm._random import Key, uniform
 
 
 def diluted(n_units: int, share: float, key: Key) -> Array:
-    """A symmetric mask (n_units, n_units) of false diagonal: each pair is joined with the probability `share`."""
+    """A symmetric mask (n_units, n_units) of false diagonal: each pair is connected with the probability `share`."""
     share = check_real(share, "mask", 0.0, 1.0, open_low=True)
     upper = np.triu_indices(n_units, 1)
     mask = np.zeros((n_units, n_units), bool)

@@ -1,4 +1,4 @@
-"""Hebb's rule (Hebb 1949; Hopfield 1982): units that are in the same state in a pattern are joined more strongly.
+"""Hebb's rule (Hebb 1949; Hopfield 1982): units that are in the same state in a pattern are connected more strongly.
 
     J_ij = (1 / N) sum_mu w_mu xi_i^mu xi_j^mu,    J_ii = 0,    b = 0.
 

@@ -189,7 +189,7 @@ def test_too_many_unknown_units_are_not_summed():
     assert gaps(Pairwise(Spin()), full, np.arange(40) < 20) is not None
     assert gaps(Pairwise(Spin()), full, np.arange(40) < 25) is None
     model, params, _ = machine(("gaussian", "gaussian"))
-    with pytest.raises(ValueError, match="no law"):
+    with pytest.raises(ValueError, match="no distribution"):
         all_sums(model, params._replace(W=9 * params.W), np.full((1, 4), np.nan))
 
 

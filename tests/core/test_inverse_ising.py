@@ -686,7 +686,7 @@ def test_moments_of_no_law():
         (np.array([0.9, 0.9, 0.0]), -0.5 * ones),
         (np.array([0.0, 0.0, np.nan]), 0 * ones),
     ):
-        with pytest.raises(ValueError, match="belong to no law"):
+        with pytest.raises(ValueError, match="belong to no distribution"):
             match_moments(machine(SPIN), mean, corr)
     # Each pair of them could be, but not all three at once.
     frustrated = match_moments(machine(SPIN), np.zeros(3), -0.5 * ones)

@@ -79,7 +79,7 @@ def test_what_is_kept_is_from_before_the_growth_began():
     with pytest.warns(ConvergenceWarning, match=r"before epoch (\d+), where") as caught:
         grown = GaussianRBM(**settings, n_iter=50).fit(WINE)
     first = int(str(caught[0].message).split("before epoch ")[1].split(",")[0])
-    with pytest.warns(ConvergenceWarning, match="the law is not where the data are"):
+    with pytest.warns(ConvergenceWarning, match="the distribution is not where the data are"):
         short = GaussianRBM(**settings, n_iter=first - 1).fit(WINE)
     np.testing.assert_array_equal(grown.components_, short.components_)
     np.testing.assert_array_equal(grown.h_samples_, short.h_samples_)

@@ -53,7 +53,9 @@ def test_weights_of_far_clouds_are_right_or_told(deviations, n_features, n_hidde
     for seed in range(3):
         machine = GaussianRBM(n_hidden, random_state=seed)
         said = said_by(machine, X)
-        assert len(said) <= 1 and all("the law is not where the data are" in x for x in said)
+        assert len(said) <= 1 and all(
+            "the distribution is not where the data are" in x for x in said
+        )
         if not said:
             assert lost(machine, X) < 2.0
         told += said
@@ -77,7 +79,9 @@ def test_the_advice_helps():
     ids=["spins", "stack"],
 )
 def test_other_machines_of_real_units_tell_it_too(machine):
-    assert any("the law is not where the data are" in x for x in said_by(machine, clouds(15, 2)))
+    assert any(
+        "the distribution is not where the data are" in x for x in said_by(machine, clouds(15, 2))
+    )
 
 
 def test_the_split_is_a_lower_bound_of_what_is_lost():
