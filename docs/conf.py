@@ -2,8 +2,12 @@
 
 import os
 import re
+import sys
+from pathlib import Path
 
 import ebm
+
+sys.path.insert(0, str(Path(__file__).parent))  # for rooms.py
 
 project = "scikit-ebm"
 author = "The scikit-ebm developers"
@@ -16,6 +20,7 @@ extensions = [
     "sphinx.ext.autosummary",
     "sphinx.ext.mathjax",
     "numpydoc",
+    "rooms",
     "sphinx_gallery.gen_gallery",
     "sphinxcontrib.bibtex",
 ]

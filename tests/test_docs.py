@@ -1,6 +1,7 @@
 """The pages of the user guide: their examples run, and they mention only what there is."""
 
 import doctest
+import importlib.util
 import re
 from pathlib import Path
 
@@ -36,3 +37,36 @@ def test_every_reference_is_cited():
     text = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
     cited = {key for group in re.findall(r":cite:p:`([^`]+)`", text) for key in group.split(",")}
     assert keys == cited
+
+
+def test_the_table_of_rooms_is_the_contract_on_imports():
+    spec = importlib.util.spec_from_file_location("rooms", DOCS / "rooms.py")
+    rooms = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(rooms)
+    text = "\n".join(rooms.table())
+    names = [room for layer in rooms.layers() for room in layer]
+    assert {path.stem for path in (DOCS.parent / "ebm").glob("[!_]*.py")} <= set(names)
+    assert all(f"``{room}``" in text and len(rooms.summary(room)) > 20 for room in names)
+    assert ".. rooms::" in (DOCS / "architecture.rst").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", ["pitfalls.rst", "architecture.rst", "../CONTRIBUTING.md"])
+def test_tests_that_a_page_names_exist(page):
+    text = (DOCS / page).read_text(encoding="utf-8")
+    for path, name in re.findall(r"\b(tests/[\w/]+\.py)(?:::(\w+))?", text):
+        source = (DOCS.parent / path).read_text(encoding="utf-8")
+        assert not name or re.search(rf"^\s*def {name}\(", source, re.M), f"{path}::{name}"
+
+
+def test_every_pitfall_names_its_symptom_its_formulas_and_its_test():
+    text = (DOCS / "pitfalls.rst").read_text(encoding="utf-8")
+    entries = re.split(r"^\*\*(?=.*\*\*$)", text, flags=re.M)[1:]
+    assert len(entries) >= 13
+    for entry in entries:
+        assert re.findall(r"^(Symptom|Wrong|Right|Test)$", entry, re.M) == [
+            "Symptom",
+            "Wrong",
+            "Right",
+            "Test",
+        ]
+        assert "::test_" in entry

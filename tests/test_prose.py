@@ -26,9 +26,9 @@ RECORDS = [name for name in ebm.__all__ if dataclasses.is_dataclass(getattr(ebm,
 
 def fault(sentence: str) -> str:
     """What is wrong with the sentence, or ''."""
-    if re.match(r"What\b", sentence) and not sentence.endswith("?"):
+    if re.match(r"(?i:what)\b", sentence) and not sentence.endswith("?"):
         return "begins with What"
-    if re.match(r"That\b", sentence):
+    if re.match(r"(?i:that)\b", sentence):
         return "begins with That"
     return f"{n_words(sentence)} words" if n_words(sentence) > MAX_WORDS else ""
 

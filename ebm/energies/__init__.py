@@ -1,4 +1,4 @@
-"""WHAT is modelled: parameters, energies, inputs, free energies and sufficient statistics. No sampling, no learning."""
+"""Energies: the parameters, inputs, free energies and sufficient statistics of the models. No sampling, no learning."""
 
 # These register their energies with the functions of ebm.energies.path and ebm.energies.incomplete: whoever imports a
 # part has all of them.

@@ -1,4 +1,4 @@
-"""HOW WE LEARN: estimators of the log-likelihood gradient, one a file, all with one signature.
+"""Gradients: estimators of the log-likelihood gradient, one a file, all with one signature.
 
 A record (:class:`~ebm.gradients.base.Gradient`) holds the choice; bound to a model it is a function
 

@@ -1,4 +1,4 @@
-"""HOW WE SETTLE: fixed points, one kind a file."""
+"""Fixed points: mean field, recall and retrieval, one kind a file."""
 
 from ebm.inference.mean_field import FixedPoint, mean_field, mean_field_free_energy
 from ebm.inference.minima import Minima, find_minima

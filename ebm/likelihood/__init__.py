@@ -1,4 +1,4 @@
-"""HOW GOOD IT IS: partition functions and likelihoods, exact or with an error bar, and diagnostics of chains."""
+"""Measures of a model: partition functions and likelihoods, exact or with an error bar, and diagnostics of chains."""
 
 from ebm.likelihood import layered as layered
 from ebm.likelihood.ais import AIS, RAISE

@@ -1,1 +1,1 @@
-"""WHAT IS COMPUTED LAYER BY LAYER: deterministic layers, losses, back-propagation."""
+"""Neural networks: deterministic layers, losses, back-propagation."""

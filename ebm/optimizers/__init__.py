@@ -1,4 +1,4 @@
-"""HOW WE MOVE: updates of a flat parameter vector, what holds them back, and schedules of the learning rate."""
+"""Optimizers: updates of a flat parameter vector, with clipping and penalties, and schedules of the learning rate."""
 
 from ebm._checks import resolve
 from ebm.optimizers.adaptive import AdaDelta, AdaGrad, Adam, Nadam, RMSProp

@@ -1,4 +1,4 @@
-"""HOW WE WALK: Markov kernels that leave p(x) = exp(-beta E(x)) / Z unchanged, one a file."""
+"""Samplers: Markov kernels that leave p(x) = exp(-beta E(x)) / Z unchanged, one a file."""
 
 from ebm._checks import resolve
 from ebm.samplers.ancestral import sample_rows

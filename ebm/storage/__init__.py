@@ -1,4 +1,4 @@
-"""HOW WE STORE: the couplings that make patterns fixed points, one rule a file.
+"""Storage rules: couplings that make patterns fixed points, one rule a file.
 
 A record (:class:`~ebm.storage.base.StorageRule`) holds the choice; its functions lead from a
 :class:`~ebm.storage.base.Memory` and patterns to a new memory, and from a memory to couplings.
