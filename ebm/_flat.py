@@ -4,6 +4,9 @@ Optimizers, penalties and checkpoints see one vector *theta*; everything else se
 A *layout* ties the two together: it is the parameters' own NamedTuple or tuple, nested as deep as they are, with an
 :class:`Extent` in the place of each array. The vector holds the weights first, in the order of the layout, and then all
 other arrays, in the same order: penalties are for the first :func:`n_weights` entries.
+
+A :class:`Shared` in the place of an array says that it is another one of the layout, as it is or transposed. The vector
+holds such an array once.
 """
 
 from collections.abc import Iterator
@@ -23,6 +26,16 @@ class Extent(NamedTuple):
     weight: bool = False
 
 
+class Shared(NamedTuple):
+    """The place of an array that is another one: its number in the layout, and whether it is that transposed."""
+
+    number: int
+    transposed: bool = False
+
+
+PLACES = (Extent, Shared)
+
+
 def unpack(layout: Any, vector: Array) -> Any:
     """The parameters of the `layout`, as views of the flat `vector`.
 
@@ -33,29 +46,42 @@ def unpack(layout: Any, vector: Array) -> Any:
         raise ValueError(
             f"vector must have {total} entries, as many as the parameters. Got {len(vector)}."
         )
-    return _filled(layout, iter([vector[a:b].reshape(shape) for a, b, shape in places]))
+    arrays = [vector[a:b].reshape(shape) for a, b, shape in places]
+    for k, place in enumerate(leaves(layout)):
+        if type(place) is Shared:
+            arrays[k] = arrays[place.number].T if place.transposed else arrays[place.number]
+    return _filled(layout, iter(arrays))
 
 
 def pack(layout: Any, params: Any) -> Array:
     """A new flat vector with the values of `params`, whose arrays have the shapes of the `layout`.
 
-    ValueError if they have not.
+    ValueError if they have not. Arrays that are shared count in the place that owns them.
     """
     extents, arrays = [*leaves(layout)], [*leaves(params)]
-    if [extent.shape for extent in extents] != [x.shape for x in arrays]:
+    shapes = [_shape(extents, place) for place in extents]
+    if shapes != [x.shape for x in arrays]:
         raise ValueError(
-            f"params must be arrays of the shapes {[extent.shape for extent in extents]}. "
-            f"Got {[x.shape for x in arrays]}."
+            f"params must be arrays of the shapes {shapes}. Got {[x.shape for x in arrays]}."
         )
-    pairs = [*zip(extents, arrays, strict=True)]
+    own = [(place, x) for place, x in zip(extents, arrays, strict=True) if type(place) is Extent]
     return np.concatenate(
-        [x.ravel() for weight in (True, False) for extent, x in pairs if extent.weight is weight]
+        [x.ravel() for weight in (True, False) for place, x in own if place.weight is weight]
     )
+
+
+def _shape(places: list[Any], place: Any) -> tuple[int, ...]:
+    """The shape of the array in a place of the layout."""
+    if type(place) is Extent:
+        return place.shape
+    shape = _shape(places, places[place.number])
+    return shape[::-1] if place.transposed else shape
 
 
 def n_weights(layout: Any) -> int:
     """How many entries of the vector, the first ones, are weights."""
-    return sum(prod(extent.shape) for extent in leaves(layout) if extent.weight)
+    own = (place for place in leaves(layout) if type(place) is Extent)
+    return sum(prod(extent.shape) for extent in own if extent.weight)
 
 
 def size(layout: Any) -> int:
@@ -65,12 +91,16 @@ def size(layout: Any) -> int:
 
 @lru_cache(maxsize=256)
 def _places(layout: Any) -> tuple[tuple[tuple[int, int, tuple[int, ...]], ...], int]:
-    """Where in the vector each array begins and ends, and its shape; the length of the vector."""
+    """Where in the vector each array begins and ends, and its shape; the length of the vector.
+
+    A shared array begins and ends at 0.
+    """
     extents = [*leaves(layout)]
-    places, first = [(0, 0, extent.shape) for extent in extents], 0
+    places: list[tuple[int, int, tuple[int, ...]]] = [(0, 0, (0,))] * len(extents)
+    first = 0
     for weight in (True, False):
         for k, extent in enumerate(extents):
-            if extent.weight is weight:
+            if type(extent) is Extent and extent.weight is weight:
                 last = first + prod(extent.shape)
                 places[k], first = (first, last, extent.shape), last
     return tuple(places), first
@@ -79,7 +109,7 @@ def _places(layout: Any) -> tuple[tuple[tuple[int, int, tuple[int, ...]], ...], 
 def leaves(tree: Any) -> Iterator[Any]:
     """The arrays of parameters, or the extents of a layout, in order."""
     for part in tree:
-        if isinstance(part, tuple) and type(part) is not Extent:
+        if isinstance(part, tuple) and type(part) not in PLACES:
             yield from leaves(part)
         else:
             yield part
@@ -87,6 +117,6 @@ def leaves(tree: Any) -> Iterator[Any]:
 
 def _filled(layout: Any, arrays: Iterator[Array]) -> Any:
     """The layout with arrays in the places of its extents."""
-    parts = [next(arrays) if type(x) is Extent else _filled(x, arrays) for x in layout]
+    parts = [next(arrays) if type(x) in PLACES else _filled(x, arrays) for x in layout]
     make = getattr(layout, "_make", tuple)  # a NamedTuple's own
     return make(parts)

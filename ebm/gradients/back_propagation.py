@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, check_real
+from ebm._checks import Array, check_flag, check_real
 from ebm._random import Key
 from ebm._sparse import SparseRows, dense, is_thin
 from ebm.energies.base import Model
@@ -30,14 +30,19 @@ class BackPropagation(Gradient[Network]):
     alpha : float >= 0, default=0.0
         Coefficient of the penalty on half the squared weights. It is divided by the number of rows of the batch, as in
         scikit-learn's networks: the penalty counts once per batch, however large the batch is.
+    reconstructs : bool, default=False
+        Whether the targets are the rows themselves, which then have no other. A first layer that changes its inputs in
+        training, as :class:`~ebm.networks.dropout.Dropout`, corrupts the inputs and not the targets.
     """
 
     remedy = "a smaller learning rate, clip_norm, or data on a common scale (StandardScaler)"
     centered = False  # there are no offsets
     alpha: float = 0.0
+    reconstructs: bool = False
 
     def __post_init__(self) -> None:
         check_real(self.alpha, "alpha")
+        check_flag(self.reconstructs, "reconstructs")
 
     @property
     def models(self) -> tuple[type[Model], ...]:
@@ -55,15 +60,23 @@ class BackPropagation(Gradient[Network]):
     def bind(self, model: Network, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator for a network."""
         self.check_supports(model)
-        return BoundBackPropagation(model, gradient, self.alpha)
+        return BoundBackPropagation(model, gradient, self.alpha, self.reconstructs)
 
 
 class BoundBackPropagation(BoundGradient):
-    """The estimator: a row of data is that of the inputs followed by its targets."""
+    """The estimator: a row of data is that of the inputs followed by its targets, or both at once."""
 
-    def __init__(self, model: Network, gradient: Parameters, alpha: float) -> None:
+    def __init__(
+        self, model: Network, gradient: Parameters, alpha: float, reconstructs: bool = False
+    ) -> None:
         self._model, self._gradient, self._alpha = model, gradient, alpha
-        self._n_columns = sum(model.shape(gradient))
+        n_in, n_out = model.shape(gradient)
+        if reconstructs and n_in != n_out:
+            raise ValueError(
+                f"A network that reconstructs its inputs has as many outputs. Got {n_in} inputs and {n_out} outputs."
+            )
+        self._reconstructs = reconstructs
+        self._n_columns = n_in if reconstructs else n_in + n_out
         self.takes_sparse = model.takes_sparse
 
     def rows(self, n_rows: int) -> Array:
@@ -76,11 +89,13 @@ class BoundBackPropagation(BoundGradient):
         """The gradient (see :class:`~ebm.gradients.base.BoundGradient`), and the loss, penalty included."""
         model, v = self._model, batch.v
         x, targets = _parts(v, model.n_in)
-        loss, where = model.back_propagate(
+        targets = dense(x) if self._reconstructs else targets
+        loss, where, cost = model.back_propagate(
             params, x, targets, self._gradient, weights=batch.weights, key=key
         )
         if model.loss.shown_per_output:
             loss /= model.widths[-1]
+        loss += cost
         if self._alpha:
             squares = sum(float(np.vdot(w, w)) for w in model.weights(params))
             loss += 0.5 * self._alpha / len(v) * squares
@@ -101,8 +116,9 @@ def _parts(v: Any, n_in: int) -> tuple[Any, Array]:
 class MeanCost:
     """The mean loss of all rows plus ``alpha / (2 rows) sum W^2``, and its gradient, as a function of the flat vector.
 
-    `X` (rows, n_in), dense or CSR, and `targets` (rows, outputs) are passed through block by block; with `weights`
-    (rows,) the loss is the weighted mean and the rows are the sum of the weights. Where the loss or its gradient is not
+    `X` (rows, n_in), dense or CSR, and `targets` (rows, outputs) are passed through block by block; without targets
+    these are the rows themselves. With `weights` (rows,) the loss is the weighted mean and the rows are the sum of the
+    weights. The costs of layers are those of all rows, whatever the blocks. Where the loss or its gradient is not
     finite, both are NaN, and :attr:`where` says what ceased to be finite.
     """
 
@@ -110,7 +126,7 @@ class MeanCost:
         self,
         model: Network,
         X: Any,
-        targets: Array,
+        targets: Array | None,
         weights: Array | None = None,
         alpha: float = 0.0,
     ) -> None:
@@ -141,16 +157,32 @@ class MeanCost:
         model, part = self._model, np.zeros_like(flat)
         params, gradient = model.unpack(flat), model.unpack(part)
         self._n_weights, self.where = model.n_weights(params), ""
-        value, slopes = 0.0, np.zeros(len(flat))
-        for rows, share, own in self._blocks():
-            x = self._X[rows] if self._is_thin else dense(self._X[rows])
-            loss, where = model.back_propagate(
-                params, x, self._targets[rows], gradient, weights=own.astype(flat.dtype)
+        value, slopes, blocks = 0.0, np.zeros(len(flat)), [*self._blocks()]
+        means = self._means(params, blocks) if model.has_costs and len(blocks) > 1 else None
+        for rows, share, own in blocks:
+            x = self._rows(rows)
+            targets = dense(x) if self._targets is None else self._targets[rows]
+            loss, where, cost = model.back_propagate(
+                params, x, targets, gradient, weights=own.astype(flat.dtype), means=means
             )
             self.where = self.where or where or model.infinite_derivatives(gradient)
-            value += share * loss
+            value += share * (loss + cost)
             slopes -= share * part
         return value, slopes
+
+    def _rows(self, rows: slice) -> Any:
+        return self._X[rows] if self._is_thin else dense(self._X[rows])
+
+    def _means(
+        self, params: Parameters, blocks: list[tuple[slice, float, Array]]
+    ) -> dict[int, Array]:
+        """Mean outputs, over all rows, of the layers that have a cost."""
+        means: dict[int, Array] = {}
+        for rows, share, own in blocks:
+            for k, y in enumerate(self._model.outputs(params, self._rows(rows))):
+                if self._model.layers[k].has_cost:
+                    means[k] = means.get(k, 0.0) + share * (own @ y)
+        return means
 
     def _blocks(self) -> Iterator[tuple[slice, float, Array]]:
         """Consecutive rows, their share of all weight, and the weights within that."""

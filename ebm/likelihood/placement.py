@@ -37,8 +37,6 @@ FAR = 4.0  # as far from the mean as a row, times this, begins the search for wh
 LEAST_SHARE, RATIO, LOSS = 0.05, 20.0, 1.0
 # A normal distribution that lies one standard deviation off in each feature loses half a nat by each.
 LOSS_PER_FEATURE = 0.5
-# Number of the draw of rows, in the stream "evaluation": beyond those that count up from 0.
-PLACEMENT = 1 << 45
 
 CURE_FEW = (
     'Chains seldom go from one cloud of data to another: use gradient="exact", which needs none'

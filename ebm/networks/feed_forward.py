@@ -104,7 +104,7 @@ def with_layers(
     for layer, own in zip(network.layers, params, strict=True):
         pair = next(given, None) if isinstance(layer, Dense) else None
         replaced.append(own if pair is None else _like(own, pair))
-    return tuple(replaced)
+    return network.tied(tuple(replaced))
 
 
 def _like(own: DenseParameters, pair: tuple[Array, Array]) -> DenseParameters:

@@ -71,8 +71,9 @@ class Growth(Record):
         Raises
         ------
         ValueError
-            If there is no such layer, or no hidden layer at all.
+            If there is no such layer, or no hidden layer at all, or layers share arrays.
         """
+        network.check_untied("Growth")
         sizes = hidden_sizes(network)
         chosen = range(len(sizes)) if self.layer is None else [self.layer]
         if not sizes or not all(-len(sizes) <= k < len(sizes) for k in chosen):
@@ -125,6 +126,7 @@ def grown(
     params : tuple of NamedTuple
         New arrays. Where a new unit meets an old one, the weight from the new one is zero.
     """
+    network.check_untied("Growth")
     wider = _wider(network, more)
     dtype = network.weights(params)[0].dtype
     fresh = wider.drawn(key, dtype)

@@ -41,6 +41,23 @@ class Context(NamedTuple):
     free: bool = False
 
 
+class Cost(NamedTuple):
+    """What a layer costs beside the loss.
+
+    Attributes
+    ----------
+    value : float
+    delta : ndarray of shape (rows, width) or None
+        Minus its derivative by the outputs; None: zero.
+    own : NamedTuple of ndarray or None
+        Minus its derivative by the layer's own parameters, in arrays of their shapes; None: zero.
+    """
+
+    value: float
+    delta: Array | None = None
+    own: Any = None
+
+
 class Layer(Record, abc.ABC):
     """One type of layer (abstract).
 
@@ -54,12 +71,15 @@ class Layer(Record, abc.ABC):
         Whether the way back needs the array that the way forward returned: then the next layer must leave it alone.
     takes_sparse : bool
         Whether the inputs may be CSR rows; the way back is then not asked for dL/dx.
+    has_cost : bool
+        Whether training minimises :meth:`cost` beside the loss.
     """
 
     parameters: ClassVar[Any] = Nothing
     weights: ClassVar[tuple[str, ...]] = ()
     keeps_output: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
+    has_cost: ClassVar[bool] = False
 
     def width(self, n_in: int) -> int:
         """Count of outputs for `n_in` inputs."""
@@ -107,6 +127,15 @@ class Layer(Record, abc.ABC):
         The gradient by the parameters is written to the arrays of `gradient`. Without `below`, dL/dx is not wanted and
         what is returned has no meaning.
         """
+
+    def cost(self, own: Any, y: Array, weights: Array, mean: Array | None) -> Cost:
+        """The cost of outputs `y` (rows, width), of which no array is changed.
+
+        `weights` (rows,) sum to one. Where the rows are a part of those that the cost is of, `mean` (width,) is the
+        weighted mean of the outputs over all of them. The costs of the parts, weighted by their shares, are then to add
+        up to that of the whole, and so are the derivatives.
+        """
+        raise NotImplementedError(f"{self!r} has no cost.")
 
     def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
         """d^2 loss / dx^2 (rows, n_in), from `h` = d^2 loss / dy^2 (rows, width), which is consumed.

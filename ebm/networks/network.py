@@ -3,12 +3,15 @@
     x_0 = x,    x_k = layer_k(x_{k-1}),    L = -loss(x_n, targets)
     delta_n = dL/dx_n,    delta_{k-1} = (dx_k/dx_{k-1})' delta_k                          (Rumelhart et al. 1986)
 
+A layer may cost something beside the loss: L = -loss - sum_k C_k(x_k, parameters of k), and then dC_k/dx_k is taken
+from delta_k on the way back. Layers may share arrays (:class:`Tie`); derivatives by these are the sum of the layers'.
+
 On the way forward each layer leaves what it needs on the way back, and there it is let go of, layer by layer. A network
 is a choice of layers; its parameters are a tuple with those of each layer, all of them views of one flat vector, whose
 first part are the weights, for which penalties are.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -19,18 +22,37 @@ from ebm import _flat
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.base import DataSummary, Model
-from ebm.networks.layer import Context, Layer
+from ebm.networks.layer import Context, Cost, Layer
 from ebm.networks.losses import CrossEntropy, Loss
 from ebm.units import Bounds, Unit
 
 Parameters = tuple[Any, ...]
 
 
+class Tie(NamedTuple):
+    """An array that two layers share: both have the parameter `name`.
+
+    Attributes
+    ----------
+    layer, of : int
+        Numbers of the layer that uses the array, and of the one that it is an array of.
+    transposed : bool
+        Whether it is used transposed.
+    name : str
+    """
+
+    layer: int
+    of: int
+    transposed: bool = False
+    name: str = "W"
+
+
 class Step(NamedTuple):
-    """Loss of a batch; what ceased to be finite on the way, or ''."""
+    """Loss of a batch; what ceased to be finite on the way, or ''; what the layers cost beside the loss."""
 
     loss: float
     where: str
+    cost: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -38,12 +60,60 @@ class Network(Model):
     """The choice of layers and loss for `n_in` inputs; all functions take the parameters and leave them alone.
 
     (What follows the batches rather than the gradient is the exception: see :mod:`ebm.networks.batch_norm`.)
+
+    Parameters
+    ----------
+    n_in : int
+    layers : tuple of Layer
+    loss : Loss
+    ties : tuple of Tie
+        Arrays that layers share. The flat vector holds each once, and its gradient is the sum of both layers'.
     """
 
     kind: ClassVar[str] = "networks"
     n_in: int
     layers: tuple[Layer, ...]
     loss: Loss
+    ties: tuple[Tie, ...] = ()
+
+    def __post_init__(self) -> None:
+        owners, users = {(x.of, x.name) for x in self.ties}, {(x.layer, x.name) for x in self.ties}
+        if len(users) < len(self.ties) or owners & users:
+            raise ValueError(
+                "ties must each be of another array, and none of an array that is tied itself. Got "
+                f"{self.ties}."
+            )
+        for tie in self.ties:
+            self._check_tie(tie)
+
+    def _check_tie(self, tie: Tie) -> None:
+        shapes = []
+        for k in (tie.layer, tie.of):
+            fields = self.layers[k].parameters._fields if 0 <= k < len(self.layers) else ()
+            if tie.name not in fields:
+                raise ValueError(
+                    f"ties: layer {k} of {len(self.layers)} has no parameter {tie.name!r}. Got {tie}."
+                )
+            shapes.append(self.layers[k].shapes(self.widths[k])[fields.index(tie.name)])
+        wanted = shapes[1][::-1] if tie.transposed else shapes[1]
+        if shapes[0] != wanted:
+            raise ValueError(
+                f"ties: layer {tie.layer} has {tie.name} of the shape {shapes[0]}, but that of layer {tie.of} is "
+                f"{wanted}{' transposed' if tie.transposed else ''}. Got {tie}."
+            )
+
+    def check_untied(self, purpose: str) -> None:
+        """Refuse a network whose layers share arrays; ValueError."""
+        if self.ties:
+            raise ValueError(
+                f"{purpose} is for networks whose layers share no arrays. Got {self.ties}. Build the network without "
+                "ties."
+            )
+
+    @property
+    def has_costs(self) -> bool:
+        """Whether some layers have a cost beside the loss."""
+        return any(layer.has_cost for layer in self.layers)
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -77,24 +147,35 @@ class Network(Model):
     def drawn(self, key: Key, dtype: Any) -> Parameters:
         """Parameters with which training begins."""
         pairs = zip(self.layers, self.widths, strict=False)
-        return tuple(
-            layer.initial(n_in, fold(key, k), dtype) for k, (layer, n_in) in enumerate(pairs)
+        return self.tied(
+            tuple(layer.initial(n_in, fold(key, k), dtype) for k, (layer, n_in) in enumerate(pairs))
         )
+
+    def tied(self, params: Parameters) -> Parameters:
+        """`params` with views of the owner's array wherever one is shared."""
+        found = list(params)
+        for layer, of, transposed, name in self.ties:
+            array = getattr(params[of], name)
+            found[layer] = found[layer]._replace(**{name: array.T if transposed else array})
+        return tuple(found)
 
     def layout(self, *shape: int) -> Parameters:
         """The arrays of each layer, whose sizes the network knows without the `shape`."""
-        pairs = zip(self.layers, self.widths, strict=False)
-        return tuple(
-            layer.parameters(
-                *(
-                    _flat.Extent(extent, name in layer.weights)
-                    for name, extent in zip(
-                        layer.parameters._fields, layer.shapes(n_in), strict=True
-                    )
-                )
-            )
-            for layer, n_in in pairs
-        )
+        extents: list[Any] = []
+        for layer, n_in in zip(self.layers, self.widths, strict=False):
+            pairs = zip(layer.parameters._fields, layer.shapes(n_in), strict=True)
+            own = (_flat.Extent(extent, name in layer.weights) for name, extent in pairs)
+            extents.append(layer.parameters(*own))
+        numbers = self._numbers() if self.ties else {}
+        for layer_, of, transposed, name in self.ties:
+            place = _flat.Shared(numbers[of, name], transposed)
+            extents[layer_] = extents[layer_]._replace(**{name: place})
+        return tuple(extents)
+
+    def _numbers(self) -> dict[tuple[int, str], int]:
+        """Numbers of all arrays in the layout, by layer and name."""
+        named = [(k, x) for k, layer in enumerate(self.layers) for x in layer.parameters._fields]
+        return {place: number for number, place in enumerate(named)}
 
     @property
     def n_parameters(self) -> int:
@@ -106,14 +187,22 @@ class Network(Model):
         return self.n_in, self.widths[-1]
 
     def weights(self, params: Parameters) -> list[Array]:
-        """The arrays that penalties are for."""
-        pairs = zip(self.layers, params, strict=True)
-        return [getattr(own, name) for layer, own in pairs for name in layer.weights]
+        """The arrays that penalties are for, each once."""
+        shared = {(tie.layer, tie.name) for tie in self.ties}
+        return [
+            getattr(own, name)
+            for k, (layer, own) in enumerate(zip(self.layers, params, strict=True))
+            for name in layer.weights
+            if (k, name) not in shared
+        ]
 
     def max_norm_matrices(self, params: Parameters) -> tuple[Array, ...]:
-        """Matrices whose columns are the weights into one unit each."""
-        pairs = zip(self.layers, params, strict=True)
-        return tuple(W for layer, own in pairs for W in layer.max_norm_matrices(own))
+        """Matrices whose columns are the weights into one unit each; of a shared one, those of its owner."""
+        users = {tie.layer for tie in self.ties}
+        pairs = enumerate(zip(self.layers, params, strict=True))
+        return tuple(
+            W for k, (layer, own) in pairs if k not in users for W in layer.max_norm_matrices(own)
+        )
 
     def project(self, params: Parameters, bounds: Bounds) -> bool:
         """Weights that there are not stay at zero."""
@@ -175,8 +264,9 @@ class Network(Model):
         *,
         weights: Array | None = None,
         key: Key | None = None,
+        means: Mapping[int, Array] | None = None,
     ) -> Step:
-        """Write dL/d(parameters) of the rows' mean to `gradient`.
+        """Write dL/d(parameters) of the rows' mean, and of what layers cost, to `gradient`.
 
         Parameters
         ----------
@@ -188,28 +278,60 @@ class Network(Model):
         key : Key, optional
             Of the random numbers of this step of training. Without it nothing is random, and what follows the batches
             in training stays.
+        means : dict of ndarray of shape (width,), optional
+            Mean outputs of layers that have a cost, by their numbers, over all rows that it is of. Without them these
+            are the rows given.
 
         Returns
         -------
         Step
         """
         saved: list[Any] = []
+        outputs: dict[int, Array] = {}
         free, last = False, x
         for k, (layer, own) in enumerate(zip(self.layers, params, strict=True)):
             own_key = None if key is None else fold(key, k)
             last, kept = layer.forward(own, last, Context(key is not None, own_key, 0, free))
             saved.append(kept)
-            free = not layer.keeps_output
+            if layer.has_cost:
+                outputs[k] = last
+            free = not (layer.keeps_output or layer.has_cost)
         del kept  # or the last layer's were there to the end
         value, delta = self.loss.evaluate(last if free else last.copy(), targets, weights)
         del last
         if not np.isfinite(value):
             return Step(value, self._infinite_output(params, x))
+        total, apart = 0.0, self._apart(gradient)
         for k in range(len(self.layers) - 1, -1, -1):
-            delta = self.layers[k].backward(params[k], saved.pop(), delta, gradient[k], k > 0)
-            if not _finite(_small(gradient[k])):
-                return Step(value, self._derivatives_by(k))
-        return Step(value, "")
+            layer, cost = self.layers[k], Cost(0.0)
+            if layer.has_cost:
+                cost = layer.cost(
+                    params[k], outputs.pop(k), _shares(delta, weights), (means or {}).get(k)
+                )
+                total += cost.value
+                if not np.isfinite(cost.value):
+                    return Step(value, f"the cost of {self.name_of(k)}", total)
+                _add(cost.delta, delta)
+            delta = layer.backward(params[k], saved.pop(), delta, apart[k], k > 0)
+            _add(cost.own, apart[k])
+            if not _finite(_small(apart[k])):
+                return Step(value, self._derivatives_by(k), total)
+        self._join(apart, gradient)
+        return Step(value, "", total)
+
+    def _apart(self, gradient: Parameters) -> Parameters:
+        """The gradient with new arrays where a layer uses another's: each layer writes its own part of it."""
+        found = list(gradient)
+        for layer, _, _, name in self.ties:
+            array = getattr(gradient[layer], name)
+            found[layer] = found[layer]._replace(**{name: np.empty(array.shape, array.dtype)})
+        return tuple(found)
+
+    def _join(self, apart: Parameters, gradient: Parameters) -> None:
+        """Add the parts of shared arrays up, in the arrays of `gradient`."""
+        for layer, _, _, name in self.ties:
+            array = getattr(gradient[layer], name)  # a view of the owner's
+            array += getattr(apart[layer], name)
 
     def infinite_derivatives(self, gradient: Parameters) -> str:
         """The derivatives in `gradient` that are not finite, in words, or ''.
@@ -236,6 +358,19 @@ class Network(Model):
             if not np.isfinite(y).all():
                 return f"the outputs of {self.name_of(k)}"
         return "the loss"
+
+
+def _shares(rows: Array, weights: Array | None) -> Array:
+    return np.full(len(rows), 1 / max(1, len(rows)), rows.dtype) if weights is None else weights
+
+
+def _add(part: Any, total: Any) -> None:
+    """Add an array, or all arrays of a NamedTuple, to another in place; nothing if it is None."""
+    if isinstance(part, np.ndarray):
+        total += part
+    elif part is not None:
+        for x, whole in zip(part, total, strict=True):
+            _add(x, whole)
 
 
 def _small(own: Any) -> list[Array]:

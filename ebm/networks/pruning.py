@@ -64,7 +64,7 @@ def second_derivatives(
     Raises
     ------
     ValueError
-        If a layer has no way back for second derivatives.
+        If a layer has no way back for second derivatives, or layers share arrays.
 
     References
     ----------
@@ -85,6 +85,7 @@ def second_derivatives(
     ... ].W.ravel()  # means of the squared inputs
     array([ 1., 10.])
     """
+    network.check_untied("Pruning")
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
     w = (w / w.sum()).astype(X.dtype)
     part = network.pack(params)
@@ -194,6 +195,7 @@ def pruned(
     params : tuple of NamedTuple
         New arrays.
     """
+    network.check_untied("Pruning")
     fraction = check_real(fraction, "fraction", 0.0, 1.0)
     kept = [mask.copy() for mask in masks(network, params)]
     for group in [[k] for k in range(len(kept))] if per_layer else [range(len(kept))]:

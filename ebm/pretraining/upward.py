@@ -11,12 +11,9 @@ import numpy as np
 
 from ebm._batches import row_fingerprints
 from ebm._checks import Array
-from ebm._random import Key, fold, stream
+from ebm._random import Key, Reserved, fold, stream
 from ebm._sparse import as_dtype, row_blocks
 from ebm.samplers import sample_by_content
-
-# Numbers of the stream "positive" from which the states that go up are drawn.
-PROPAGATION = 1 << 42
 
 # A bipartite model, or one of which some visible units are averaged over, and its parameters.
 Step = tuple[Any, Any]
@@ -89,7 +86,7 @@ class Propagation(NamedTuple):
 
     def above(self, step: Step, k: int, X: Any) -> Array:
         """The rows of layer k + 1, of the dtype of the parameters; those of layer `k` are `X`, dense or CSR."""
-        key = fold(fold(stream(self.seed, "positive"), PROPAGATION + k), self.turn)
+        key = fold(fold(stream(self.seed, "positive"), Reserved.PROPAGATION.number + k), self.turn)
         rule = draws_by_content(key) if self.draws else means
         blocks = (as_dtype(block, step[1].W.dtype) for block in row_blocks(X))
         return np.concatenate([rule(k, step, block) for block in blocks])

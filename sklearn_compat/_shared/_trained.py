@@ -14,10 +14,10 @@ from sklearn.utils._param_validation import StrOptions
 from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array, by_value, told_constant
-from ebm._random import fold, stream
+from ebm._random import Reserved, fold, stream
 from ebm._series import Series
 from ebm.gradients import ChainState
-from ebm.likelihood.placement import PLACEMENT, misplaced
+from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, ProgressLine
 from ebm.optimizers import OPTIMIZERS, SCHEDULES, optimizer_record, schedule_record
 from ebm.sklearn_compat._shared._fitted import Fitted
@@ -134,7 +134,7 @@ class Trained(NestedSettings, Fitted, BaseEstimator):
         """Run the loop and keep what it leaves; what is wrong with that, or ''."""
         stopped = self._run(state, rows, plan, X, self._n_epochs)
         self._keep(state, plan)
-        key = fold(stream(plan.seed, "evaluation"), PLACEMENT)
+        key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
         return stopped or misplaced(state.model, state.params, rows, state.marginals, key)
 
     def _run(

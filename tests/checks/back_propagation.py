@@ -25,7 +25,7 @@ def slopes(function, theta, step=STEP):
 
 
 def assert_network_slopes(network, theta, x, targets, *, weights=None, key=None, atol=1e-6):
-    """The whole gradient of a network, by every entry of the flat vector, is that of minus the loss.
+    """The whole gradient of a network, by every entry of the flat vector, is that of minus the loss and costs.
 
     Running moments are fields of the parameters, and no optimiser moves them: their gradient is zero.
     """
@@ -35,7 +35,7 @@ def assert_network_slopes(network, theta, x, targets, *, weights=None, key=None,
         params, unused = network.unpack(vector), network.unpack(np.empty_like(vector))
         step = network.back_propagate(params, x, targets, unused, weights=weights, key=key)
         assert not step.where
-        return step.loss
+        return step.loss + step.cost
 
     gradient = np.full(len(theta), 7.0)  # all of it has to be written
     before = x.copy(), targets.copy()

@@ -13,8 +13,9 @@ from ebm.networks.activations import Logistic, Tanh
 from ebm.networks.dense import Dense
 from ebm.networks.dropout import Dropout
 from ebm.networks.layer import Context
-from ebm.networks.losses import CrossEntropy
-from ebm.networks.network import Network, Step
+from ebm.networks.losses import CrossEntropy, SquaredError
+from ebm.networks.network import Network, Step, Tie
+from ebm.networks.sparse_activity import SparseActivity
 from tests.checks.back_propagation import (
     assert_epochs_of_momentum,
     assert_network_slopes,
@@ -87,12 +88,44 @@ def test_differences_of_the_whole_gradient(slip):
     weights = np.arange(1.0, 8) / 28
     right, wrong = (
         PlainNetwork(4, LAYERS, CrossEntropy()),
-        PlainNetwork(4, LAYERS, CrossEntropy(), slip),
+        PlainNetwork(4, LAYERS, CrossEntropy(), slip=slip),
     )
     theta = right.pack(right.drawn(KEY, np.float64))
     theta += 0.3 * np.random.default_rng(1).uniform(-1, 1, len(theta))
     assert_network_slopes(right, theta, X, T, weights=weights, key=KEY)
     rejects(assert_network_slopes, wrong, theta, X, T, weights=weights, key=KEY)
+
+
+class Unjoined(Network):
+    """Of a shared array only the owner's derivatives are followed."""
+
+    def _join(self, apart, gradient):
+        pass
+
+
+@dataclass(frozen=True, repr=False)
+class Unfelt(SparseActivity):
+    """A cost that is shown, and not followed."""
+
+    def cost(self, own, y, weights, mean):
+        return super().cost(own, y, weights, mean)._replace(delta=None)
+
+
+@pytest.mark.parametrize(
+    ("kind", "cost"),
+    [(Unjoined, SparseActivity()), (Network, Unfelt())],
+)
+def test_differences_of_networks_that_share_and_cost(kind, cost):
+    X, *_ = small_problem()
+    ties = (Tie(3, 0, transposed=True),)
+    right, wrong = (
+        make(4, (Dense(3), Logistic(), own, Dense(4)), SquaredError(), ties)
+        for make, own in ((Network, SparseActivity()), (kind, cost))
+    )
+    theta = right.pack(right.drawn(KEY, np.float64))
+    theta += 0.3 * np.random.default_rng(1).uniform(-1, 1, len(theta))
+    assert_network_slopes(right, theta, X, X)
+    rejects(assert_network_slopes, wrong, theta, X, X)
 
 
 # Epochs --------------------------------------------------------------------------------------

@@ -137,6 +137,39 @@ def mean_loss(loss, Z, T, weights=None):
     return math.fsum(w * loss(z, t) for z, t, w in zip(Z, T, weights, strict=True))
 
 
+# Costs of layers, and networks that share weights ----------------------------------------------
+
+
+def divergence(p, q):
+    """KL of one bit that is on with probability p from one that is so with q."""
+    return p * math.log(p / q) + (1 - p) * math.log((1 - p) / (1 - q))
+
+
+def sparse_activity(Y, target, strength, weights=None):
+    """Divergences of the target from the mean activity of every unit; the weights sum to one."""
+    weights = [1 / len(Y)] * len(Y) if weights is None else weights
+    means = [
+        math.fsum(w * y for w, y in zip(weights, c, strict=True)) for c in zip(*Y, strict=True)
+    ]
+    return strength * math.fsum(divergence(target, mean) for mean in means)
+
+
+def weighted_sums(X, W, bias):
+    return [
+        [b + math.fsum(x * w for x, w in zip(row, column, strict=True)) for column, b in pairs]
+        for row in X
+        for pairs in [[*zip(zip(*W, strict=True), bias, strict=True)]]
+    ]
+
+
+def autoencoder(X, targets, W, bias, back, loss, weights=None, sparsity=None):
+    """Objective of z = f(xW + bias) W' + back with logistic f: the loss of z, and the (target, strength) of f."""
+    Y = [[logistic(x) for x in row] for row in weighted_sums(X, W, bias)]
+    Z = weighted_sums(Y, [*zip(*W, strict=True)], back)
+    total = mean_loss(loss, Z, targets, weights)
+    return total if sparsity is None else total + sparse_activity(Y, *sparsity, weights)
+
+
 # Slopes --------------------------------------------------------------------------------------
 
 
