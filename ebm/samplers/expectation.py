@@ -26,7 +26,8 @@ from ebm._random import Key, fold, normal, uniform
 from ebm.energies.belief_network import BeliefNetwork
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.couplings import dense_couplings
-from ebm.energies.incomplete import Gaps, gaps, patterns
+from ebm.energies.incomplete import Gaps, gaps, patterns, subset
+from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.samplers.base import half_means
 from ebm.units import Unit
@@ -156,35 +157,48 @@ def _chains(
 
 def _agree(model: Any, params: Any, mean: Array, between: Array) -> Array:
     """Whether the chains of each row agree on all units."""
-    unit, own = _walked(model, params)
-    low, high = unit.states or (0.0, 1.0)
-    scale = unit.scale(own)
-    variance = (mean - low) * (high - mean) if scale is None else scale
-    allowed = AGREEMENT * variance + (NEGLIGIBLE * (high - low)) ** 2
-    return np.asarray((between <= allowed).all(axis=1))
+    agreed, at = np.ones(len(mean), bool), 0
+    for unit, own in _walked(model, params):
+        columns = slice(at, at + len(own.bias))
+        low, high = unit.states or (0.0, 1.0)
+        scale, m = unit.scale(own), mean[:, columns]
+        variance = (m - low) * (high - m) if scale is None else scale
+        allowed = AGREEMENT * variance + (NEGLIGIBLE * (high - low)) ** 2
+        agreed &= (between[:, columns] <= allowed).all(axis=1)
+        at = columns.stop
+    return agreed
 
 
 @singledispatch
-def _walked(model: Any, params: Any) -> tuple[Unit, Any]:
-    """Type and own parameters of the units that a walk renews."""
+def _walked(model: Any, params: Any) -> list[tuple[Unit, Any]]:
+    """Types and own parameters of the units that a walk renews, layer by layer."""
     raise TypeError(f"There is no walk for {model!r}.")
 
 
 @_walked.register
-def _(model: Bipartite, params: BipartiteParameters) -> tuple[Unit, Any]:
-    return model.visible, params.visible
+def _(model: Bipartite, params: BipartiteParameters) -> list[tuple[Unit, Any]]:
+    return [(model.visible, params.visible)]
 
 
 @_walked.register
-def _(model: Pairwise, params: PairwiseParameters) -> tuple[Unit, Any]:
-    return model.unit, model.own(params.bias)
+def _(model: LayeredModel, params: LayeredParameters) -> list[tuple[Unit, Any]]:
+    return [(model.layers[k].unit, params.own[k]) for k in model.walked]
 
 
 @_walked.register
-def _(model: BeliefNetwork, params: Any) -> tuple[Unit, Any]:
+def _(model: Pairwise, params: PairwiseParameters) -> list[tuple[Unit, Any]]:
+    return [(model.unit, model.own(params.bias))]
+
+
+@_walked.register
+def _(model: BeliefNetwork, params: Any) -> list[tuple[Unit, Any]]:
     if not params.down:
-        return model.top_model.visible, params.top.visible
-    return model.visible, params.down[0].own
+        return [(model.top_model.visible, params.top.visible)]
+    data = [(model.visible, params.down[0].own)]
+    if not model.n_extra:
+        return data
+    extra = subset(params.top.visible, np.arange(-model.n_extra, 0))
+    return [*data, (model.top_model.visible, extra)]
 
 
 # Starts ---------------------------------------------------------------------------------------------------
@@ -232,6 +246,46 @@ def _(model: Bipartite, params: BipartiteParameters, start: Array, key: Key) -> 
         drawn = model.visible.sample(params.visible, inputs, fold(key, 2 + number))
         from_hidden.append(drawn)
     return np.stack([start, _opposite(model.visible, params.visible, start), *from_hidden])
+
+
+@dispersed_starts.register
+def _(model: LayeredModel, params: LayeredParameters, start: Array, key: Key) -> Array:
+    """`start` and its opposite, and what follows from odd layers all low, of coins, one high; and their opposites."""
+    rows, layers = len(start), [(model.layers[k], params.own[k]) for k in model.members[ODD]]
+    low, high = (
+        np.hstack([np.tile(_ends(x.unit, own)[end], (rows, 1)) for x, own in layers])
+        for end in (0, 1)
+    )
+    chosen = (uniform(fold(key, 1), rows) * low.shape[1]).astype(int)
+    single = low.copy()
+    single[np.arange(rows), chosen] = high[0, chosen]
+    heads = uniform(fold(key, 0), low.size).reshape(low.shape) < 0.5
+    starts = [
+        start,
+        np.hstack([_opposite(u, own, x) for u, own, x in _columns(model, params, start)]),
+    ]
+    for number, odd in enumerate((low, np.where(heads, low, high), single)):
+        for side, states in enumerate((odd, low + high - odd)):
+            x = states.astype(start.dtype)
+            even = model.sample(params, EVEN, x, fold(key, 2 + 2 * number + side))
+            starts.append(model.chain_states(even, x))
+    return np.stack(starts)
+
+
+def _columns(
+    model: LayeredModel, params: LayeredParameters, x: Array
+) -> list[tuple[Unit, Any, Array]]:
+    """Type, own parameters and states of each layer in states of chains."""
+    return [(model.layers[k].unit, params.own[k], part) for k, part in model.split(x).items()]
+
+
+def _ends(unit: Unit, own: Any) -> tuple[Array, Array]:
+    """A low and a high state (units,): of real units, two standard deviations from the bias."""
+    scale = unit.scale(own)
+    if scale is not None:
+        return own.bias - 2 * np.sqrt(scale), own.bias + 2 * np.sqrt(scale)
+    low, high = (unit.states or (0.0, 1.0))[0], (unit.states or (0.0, 1.0))[-1]
+    return np.full_like(own.bias, low), np.full_like(own.bias, high)
 
 
 @dispersed_starts.register

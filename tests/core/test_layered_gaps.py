@@ -6,6 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ebm._random import Key
 from ebm.energies.base import DataSummary
@@ -14,6 +15,7 @@ from ebm.energies.incomplete import conditioned, gaps
 from ebm.energies.layer_sums import layered_free_energy, layered_log_z
 from ebm.energies.layers import Layer, LayeredModel
 from ebm.likelihood import log_likelihood
+from ebm.samplers.expectation import sampled_expectation
 from ebm.units import Bernoulli
 from tests.models.layers import GRAPHS, both, rows_of
 
@@ -103,3 +105,23 @@ def test_gaps_that_take_too_long_have_no_exact_sums():
     params = model.initial(DataSummary(np.zeros(30), np.ones(30), 10), 1, Key(0, 0))
     assert gaps(model, params, np.ones(30, bool)) is None
     assert gaps(model, params, np.arange(30) < 10) is not None
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_expectations_by_chains_are_the_exact_ones(name):
+    oracle, model, params = both(name, scale=0.5)
+    v = rows_of(oracle, 3)
+    unknown = gaps_of(model, v, 0)
+    given = np.where(unknown, np.nan, v)
+    rest = sum(model.chain.sizes) - v.shape[1]
+    whole = np.hstack([given, np.full((3, rest), np.nan)])
+    start = model.chain.sample(
+        tuple(params.own[k] for k in model.walked), np.zeros_like(whole), Key(1, 2)
+    )
+    found = sampled_expectation(model, params, whole, start, Key(3, 4), 2000)
+    assert found.agreed.all()
+    exact = gaps(model, params, unknown).sums(given).means
+    mean, error = (x[:, : v.shape[1]] for x in (found.mean, found.standard_error))
+    np.testing.assert_array_equal(mean[:, ~unknown], v[:, ~unknown])
+    # Eight chains give a poor estimate of their spread: Student's law with seven degrees of freedom.
+    assert (np.abs(mean - exact) <= stats.t(7).isf(1e-7) * error + 1e-12).all()
