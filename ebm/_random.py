@@ -34,6 +34,7 @@ class Reserved(enum.Enum):
     FIRST_HIDDEN = "update", 1 << 20
     REPLICA_HIDDEN = "update", 1 << 32
     DROPOUT = "update", 1 << 48
+    LAYER_DRAWS = "draw of a color", 1 << 40
     VISIT_ORDER = "sweeps", 1 << 40
     TIES = "recall", 1 << 40
     IMPUTATION = "evaluation", 1 << 40

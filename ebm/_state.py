@@ -152,8 +152,10 @@ def start(
 def _bounds(model: Model, params: Any, variance: Array) -> Bounds:
     """Those of the model at `params`; what is learned of features without `variance` does not fall."""
     bounds: Bounds = model.bounds(params)
-    for name, (low, _) in bounds.get("visible", {}).items():
-        np.copyto(low, getattr(params.visible, name), where=variance == 0)
+    layers = model.unit_layers(params)
+    for layer, columns in model.data_columns.items():
+        for name, (low, _) in bounds.get(layer, {}).items():
+            np.copyto(low, getattr(layers[layer][1], name), where=variance[columns] == 0)
     return bounds
 
 
@@ -179,9 +181,9 @@ def resume(
     """A state at given parameters; without `chains` these start anew, around the visible units' `mean`."""
     if mean is None:
         mean = model.visible_at_rest(params)
-    origin = None
-    if model.has_scale:
-        origin, params, mean = mean, model.translated(params, -mean), np.zeros_like(mean)
+    origin = model.origin(mean)
+    if origin is not None:
+        params, mean = model.translated(params, -origin), mean - origin
     if chains is None:
         key = fold(stream(plan.seed, "init"), 1)
         chains = plan.gradient.start(model, params, mean, plan.batch_size, key)

@@ -159,6 +159,15 @@ class Model(abc.ABC):
 
     # Rows and origin
 
+    @property
+    def data_columns(self) -> dict[str, slice]:
+        """Where in a row of data the layers of visible units stand, by the names of :meth:`unit_layers`."""
+        return {"visible": slice(None)}
+
+    def origin(self, mean: Array) -> Array | None:
+        """The origin from which units with a scale are measured while learning, the `mean` of the data; or None."""
+        return mean if self.has_scale else None
+
     def visible_at_rest(self, params: Any) -> Array:
         """Means of the visible units without input: (n_visible,)."""
         unit, own = self.unit_layers(params)["visible"]
@@ -208,6 +217,11 @@ class Model(abc.ABC):
     @property
     def chain_unit(self) -> Unit:
         """The type of the units by whose states a persistent chain is remembered."""
+        return self.visible
+
+    @property
+    def path_unit(self) -> Unit:
+        """The type of the units that are moved along a path (:mod:`ebm.energies.path`), the others being summed out."""
         return self.visible
 
     def start_chains(

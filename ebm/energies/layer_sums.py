@@ -19,7 +19,8 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ebm._checks import Array
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+from ebm.energies.layer_graph import EVEN, ODD
+from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
 from ebm.units import Unit
 
 # States of which sums are made on request, and unasked: seconds.

@@ -20,8 +20,9 @@ from ebm.energies.incomplete import (
     gaps,
     subset,
 )
+from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import LayerSum, by_rows, layer_sum
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
 
 
 class Parted(NamedTuple):

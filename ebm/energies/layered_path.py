@@ -11,13 +11,15 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold, stream
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
+from ebm.energies.layer_graph import EVEN, ODD
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.path import (
     PILOT_CHAINS,
     PILOT_STEPS,
     Path,
     Tilt,
     base_of,
+    model_base,
     path_to,
     tilted,
 )
@@ -131,7 +133,7 @@ class LayeredPath(Path):
 
 @path_to.register
 def _(model: LayeredModel, params: LayeredParameters, base: Any = None) -> LayeredPath:
-    return LayeredPath(model, params, layered_base(model, params) if base is None else base)
+    return LayeredPath(model, params, model_base(model, params) if base is None else base)
 
 
 @base_of.register
@@ -167,11 +169,9 @@ def _with_moments(
     return tuple(own)
 
 
-def layered_base(model: LayeredModel, params: LayeredParameters) -> Base:
-    """The product law with the moments of short Gibbs chains of the model, in all layers.
-
-    See :func:`ebm.energies.path.model_base`.
-    """
+@model_base.register
+def _(model: LayeredModel, params: LayeredParameters) -> Base:
+    """Of the even layers; the odd ones are undecided."""
     key, n_rows = stream(0, "tempering"), PILOT_CHAINS
     undecided = _with_moments(model, params, {}, n_rows)
     nothing = model.nothing(params, EVEN, n_rows)

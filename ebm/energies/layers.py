@@ -17,21 +17,25 @@ The even color is that of the first visible layer. The states of one color are o
 side by side in the order in which they are given.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array, Record, check_integer
+from ebm._checks import Array
 from ebm._flat import Extent
 from ebm._random import Key, normal
-from ebm.energies.base import DataSummary, Model, unit_extents
-from ebm.energies.edges import Edge
-from ebm.energies.side_by_side import SideBySide, layer_key
+from ebm.energies.base import (
+    ChainState,
+    DataSummary,
+    Model,
+    check_memory,
+    in_scales,
+    largest,
+    unit_extents,
+)
+from ebm.energies.layer_graph import EVEN, ODD, Arrangement
+from ebm.energies.side_by_side import layer_key
 from ebm.units import Unit
-
-EVEN, ODD = 0, 1
 
 
 class LayeredParameters(NamedTuple):
@@ -49,73 +53,7 @@ class LayeredParameters(NamedTuple):
     own: tuple[Any, ...]
 
 
-@dataclass(frozen=True, repr=False)
-class Layer(Record):
-    """Units of one type that are not joined to each other.
-
-    Parameters
-    ----------
-    name : str
-    unit : Unit
-        Their type.
-    size : int
-        How many there are.
-    visible : bool, default=False
-        Whether rows of data hold their states.
-    """
-
-    name: str
-    unit: Unit
-    size: int
-    visible: bool = False
-
-    def __post_init__(self) -> None:
-        check_integer(self.size, "size", 1)
-
-
-class Place(NamedTuple):
-    """Where the states of a layer stand: its color, and its columns in the states of that color."""
-
-    color: int
-    columns: slice
-
-
-def two_colors(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """A color, 0 or 1, for each of the names, so that no pair has one color; the first of what is joined has 0.
-
-    ValueError, with the names along a cycle of odd length, where there are no such colors.
-    """
-    joined: dict[str, list[str]] = {name: [] for name in names}
-    for a, b in pairs:
-        joined[a].append(b)
-        joined[b].append(a)
-    color: dict[str, int] = {}
-    trails: dict[str, list[str]] = {}
-    for root in names:
-        if root in color:
-            continue
-        color[root], trails[root], queue = 0, [root], [root]
-        for a in queue:
-            for b in joined[a]:
-                if b not in color:
-                    color[b], trails[b] = 1 - color[a], [*trails[a], b]
-                    queue.append(b)
-                elif color[b] == color[a]:
-                    raise ValueError(_odd_cycle(trails[a], trails[b]))
-    return color
-
-
-def _odd_cycle(first: list[str], second: list[str]) -> str:
-    """The message about two joined layers of one color, to which these trails lead from a common root."""
-    shared = max(k for k in range(min(len(first), len(second))) if first[k] == second[k])
-    cycle = [*first[shared:], *reversed(second[shared + 1 :]), first[shared]]
-    return (
-        f"The layers have no two colors: the edges {' - '.join(map(repr, cycle))} form a cycle of "
-        f"{len(cycle) - 1}. Layers must be joined so that every cycle has an even number of edges."
-    )
-
-
-class LayeredModel(Model):
+class LayeredModel(Arrangement, Model):
     """Layers and the edges between them; all functions take the parameters and leave their arguments alone.
 
     Parameters
@@ -149,6 +87,7 @@ class LayeredModel(Model):
     >>> from ebm._random import stream
     >>> from ebm.energies.base import DataSummary
     >>> from ebm.energies.edges import Edge
+    from ebm.energies.layer_graph import EVEN, ODD, Arrangement
     >>> from ebm.energies.layers import Layer, LayeredModel
     >>> from ebm.units import Bernoulli
     >>> layers = [
@@ -166,67 +105,6 @@ class LayeredModel(Model):
     """
 
     kind: ClassVar[str] = "layered models"
-    visible: SideBySide
-
-    def __init__(self, layers: Sequence[Layer], edges: Sequence[Edge]) -> None:
-        self.layers, self.edges = tuple(layers), tuple(edges)
-        self.names = tuple(layer.name for layer in self.layers)
-        self._check_names()
-        first = [x.name for x in self.layers if x.visible]
-        first += [x.name for x in self.layers if not x.visible]
-        color = two_colors(first, [(edge.lower, edge.upper) for edge in self.edges])
-        number = {name: k for k, name in enumerate(self.names)}
-        self.ends = tuple((number[edge.lower], number[edge.upper]) for edge in self.edges)
-        self.members = tuple(
-            tuple(number[name] for name in first if color[name] == c) for c in (EVEN, ODD)
-        )
-        self.sides = tuple(self._side_by_side(members) for members in self.members)
-        places: dict[int, Place] = {}
-        for c, (side, members) in enumerate(zip(self.sides, self.members, strict=True)):
-            places |= {k: Place(c, some) for k, some in zip(members, side.slices, strict=True)}
-        self.places = tuple(places[k] for k in range(len(self.layers)))
-        self.shown = tuple(k for k, layer in enumerate(self.layers) if layer.visible)
-        self.visible = self._side_by_side(self.shown)
-        hidden = [k for k in self.members[EVEN] if not self.layers[k].visible]
-        self.walked = (*self.shown, *hidden)
-        self.chain = self._side_by_side(self.walked)
-        self.weight_shapes = tuple(
-            edge.coupling.shape(self.layers[low].size, self.layers[high].size)
-            for edge, (low, high) in zip(self.edges, self.ends, strict=True)
-        )
-
-    def _check_names(self) -> None:
-        known = set(self.names)
-        if len(known) < len(self.names):
-            raise ValueError(f"layers must have different names. Got {list(self.names)}.")
-        if not any(layer.visible for layer in self.layers):
-            raise ValueError(
-                f"layers must hold a visible one: Layer(..., visible=True). Got {list(self.names)}."
-            )
-        for edge in self.edges:
-            for name in {edge.lower, edge.upper} - known:
-                raise ValueError(
-                    f"edges name a layer {name!r} that there is not. The layers are {list(self.names)}."
-                )
-        pairs = [frozenset((edge.lower, edge.upper)) for edge in self.edges]
-        if len(set(pairs)) < len(pairs):
-            raise ValueError(
-                "edges must join two layers once. A Masked coupling says which units are joined."
-            )
-
-    def _side_by_side(self, members: Sequence[int]) -> SideBySide:
-        some = [self.layers[k] for k in members]
-        return SideBySide(tuple(x.unit for x in some), tuple(x.size for x in some))
-
-    def __eq__(self, other: object) -> bool:
-        same = type(self) is type(other)
-        return same and (self.layers, self.edges) == (other.layers, other.edges)  # type: ignore[attr-defined]
-
-    def __hash__(self) -> int:
-        return hash((self.layers, self.edges))
-
-    def __repr__(self) -> str:
-        return f"LayeredModel(layers={list(self.layers)!r}, edges={list(self.edges)!r})"
 
     # Parameters and states
 
@@ -288,27 +166,121 @@ class LayeredModel(Model):
         W *= 1 if c is None else np.sqrt(c)
         return W
 
-    def split(self, x: Array) -> dict[int, Array]:
-        """The states of each layer, by its number, in rows of data or in states of chains (rows, units)."""
-        whole = x.shape[1] == sum(self.chain.sizes)
-        members, side = (self.walked, self.chain) if whole else (self.shown, self.visible)
-        return {
-            k: np.ascontiguousarray(x[:, some])
-            for k, some in zip(members, side.slices, strict=True)
-        }
+    # Learning
 
-    def colored(self, color: int, states: dict[int, Array], like: Array) -> Array:
-        """The `states` of layers, by their numbers, in those of one color `like` (rows, units), the others."""
-        out = like.copy()
-        for k, x in states.items():
-            if self.places[k].color == color:
-                out[:, self.places[k].columns] = x
-        return out
+    def visible_at_rest(self, params: LayeredParameters) -> Array:
+        """Means of the visible units without input: (n_visible,)."""
+        own = tuple(params.own[k] for k in self.shown)
+        nothing = np.zeros((1, sum(self.visible.sizes)), self.dtype(params))
+        return self.visible.mean(own, nothing).reshape(-1)
 
-    def chain_states(self, even: Array, odd: Array) -> Array:
-        """The states from which a walk goes on (rows, units), in the states of both colors."""
-        states, places = (even, odd), [self.places[k] for k in self.walked]
-        return np.hstack([states[color][:, columns] for color, columns in places])
+    def origin(self, mean: Array) -> Array | None:
+        """The `mean` of units with a scale, zero of the others; None if no visible unit has a scale."""
+        if not self.has_scale:
+            return None
+        known = np.zeros_like(mean)
+        for k, some in zip(self.shown, self.visible.slices, strict=True):
+            if self.layers[k].unit.has_scale:
+                known[some] = mean[some]
+        return known
+
+    def centered(self, params: LayeredParameters, mean: Array) -> LayeredParameters:
+        """Hidden layers that have their own mean where visible units with a scale have their `mean`."""
+        known = self.origin(mean)
+        if known is None:
+            return params
+        own = list(params.own)
+        for color in (EVEN, ODD):
+            states = self.split(known[np.newaxis].astype(self.dtype(params)))
+            x = self.colored(1 - color, states, self.nothing(params, 1 - color))
+            pull = self.inputs_from(params, color, x)[0]
+            for k in self.members[color]:
+                if not self.layers[k].visible:
+                    own[k] = own[k]._replace(bias=own[k].bias - pull[self.places[k].columns])
+        return params._replace(own=tuple(own))
+
+    def max_norm_matrices(self, params: LayeredParameters) -> tuple[Array, ...]:
+        """The weights of each edge."""
+        return tuple(W for W in params.weights if W.ndim == 2)
+
+    def chain_width(self, params: LayeredParameters) -> int:
+        """Numbers that a persistent chain is remembered by: the states of the odd layers."""
+        return sum(self.sides[ODD].sizes)
+
+    def offset_widths(self, params: LayeredParameters) -> tuple[int, int]:
+        """Lengths of the offsets of the even and of the odd layers."""
+        return sum(self.sides[EVEN].sizes), sum(self.sides[ODD].sizes)
+
+    @property
+    def chain_unit(self) -> Unit:
+        """The odd layers, side by side."""
+        return self.sides[ODD]
+
+    @property
+    def path_unit(self) -> Unit:
+        """The even layers, side by side."""
+        return self.sides[EVEN]
+
+    def start_chains(
+        self, params: LayeredParameters, mean: Array, n_chains: int, centered: bool, key: Key
+    ) -> ChainState:
+        """Chains that begin as draws from the odd layers' own law."""
+        check_memory(n_chains, 1, self.offset_widths(params), self.dtype(params))
+        nothing = self.nothing(params, ODD, n_chains)
+        h = self.sides[ODD].sample(self.own(params, ODD), nothing, key)
+        known = self.split(mean[np.newaxis].astype(h.dtype))
+        offsets = []
+        for color in (EVEN, ODD):
+            rest = self.sides[color].mean(self.own(params, color), self.nothing(params, color))
+            s = self.statistic(params, color, self.colored(color, known, rest))[0]
+            offsets.append(s if centered else 0 * s)
+        return ChainState(h, *offsets)
+
+    def chains_at_rows(self, params: LayeredParameters, rows: Array, key: Key) -> Array:
+        """Odd states drawn given the rows, the even hidden layers being as they are without input."""
+        known, nothing = self.split(rows), self.nothing(params, EVEN, len(rows))
+        rest = self.sides[EVEN].mean(self.own(params, EVEN), nothing)
+        odd = self.sample(params, ODD, self.colored(EVEN, known, rest), key)
+        return self.colored(ODD, known, odd)
+
+    def rescale(
+        self, params: LayeredParameters, gradient: LayeredParameters, chains: ChainState
+    ) -> None:
+        """Diagonally, as for two layers: see :meth:`ebm.energies.bipartite.Bipartite.rescale`."""
+        offsets = chains.visible_offset[np.newaxis], chains.hidden_offset[np.newaxis]
+        moved = [self.inputs(gradient, color, offsets[1 - color])[0] for color in (EVEN, ODD)]
+        scales = self._scales(params)
+        for (low, high), W in zip(self.ends, gradient.weights, strict=True):
+            W *= 1 if scales[low] is None else scales[low][:, np.newaxis]  # type: ignore[index]
+            W *= 1 if scales[high] is None else scales[high]
+        again = [self.inputs(gradient, color, offsets[1 - color])[0] for color in (EVEN, ODD)]
+        for own, scale, (color, some) in zip(gradient.own, scales, self.places, strict=True):
+            step = own.bias + moved[color][some]
+            own.bias[:] = (step if scale is None else step * scale) - again[color][some]
+
+    def _scales(self, params: LayeredParameters) -> list[Array | None]:
+        """The squared scales of each layer's units; None if these have none."""
+        pairs = zip(self.layers, params.own, strict=True)
+        return [layer.unit.scale(own) for layer, own in pairs]
+
+    def size(self, params: LayeredParameters, variance: Array | None) -> float:
+        """Of the weights, and of the biases but those of hidden layers beside units with a scale."""
+        scales = self._scales(params)
+        for name, some in self.data_columns.items():
+            scale = scales[self.names.index(name)]
+            if scale is not None:
+                if variance is None:  # the data are unknown
+                    return 0.0
+                scales[self.names.index(name)] = np.maximum(variance[some], scale)
+        sizes = [
+            largest(in_scales(W, scales[low], scales[high]))
+            for W, (low, high) in zip(params.weights, self.ends, strict=True)
+        ]
+        plain = all(x is None for x in scales)
+        for layer, own, scale in zip(self.layers, params.own, scales, strict=True):
+            if plain or layer.visible:
+                sizes.append(largest(own.bias if scale is None else own.bias / np.sqrt(scale)))
+        return max(sizes)
 
     # Inputs, energies, and one color summed out
 

@@ -248,13 +248,19 @@ def data_base(
     return visible, _undecided(params.hidden)
 
 
-def model_base(model: Bipartite, params: BipartiteParameters) -> tuple[Any, Any]:
+@singledispatch
+def model_base(model: Any, params: Any) -> Any:
     """The product distribution with the moments of short Gibbs chains of the model, for models of which no data are
     known.
 
     Chains that start from independent undecided units end up in all modes that are easy to reach, so that the
     distribution is as broad as these. A naive mean field would settle in one of them.
     """
+    raise TypeError(f"There is no path to {model!r}: an energy registers its own base.")
+
+
+@model_base.register
+def _(model: Bipartite, params: BipartiteParameters) -> tuple[Any, Any]:
     key, n_rows = stream(0, "tempering"), PILOT_CHAINS
     nothing = np.zeros((n_rows, len(params.W)), params.W.dtype)
     v = model.visible.sample(_undecided(params.visible), nothing, fold(key, 0))

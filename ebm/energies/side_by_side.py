@@ -12,17 +12,15 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm._values import ROUNDING
 from ebm.units import Unit
-
-# Layers after the first draw from keys of this number and above: beyond the counters of the first one's units.
-LAYER = 1 << 40
 
 
 def layer_key(key: Key, number: int) -> Key:
     """The key from which layer `number` of several draws: that of all for the first, as if it were alone."""
-    return key if number == 0 else fold(key, number * LAYER)
+    # The keys of the others are beyond the counters of the numbers that the first one draws.
+    return key if number == 0 else fold(key, Reserved.LAYER_DRAWS.number + number)
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +52,10 @@ class SideBySide(Unit):
         """Type, own parameters and contiguous columns of the `arrays` (..., units) of each layer."""
         for unit, part, some in zip(self.units, own, self.slices, strict=True):
             yield unit, part, [np.ascontiguousarray(x[..., some]) for x in arrays]
+
+    def columns(self, x: Array) -> list[tuple[Unit, Array]]:
+        """Each layer with its own."""
+        return [(unit, x[:, some]) for unit, some in zip(self.units, self.slices, strict=True)]
 
     def initial(self, mean: Array, variance: Array, count: float) -> tuple[Any, ...]:
         """Those of each layer."""

@@ -193,10 +193,13 @@ class Gradient(Record, abc.ABC, Generic[M]):
 
 def invalid_states(unit: Unit, x: Array) -> str:
     """Why `x` (rows, units) holds what are no states of the `unit`, or ''; means are none."""
-    reason = unit.invalid(x)
-    if reason or unit.states is None or consists_of(x, unit.states):
-        return reason
-    return f"values of chains that are no states {unit.states} of {unit!r}"
+    for part, states in unit.columns(x):
+        reason = part.invalid(states)
+        if reason:
+            return reason
+        if part.states is not None and not consists_of(states, part.states):
+            return f"values of chains that are no states {part.states} of {part!r}"
+    return ""
 
 
 def registered(bind: Any) -> tuple[type[Model], ...]:

@@ -24,11 +24,23 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
+from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import Block, LayerSum, layer_sum
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.path import path_to
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
+from ebm.gradients.contrastive import bind_contrastive
+from ebm.gradients.exact import bind_exact
+from ebm.gradients.tempered import (
+    ParallelTempering,
+    adapted,
+    bind_tempered,
+    from_arrays,
+    to_arrays,
+)
 from ebm.inference.layered_mean_field import SWEEPS, TOLERANCE, layered_mean_field
+from ebm.samplers.tempering import temper
 
 # Terms of the exact positive phase for each row of a batch.
 MAX_STATES_OF_A_ROW = 2.0**20
@@ -197,7 +209,7 @@ class BoundLayered(BoundGradient):
         self._sum.add(params, data, weights)
         _slide(chains, self._sum.means, self._slide)
         self._sum.add(params, negative, -shares)
-        finite = self._sum.finish(params, (chains[1], chains[2]))
+        finite = self._sum.finish(params, (chains.visible_offset, chains.hidden_offset))
         return self._gradient, chains, Info(finite)
 
     def _negative(
@@ -214,7 +226,8 @@ class BoundLayered(BoundGradient):
 
 def _slide(chains: ChainState, means: list[Array], rate: float) -> None:
     """Move the offsets, in place, by `rate` of the way towards the means of the data phase."""
-    for offset, mean in zip(chains[1:3], means, strict=True):
+    offsets = chains.visible_offset, chains.hidden_offset
+    for offset, mean in zip(offsets, means, strict=True):
         offset[:] += rate * (mean - offset)
 
 
@@ -294,7 +307,7 @@ class BoundLayeredExact(BoundGradient):
         self._add(layer_sum(self._model, params, known, most=MAX_STATES_OF_A_ROW), weights)
         _slide(chains, self._sum.means, self._slide)
         self._add(layer_sum(self._model, params), -np.ones(1))
-        finite = self._sum.finish(in_double(params), (chains[1], chains[2]))
+        finite = self._sum.finish(in_double(params), (chains.visible_offset, chains.hidden_offset))
         _copy(self._total, self._gradient)
         return self._gradient, chains, Info(finite)
 
@@ -313,3 +326,70 @@ def _copy(source: LayeredParameters, out: LayeredParameters) -> None:
     for own, to in zip(source.own, out.own, strict=True):
         for x, target in zip(own, to, strict=True):
             target[:] = x
+
+
+class BoundLayeredTempered(BoundLayered):
+    """The tempered estimator: the negative phase is that of the replicas at t = 1."""
+
+    def __init__(
+        self,
+        choice: ParallelTempering,
+        model: LayeredModel,
+        gradient: LayeredParameters,
+        batch_size: int,
+    ) -> None:
+        super().__init__(model, gradient, batch_size, choice.slide)
+        model.check_energy()
+        self._choice = choice
+
+    def _negative(
+        self,
+        params: LayeredParameters,
+        data: Phase,
+        weights: Array,
+        chains: ChainState,
+        key: Key,
+    ) -> tuple[Phase, Array, ChainState]:
+        model, n_chains = self._model, len(chains.h)
+        state, rates, base = from_arrays(model, params, chains.own)
+        path = path_to(model, params, base)
+        state = temper(path, state, key, 1, n_moves=self._choice.n_steps)
+        even = state.x[:n_chains]
+        inputs = path.inputs(even)
+        odd = model.sides[ODD].sample(
+            model.own(params, ODD), inputs, fold(key, Reserved.REPLICA_HIDDEN.number)
+        )
+        own = to_arrays(*adapted(state, rates, self._choice.adapt), base)
+        shares = np.full(n_chains, 1.0 / n_chains, weights.dtype)
+        phase = chain_phase(model, params, even, inputs)
+        return phase, shares, chains._replace(h=odd, own=own)
+
+
+@bind_contrastive.register
+def _(
+    model: LayeredModel,
+    gradient: LayeredParameters,
+    batch_size: int,
+    n_chains: int | None,
+    n_steps: int,
+    slide: float,
+) -> BoundGradient:
+    return BoundLayeredChains(model, gradient, batch_size, n_chains, n_steps, slide)
+
+
+@bind_exact.register
+def _(
+    model: LayeredModel, gradient: LayeredParameters, batch_size: int, slide: float
+) -> BoundGradient:
+    return BoundLayeredExact(model, gradient, batch_size, slide)
+
+
+@bind_tempered.register
+def _(
+    model: LayeredModel,
+    choice: ParallelTempering,
+    gradient: LayeredParameters,
+    batch_size: int,
+    n_chains: int,
+) -> BoundGradient:
+    return BoundLayeredTempered(choice, model, gradient, batch_size)

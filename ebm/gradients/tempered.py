@@ -10,6 +10,7 @@ times more as there are replicas. The ladder follows the model: it is adapted to
 """
 
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,8 +19,9 @@ from ebm._checks import Array, check_integer
 from ebm._kernels import units as kernels
 from ebm._kernels.contrastive import phase_difference
 from ebm._random import Key, Reserved, fold
+from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.path import BipartitePath, model_base
+from ebm.energies.path import BipartitePath, model_base, path_to
 from ebm.gradients.base import (
     Batch,
     BoundGradient,
@@ -28,6 +30,7 @@ from ebm.gradients.base import (
     Info,
     check_memory,
     invalid_states,
+    registered,
 )
 from ebm.samplers.tempering import Replicas, replicas, respaced, swap_rates, temper
 
@@ -36,7 +39,7 @@ ADAPT_EVERY = 100
 
 
 @dataclass(frozen=True, repr=False)
-class ParallelTempering(Gradient[Bipartite]):
+class ParallelTempering(Gradient[Model]):
     """Parallel tempering: persistent chains with replicas at higher temperatures.
 
     Parameters
@@ -87,17 +90,22 @@ class ParallelTempering(Gradient[Bipartite]):
         """`n_chains`, or one per row of a batch."""
         return batch_size if self.n_chains is None else self.n_chains
 
+    @property
+    def models(self) -> tuple[type[Model], ...]:
+        """Those registered with :func:`bind_tempered`."""
+        return registered(bind_tempered)
+
     def start(
-        self, model: Bipartite, params: BipartiteParameters, mean: Array, batch_size: int, key: Key
+        self, model: Model, params: Any, mean: Array, batch_size: int, key: Key
     ) -> ChainState:
         """Replicas that begin as draws from the easy distribution."""
         n_chains = self.n_chains_for(batch_size)
-        check_memory(n_chains, self.n_temperatures, params.W.shape, params.W.dtype)
+        check_memory(n_chains, self.n_temperatures, model.offset_widths(params), mean.dtype)
         chains = super().start(model, params, mean, batch_size, key)
         base = model_base(model, params)
-        path = BipartitePath(model, params, base)
+        path = path_to(model, params, base)
         first = replicas(path, self.n_temperatures, n_chains, fold(key, 1))
-        return chains._replace(own=_to_arrays(first, swap_rates(first), base))
+        return chains._replace(own=to_arrays(first, swap_rates(first), base))
 
     def attributes(self, chains: ChainState) -> dict[str, Array]:
         """The ladder, and the swap rates of its last spell, or of the present one if it is the first."""
@@ -106,10 +114,10 @@ class ParallelTempering(Gradient[Bipartite]):
         known = swap_rates(state) if np.isnan(rates).all() else rates
         return {"temperatures": ladder, "swap_rates": known}
 
-    def invalid(self, model: Bipartite, chains: ChainState) -> str:
+    def invalid(self, model: Model, chains: ChainState) -> str:
         """Say why chains, replicas or ladder are none that learning comes to, or ''."""
         x, ladder, acceptance, proposals, n_sweeps, *_ = chains.own
-        reason = super().invalid(model, chains) or invalid_states(model.visible, x)
+        reason = super().invalid(model, chains) or invalid_states(model.path_unit, x)
         if reason:
             return reason
         if ladder[0] != 1 or ladder[-1] != 0 or not (np.diff(ladder) < 0).all():
@@ -118,25 +126,33 @@ class ParallelTempering(Gradient[Bipartite]):
             return "counts of exchanges of replicas that are none"
         return ""
 
-    def bind(
-        self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
-    ) -> BoundGradient:
+    def bind(self, model: Model, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator with its buffers."""
-        return BoundTempered(self, model, gradient, batch_size, n_chains)
+        return bind_tempered(model, self, gradient, batch_size, n_chains)
 
 
-def _to_arrays(state: Replicas, rates: Array, base: tuple[Any, Any]) -> tuple[Array, ...]:
+@singledispatch
+def bind_tempered(
+    model: Model, choice: ParallelTempering, gradient: Any, batch_size: int, n_chains: int
+) -> BoundGradient:
+    """The estimator for the type of the model."""
+    raise TypeError(f"There is no tempered gradient of {model!r}: an energy registers its own.")
+
+
+def to_arrays(state: Replicas, rates: Array, base: Any) -> tuple[Array, ...]:
+    """Replicas, their swap rates before the ladder last moved, and the easy distribution, as arrays of chains."""
     *arrays, n_sweeps = state
-    return (*arrays, np.array([n_sweeps]), *base[0], *base[1], rates)
+    return (*arrays, np.array([n_sweeps]), *(x for own in base for x in own), rates)
 
 
-def _from_arrays(
-    model: Bipartite, arrays: tuple[Array, ...]
-) -> tuple[Replicas, Array, tuple[Any, Any]]:
-    """Replicas, the swap rates before the ladder last moved, and the easy distribution."""
+def from_arrays(
+    model: Model, params: Any, arrays: tuple[Array, ...]
+) -> tuple[Replicas, Array, Any]:
+    """The inverse of :func:`to_arrays`."""
     x, ladder, acceptance, proposals, n_sweeps, *base, rates = arrays
-    split = len(model.visible.fields)
-    own = model.visible.parameters(*base[:split]), model.hidden.parameters(*base[split:])
+    left = iter(base)
+    layers = model.unit_layers(params).values()
+    own = tuple(unit.parameters(*(next(left) for _ in unit.fields)) for unit, _ in layers)
     return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), rates, own
 
 
@@ -166,7 +182,7 @@ class BoundTempered(BoundGradient):
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
         n_rows, n_chains = len(batch.v), len(chains.h)
         total = n_rows + n_chains
-        state, rates, base = _from_arrays(self._model, chains.own)
+        state, rates, base = from_arrays(self._model, params, chains.own)
         path = BipartitePath(self._model, params, base)
         state = temper(path, state, key, 1, n_moves=self._choice.n_steps)
         if batch.v.base is not self._V:
@@ -195,11 +211,27 @@ class BoundTempered(BoundGradient):
             slide,
             tuple(self._gradient),
         )
-        if self._choice.adapt and state.n_sweeps % ADAPT_EVERY == 0:
-            rates, state = swap_rates(state), respaced(state)
-        carried = _to_arrays(state, rates, base)
+        carried = to_arrays(*adapted(state, rates, self._choice.adapt), base)
         return (
             self._gradient,
             ChainState(h, chains.visible_offset, chains.hidden_offset, carried),
             Info(finite),
         )
+
+
+def adapted(state: Replicas, rates: Array, adapt: bool) -> tuple[Replicas, Array]:
+    """Replicas on a ladder that is moved every so many updates, and the swap rates before it was last moved."""
+    if adapt and state.n_sweeps % ADAPT_EVERY == 0:
+        return respaced(state), swap_rates(state)
+    return state, rates
+
+
+@bind_tempered.register
+def _(
+    model: Bipartite,
+    choice: ParallelTempering,
+    gradient: BipartiteParameters,
+    batch_size: int,
+    n_chains: int,
+) -> BoundGradient:
+    return BoundTempered(choice, model, gradient, batch_size, n_chains)

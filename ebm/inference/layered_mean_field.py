@@ -18,7 +18,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
+from ebm.energies.layer_graph import EVEN, ODD
+from ebm.energies.layers import LayeredModel, LayeredParameters
 
 SWEEPS, TOLERANCE = 30, 1e-4
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
+from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import (
     MAX_UNASKED,
     cheaper_color,
     layered_free_energy,
     layered_log_z,
 )
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.exact import exact_log_partition

@@ -27,7 +27,8 @@ from ebm.energies.belief_network import BeliefNetwork
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.incomplete import Gaps, gaps, patterns, subset
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
+from ebm.energies.layer_graph import EVEN, ODD
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.samplers.base import half_means
 from ebm.units import Unit

@@ -13,7 +13,8 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
-from ebm.energies.layers import EVEN, ODD, LayeredModel, LayeredParameters
+from ebm.energies.layer_graph import EVEN, ODD
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 
 

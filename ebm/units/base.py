@@ -75,6 +75,10 @@ class Unit(Record, abc.ABC):
     def energy(self, own: Any, x: Array) -> Array:
         """U(x), summed over the units: (rows, units) -> (rows,) in double precision."""
 
+    def columns(self, x: Array) -> "list[tuple[Unit, Array]]":
+        """The parts of a layer that are of one type each, with the states `x` (rows, units) of theirs."""
+        return [(self, x)]
+
     def restricted(self, units: Array) -> "Unit":
         """The type of some of the `units`, a mask (units,), of a layer of this type."""
         return self

@@ -12,8 +12,9 @@ from ebm._random import Key
 from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
 from ebm.energies.incomplete import conditioned, gaps
+from ebm.energies.layer_graph import Layer
 from ebm.energies.layer_sums import layered_free_energy, layered_log_z
-from ebm.energies.layers import Layer, LayeredModel
+from ebm.energies.layers import LayeredModel
 from ebm.likelihood import log_likelihood
 from ebm.samplers.expectation import sampled_expectation
 from ebm.units import Bernoulli

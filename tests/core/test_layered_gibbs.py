@@ -7,7 +7,8 @@ import pytest
 
 from ebm._random import Key
 from ebm.energies.base import DataSummary
-from ebm.energies.layers import Layer, LayeredModel
+from ebm.energies.layer_graph import Layer
+from ebm.energies.layers import LayeredModel
 from ebm.samplers import block_gibbs, conditional_mean
 from ebm.samplers.base import half_means, walk
 from ebm.samplers.layered_gibbs import layered_gibbs

@@ -10,8 +10,9 @@ import pytest
 from ebm._random import Key, fold, stream
 from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
+from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layer_sums import layered_free_energy, layered_log_z
-from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.gradients import ContrastiveDivergence, Exact, PersistentContrastiveDivergence
 from ebm.gradients.base import Batch, ChainState
 from ebm.gradients.layered import (

@@ -8,7 +8,8 @@ import pytest
 from ebm._random import Key, stream
 from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
-from ebm.energies.layers import Layer, LayeredModel
+from ebm.energies.layer_graph import Layer
+from ebm.energies.layers import LayeredModel
 from ebm.likelihood import AIS, log_likelihood, log_partition
 from ebm.likelihood.modes import lower_bound
 from ebm.samplers import Gibbs, Target, Tempering

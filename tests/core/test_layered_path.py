@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from ebm._random import Key
+from ebm.energies.layer_graph import EVEN
 from ebm.energies.layer_sums import layered_log_z
-from ebm.energies.layers import EVEN, LayeredParameters
+from ebm.energies.layers import LayeredParameters
 from ebm.energies.path import base_of, path_to
 from ebm.samplers.annealing import anneal, anneal_back
 from ebm.samplers.tempering import replicas, temper

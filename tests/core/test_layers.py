@@ -11,8 +11,9 @@ from ebm._random import stream
 from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.edges import Dense, Edge, Masked
+from ebm.energies.layer_graph import EVEN, ODD, Layer, two_colors
 from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
-from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters, two_colors
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.units import Bernoulli, Gaussian, OneHot, Spin
 from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles

@@ -6,7 +6,8 @@ import numpy as np
 
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.edges import Dense, Edge, Masked
-from ebm.energies.layers import EVEN, ODD, Layer, LayeredModel, LayeredParameters
+from ebm.energies.layer_graph import EVEN, ODD, Layer
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.units import Bernoulli, Gaussian, OneHot, Spin
 from tests.oracles.layers import OracleLayer, OracleLayers
 
