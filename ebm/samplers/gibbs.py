@@ -30,6 +30,14 @@ VISITS = ("cyclic", "random", "glauber")
 CALL_VISITS, FEW_CHAINS = 1 << 18, 8
 
 
+def independent_states(
+    model: Pairwise, params: PairwiseParameters, bias: Array | None, n_rows: int, key: Key
+) -> Array:
+    """States of independent units of these biases, or fair ones, for chains to start from."""
+    bias = np.zeros_like(params.bias) if bias is None else bias
+    return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
+
+
 def gibbs(
     model: Pairwise,
     params: PairwiseParameters,

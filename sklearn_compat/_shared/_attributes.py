@@ -1,11 +1,9 @@
 """Fitted attributes: what is said where one is missing or does not fit the others."""
 
-import reprlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from sklearn.exceptions import NotFittedError
 
 from ebm._arrays import Array, as_numbers, check_finite
 from ebm._checks import integer_of, shown
@@ -75,30 +73,11 @@ KINDS: dict[str, Callable[[Any, str], Any]] = {
 }
 
 
-class FittedAttributes:
-    """Estimators that name the fitted attribute that is missing, or set to what it cannot be (abstract)."""
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if name in KINDS:
-            value = KINDS[name](value, name)
-        super().__setattr__(name, value)
-
-    def __getattr__(self, name: str) -> Any:
-        """Refuse a name that is neither a parameter nor a method: a fitted attribute that there is not."""
-        is_fitted_one = name.startswith("_") != name.endswith("_")
-        if is_fitted_one and not hasattr(type(self), name):
-            raise NotFittedError(
-                f"This {type(self).__name__} instance has no {name}. Attributes of this kind are set by fit: call it "
-                "first, or once more if they were deleted."
-            )
-        return object.__getattribute__(self, name)  # raises what it raised before
-
-
 def fitted_list(x: Any, name: str, length: int) -> list[Any]:
     """The fitted attribute `name`; ValueError unless it is a list of that length."""
     if not isinstance(x, list | tuple) or len(x) != length:
         raise ValueError(
-            f"{name} must be a list with {length} entries, as the other fitted attributes say. Got {reprlib.repr(x)}. "
+            f"{name} must be a list with {length} entries, as the other fitted attributes say. Got {shown(x)}. "
             "Set one that fits, or fit again."
         )
     return list(x)

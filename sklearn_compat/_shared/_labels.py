@@ -11,13 +11,11 @@ The word "-1", which NumPy makes of the number beside other words, is the same m
 unlabelled row is -1, or NaN, throughout.
 """
 
-import reprlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from numbers import Number
 from typing import Any, NamedTuple
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.preprocessing import LabelBinarizer
 from sklearn.utils import _safe_indexing, assert_all_finite, check_array, column_or_1d
@@ -26,6 +24,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import Array, as_numbers, check_magnitude, screened
+from ebm._checks import shown
 from ebm.sklearn_compat._shared._validation import check_as_many, check_weights, named, warn_user
 
 # What marks an unlabelled row, in scikit-learn's convention.
@@ -102,7 +101,7 @@ def announced(estimator: Any, classes: Any, first: bool) -> Array:
         given = _read(classes, "classes")
         if given.ndim != 1 or not np.isfinite(_numbers_of(given)).all():
             raise ValueError(
-                f"classes must be a list of classes, none of them missing. Got {reprlib.repr(classes)}."
+                f"classes must be a list of classes, none of them missing. Got {shown(classes)}."
             )
         given = np.unique(_of_one_type(given, "classes"))
     if not first and not np.array_equal(given, estimator.classes_):
@@ -154,50 +153,45 @@ def warn_weightless(y: Array, weights: Array | None) -> None:
         )
 
 
-class LabelClassifier(ClassifierMixin):
-    """Classifiers whose labels are read here (abstract)."""
+# The method `score` of classifiers
 
-    classes_: Array
-    predict: Callable[[Any], Array]
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """Share of the labelled rows whose class, or all of whose labels, are found.
+def score(self: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
+    """Share of the labelled rows whose class, or all of whose labels, are found.
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their classes, or indicators of several labels. Rows without a label do not count: NaN, None beside words,
-            or -1 where that is none of the classes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Their classes, or indicators of several labels. Rows without a label do not count: NaN, None beside words,
+        or -1 where that is none of the classes.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
 
-        Returns
-        -------
-        score : float
-            The accuracy, between 0 and 1.
+    Returns
+    -------
+    score : float
+        The accuracy, between 0 and 1.
 
-        Raises
-        ------
-        ValueError
-            If no row has a label.
-        """
-        check_is_fitted(self)
-        sample_weight = check_weights(sample_weight, y)
-        labels = read_labels(self, X, y, self.classes_, useful=True, several=True)
-        if labels.y.ndim == 1:
-            _check_same_kind(labels.y, self.classes_)
-        if not labels.labelled.all():
-            rows = np.flatnonzero(labels.labelled)
-            X = _safe_indexing(X, rows)
-            sample_weight = None if sample_weight is None else sample_weight[rows]
-        found = self.predict(X)
-        if found.shape != labels.y.shape:
-            raise ValueError(
-                f"y has the shape {labels.y.shape}, but predictions have {found.shape}."
-            )
-        return float(accuracy_score(labels.y, found, sample_weight=sample_weight))
+    Raises
+    ------
+    ValueError
+        If no row has a label.
+    """
+    check_is_fitted(self)
+    sample_weight = check_weights(sample_weight, y)
+    labels = read_labels(self, X, y, self.classes_, useful=True, several=True)
+    if labels.y.ndim == 1:
+        _check_same_kind(labels.y, self.classes_)
+    if not labels.labelled.all():
+        rows = np.flatnonzero(labels.labelled)
+        X = _safe_indexing(X, rows)
+        sample_weight = None if sample_weight is None else sample_weight[rows]
+    found = self.predict(X)
+    if found.shape != labels.y.shape:
+        raise ValueError(f"y has the shape {labels.y.shape}, but predictions have {found.shape}.")
+    return float(accuracy_score(labels.y, found, sample_weight=sample_weight))
 
 
 # Indicators of classes

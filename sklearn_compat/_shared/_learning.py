@@ -1,214 +1,296 @@
-"""How a machine learns a distribution: settings, `fit`, `resume` and `partial_fit`."""
+"""How machines learn a distribution by gradients: settings, and `fit`, `resume` and `partial_fit`, written once.
+
+Functions whose first argument is `self` are methods: estimators take the public ones into their bodies. Such an
+estimator says how it learns (`_lesson`), and how its parameters are named (`_params`, `_named`).
+"""
 
 from collections.abc import Callable
-from numbers import Real
-from typing import Any, ClassVar
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
 from ebm._batches import blocks
+from ebm._checks import Array
 from ebm._files import readable
 from ebm._sparse import as_dtype
 from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
-from ebm.optimizers import optimizer_record, regularization_record, schedule_record
-from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
-from ebm.sklearn_compat._shared._trained import Trained
+from ebm.optimizers import (
+    OPTIMIZERS,
+    SCHEDULES,
+    optimizer_record,
+    regularization_record,
+    schedule_record,
+)
+from ebm.sklearn_compat._shared._course import Learned, Lesson, Standing, Watch
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
     check_weights,
-    unharmed,
+    column_names,
     warn_outside,
 )
 
 # Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
 SHOWN_ROWS = 500
+# Settings of all that learn by batches, and of those that climb the likelihood of a distribution.
+BATCH_SETTINGS: dict[str, list[Any]] = {
+    "learning_rate": [Number(Real, 0, None, closed="neither")],
+    "batch_size": [Number(Integral, 1, None, closed="left")],
+    "n_iter": [Number(Integral, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "random_state": ["random_state"],
+    "optimizer": [StrOptions(set(OPTIMIZERS)), RECORD],
+    "schedule": [StrOptions(set(SCHEDULES)), RECORD],
+    "warm_start": ["boolean"],
+    "callbacks": [list, tuple, callable, None],
+}
+ASCENT_SETTINGS: dict[str, list[Any]] = {
+    **BATCH_SETTINGS,
+    "gradient": [StrOptions(set(GRADIENTS)), RECORD],
+    "weight_decay": [Number(Real, 0, None, closed="left")],
+    "regularization": [RECORD, None],
+}
+BATCH_RECORDS: dict[str, Callable[[object], Any]] = {
+    "optimizer": optimizer_record,
+    "schedule": schedule_record,
+}
+ASCENT_RECORDS: dict[str, Callable[[object], Any]] = {
+    **BATCH_RECORDS,
+    "gradient": gradient_record,
+    "regularization": regularization_record,
+}
 
 
-class Learning(Trained):
-    """Estimators that learn a distribution by gradients, batch by batch (abstract)."""
+# Methods
 
-    gradient: Any
-    learning_rate: float
-    weight_decay: float
-    batch_size: int
-    optimizer: Any
-    schedule: Any
-    regularization: Any
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Trained._parameter_constraints,
-        "gradient": [StrOptions(set(GRADIENTS)), RECORD],
-        "weight_decay": [Number(Real, 0, None, closed="left")],
-        "regularization": [RECORD, None],
-    }
-    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
-        **Trained._resolvers,
-        "gradient": gradient_record,
-        "regularization": regularization_record,
-    }
 
-    # Settings
+@learns
+def fit(self: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+    """Fit the model to `X` by stochastic ascent of the log-likelihood.
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.sparse = True
-        return tags
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Training data, never modified; float32 or float64 in C order is not copied either.
+    y : None
+        Ignored.
+    sample_weight : array-like of shape (n_samples,), default=None
+        A row of weight w counts as w equal rows; zero leaves it out.
 
-    def _plan(self, seed: int) -> training.Plan:
-        return training.Plan(
-            self._resolvers["gradient"](self.gradient),
-            optimizer_record(self.optimizer),
-            schedule_record(self.schedule),
-            self.learning_rate,
-            self.weight_decay,
-            self.batch_size,
-            seed,
-            regularization_record(self.regularization),
+    Returns
+    -------
+    self : object
+        The fitted model.
+
+    Raises
+    ------
+    ValueError
+        If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
+        last parameters, or in the second case those from before the epoch, and can be used. Or if the law of a
+        machine with real visible units is not where the data are: see :doc:`/learning`.
+    UserWarning
+        If real visible units have constant columns of data, which are named: no variance can be learned from them.
+    """
+    return fit_rows(self, X, sample_weight, self.warm_start and self._is_fitted())
+
+
+@learns
+def resume(self: Any, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+    """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+
+    The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and `X` and
+    the weights be those, of the interrupted fit.
+
+    Parameters
+    ----------
+    checkpoint : str or path
+        The file.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        The training data.
+    y : None
+        Ignored.
+    sample_weight : array-like of shape (n_samples,), default=None
+        The weights.
+
+    Returns
+    -------
+    self : object
+        The fitted model.
+
+    Raises
+    ------
+    ValueError
+        If the file is no checkpoint, of another version of its format, of other settings or data, or holds
+        something that no such training comes to.
+    OSError
+        If the file cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If another version of the library has written the file.
+    """
+    return self._resume(readable(checkpoint, "checkpoint"), X, y, sample_weight)
+
+
+@learns
+def partial_fit(self: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+    """Make one update of the parameters, with all of `X` as the batch.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        A batch of training data; any number of rows. The first one also sets the initial visible biases, and is
+        looked through for constant columns, as by `fit`, unless it is one row.
+    y : None
+        Ignored.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows in the batch's averages.
+
+    Returns
+    -------
+    self : object
+        The model after the update.
+    """
+    return update_rows(self, X, sample_weight)
+
+
+# Acts of learning: what stopped them is returned, or '', to be told once all that was learned is kept
+
+
+def fit_rows(self: Any, X: Any, sample_weight: Any, go_on: bool) -> str:
+    """Learn from all rows of `X`, anew or from where learning has come to."""
+    X, weights = rows_to_learn(self, X, sample_weight, go_on)
+    check_repetitions(weights)
+    return keep(self, self._course.fit_rows(self._lesson(go_on), X, weights))
+
+
+def resume_rows(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
+    """Go on from a file; where no labels are learned from."""
+    X, weights = rows_to_learn(self, X, sample_weight, False)
+    return keep(self, self._course.resume_rows(self._lesson(False), file, X, weights))
+
+
+def update_rows(self: Any, X: Any, sample_weight: Any) -> str:
+    """Make one update with all rows of `X` as the batch."""
+    go_on = self._is_fitted()
+    X, weights = rows_to_learn(self, X, sample_weight, go_on)
+    return keep(self, self._course.update_rows(self._lesson(go_on), X, as_shares(weights)))
+
+
+def as_shares(weights: Array | None) -> Array | None:
+    """Weights as shares of one batch, not repetitions."""
+    return None if weights is None else weights / weights.max()
+
+
+def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
+    """Rows to learn from, of the dtype of the model if there is one already, and their weights."""
+    # Rows are picked at random: from columns stored one after the other that takes a cache line per number.
+    X = check_rows(self, X, reset=not go_on, order="C")
+    warn_outside(self._model().visible, X)
+    if go_on:
+        check_size(self)
+        X = as_dtype(X, self._params()[0].dtype)
+    return X, check_weights(sample_weight, X)
+
+
+# From an estimator to the training loop, and back
+
+
+def lesson(
+    self: Any, go_on: bool, plan: Callable[[int], training.Plan], watch: Watch, model: Any = None
+) -> Lesson:
+    """How the estimator learns, anew or from where its fitted attributes stand; `model` as in :class:`Lesson`."""
+    return Lesson(
+        plan,
+        model or (lambda rows, plan: self._model()),
+        count_hidden(self),
+        int(self.n_iter),
+        self.random_state,
+        watch,
+        column_names(self),
+        standing(self) if go_on else None,
+    )
+
+
+def ascent_lesson(self: Any, go_on: bool) -> Lesson:
+    """How a machine learns that climbs the likelihood."""
+    title = getattr(self, "_title", type(self).__name__)
+    watch = Watch(title, self.callbacks, self.verbose, shown_scores)
+    return lesson(self, go_on, lambda seed: ascent(self, seed), watch)
+
+
+def ascent(self: Any, seed: int) -> training.Plan:
+    """The plan of a machine that climbs the likelihood."""
+    return training.Plan(
+        self._resolvers["gradient"](self.gradient),
+        optimizer_record(self.optimizer),
+        schedule_record(self.schedule),
+        self.learning_rate,
+        self.weight_decay,
+        self.batch_size,
+        seed,
+        regularization_record(self.regularization),
+    )
+
+
+def shown_scores(X: Any, model: Any) -> list[Any]:
+    """The pseudo-likelihood of some rows; of real-valued units, for which it takes an integral each, an error."""
+    step = -(-X.shape[0] // SHOWN_ROWS)
+    shown = np.concatenate([block for _, block in blocks(X[::step])])
+    if model.visible.has_scale:
+        return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, shown))]
+    return [Scorer("pseudo_likelihood", lambda p: pseudo_log_likelihood(model, p, shown).mean())]
+
+
+def count_hidden(self: Any) -> int:
+    """How many hidden units the settings ask for."""
+    return int(getattr(self, self._hidden_name))
+
+
+def check_size(self: Any) -> None:
+    """Refuse to go on with another number of hidden units than there are."""
+    n_hidden, wanted = self._model().shape(self._params())[1], count_hidden(self)
+    if n_hidden != wanted:
+        raise ValueError(
+            f"{self._hidden_name} is {wanted}, but the model to go on from has {n_hidden} hidden units. "
+            "Fit anew (warm_start=False) to change it."
         )
 
-    # Learning
 
-    @settings_checked
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "Learning":
-        """Fit the model to `X` by stochastic ascent of the log-likelihood.
+def standing(self: Any) -> Standing:
+    """What the fitted attributes hold of learning so far."""
+    chains = tuple(getattr(self, name, None) for name in self._chain_names)
+    history = {} if self._course.n_steps is None else self.history_
+    return Standing(self._params(), chains, history)
 
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, never modified; float32 or float64 in C order is not copied either.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows; zero leaves it out.
 
-        Returns
-        -------
-        self : object
-            The fitted model.
+def keep(self: Any, learned: Learned) -> str:
+    """Turn where learning has come to into fitted attributes; what stopped it."""
+    state, self._course = learned.state, learned.course
+    chains = dict(zip(self._chain_names, state.chains, strict=False))
+    keep_attributes(self, learned.attributes | self._named(state.params) | chains)
+    self.history_ = learned.history
+    return learned.stopped
 
-        Raises
-        ------
-        ValueError
-            If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero.
 
-        Warns
-        -----
-        ConvergenceWarning
-            If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
-            last parameters, or in the second case those from before the epoch, and can be used. Or if the law of a
-            machine with real visible units is not where the data are: see :doc:`/learning`.
-        UserWarning
-            If real visible units have constant columns of data, which are named: no variance can be learned from them.
-        """
-        with unharmed(self):
-            stopped = self._fit(X, sample_weight, self.warm_start and self._is_fitted())
-        self._tell(stopped)
-        return self
-
-    def _fit(self, X: Any, sample_weight: Any, go_on: bool) -> str:
-        X = self._check_data(X, go_on)
-        weights = check_weights(sample_weight, X)
-        check_repetitions(weights)
-        return self._fit_rows(X, weights, go_on)
-
-    @settings_checked
-    def resume(
-        self, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> "Learning":
-        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
-
-        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and `X` and
-        the weights be those, of the interrupted fit.
-
-        Parameters
-        ----------
-        checkpoint : str or path
-            The file.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            The training data.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            The weights.
-
-        Returns
-        -------
-        self : object
-            The fitted model.
-
-        Raises
-        ------
-        ValueError
-            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
-            something that no such training comes to.
-        OSError
-            If the file cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            If another version of the library has written the file.
-        """
-        file = readable(checkpoint, "checkpoint")
-        with unharmed(self):
-            X = self._check_data(X, False)
-            weights = check_weights(sample_weight, X)
-            stopped = self._resume_rows(file, X, weights, go_on=False)
-        self._tell(stopped)
-        return self
-
-    @settings_checked
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "Learning":
-        """Make one update of the parameters, with all of `X` as the batch.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A batch of training data; any number of rows. The first one also sets the initial visible biases, and is
-            looked through for constant columns, as by `fit`, unless it is one row.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the batch's averages.
-
-        Returns
-        -------
-        self : object
-            The model after the update.
-        """
-        with unharmed(self):
-            stopped = self._update(X, sample_weight)
-        self._tell(stopped)
-        return self
-
-    def _update(self, X: Any, sample_weight: Any) -> str:
-        first = not self._is_fitted()
-        X = self._check_data(X, not first)
-        weights = check_weights(sample_weight, X)
-        if weights is not None:
-            weights = weights / weights.max()  # shares of one batch, not repetitions
-        return self._update_rows(X, weights, first)
-
-    def _scores(self, X: Any, model: Any) -> list[Any]:
-        """The pseudo-likelihood of some rows; of real-valued units, for which it takes an integral each, an error."""
-        step = -(-X.shape[0] // SHOWN_ROWS)
-        shown = np.concatenate([block for _, block in blocks(X[::step])])
-        if model.visible.has_scale:
-            return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, shown))]
-        return [
-            Scorer("pseudo_likelihood", lambda p: pseudo_log_likelihood(model, p, shown).mean())
-        ]
-
-    def _check_data(self, X: Any, go_on: bool) -> Any:
-        """Rows to learn from, of the dtype of the model if there is one already."""
-        # Rows are picked at random: from columns stored one after the other that takes a cache line per number.
-        X = check_rows(self, X, reset=not go_on, order="C")
-        warn_outside(self._model().visible, X)
-        if not go_on:
-            return X
-        self._check_size()
-        return as_dtype(X, self._params()[0].dtype)
+def keep_attributes(self: Any, attributes: dict[str, Any]) -> None:
+    """Set fitted attributes, and take away those of an earlier fit that are not among them."""
+    for name in self._course.attributes:
+        if hasattr(self, name):
+            delattr(self, name)
+    for name, x in attributes.items():
+        setattr(self, name, x)
+    self._course = replace(self._course, attributes=tuple(attributes))

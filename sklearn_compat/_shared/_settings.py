@@ -1,23 +1,23 @@
-"""The settings of estimators: what numbers may be, when they are checked, and names that reach into records.
-
-Nested names reach into a record that is given by its name, too: ``rule__kappa`` where ``rule="perceptron"``.
-"""
+"""The settings of estimators: what numbers may be, and when they are checked."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import wraps
 from inspect import signature
 from numbers import Integral
-from typing import Any, ClassVar, TypeVar
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sklearn import config_context, get_config
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ebm._checks import LARGEST_INTEGER, check_flag, integer_of, real_of
 from ebm.sklearn_compat._shared._memory import memory_named
-from ebm.sklearn_compat._shared._validation import unharmed
+from ebm.sklearn_compat._shared._validation import unharmed, warn_user
 
 M = TypeVar("M", bound=Callable[..., Any])
+S = TypeVar("S")
+P = ParamSpec("P")
 # What a parameter must be that holds a record of settings.
 RECORD = HasMethods(["get_params", "set_params"])
 
@@ -75,26 +75,19 @@ def all_or_nothing(method: M) -> M:
     return _checked_first(method, unharmed)
 
 
-class NestedSettings:
-    """Names in place of records, resolved where a setting of theirs is set (abstract; in front of BaseEstimator)."""
+def learns(method: Callable[Concatenate[S, P], str]) -> Callable[Concatenate[S, P], S]:
+    """A method that learns, and returns what stopped it, or ''; decorated, it tells that and returns the estimator.
 
-    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}
+    All settings are checked first. Where the method is refused, it is as if nobody had called it.
+    """
 
-    def set_params(self, **params: Any) -> Any:
-        """Set parameters by name; ``name__setting`` reaches into a record, also one given by its string.
+    @wraps(method)
+    def learned(estimator: S, /, *args: P.args, **kwargs: P.kwargs) -> S:
+        with unharmed(estimator):
+            stopped = method(estimator, *args, **kwargs)
+        if stopped:
+            warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
+        return estimator
 
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        for name in {name.split("__")[0] for name in params if "__" in name}:
-            value = params.get(name, getattr(self, name, None))
-            if (value is None or isinstance(value, str)) and name in self._resolvers:
-                params = {**params, name: self._resolvers[name](value)}
-        return super().set_params(**params)  # type: ignore[misc]
+    learned.__signature__ = signature(method).replace(return_annotation=Any)  # type: ignore[attr-defined]
+    return settings_checked(learned)

@@ -14,10 +14,10 @@ from ebm._checks import Array, check_integer, resolve
 from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings, in_dense
 from ebm.gradients import PAIRWISE_GRADIENTS, Direct, pairwise_gradient_record
 from ebm.optimizers.lbfgs import Progress
-from ebm.sklearn_compat._shared._learning import Learning
-from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
-from ebm.sklearn_compat._shared._trained import COURSE
-from ebm.sklearn_compat._shared._validation import check_weights, column_names, draw_seed, unharmed
+from ebm.sklearn_compat._shared import _learning as learning
+from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
+from ebm.sklearn_compat._shared._validation import column_names, draw_seed
 from ebm.sklearn_compat.boltzmann._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.units import TwoState
 
@@ -41,7 +41,7 @@ def _unit_of_given(unit: Any, biases: Array) -> Any:
     return "spin" if unit is None else unit
 
 
-class BoltzmannMachine(PairwiseDistribution, Learning):
+class BoltzmannMachine(PairwiseDistribution):
     """Boltzmann machine: two-state units, any pairs of them joined, all of them visible or some hidden.
 
         p(s) = exp(-E(s)) / Z,    E(s) = -1/2 s'Js - b's,    s = (v, h),
@@ -169,17 +169,17 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
     array([0.375, 0.125])
     """
 
-    _chain_names: ClassVar[tuple[str, str, str]] = ("chains_", "offset_", "_no_offset")
+    _chain_names: ClassVar[tuple[str, ...]] = ("chains_", "offset_")
     _hidden_name: ClassVar[str] = "n_hidden"
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Learning._parameter_constraints,
+        **learning.ASCENT_SETTINGS,
         "n_hidden": [Number(Integral, 0, None, closed="left")],
         "unit": [StrOptions(set(TWO_STATE)), RECORD],
         "mask": ["array-like", "sparse matrix", None],
         "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), RECORD],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
-        **Learning._resolvers,
+        **learning.ASCENT_RECORDS,
         "gradient": pairwise_gradient_record,
         "unit": partial(resolve, known=TWO_STATE, base=TwoState, argument="unit"),  # type: ignore[type-abstract]
     }
@@ -281,7 +281,7 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         machine = cls(n_hidden, unit=_unit_of_given(unit, biases))
         machine.n_features_in_ = n_units - n_hidden
         machine._model()  # says so if there is no such unit
-        machine._keep_params(PairwiseParameters(couplings, biases))
+        learning.keep_attributes(machine, machine._named(PairwiseParameters(couplings, biases)))
         return machine
 
     @classmethod
@@ -324,8 +324,13 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         given.set_params(**settings)
         return given
 
-    @settings_checked
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
+    resume = learning.resume
+    _resume = learning.resume_rows
+    _lesson = learning.ascent_lesson
+    partial_fit = available_if(_goes_by_batches)(learning.partial_fit)
+
+    @learns
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
         """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).
 
         Parameters
@@ -356,40 +361,15 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
             change: they are named, and their couplings are zero.
         """
         choice = pairwise_gradient_record(self.gradient)
-        if isinstance(choice, Direct):
-            with unharmed(self):
-                told = self._solve(choice, X, sample_weight)
-            self._tell(told)
-        else:
-            super().fit(X, y, sample_weight)
-        return self
-
-    @available_if(_goes_by_batches)
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "BoltzmannMachine":
-        """Make one update of the parameters, with all of `X` as the batch; for "pcd", "cd" and "exact" only.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A batch of training data; any number of rows. The first one also sets the initial visible biases.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the batch's averages.
-
-        Returns
-        -------
-        self : object
-            The model after the update.
-        """
-        super().partial_fit(X, y, sample_weight)
-        return self
-
-    def _solve(self, choice: Direct, X: Any, sample_weight: Any) -> str:
         go_on = self.warm_start and self._is_fitted()
-        X = self._check_data(X, go_on)
-        weights, model = check_weights(sample_weight, X), self._model()
-        start = in_dense(self._params()) if go_on else None
+        if isinstance(choice, Direct):
+            return self._solve(choice, X, sample_weight, go_on)
+        return learning.fit_rows(self, X, sample_weight, go_on)
+
+    def _solve(self, choice: Direct, X: Any, sample_weight: Any, go_on: bool) -> str:
+        """Find the parameters at once."""
+        X, weights = learning.rows_to_learn(self, X, sample_weight, go_on)
+        model, start = self._model(), in_dense(self._params()) if go_on else None
         seed = draw_seed(self.random_state)
         rows = Rows(X, weights)
         told: list[Progress] = []
@@ -405,23 +385,24 @@ class BoltzmannMachine(PairwiseDistribution, Learning):
         # Different rows in an order of their own: that of X and what is repeated do not matter.
         index, totals = rows.distinct()
         solution = choice.solve(model, X[index], totals, start=start, tell=tell)
-        for name in COURSE:
-            self.__dict__.pop(name, None)
-        self._keep_params(solution.params)
         mean = rows.mean()
-        self.chains_ = np.zeros((0, len(mean)), X.dtype)
-        self.offset_ = mean.astype(X.dtype)
+        marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
+        self._course = Course(seed, marginals=marginals, attributes=self._course.attributes)
+        chains = {"chains_": np.zeros((0, len(mean)), X.dtype), "offset_": mean.astype(X.dtype)}
+        learning.keep_attributes(self, self._named(solution.params) | chains)
         names = ("iteration", "cost", "slope")
         columns = zip(*told, strict=True) if told else [()] * len(names)
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
-        self._seed, self._n_draws = seed, -1
-        self._marginals = (mean, np.ones_like(mean), np.array(rows.total_weight))
         return solution.told(column_names(self))
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "couplings_")
 
-    def _keep_params(self, params: PairwiseParameters) -> None:
-        """Turn parameters into fitted attributes."""
-        self.couplings_, self.intercept_ = params
-        self._n_features_out = self.n_hidden or self.n_features_in_
+    def _named(self, params: PairwiseParameters) -> dict[str, Any]:
+        """Parameters by the names of their attributes."""
+        n_features_out = self.n_hidden or self.n_features_in_
+        return {
+            "couplings_": params.J,
+            "intercept_": params.bias,
+            "_n_features_out": n_features_out,
+        }

@@ -26,9 +26,10 @@ from ebm.inference.minima import Minima, find_minima
 from ebm.likelihood.mean_field_gap import MOST_ROWS, told_hidden_means
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool, temperature_range
-from ebm.samplers.gibbs import gibbs
-from ebm.sklearn_compat._shared._likelihoods import Likelihoods
-from ebm.sklearn_compat._shared._samples import Samples
+from ebm.samplers.gibbs import gibbs, independent_states
+from ebm.sklearn_compat._shared import _density as density
+from ebm.sklearn_compat._shared import _likelihoods as likelihoods
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import (
     EXTRAPOLATION,
@@ -41,7 +42,7 @@ from ebm.units import Bernoulli, Spin, TwoState
 TWO_STATE: dict[str, type[TwoState]] = {"bernoulli": Bernoulli, "spin": Spin}
 
 
-class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Samples, Likelihoods):
+class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """The distribution p(s) of the fitted attributes (abstract)."""
 
     couplings_: Any
@@ -51,9 +52,18 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
     unit: Any
     mask: Any
 
+    sample = density.sample
+    impute = density.impute
+    free_energy = likelihoods.free_energy
+    score_samples = likelihoods.score_samples
+    score = likelihoods.score
+    log_partition = likelihoods.log_partition
+    log_likelihood = likelihoods.log_likelihood
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
         return tags
 
     def _model(self) -> Pairwise:
@@ -85,6 +95,28 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         J = once(check_couplings, self.couplings_, "couplings_", n_units)
         return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
+    def _density(self) -> density.Density:
+        model, params = self._model(), self._params()
+
+        def first_states(n_rows: int, key: Key) -> Array:
+            return independent_states(model, params, law.base(), n_rows, key)
+
+        def states_at(v: Array, key: Key, beta: float) -> Array:
+            """One sweep over the hidden units: where no two of them are joined, a draw of their law."""
+            x, known = first_states(len(v), fold(key, 0)), law.all_units(v)
+            return gibbs(model, params, x, fold(key, 1), 1, beta=beta, given=known)
+
+        law = density.Density(
+            model,
+            params,
+            params.J.dtype,
+            first_states,
+            states_at,
+            n_beside=self.n_hidden,
+            marginals=self._course.marginals,
+        )
+        return law
+
     # Energies and features
 
     def energy(self, X: Any, H: Any = None) -> Array:
@@ -107,8 +139,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         ValueError
             If `H` is missing, or there are no hidden units for it, or it has another number of rows than `X`.
         """
-        params = self._params()
-        v = self._dense(X, params)
+        law = self._density()
+        v = law.dense(self, X)
         if (H is None) != (self.n_hidden == 0):
             raise ValueError(
                 f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
@@ -116,14 +148,14 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
                 else "H must be None: there are no hidden units."
             )
         if H is None:
-            return self._model().energy(params, v)
+            return law.model.energy(law.params, v)
         h = as_dtype(as_rows(H, self.n_hidden, "H"), v.dtype, "H")
         if np.isnan(h).any():
             raise ValueError("H holds NaN: an energy is that of states that are known.")
-        warn_outside(self._model().unit, h, "H", EXTRAPOLATION)
+        warn_outside(law.model.unit, h, "H", EXTRAPOLATION)
         if len(v) != len(h):
             raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
-        return self._model().energy(params, np.hstack([v, h]))
+        return law.model.energy(law.params, np.hstack([v, h]))
 
     def transform(self, X: Any, beta: float = 1.0) -> Array:
         """Means of the hidden units given `X`; without hidden units, of each unit given all others.
@@ -149,14 +181,14 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             the two states, or because the hidden units have several modes, of which mean field averages over one.
         """
         beta = check_real(beta, "beta", open_low=True)
-        model, params = self._model(), self._params()
+        law = self._density()
         means = hidden_means if self.n_hidden else conditional_means
-        X = self._seen(X)
-        some = as_dtype(dense(X[:MOST_ROWS]), self._dtype(params))
-        told = told_hidden_means(model, params, some, beta)
+        X = law.seen(self, X)
+        some = as_dtype(dense(X[:MOST_ROWS]), law.dtype)
+        told = told_hidden_means(law.model, law.params, some, beta)
         if told:
             warn_user(f"{type(self).__name__}: {told}.", ConvergenceWarning)
-        return self._over(params, X, lambda params, v: means(model, params, v, beta))
+        return law.by_blocks(X, lambda params, v: means(law.model, params, v, beta))
 
     # Other forms of the same energy
 
@@ -259,8 +291,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         """
         n_samples = check_integer(n_samples, "n_samples")
         n_steps = check_integer(n_steps, "n_steps", 1, LARGEST_SCHEDULE)
-        params, model = self._params(), self._model()
-        betas = temperature_range(model, params) if betas is None else betas
+        law = self._density()
+        betas = temperature_range(law.model, law.params) if betas is None else betas
         schedule = as_numbers(betas, "betas").astype(np.float64)
         possible = (schedule > 0) & (schedule < np.inf)
         if schedule.ndim != 1 or not schedule.size or not possible.all():
@@ -268,13 +300,9 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
         if schedule.size == 2:
             schedule = np.geomspace(schedule[0], schedule[1], n_steps)
         key = self._next_key(random_state)
-        clamped = self._given(given, n_samples, params)
-        if start is None:
-            x = self._start(params, n_samples, fold(key, 0))
-        else:
-            v = self._states(start, n_samples, params, "start")
-            x = self._start_at(v, params, fold(key, 0), float(schedule[0]))
-        return cool(model, params, x, fold(key, 1), schedule, clamped)
+        clamped = law.clamped(given, n_samples)
+        x = law.begun(start, n_samples, fold(key, 0), float(schedule[0]))
+        return cool(law.model, law.params, x, fold(key, 1), schedule, clamped)
 
     @all_or_nothing
     def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
@@ -346,30 +374,11 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Sa
             `data_covariance`, None without `X`.
         """
         n_samples = check_integer(n_samples, "n_samples")
-        params, model = self._params(), self._model()
-        rows = None if X is None else self._dense(X, params)
+        law = self._density()
+        rows = None if X is None else law.dense(self, X)
         key = self._next_key(random_state)
-        start = self._start(params, n_samples, fold(key, 0))
+        start = law.first_states(n_samples, fold(key, 0))
         weights = None if rows is None else check_weights(sample_weight, rows)
         return compare_moments(
-            model, params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
+            law.model, law.params, start, fold(key, 1), n_steps, beta=beta, v=rows, weights=weights
         )
-
-    def _start(self, params: PairwiseParameters, n_rows: int, key: Key) -> Array:
-        """Independent units: those of the training data, as far as they are known."""
-        model, base = self._model(), self._base(params)
-        bias = np.zeros_like(params.bias) if base is None else base
-        return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
-
-    def _start_at(self, v: Array, params: PairwiseParameters, key: Key, beta: float) -> Array:
-        """One sweep over the hidden units: where no two of them are joined, a draw of their law."""
-        x = self._start(params, len(v), fold(key, 0))
-        known = self._all_units(v, params)
-        return gibbs(self._model(), params, x, fold(key, 1), 1, beta=beta, given=known)
-
-    def _all_units(self, v: Array, params: PairwiseParameters) -> Array:
-        """Nothing is known of the hidden units."""
-        return np.hstack([v, np.full((len(v), self.n_hidden), np.nan, v.dtype)])
-
-    def _visible(self, x: Array, params: PairwiseParameters) -> Array:
-        return np.ascontiguousarray(x[:, : self._n_visible])

@@ -8,11 +8,11 @@ from ebm._batches import row_fingerprints
 from ebm._checks import Array, by_value, check_integer, check_real
 from ebm._random import Key, fold
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
-from ebm.likelihood import LogPartition, check_finite, diagnose, mean_ranked, overflowing, ranked
+from ebm.likelihood import LogPartition, check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import variational_bound
 from ebm.samplers import Target, sampler_record
+from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._likelihoods import trusted
-from ebm.sklearn_compat._shared._samples import Samples
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import warn_improbable
 from ebm.sklearn_compat.deep._stack import Stack
@@ -24,7 +24,7 @@ BOUND = 1 << 43
 START, UP, WALK, DOWN = range(4)
 
 
-class Belief(Stack, Samples):
+class Belief(Stack):
     """The distribution p(v, h_1, ..., h_L) of the fitted attributes (abstract)."""
 
     def _model(self) -> BeliefNetwork:
@@ -34,22 +34,23 @@ class Belief(Stack, Samples):
     def _params(self) -> BeliefParameters:
         return self._network()[1]
 
-    def _dtype(self, params: BeliefParameters) -> Any:
-        return params.top.W.dtype
+    def _density(self) -> density.Density:
+        model, params = self._model(), self._params()
 
-    def _base(self, params: BeliefParameters) -> None:
-        return None
+        def first_states(n_rows: int, key: Key) -> Array:
+            """What comes down from the state in which the topmost machine starts its own chains."""
+            x = self.rbms_[-1]._density().first_states(n_rows, fold(key, 0))
+            return [*model.sample_down(params, x, fold(key, 1)), x][0]
+
+        return density.Density(model, params, params.top.W.dtype, first_states)
 
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units of each hidden layer, and the weights and biases that make their inputs of the layer below."""
         return [(model.hidden, model.recognition(params)) for model, params in self._steps_up()]
 
-    def _start(self, params: BeliefParameters, n_rows: int, key: Key) -> Array:
-        """What comes down from the state in which the topmost machine starts its own chains."""
-        x = self.rbms_[-1]._start(params.top, n_rows, fold(key, 0))
-        return [*self._model().sample_down(params, x, fold(key, 1)), x][0]
-
     # Samples
+
+    impute = density.impute
 
     @all_or_nothing
     def sample(
@@ -107,28 +108,25 @@ class Belief(Stack, Samples):
         n_steps = check_integer(n_steps, "n_steps")
         beta = check_real(beta, "beta", open_low=True)
         walker = sampler_record(sampler)
-        params = self._params()
-        model, clamped = self._model(), self._given(given, n_samples, params)
-        begun = None if start is None else self._states(start, n_samples, params, "start")
+        law = self._density()
+        model, params, clamped = law.model, law.params, law.clamped(given, n_samples)
+        begun = None if start is None else law.visible_rows(start, n_samples, "start")
         key = self._next_key(random_state)
         if clamped is not None:
             check_gibbs(sampler)
-            x = self._start(params, n_samples, fold(key, START)) if begun is None else begun
+            x = law.first_states(n_samples, fold(key, START)) if begun is None else begun
             draws = walker.draw(Target(model, params, beta, clamped), x, fold(key, WALK), n_steps)
             v = draws.v
         else:
-            top = self.rbms_[-1]
+            top = self.rbms_[-1]._density()
             if begun is None:
-                x = top._start(params.top, n_samples, fold(key, START))
+                x = top.first_states(n_samples, fold(key, START))
             else:
                 x = [begun, *model.sample_up(params, begun, fold(key, UP))][-1]
-            target = Target(model.top_model, params.top, beta, None, top._base(params.top))
+            target = Target(model.top_model, params.top, beta, None, top.base())
             draws = walker.draw(target, x, fold(key, WALK), n_steps)
             v = [*model.sample_down(params, draws.v, fold(key, DOWN)), draws.v][0]
-        if not return_diagnostics:
-            return v
-        found = diagnose(draws.trace)
-        return v, found._replace(swap_rates=draws.swap_rates, temperatures=draws.temperatures)
+        return density.reported(v, draws, return_diagnostics)
 
     # How good it is
 
@@ -218,15 +216,16 @@ class Belief(Stack, Samples):
             mean has it as well.
         """
         n_samples = check_integer(n_samples, "n_samples")
-        params = self._params()
+        law = self._density()
+        model, params = law.model, law.params
         check_finite(params, {})
-        rows = self._dense(X, params)
+        rows = law.dense(self, X)
         with overflowing():
             z = self.log_partition(method, n_jobs=n_jobs, random_state=random_state)
         key = self._standing_key(BOUND, random_state)
         with overflowing():
             values, errors = variational_bound(
-                self._model(),
+                model,
                 params,
                 rows,
                 z.value,
@@ -236,7 +235,7 @@ class Belief(Stack, Samples):
                 identities=row_fingerprints(rows),
             )
         values = ranked(values)
-        warn_improbable(self._model().visible, rows, values)
+        warn_improbable(model.visible, rows, values)
         return (values, np.hypot(errors, z.standard_error)) if return_std else values
 
     def score_samples(self, X: Any) -> Array:

@@ -191,7 +191,7 @@ class DBN(GivenStack, FineTuned, Belief):
     def _fit(self, X: Any, sample_weight: Any) -> list[str]:
         go_on = self.warm_start and hasattr(self, "rbms_")
         settings = self._settings_checked(go_on)
-        seed = self._seed if go_on else draw_seed(self.random_state)
+        seed = self._own_seed() if go_on else draw_seed(self.random_state)
         X, weights = self._check_data(X, sample_weight, go_on)
         return self._fit_stages(settings, X, weights, seed, go_on)
 
@@ -221,6 +221,6 @@ class DBN(GivenStack, FineTuned, Belief):
     def _update(self, X: Any, sample_weight: Any) -> list[str]:
         first = not hasattr(self, "rbms_")
         settings = self._settings_checked(not first)
-        seed = draw_seed(self.random_state) if first else self._seed
+        seed = draw_seed(self.random_state) if first else self._own_seed()
         X, weights = self._check_data(X, sample_weight, not first)
         return self._update_stages(settings, X, weights, seed, first)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer
@@ -11,8 +12,8 @@ from ebm.energies.bipartite import Bipartite
 from ebm.energies.extra_units import Beside, extra_probabilities
 from ebm.pretraining import Labels, Step, layers_above
 from ebm.samplers.ancestral import sample_rows
+from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._labels import (
-    LabelClassifier,
     announced,
     check_known,
     check_same,
@@ -34,7 +35,7 @@ from ebm.units import Bernoulli, OneHot, Unit
 START, DOWN, WALK = range(3)
 
 
-class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
+class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
     """Deep belief network of features and labels.
 
     A stack of restricted Boltzmann machines, each trained on the hidden units of the one below. The topmost one sees
@@ -137,6 +138,8 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
     (5, 64)
     """
 
+    score = labels_.score
+
     def __init__(
         self,
         layers: Any = (100, 100),
@@ -195,7 +198,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         with unharmed(self):
             go_on = self.warm_start and hasattr(self, "rbms_")
             settings = self._settings_checked(go_on)
-            seed = self._seed if go_on else draw_seed(self.random_state)
+            seed = self._own_seed() if go_on else draw_seed(self.random_state)
             X, weights = self._check_data(X, sample_weight, go_on)
             labels = self._indicators(X, y, self.classes_ if go_on else None, weights, True)
             stopped = self._fit_stages(settings, X, weights, seed, go_on, labels)
@@ -235,7 +238,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         with unharmed(self):
             known = announced(self, classes, first)
             settings = self._settings_checked(not first)
-            seed = draw_seed(self.random_state) if first else self._seed
+            seed = draw_seed(self.random_state) if first else self._own_seed()
             X, weights = self._check_data(X, sample_weight, not first)
             labels = self._indicators(X, y, known, weights, False)
             stopped = self._update_stages(settings, X, weights, seed, first, labels)
@@ -399,7 +402,7 @@ class DBNClassifier(GivenJointStack, LabelClassifier, FineTuned):
         model, params = self._network()
         given = self._clamped(label, n_samples, params.top.W.dtype)
         key, top = self._next_key(random_state), self.rbms_[-1]
-        x, labels = model.split(top._start(params.top, n_samples, fold(key, START)))
+        x, labels = model.split(top._density().first_states(n_samples, fold(key, START)))
         x = [*model.sample_down(params, x, fold(key, DOWN)), x][0]
         rows = model.top_rows(x, labels)
         rows = sample_rows(model, params, rows, fold(key, WALK), n_steps, given=given)

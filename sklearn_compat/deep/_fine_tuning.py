@@ -8,7 +8,6 @@ from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
@@ -21,9 +20,10 @@ from ebm.likelihood import reconstruction_error
 from ebm.monitors import ProgressLine, Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
 from ebm.pretraining import Labels, joined, naming
-from ebm.sklearn_compat._shared._learning import SHOWN_ROWS
-from ebm.sklearn_compat._shared._settings import RECORD, NestedSettings, Number
-from ebm.sklearn_compat._shared._trained import Trained
+from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._estimator import Estimator
+from ebm.sklearn_compat._shared._learning import BATCH_SETTINGS, SHOWN_ROWS
+from ebm.sklearn_compat._shared._settings import RECORD, Number
 from ebm.sklearn_compat._shared._validation import check_callbacks
 from ebm.sklearn_compat.deep._greedy import Greedy
 from ebm.sklearn_compat.deep._layers import layer_seed
@@ -36,7 +36,7 @@ method_record = partial(resolve, known=METHODS, base=UpDown, argument="method")
 STAGE = 1 << 20
 
 
-class FineTuning(NestedSettings, BaseEstimator):
+class FineTuning(Estimator):
     """How a stack of machines is trained as a whole, after its layers have learned one by one.
 
     Parameters
@@ -92,7 +92,7 @@ class FineTuning(NestedSettings, BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **{
-            name: Trained._parameter_constraints[name]
+            name: BATCH_SETTINGS[name]
             for name in (
                 "learning_rate",
                 "batch_size",
@@ -223,7 +223,7 @@ class FineTuned(Greedy):
             stopped = self._learn_layers(X, weights, seed, go_on, labels)
         if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
             stopped += self._tune(settings, X, weights, seed, labels)
-        self._seed, self._n_draws = seed, -1
+        self._course = Course(seed)
         return stopped
 
     def _update_stages(
@@ -241,7 +241,7 @@ class FineTuned(Greedy):
         else:
             stopped = self._update_layers(X, weights, seed, first, labels)
         if first:
-            self._seed, self._n_draws = seed, -1
+            self._course = Course(seed)
         return stopped
 
     def _tune(
@@ -332,7 +332,6 @@ def said_of(model: Any, plan: training.Plan) -> tuple[Hashable, Hashable]:
 def with_parameters(rbm: BaseRBM, params: Any) -> BaseRBM:
     """A copy of the machine that has the parameters."""
     machine = copy.copy(rbm)
-    machine._keep_params(params)
-    for name, x in machine._own_parameters(params).items():
+    for name, x in machine._named(params).items():
         setattr(machine, name, x)
     return machine

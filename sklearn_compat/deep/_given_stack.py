@@ -7,6 +7,7 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import sequence
+from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._labels import check_several, sorted_classes
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.deep._greedy import TIED
@@ -75,7 +76,7 @@ class GivenStack:
                     f"{below}."
                 )
         self.rbms_, self._directed = [copy.deepcopy(rbm) for rbm in machines], TIED
-        self._seed, self._n_draws = draw_seed(self.random_state), -1
+        self._course = Course(draw_seed(self.random_state))
         self.n_features_in_ = sizes[0][0] - (0 if len(machines) > 1 else n_labels)
 
     def _check_given_joints(self, machines: list[BaseRBM]) -> None:

@@ -5,20 +5,21 @@ from itertools import pairwise
 from numbers import Integral
 from typing import Any, ClassVar
 
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 
 from ebm._checks import Array
 from ebm.energies.belief_network import Directed
 from ebm.pretraining import Labels, Layer, Machine, Propagation, naming, pretrain, update_each
-from ebm.sklearn_compat._shared._settings import NestedSettings, Number
+from ebm.sklearn_compat._shared._course import warn_constant
+from ebm.sklearn_compat._shared._learning import check_size, count_hidden
+from ebm.sklearn_compat._shared._learning import keep as keep_learned
+from ebm.sklearn_compat._shared._settings import Number
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
     check_weights,
     column_names,
-    draw_seed,
     warn_outside,
     warn_user,
 )
@@ -31,7 +32,7 @@ Ways = tuple[tuple[Directed, ...], tuple[Directed, ...]]
 TIED: Ways = ((), ())
 
 
-class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
+class Greedy(NestedLayers, Stack):
     """Stacks that learn from the lowest layer up (abstract)."""
 
     propagate: str
@@ -130,7 +131,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
             machine = copy.copy(fitted).set_params(**fresh.get_params(deep=False))
             machine._title = fresh._title
             with naming(layer_name(k)):
-                machine._check_size()
+                check_size(machine)
             known.append(machine)
         return known
 
@@ -138,7 +139,7 @@ class Greedy(NestedLayers, NestedSettings, Stack, BaseEstimator):
         """Refuse machines that cannot begin with the layer below turned over, if they are to."""
         if self.start == "random":
             return
-        sizes = [n_features, *(machine._count_hidden() for machine in machines)]
+        sizes = [n_features, *(count_hidden(machine) for machine in machines)]
         for k, (below, machine) in enumerate(pairwise(machines)):
             visible, hidden = below._model().visible, machine._model().hidden
             if type(hidden) is not type(visible):
@@ -191,12 +192,11 @@ def seen_by_first(machines: list[BaseRBM], X: Any, labels: Labels | None) -> Any
 def learner(rbm: BaseRBM, name: str, go_on: bool) -> Machine:
     """The machine as the core trains it, from where it has come to if it is to `go_on`."""
     with naming(name):
-        known = go_on and hasattr(rbm, "_seed")
-        plan = rbm._plan(rbm._seed if known else draw_seed(rbm.random_state))
-        state = rbm._resumed(plan) if go_on else None
-    return Machine(
-        name, rbm._model(), plan, rbm._count_hidden(), rbm._n_epochs, state, rbm._watched
-    )
+        lesson, course, model = rbm._lesson(go_on), rbm._course, rbm._model()
+        plan = lesson.plan(course.seed_for(lesson))
+        state = course.resumed(model, lesson.standing, plan) if lesson.standing else None
+    watched = lesson.watch.watched
+    return Machine(name, model, plan, lesson.n_hidden, lesson.n_epochs, state, watched)
 
 
 def keep(rbms: list[BaseRBM], learners: list[Machine], layers: list[Layer]) -> list[str]:
@@ -206,7 +206,8 @@ def keep(rbms: list[BaseRBM], learners: list[Machine], layers: list[Layer]) -> l
         if machine.state is None:
             rbm.n_features_in_ = state.shape[0]
             if n_rows > 1:  # of one row nothing is known to be constant
-                rbm._warn_constant(state)
-        rbm._keep(state, machine.plan)
+                warn_constant(state, rbm._title, column_names(rbm))
+        course = rbm._course
+        keep_learned(rbm, course.learned(state, machine.plan, message, course.n_draws))
         stopped += [f"{machine.name}, {type(rbm).__name__}: {message}"] if message else []
     return stopped

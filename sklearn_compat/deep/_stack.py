@@ -1,6 +1,5 @@
 """A fitted stack of machines: what goes up through it, and what comes down."""
 
-import reprlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,12 +7,12 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._checks import Array, as_rows, sequence
+from ebm._checks import Array, as_rows, sequence, shown
 from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.pretraining import Step, layers_above
-from ebm.sklearn_compat._shared._fitted import Fitted
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, check_rows, warn_outside
 from ebm.sklearn_compat.deep._layers import is_size
 from ebm.sklearn_compat.rbm._base import BaseRBM
@@ -22,7 +21,7 @@ from ebm.units import Bernoulli, Unit
 Machine = tuple[Bipartite, BipartiteParameters]
 
 
-class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
+class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Layers of features, and the belief network that they are part of (abstract).
 
     The truth is in `rbms_`, and where fine-tuning has parted the two passes, for the layers below the top, in
@@ -54,7 +53,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Fitted):
         rbms = self.rbms_
         if not isinstance(rbms, list) or not rbms or not all(isinstance(x, BaseRBM) for x in rbms):
             raise ValueError(
-                f"rbms_ must be a list of fitted RBM estimators, one for each layer. Got {reprlib.repr(rbms)}. "
+                f"rbms_ must be a list of fitted RBM estimators, one for each layer. Got {shown(rbms)}. "
                 "Set one, or fit again."
             )
         return rbms

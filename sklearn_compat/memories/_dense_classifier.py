@@ -6,37 +6,38 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
 from ebm._batches import Rows, blocks
-from ebm._checks import Array, resolve
-from ebm._files import readable
+from ebm._checks import Array, check_real, resolve
 from ebm._random import fold, stream
 from ebm._sparse import as_dtype
-from ebm.energies.completion import Completion, with_labels
+from ebm.energies.completion import Completion, given_memories, with_labels
 from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
+from ebm.sklearn_compat._shared import _labels as labels_
+from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._course import Lesson, Watch
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._labels import (
-    LabelClassifier,
     announced,
     check_known,
     check_same,
     read_labels,
+    sorted_classes,
     warn_weightless,
 )
-from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
-from ebm.sklearn_compat._shared._trained import Trained
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import (
     check_finite,
     check_repetitions,
     check_weights,
-    unharmed,
 )
-from ebm.sklearn_compat.memories._given import GivenCompletion
 from ebm.sklearn_compat.memories._ranges import check_range, range_of, to_signed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
@@ -44,7 +45,7 @@ RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZ
 SCALE_ROWS = 1000
 
 
-class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
+class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     """Classifier that completes rows by their labels, with learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
@@ -165,20 +166,25 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
     """
 
     range_: tuple[float, float]
+    classes_: Array
     _hidden_name: ClassVar[str] = "n_components"
+    _chain_names: ClassVar[tuple[str, ...]] = ()
 
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
-        **Trained._resolvers,
+        **learning.BATCH_RECORDS,
         "optimizer": partial(resolve, known=RULES, base=Optimizer, argument="optimizer"),  # type: ignore[type-abstract]
     }
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Trained._parameter_constraints,
+        **learning.BATCH_SETTINGS,
         "n_components": [Number(Integral, 1, None, closed="left")],
         "degree": [Number(Integral, 2, None, closed="left")],
         "temperature": [Number(Real, 0, None, closed="neither")],
         "error_power": [Number(Integral, 1, 50, closed="both")],
         "optimizer": [StrOptions(set(RULES)), RECORD],
     }
+
+    resume = learning.resume
+    score = labels_.score
 
     def __init__(
         self,
@@ -213,8 +219,65 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
 
     # Learning
 
-    @settings_checked
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DenseAssociativeClassifier":
+    @classmethod
+    def from_parameters(
+        cls,
+        components: Any,
+        classes: Any,
+        *,
+        range: Any = (0.0, 1.0),
+        scale: float = 1.0,
+        **settings: Any,
+    ) -> "DenseAssociativeClassifier":
+        """The classifier that has given memories, without data: whatever a fitted one can do, it can.
+
+        Parameters
+        ----------
+        components : array-like of shape (n_components, n_features + n_classes)
+            Memories: the visible parts, then the label units. float32 is kept.
+        classes : array-like of shape (n_classes,)
+            The classes, sorted, in the order of the label units.
+        range : tuple of float, default=(0.0, 1.0)
+            Values of the features that are mapped to -1 and to +1: the fitted attribute `range_`.
+        scale : float, default=1.0
+            T: the fitted attribute `scale_`.
+        **settings : object
+            Parameters of the constructor; `degree` is part of the energy. The arrays set `n_components`.
+
+        Returns
+        -------
+        classifier : DenseAssociativeClassifier
+            The classifier; the arrays are copied.
+
+        Raises
+        ------
+        ValueError
+            If `components` has the wrong shape, or NaN or infinite entries, classes are not sorted, the range is empty,
+            or the scale is not positive.
+
+        Examples
+        --------
+        >>> from ebm import DenseAssociativeClassifier
+        >>> memories = [[1.0, 1.0, -1.0], [-1.0, -1.0, 1.0]]
+        >>> classifier = DenseAssociativeClassifier.from_parameters(
+        ...     memories, ["no", "yes"], degree=3
+        ... )
+        >>> classifier.predict([[1.0], [0.0]])
+        array(['no', 'yes'], dtype='<U3')
+        """
+        classifier = cls(**settings)
+        classifier.classes_ = sorted_classes(classifier, classes)
+        params, ends = given_memories(components, len(classifier.classes_), range)
+        classifier.range_, classifier.scale_ = ends, check_real(scale, "scale", open_low=True)
+        classifier.set_params(n_components=len(params.memories))
+        classifier._validate_params()
+        classifier._model()  # refuses a scale that is not positive
+        learning.keep_attributes(classifier, classifier._named(params))
+        classifier.n_features_in_ = params.memories.shape[1] - len(classifier.classes_)
+        return classifier
+
+    @learns
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Learn memories that complete the rows of `X` by their classes `y`.
 
         Parameters
@@ -245,64 +308,13 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         ConvergenceWarning
             If training stopped because of an interrupt, or because numbers grew beyond all bounds.
         """
-        with unharmed(self):
-            go_on = self.warm_start and self._is_fitted()
-            s, weights = self._units(X, y, sample_weight, go_on)
-            check_repetitions(weights)
-            stopped = self._fit_rows(s, weights, go_on)
-        self._tell(stopped)
-        return self
+        go_on = self.warm_start and self._is_fitted()
+        s, weights = self._units(X, y, sample_weight, go_on)
+        check_repetitions(weights)
+        return learning.keep(self, self._course.fit_rows(self._lesson(go_on), s, weights))
 
-    @settings_checked
-    def resume(
-        self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None
-    ) -> "DenseAssociativeClassifier":
-        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
-
-        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and the data
-        be those, of the interrupted fit.
-
-        Parameters
-        ----------
-        checkpoint : str or path
-            The file.
-        X : array-like of shape (n_samples, n_features)
-            The training data.
-        y : array-like of shape (n_samples,)
-            Their classes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            The weights.
-
-        Returns
-        -------
-        self : object
-            The fitted classifier.
-
-        Raises
-        ------
-        ValueError
-            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
-            something that no such training comes to.
-        OSError
-            If the file cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            If another version of the library has written the file.
-        """
-        file = readable(checkpoint, "checkpoint")
-        with unharmed(self):
-            go_on = self.warm_start and self._is_fitted()
-            s, weights = self._units(X, y, sample_weight, go_on)
-            stopped = self._resume_rows(file, s, weights, go_on)
-        self._tell(stopped)
-        return self
-
-    @settings_checked
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> "DenseAssociativeClassifier":
+    @learns
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> str:
         """Make one update of the memories, with all of `X` as the batch, at the rate `learning_rate`.
 
         Parameters
@@ -327,15 +339,17 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
             If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
             them; the memories stay as they are.
         """
-        first = not self._is_fitted()
-        with unharmed(self):
-            known = announced(self, classes, first)
-            s, weights = self._units(X, y, sample_weight, not first, known)
-            if weights is not None:
-                weights = weights / weights.max()  # shares of one batch, not repetitions
-            stopped = self._update_rows(s, weights, first)
-        self._tell(stopped)
-        return self
+        go_on = self._is_fitted()
+        known = announced(self, classes, not go_on)
+        s, weights = self._units(X, y, sample_weight, go_on, known)
+        weights = learning.as_shares(weights)
+        return learning.keep(self, self._course.update_rows(self._lesson(go_on), s, weights))
+
+    def _resume(self, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
+        go_on = self.warm_start and self._is_fitted()
+        s, weights = self._units(X, y, sample_weight, go_on)
+        course = self._course
+        return learning.keep(self, course.resume_rows(self._lesson(go_on), file, s, weights))
 
     def _units(
         self, X: Any, y: Any, sample_weight: Any, go_on: bool, classes: Array | None = None
@@ -346,7 +360,7 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         known = self.classes_ if go_on else classes
         labels = read_labels(self, X, y, known, useful=False, several=False)
         if go_on:
-            self._check_size()
+            learning.check_size(self)
             X = as_dtype(X, self.components_.dtype)
             if classes is None:
                 check_same(labels.y, self.classes_)
@@ -376,6 +390,10 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
             seed,
         )
 
+    def _lesson(self, go_on: bool) -> Lesson:
+        watch = Watch(type(self).__name__, self.callbacks, self.verbose)
+        return learning.lesson(self, go_on, self._plan, watch, None if go_on else self._model_for)
+
     def _model_for(self, rows: Rows, plan: training.Plan) -> Completion:
         """The model at the temperature, in units of that which the memories, where they start, ask for."""
         self.scale_ = 1.0
@@ -398,9 +416,9 @@ class DenseAssociativeClassifier(GivenCompletion, LabelClassifier, Trained):
         components = fitted_array(self.components_, "components_", (None, n_units))
         return DenseParameters(np.ascontiguousarray(components))
 
-    def _keep_params(self, params: DenseParameters) -> None:
-        """Turn parameters into fitted attributes."""
-        self.components_ = params.memories
+    def _named(self, params: DenseParameters) -> dict[str, Any]:
+        """Parameters by the names of their attributes."""
+        return {"components_": params.memories}
 
     # Completing
 

@@ -4,7 +4,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -20,7 +20,8 @@ from ebm.energies.memory import (
 )
 from ebm.inference.recall import Recall
 from ebm.inference.retrieval import VISITS, settle_spins
-from ebm.sklearn_compat._shared._attributes import FittedAttributes, fitted_array
+from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, unharmed, warn_user
 from ebm.sklearn_compat.memories._two_states import (
@@ -34,9 +35,7 @@ from ebm.sklearn_compat.memories._two_states import (
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 
-class DenseAssociativeMemory(
-    FittedAttributes, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
-):
+class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Associative memory of two-valued patterns with an interaction of high degree.
 
         E(s) = -sum_mu F(xi_mu's),    F(x) = N (x / N)^n,

@@ -5,7 +5,6 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 
@@ -13,7 +12,7 @@ from ebm._checks import check_integer, check_real, shown
 from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
-from ebm.sklearn_compat._shared._settings import RECORD, NestedSettings, Number, settings_checked
+from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
     check_weights,
@@ -48,7 +47,7 @@ MOST_UNSTABLE = 0.02
 FEWEST_UNITS = 20
 
 
-class HopfieldNetwork(NestedSettings, HopfieldRecall, BaseEstimator):
+class HopfieldNetwork(HopfieldRecall):
     """Hopfield network: an associative memory of two-state patterns.
 
     Units s_i in {-1, +1}, every pair of them joined by couplings J, with the energy

@@ -11,7 +11,7 @@ from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases
 from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
-from ebm.sklearn_compat._shared._attributes import FittedAttributes
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, warn_user
 from ebm.sklearn_compat.memories._two_states import check_two_states, read, wanted_states
@@ -21,7 +21,7 @@ from ebm.storage.patterns import from_spins, overlaps
 from ebm.units import Spin
 
 
-class HopfieldRecall(FittedAttributes, OneToOneFeatureMixin, TransformerMixin):
+class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """The dynamics of the fitted attributes (abstract)."""
 
     couplings_: Any

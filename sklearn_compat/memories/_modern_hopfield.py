@@ -4,7 +4,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, OneToOneFeatureMixin, TransformerMixin
+from sklearn.base import OneToOneFeatureMixin, TransformerMixin
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -21,7 +21,8 @@ from ebm.energies.memory import (
     some_patterns,
 )
 from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
-from ebm.sklearn_compat._shared._attributes import FittedAttributes, fitted_array
+from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, settings_checked
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
@@ -33,9 +34,7 @@ from ebm.sklearn_compat._shared._validation import (
 from ebm.sklearn_compat.memories._two_states import wanted_states
 
 
-class ModernHopfieldNetwork(
-    FittedAttributes, OneToOneFeatureMixin, TransformerMixin, BaseEstimator
-):
+class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Associative memory of real-valued patterns, whose update is softmax attention.
 
         E(q) = -lse(beta, X'q) + q'q / 2 + log(K) / beta + M^2 / 2,

@@ -1,5 +1,6 @@
 """Networks and stacks of arrays that were trained elsewhere: `from_parameters`."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from ebm._checks import Array, check_flag
 from ebm.networks.given import given_layers, sizes_of, with_given
 from ebm.sklearn_compat._shared._labels import new_binarizer, sorted_classes
+from ebm.sklearn_compat._shared._learning import keep_attributes
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.networks._pretraining import NOWHERE
 
@@ -64,9 +66,9 @@ class GivenNetwork:
         self.set_params(hidden_layer_sizes=sizes_of(layers))
         n_in, n_out = len(layers[0].W), len(layers[-1].bias)
         self.network_ = self._network(NOWHERE, n_in, n_out)
-        self._keep_params(with_given(self.network_, layers, layer_params))
+        keep_attributes(self, self._named(with_given(self.network_, layers, layer_params)))
         self.n_features_in_, self.n_outputs_, self.pretraining_ = n_in, n_out, None
-        self._seed = draw_seed(self.random_state)
+        self._course = replace(self._course, seed=draw_seed(self.random_state))
         self._begin_course()
         self._tell_course(0, 0, False)
 

@@ -1,7 +1,7 @@
 """How multi-layer perceptrons learn: settings, pre-training, `fit` and `partial_fit`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any
 
@@ -11,7 +11,6 @@ from sklearn.utils.metaestimators import available_if
 from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array
-from ebm._files import readable
 from ebm._random import stream
 from ebm._sparse import as_dtype
 from ebm.gradients.back_propagation import MeanCost
@@ -20,15 +19,16 @@ from ebm.networks import feed_forward
 from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_record
 from ebm.networks.network import Network, Parameters
 from ebm.optimizers.lbfgs import Progress, lbfgs
+from ebm.sklearn_compat._shared import _learning as learning
+from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._labels import warn_weightless
-from ebm.sklearn_compat._shared._settings import settings_checked
+from ebm.sklearn_compat._shared._learning import keep, keep_attributes
 from ebm.sklearn_compat._shared._validation import (
     check_callbacks,
     check_repetitions,
     check_weights,
     column_names,
     draw_seed,
-    unharmed,
 )
 from ebm.sklearn_compat.networks._mlp_settings import MLPSettings, put_aside
 from ebm.sklearn_compat.networks._network import TOO_LARGE, rows_to_learn
@@ -107,49 +107,10 @@ class BaseMLP(MLPSettings):
 
     # Fitting
 
-    @available_if(has_epochs)
-    @settings_checked
-    def resume(self, checkpoint: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+    resume = available_if(has_epochs)(learning.resume)
 
-        The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and the
-        rows, targets and weights be those, of the interrupted fit, which was none with `growth`. An unfitted
-        `pretraining` is fitted once more, for its sake: it does not change the result.
-
-        Parameters
-        ----------
-        checkpoint : str or path
-            The file.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_samples,), default=None
-            The weights.
-
-        Returns
-        -------
-        self : object
-            The fitted network.
-
-        Raises
-        ------
-        ValueError
-            If the file is no checkpoint, of another version of its format, of other settings or data, or holds
-            something that no such training comes to.
-        OSError
-            If the file cannot be read.
-
-        Warns
-        -----
-        UserWarning
-            If another version of the library has written the file.
-        """
-        file = readable(checkpoint, "checkpoint")
-        with unharmed(self):
-            stopped = self._learn(X, y, sample_weight, False, checkpoint=file)
-        self._tell(stopped)
-        return self
+    def _resume(self, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
+        return self._learn(X, y, sample_weight, False, checkpoint=file)
 
     def _learn(
         self,
@@ -176,8 +137,8 @@ class BaseMLP(MLPSettings):
         X, targets, labelled, weights = self._checked(
             X, y, sample_weight, first, classes, not incremental
         )
-        if first or not hasattr(self, "_seed"):
-            self._seed = self._new_seed(checkpoint)
+        if first or self._course.seed is None:
+            self._course = replace(self._course, seed=self._new_seed(checkpoint))
         if first:
             self._begin(X, weights, targets.shape[1])
         rows = _labelled(X, targets, labelled, weights)
@@ -214,13 +175,15 @@ class BaseMLP(MLPSettings):
 
     def _begin(self, X: Any, weights: Array | None, n_outputs: int) -> None:
         """Lay out the network, and start it where the pre-training, on all rows, has come to."""
-        start = pretrained(self.pretraining, X, weights, self._seed, column_names(self))
+        start = pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self))
         network = self._network(start, X.shape[1], n_outputs)
-        params = feed_forward.start(network, stream(self._seed, "init"), X.dtype, start.layers)
+        params = feed_forward.start(
+            network, stream(self._own_seed(), "init"), X.dtype, start.layers
+        )
         self.pretraining_ = start.fitted
         self.network_ = network
         self.n_outputs_ = n_outputs
-        self._keep_params(params)
+        keep_attributes(self, self._named(params))
         self._begin_course()
 
     def _begin_course(self) -> None:
@@ -228,7 +191,7 @@ class BaseMLP(MLPSettings):
         self.out_activation_ = self.network_.loss.out_activation
         self.n_layers_ = len(self.coefs_) + 1
         self._layout = self._asked_layout()
-        self.history_, self._n_steps, self._memory = {}, 0, ()
+        self.history_, self._course = {}, Course(self._own_seed(), n_steps=0)
         for name in ("feature_importances_", "_undone"):
             self.__dict__.pop(name, None)
         self.t_ = 0
@@ -250,8 +213,8 @@ class BaseMLP(MLPSettings):
         X, targets, weights = labelled
         check_some(weights)
         rows = Rows(X, weights, targets, self.shuffle)
-        plan = self._plan(self._seed, len(rows), incremental)
-        state = self._state(plan) if first else self._resumed(plan)
+        plan = self._plan(self._own_seed(), len(rows), incremental)
+        state = self._state(plan, first)
         plateau = self._plateau()
         if checkpoint is not None:
             told = [plateau, *check_callbacks(self.callbacks)]
@@ -265,7 +228,7 @@ class BaseMLP(MLPSettings):
         watching += [] if growth is None else [size_of]
 
         def run(state: training.State, n_epochs: int) -> str:
-            return self._run(state, rows, plan, X, n_epochs, watching)
+            return self._watch().run(state, rows, plan, X, n_epochs, watching)
 
         if growth is None:
             stopped = run(state, 1 if incremental else self._n_epochs)
@@ -275,7 +238,7 @@ class BaseMLP(MLPSettings):
         diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
         if self.early_stopping and "best_theta" in state.kept:
             self._restore_best(state, plateau, scores if diverged else [])
-        self._keep(state, plan)
+        keep(self, self._course.learned(state, plan, stopped, -1))
         self._tell_course(n_done, len(rows), diverged)
         if diverged:
             self.loss_ = self._loss_kept(labelled, first)
@@ -346,7 +309,7 @@ class BaseMLP(MLPSettings):
         X, targets, weights = rows
         w = np.ones(len(targets)) if weights is None else weights
         X, X_val, t, t_val, w, w_val = put_aside(
-            (X, targets, w), self.validation_fraction, self._seed, self._stratify(targets)
+            (X, targets, w), self.validation_fraction, self._own_seed(), self._stratify(targets)
         )
         if weights is None:
             return Labelled(X, t, None), Labelled(X_val, t_val, None)

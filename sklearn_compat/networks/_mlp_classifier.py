@@ -3,26 +3,26 @@
 from typing import Any
 
 import numpy as np
+from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
 from ebm._checks import Array
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
+from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._labels import (
-    LabelClassifier,
     announced,
     check_same,
     indicators,
     new_binarizer,
     read_labels,
 )
-from ebm.sklearn_compat._shared._settings import settings_checked
-from ebm.sklearn_compat._shared._validation import unharmed
+from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat.networks._given import GivenClassifier
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
 
 
-class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
+class MLPClassifier(GivenClassifier, ClassifierMixin, BaseMLP):
     """Multi-layer perceptron that classifies, with unsupervised pre-training if wanted.
 
     The network maximises the mean log-probability of the labels,
@@ -238,6 +238,8 @@ class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
 
     classes_: Array
 
+    score = labels_.score
+
     def __init__(
         self,
         hidden_layer_sizes: Any = "auto",
@@ -308,8 +310,8 @@ class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
         tags.classifier_tags.multi_label = True
         return tags
 
-    @settings_checked
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPClassifier":
+    @learns
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Fit the network: pre-train it if so wanted, then descend the loss of the labelled rows.
 
         Parameters
@@ -342,16 +344,11 @@ class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
             If the loss still fell in the last epoch, if training was interrupted, or if numbers grew beyond all bounds:
             then the weights are those from before the epoch in which they did.
         """
-        with unharmed(self):
-            stopped = self._learn(X, y, sample_weight, False)
-        self._tell(stopped)
-        return self
+        return self._learn(X, y, sample_weight, False)
 
     @available_if(by_batches)
-    @settings_checked
-    def partial_fit(
-        self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None
-    ) -> "MLPClassifier":
+    @learns
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> str:
         """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 
         Parameters
@@ -370,11 +367,8 @@ class MLPClassifier(GivenClassifier, LabelClassifier, BaseMLP):
         self : object
             The network after the epoch.
         """
-        with unharmed(self):
-            classes = announced(self, classes, not hasattr(self, "classes_"))
-            stopped = self._learn(X, y, sample_weight, True, classes)
-        self._tell(stopped)
-        return self
+        classes = announced(self, classes, not hasattr(self, "classes_"))
+        return self._learn(X, y, sample_weight, True, classes)
 
     def _loss(self) -> Loss:
         one_of_many = self._label_binarizer.y_type_ == "multiclass"

@@ -12,8 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from ebm._checks import Array, resolve
 from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
 from ebm.sklearn_compat._shared._labels import check_numbers, known_rows
-from ebm.sklearn_compat._shared._settings import RECORD, settings_checked
-from ebm.sklearn_compat._shared._validation import check_weights, unharmed
+from ebm.sklearn_compat._shared._settings import RECORD, learns
+from ebm.sklearn_compat._shared._validation import check_weights
 from ebm.sklearn_compat.networks._given import GivenNetwork
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
 
@@ -305,8 +305,8 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    @settings_checked
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+    @learns
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Fit the network: pre-train it if so wanted, then descend the loss of the labelled rows.
 
         Parameters
@@ -336,14 +336,11 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
             If the loss still fell in the last epoch, if training was interrupted, or if numbers grew beyond all bounds:
             then the weights are those from before the epoch in which they did.
         """
-        with unharmed(self):
-            stopped = self._learn(X, y, sample_weight, False)
-        self._tell(stopped)
-        return self
+        return self._learn(X, y, sample_weight, False)
 
     @available_if(by_batches)
-    @settings_checked
-    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> "MLPRegressor":
+    @learns
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
 
         Parameters
@@ -360,10 +357,7 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         self : object
             The network after the epoch.
         """
-        with unharmed(self):
-            stopped = self._learn(X, y, sample_weight, True)
-        self._tell(stopped)
-        return self
+        return self._learn(X, y, sample_weight, True)
 
     def _loss(self) -> Loss:
         return self._resolvers["loss"](self.loss)

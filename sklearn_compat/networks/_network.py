@@ -14,7 +14,8 @@ from ebm.gradients.base import no_chains
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
-from ebm.sklearn_compat._shared._trained import Trained
+from ebm.sklearn_compat._shared._course import Watch
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._validation import check_rows
 
 # scikit-learn's words for data of which nothing can be learned, for those who look for them.
@@ -32,10 +33,13 @@ def rows_to_learn(estimator: Any, X: Any, first: bool) -> Any:
         raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
 
 
-class BaseNetwork(Trained):
+class BaseNetwork(Estimator):
     """Feed-forward networks (abstract)."""
 
-    _hidden_name: ClassVar[str] = "hidden_layer_sizes"
+    _chain_names: ClassVar[tuple[str, ...]] = ()
+    callbacks: Any
+    verbose: Any
+    history_: dict[str, Array]
     max_iter: int
     coefs_: list[Array]
     intercepts_: list[Array]
@@ -76,19 +80,23 @@ class BaseNetwork(Trained):
         arrays = [fitted_array(*x) for x in zip(values, names, shapes, strict=True)]
         return layer.parameters(*(np.ascontiguousarray(x, self._dtype()) for x in arrays))
 
-    def _keep_params(self, params: Parameters) -> None:
-        """Turn parameters into fitted attributes."""
+    def _named(self, params: Parameters) -> dict[str, Any]:
+        """Parameters by the names of their attributes."""
         pairs = zip(self.network_.layers, params, strict=True)
         dense = [own for layer, own in pairs if isinstance(layer, Dense)]
-        self.layer_params_ = list(params)
-        self.coefs_, self.intercepts_ = [x.W for x in dense], [x.bias for x in dense]
+        weights = {"coefs_": [x.W for x in dense], "intercepts_": [x.bias for x in dense]}
+        return {"layer_params_": list(params), **weights}
 
     def _dtype(self, params: Any = None) -> Any:
         return float_type(np.asarray(self.coefs_[0]))
 
-    def _state(self, plan: training.Plan) -> training.State:
-        """A training state at the parameters that the fitted attributes hold."""
-        return training.begin(self._model(), self._params(), plan, no_chains(self._dtype()))
+    def _state(self, plan: training.Plan, first: bool) -> training.State:
+        """A training state at the parameters that the fitted attributes hold, and unless `first`, all that is known."""
+        state = training.begin(self._model(), self._params(), plan, no_chains(self._dtype()))
+        return state if first else self._course.into(state, plan, self.history_)
+
+    def _watch(self) -> Watch:
+        return Watch(type(self).__name__, self.callbacks, self.verbose)
 
     def _outputs(self, X: Any, kind: str = "predict") -> Array:
         """Those of the method `kind` of the network."""

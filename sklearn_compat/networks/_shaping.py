@@ -27,8 +27,8 @@ from ebm.networks.pruning import (
     saliencies,
     second_derivatives,
 )
-from ebm.sklearn_compat._shared._settings import RECORD, settings_checked
-from ebm.sklearn_compat._shared._validation import unharmed
+from ebm.sklearn_compat._shared._learning import keep_attributes
+from ebm.sklearn_compat._shared._settings import RECORD, learns
 from ebm.sklearn_compat.networks._network import BaseNetwork
 
 # Number of the family of keys that new units' weights are drawn with: beyond those of layers.
@@ -71,7 +71,7 @@ class Shaping(BaseNetwork):
 
     # Pruning
 
-    @settings_checked
+    @learns
     def prune(
         self,
         fraction: float,
@@ -84,7 +84,7 @@ class Shaping(BaseNetwork):
         validation: Any = None,
         per_layer: bool = False,
         levenberg_marquardt: bool = True,
-    ) -> Any:
+    ) -> str:
         """Remove the weights that matter least: optimal brain damage [1]_.
 
         What removing a weight w costs is about its saliency, w^2 / 2 times the second derivative of the loss by it.
@@ -136,21 +136,17 @@ class Shaping(BaseNetwork):
         """
         check_is_fitted(self)
         fraction = check_real(fraction, "fraction", 0.0, 1.0)
-        with unharmed(self):
-            rows = self._labelled(X, y, sample_weight)
-            options = {"per_layer": per_layer, "levenberg_marquardt": levenberg_marquardt}
-            message = ""
-            if max_rounds is None:
-                self._remove(fraction, rows, **options)
-            else:
-                max_rounds = check_integer(max_rounds, "max_rounds")
-                held_out = rows if validation is None else self._labelled(*_pair(validation), None)
-                message = self._prune_in_rounds(
-                    fraction, rows, held_out, (max_rounds, tol), options
-                )
-            self.feature_importances_ = input_shares(self._saliencies(rows, levenberg_marquardt))
-        self._tell(message)
-        return self
+        rows = self._labelled(X, y, sample_weight)
+        options = {"per_layer": per_layer, "levenberg_marquardt": levenberg_marquardt}
+        message = ""
+        if max_rounds is None:
+            self._remove(fraction, rows, **options)
+        else:
+            max_rounds = check_integer(max_rounds, "max_rounds")
+            held_out = rows if validation is None else self._labelled(*_pair(validation), None)
+            message = self._prune_in_rounds(fraction, rows, held_out, (max_rounds, tol), options)
+        self.feature_importances_ = input_shares(self._saliencies(rows, levenberg_marquardt))
+        return message
 
     def _saliencies(self, rows: Labelled, levenberg_marquardt: bool) -> list[Array]:
         network, params = self.network_, self._params()
@@ -207,7 +203,7 @@ class Shaping(BaseNetwork):
     def _take(self, network: Network, params: Parameters) -> None:
         """Another network for the one there is."""
         self.network_ = network
-        self._keep_params(params)
+        keep_attributes(self, self._named(params))
 
     # Growth
 
@@ -249,7 +245,7 @@ class Shaping(BaseNetwork):
         more = growth.additions(network)
         if not any(more):
             return None
-        family = fold(stream(self._seed, "init"), NEW_UNITS)
+        family = fold(stream(self._own_seed(), "init"), NEW_UNITS)
         return grown(network, params, more, fold(family, sum(hidden_sizes(network))))
 
 

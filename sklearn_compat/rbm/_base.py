@@ -1,34 +1,59 @@
-"""What all restricted Boltzmann machines share."""
+"""Restricted Boltzmann machines: two layers of units, whatever their types."""
 
 from numbers import Integral
 from typing import Any, ClassVar
 
-from ebm._checks import Array
-from ebm.energies.bipartite import BipartiteParameters
+import numpy as np
+from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from ebm._arrays import check_exponents
+from ebm._checks import Array, as_rows
+from ebm._random import Key
+from ebm._sparse import as_dtype
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.given import given_parameters
-from ebm.sklearn_compat._shared._learning import Learning
-from ebm.sklearn_compat._shared._settings import Number
-from ebm.sklearn_compat.rbm._distribution import BipartiteDistribution
+from ebm.samplers.block_gibbs import block_gibbs, first_visible
+from ebm.sklearn_compat._shared import _density as density
+from ebm.sklearn_compat._shared import _learning as learning
+from ebm.sklearn_compat._shared import _likelihoods as likelihoods
+from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._estimator import Estimator
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing
+from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, warn_outside
 from ebm.units import Unit
 
 
-class BaseRBM(BipartiteDistribution, Learning):
+class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     """Restricted Boltzmann machines of any two unit types (abstract)."""
 
-    _chain_names: ClassVar[tuple[str, str, str]] = (
-        "h_samples_",
-        "offset_visible_",
-        "offset_hidden_",
-    )
+    n_components: int
+    components_: Any
     _hidden_name: ClassVar[str] = "n_components"
+    _chain_names: ClassVar[tuple[str, ...]] = ("h_samples_", "offset_visible_", "offset_hidden_")
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Number(Integral, 1, None, closed="left")],
-        **Learning._parameter_constraints,
+        **learning.ASCENT_SETTINGS,
     }
+    _resolvers = learning.ASCENT_RECORDS
+
+    fit = learning.fit
+    resume = learning.resume
+    partial_fit = learning.partial_fit
+    _resume = learning.resume_rows
+    _lesson = learning.ascent_lesson
+    sample = density.sample
+    impute = density.impute
+    free_energy = likelihoods.free_energy
+    score_samples = likelihoods.score_samples
+    score = likelihoods.score
+    log_partition = likelihoods.log_partition
+    log_likelihood = likelihoods.log_likelihood
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
         return tags
 
     @classmethod
@@ -86,30 +111,169 @@ class BaseRBM(BipartiteDistribution, Learning):
         params = given_parameters(machine._model(), components, values)
         machine.set_params(n_components=params.W.shape[1])
         machine.n_features_in_ = params.W.shape[0]
-        machine._keep_params(params)
-        machine._set_optional(machine._own_parameters(params))
+        learning.keep_attributes(machine, machine._named(params))
         return machine
+
+    # Energies and features
+
+    def energy(self, X: Any, H: Any) -> Array:
+        """Energy E(v, h) of pairs of visible and hidden states.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+        H : array-like of shape (n_samples, n_components)
+            Hidden states.
+
+        Returns
+        -------
+        energy : ndarray of shape (n_samples,)
+            Energies in nats.
+        """
+        law = self._density()
+        v = law.rows(self, X)
+        h = as_dtype(as_rows(H, law.params.W.shape[1], "H"), law.dtype, "H")
+        if np.isnan(h).any():
+            raise ValueError("H holds NaN: an energy is that of states that are known.")
+        warn_outside(law.model.hidden, h, "H", EXTRAPOLATION)
+        if v.shape[0] != len(h):
+            raise ValueError(f"X and H must have as many rows. Got {v.shape[0]} and {len(h)}.")
+        energies: Array = law.model.energy(law.params, v, h)
+        return energies
+
+    def transform(self, X: Any) -> Array:
+        """Means of the hidden units given `X`: for binary units, the probabilities P(h = 1 | v = X).
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+
+        Returns
+        -------
+        H : ndarray of shape (n_samples, n_components)
+            Features, of the dtype of the model.
+        """
+        law = self._density()
+        return law.by_blocks(law.seen(self, X), law.model.hidden_mean)
+
+    def inverse_transform(self, X: Any) -> Array:
+        """Means of the visible units given hidden ones, E[v | h = X].
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Hidden states or means.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Visible means.
+        """
+        params, model = self._params(), self._model()
+        h = check_array(as_rows(X, params.W.shape[1], "X"), input_name="X", dtype=FLOATS)
+        h = as_dtype(h, params.W.dtype)
+        warn_outside(model.hidden, h, slack=EXTRAPOLATION)
+        return model.visible_mean(params, h)
+
+    def reconstruct(self, X: Any) -> Array:
+        """Visible means given the hidden means given `X`: one deterministic pass up and down.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states.
+
+        Returns
+        -------
+        V : ndarray of shape (n_samples, n_features)
+            Reconstructions.
+        """
+        return self.inverse_transform(self.transform(X))
+
+    @all_or_nothing
+    def gibbs(self, v: Any) -> Array:
+        """One step of block Gibbs sampling: h given `v`, then new visible states given h.
+
+        Parameters
+        ----------
+        v : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Visible states to start from.
+
+        Returns
+        -------
+        v_new : ndarray of shape (n_samples, n_features)
+            Visible states after the step; repeated calls draw anew.
+        """
+        law = self._density()
+        rows = law.dense(self, v)
+        return block_gibbs(law.model, law.params, rows, self._next_key(None), 1).v
+
+    # From the fitted attributes to the core, and back
+
+    def _model(self) -> Bipartite:
+        raise NotImplementedError
+
+    def _density(self) -> density.Density:
+        model, params = self._model(), self._params()
+
+        def first_states(n_rows: int, key: Key) -> Array:
+            activity = getattr(self, "offset_hidden_", None)
+            return first_visible(model, params, activity, n_rows, key)
+
+        return density.Density(
+            model,
+            params,
+            params.W.dtype,
+            first_states,
+            takes_sparse=True,
+            marginals=self._course.marginals,
+        )
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "components_")
+
+    def _params(self) -> BipartiteParameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        check_is_fitted(self, "components_")
+        n_features = getattr(self, "n_features_in_", None)
+        W = fitted_array(self.components_, "components_", (None, n_features)).T
+        model = self._model()
+        visible = self._layer("visible", model.visible, len(W), W.dtype)
+        hidden = self._layer("hidden", model.hidden, W.shape[1], W.dtype)
+        return BipartiteParameters(np.ascontiguousarray(W), visible, hidden)
+
+    def _layer(self, layer: str, unit: Unit, n_units: int, dtype: Any) -> Any:
+        """Parameters of the units of a layer: a bias, and what not every type of unit has."""
+        neutral = unit.neutral(n_units, dtype)
+        bias = fitted_array(getattr(self, f"intercept_{layer}_"), f"intercept_{layer}_", (n_units,))
+        values = [np.ascontiguousarray(bias, dtype)]
+        for x, field in zip(neutral[1:], unit.fields[1:], strict=True):
+            values.append(self._fitted_field(f"{field}_{layer}_", x))
+        return type(neutral)(*values)
+
+    def _fitted_field(self, name: str, neutral: Array) -> Array:
+        """A parameter that not every type of unit has, of the dtype of `neutral`, which stands for one never set."""
+        if not hasattr(self, name) and name not in self._course.attributes:
+            return neutral
+        given = fitted_array(getattr(self, name), name, neutral.shape)
+        given = np.ascontiguousarray(given, neutral.dtype)
+        if name.startswith("log_"):
+            check_exponents(given, name)
+        return given
+
+    def _named(self, params: BipartiteParameters) -> dict[str, Any]:
+        """Parameters by the names of their attributes; some types of units have more than biases."""
+        named = {"components_": params.W.T, "_n_features_out": params.W.shape[1]}
+        for layer in ("visible", "hidden"):
+            bias, *others = own = getattr(params, layer)
+            named[f"intercept_{layer}_"] = bias
+            names = (f"{field}_{layer}_" for field in own._fields[1:])
+            named |= dict(zip(names, others, strict=True))
+        return named
 
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The hidden units, and the weights and biases that make their inputs of the visible states."""
         model = self._model()
         return [(model.hidden, model.recognition(self._params()))]
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "components_")
-
-    def _keep_params(self, params: BipartiteParameters) -> None:
-        """Turn parameters into fitted attributes."""
-        self.components_ = params.W.T
-        self._n_features_out = params.W.shape[1]
-        self.intercept_visible_ = params.visible.bias
-        self.intercept_hidden_ = params.hidden.bias
-
-    def _own_parameters(self, params: BipartiteParameters) -> dict[str, Array]:
-        """Parameters that not every type of unit has, by the names of their attributes."""
-        layers = (("visible", params.visible), ("hidden", params.hidden))
-        return {
-            f"{field}_{layer}_": getattr(own, field)
-            for layer, own in layers
-            for field in own._fields[1:]
-        }

@@ -79,12 +79,12 @@ def everything(rbm):
     for name in ("_memory", "_own", "_marginals"):
         arrays |= {f"{name}{i}": x for i, x in enumerate(getattr(rbm, name))}
     arrays |= {f"history {k}": x for k, x in rbm.history_.items() if k != "time"}
-    for layer, named in rbm._bounds.items():
+    for layer, named in rbm._course.bounds.items():
         for name, pair in named.items():
             arrays |= {f"{layer} {name} {i}": x for i, x in enumerate(pair)}
-    if rbm._origin is not None:
-        arrays["origin"] = rbm._origin
-    return {**arrays, "n_steps": np.array(rbm._n_steps)}
+    if rbm._course.origin is not None:
+        arrays["origin"] = rbm._course.origin
+    return {**arrays, "n_steps": np.array(rbm._course.n_steps)}
 
 
 def assert_same(one, other):

@@ -428,9 +428,11 @@ SMALL = {"n_components": 10, "degree": 4, "n_iter": 6, "random_state": 0}
 
 def everything(memory):
     """All that learning leaves, but for the time that it took."""
-    names = ("components_", "classes_", "_seed", "_n_steps", "range_", "scale_")
+    names = ("components_", "classes_", "range_", "scale_")
     history = {name: x for name, x in memory.history_.items() if name != "time"}
-    return [getattr(memory, name) for name in names] + [history, memory._memory]
+    course = memory._course
+    remembered = [course.seed, course.n_steps, course.memory]
+    return [getattr(memory, name) for name in names] + [history, *remembered]
 
 
 @pytest.mark.parametrize("optimizer", ["normalized", "adam"])
@@ -468,7 +470,7 @@ def test_a_warm_start_goes_on(digits, tmp_path):
     memory.set_params(n_iter=0).fit(X, y)
     np.testing.assert_array_equal(memory.components_, first)
     memory.set_params(n_iter=4, callbacks=Checkpoint(file, every=2)).fit(X[:100], y[:100])
-    assert memory._n_steps == 6 * 4 + 4 * 2 and memory.scale_ == scale
+    assert memory._course.n_steps == 6 * 4 + 4 * 2 and memory.scale_ == scale
     assert memory.history_["epoch"].tolist() == list(range(1, 11))
     assert memory.history_["error"][6:].mean() < memory.history_["error"][:4].mean()
     kept = memory.components_.copy()
@@ -496,7 +498,7 @@ def test_a_warm_start_that_broke_off_is_resumed(digits, tmp_path):
     whole.fit(X, y)
     with pytest.raises(OSError):
         broken.fit(X, y)
-    assert broken._n_steps == 12  # it is where it was before
+    assert broken._course.n_steps == 12  # it is where it was before
     broken.set_params(callbacks=None).resume(file, X, y)
     np.testing.assert_equal(everything(broken), everything(whole))
 

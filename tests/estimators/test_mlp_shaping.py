@@ -291,7 +291,9 @@ def test_growth_that_brings_too_little_is_undone_bit_for_bit(solver):
         np.testing.assert_array_equal(a, b)
     assert mlp.loss_curve_ == alone.loss_curve_
     assert mlp.network_.widths == alone.network_.widths
-    for a, b in zip(mlp._memory if solver == "adam" else (), alone._memory, strict=True):
+    for a, b in zip(
+        mlp._course.memory if solver == "adam" else (), alone._course.memory, strict=True
+    ):
         np.testing.assert_array_equal(a, b)
 
 

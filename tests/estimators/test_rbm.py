@@ -338,10 +338,10 @@ def test_another_optimiser_does_not_take_over_what_the_last_one_remembers():
     """A velocity may be negative, a sum of squares may not: its root would not be a number."""
     X = rows("bernoulli")
     rbm = machine("bernoulli", warm_start=True, optimizer="momentum", n_iter=3).fit(X)
-    velocity = rbm._memory[1]
+    velocity = rbm._course.memory[1]
     assert (velocity < 0).any()
     rbm.set_params(optimizer="adagrad", n_iter=1).fit(X)
-    assert (rbm._memory[1] >= 0).all() and np.isfinite(rbm.components_).all()
+    assert (rbm._course.memory[1] >= 0).all() and np.isfinite(rbm.components_).all()
 
 
 @every_machine

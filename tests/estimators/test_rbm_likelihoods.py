@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -120,7 +121,7 @@ def test_sparse_rows_are_rows():
 def test_machines_that_know_no_data_are_annealed_from_their_own_marginals():
     model = oracle_model(shape=(6, 4))
     rbm = with_parameters(model)
-    del rbm._marginals
+    rbm._course = replace(rbm._course, marginals=())
     z = rbm.log_partition(FEW)
     assert abs(z.value - slow.log_partition(model)) < 6 * z.standard_error
 
@@ -196,7 +197,7 @@ def test_driven_chains_learn_go_on_and_survive_a_clone(name, gradient):
     X = rows(name)
     rbm = machine(name, gradient=gradient, warm_start=True).fit(X)
     assert np.isfinite(rbm.score(X))
-    assert {x.dtype for x in rbm._own} <= {np.dtype(np.float64), np.dtype(np.int64)}
+    assert {x.dtype for x in rbm._course.own} <= {np.dtype(np.float64), np.dtype(np.int64)}
     twin = clone(rbm).fit(X)
     for one in (rbm, twin):
         one.fit(X).partial_fit(X[:7])

@@ -1,0 +1,78 @@
+"""The root of all estimators: nested settings, checked fitted attributes, random streams of their own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+
+from ebm._random import Key, fold, stream
+from ebm.sklearn_compat._shared._attributes import KINDS
+from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._validation import draw_seed
+
+
+class Estimator(BaseEstimator):
+    """Settings that may be names of records, fitted attributes that are checked, and draws of one seed (abstract)."""
+
+    random_state: Any
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}  # records of settings, by name
+    _course = Course()  # replaced as a whole where something is learned or drawn
+
+    def set_params(self, **params: Any) -> Any:
+        """Set parameters by name; ``name__setting`` reaches into a record, also one given by its string.
+
+        Parameters
+        ----------
+        **params : dict
+            Names and values.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+        """
+        for name in {name.split("__")[0] for name in params if "__" in name}:
+            value = params.get(name, getattr(self, name, None))
+            if (value is None or isinstance(value, str)) and name in self._resolvers:
+                params = {**params, name: self._resolvers[name](value)}
+        return super().set_params(**params)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name in KINDS:
+            value = KINDS[name](value, name)
+        super().__setattr__(name, value)
+
+    def __getattr__(self, name: str) -> Any:
+        """Refuse a name that is neither a parameter nor a method: a fitted attribute that there is not."""
+        is_fitted_one = name.startswith("_") != name.endswith("_")
+        if is_fitted_one and not hasattr(type(self), name):
+            raise NotFittedError(
+                f"This {type(self).__name__} instance has no {name}. Attributes of this kind are set by fit: call it "
+                "first, or once more if they were deleted."
+            )
+        return object.__getattribute__(self, name)  # raises what it raised before
+
+    def _own_seed(self) -> int:
+        """The seed of all streams, which is drawn where there is none yet."""
+        if self._course.seed is None:
+            self._course = replace(self._course, seed=draw_seed(self.random_state))
+        return int(self._course.seed)  # type: ignore[arg-type]
+
+    def _stream(self, random_state: Any) -> Key:
+        """The stream of draws: the model's own, or the one that `random_state` opens."""
+        seed = self._own_seed() if random_state is None else draw_seed(random_state)
+        return stream(seed, "evaluation")
+
+    def _standing_key(self, number: int, random_state: Any = None) -> Key:
+        """Key `number` of the stream: the same in every call."""
+        return fold(self._stream(random_state), number)
+
+    def _next_key(self, random_state: Any) -> Key:
+        """Key of the next draw: of the model's own stream, or the first of the one that `random_state` opens."""
+        own = self._stream(random_state)
+        if random_state is not None:
+            return fold(own, 0)
+        self._course = replace(self._course, n_draws=self._course.n_draws + 1)
+        return fold(own, self._course.n_draws)
