@@ -6,6 +6,7 @@ import io
 import re
 import subprocess
 import sys
+import textwrap
 import tokenize
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import numpydoc.validate
 import pytest
 
 import ebm
+import ebm.sklearn_compat
 
 ROOT = Path(__file__).parents[1]
 CORE = sorted(p for p in (ROOT / "ebm").rglob("*.py") if "sklearn_compat" not in p.parts)
@@ -137,6 +139,92 @@ def test_no_arithmetic_in_the_estimators():
 )
 def test_arithmetic_is_recognised(source):
     assert len(list(arithmetic_in(ast.parse(source)))) == 1
+
+
+# --- estimators own objects -------------------------------------------------------------------------
+
+EVERY_ESTIMATOR = [getattr(ebm, public) for public in ebm.sklearn_compat.__all__]
+MAX_OURS = (
+    3  # classes of ours that an estimator is made of: the root, the base of its family, itself
+)
+# Estimators that are made of more: how many they have, to come down to the three.
+TOWERS = {"DBN": 8, "DBNClassifier": 8, "MLPClassifier": 8, "MLPRegressor": 7}
+# Families in which one object still reads the private attributes of another.
+REACHING = {"deep", "networks"}
+# Private by name only: of named tuples, and of scikit-learn for whoever derives an estimator.
+SHARED_PRIVATES = {"_asdict", "_fields", "_getframe", "_replace", "_validate_params"}
+SHARED_PRIVATES |= {"_get_param_names", "_parameter_constraints", "_resolvers"}
+
+
+def classes_of_ours(estimator: type) -> list[type]:
+    return [c for c in estimator.__mro__ if c.__module__.startswith("ebm.")]
+
+
+def is_abstract(member: object) -> bool:
+    """Whether it does nothing but raise NotImplementedError."""
+    function = ast.parse(textwrap.dedent(inspect.getsource(member))).body[0]
+    statement = function.body[-1]
+    return isinstance(statement, ast.Raise) and "NotImplementedError" in ast.unparse(statement)
+
+
+def concrete_methods(cls: type) -> set[str]:
+    """Methods and properties that the class itself defines; special methods call those that they extend."""
+    found = set()
+    for attribute, member in vars(cls).items():
+        member = getattr(member, "__func__", getattr(member, "fget", getattr(member, "fn", member)))
+        if inspect.isfunction(member) and not (attribute.startswith("__") or is_abstract(member)):
+            found.add(attribute)
+    return found
+
+
+@pytest.mark.parametrize("estimator", EVERY_ESTIMATOR)
+def test_an_estimator_is_no_tower(estimator):
+    count, allowed = len(classes_of_ours(estimator)), TOWERS.get(estimator.__name__, MAX_OURS)
+    assert count <= allowed
+    assert count == allowed or estimator.__name__ not in TOWERS, "lower its number in TOWERS"
+
+
+@pytest.mark.parametrize("estimator", [e for e in EVERY_ESTIMATOR if e.__name__ not in TOWERS])
+def test_no_concrete_method_is_overridden(estimator):
+    defined = [concrete_methods(cls) for cls in classes_of_ours(estimator)]
+    assert sum(map(len, defined)) == len(set().union(*defined))
+
+
+def instances_made(function: Function) -> set[str]:
+    """Names in a class method of the instances that it makes."""
+    return {
+        ast.unparse(node.targets[0])
+        for node in ast.walk(function)
+        if isinstance(node, ast.Assign) and ast.unparse(node.value).startswith("cls(")
+    }
+
+
+def reached_into(node: ast.AST, own: frozenset[str] = frozenset({"self", "cls", "super()"})):
+    """Private attributes of objects other than those that the code belongs to."""
+    if isinstance(node, Function):
+        own |= instances_made(node)
+    private = isinstance(node, ast.Attribute) and re.match("_[^_]", node.attr)
+    if private and not (node.attr in SHARED_PRIVATES or ast.unparse(node.value) in own):
+        yield node, ast.unparse(node)
+    for child in ast.iter_child_nodes(node):
+        yield from reached_into(child, own)
+
+
+def test_no_estimator_reaches_into_another():
+    found = [
+        where(path, node, what)
+        for path in ESTIMATORS
+        if path.parent.name not in REACHING
+        for node, what in reached_into(parse(path))
+    ]
+    assert not found, found
+
+
+@pytest.mark.parametrize(
+    "source", ["rbm._params()", "self.rbms_[0]._model", "def f(x): x._seed = 1"]
+)
+def test_reaching_is_recognised(source):
+    assert len(list(reached_into(ast.parse(source)))) == 1
 
 
 # --- one spelling of the compiler ---------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""The course of learning by batches: what the training loop needs of an estimator, and what that remembers of it."""
+"""The course of learning by batches: an estimator's words to the training loop, and its memory of it."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -25,7 +25,7 @@ from ebm.sklearn_compat._shared._validation import (
 
 
 class Standing(NamedTuple):
-    """What the fitted attributes hold of learning so far.
+    """Learning so far, as the fitted attributes show it.
 
     Attributes
     ----------
@@ -130,7 +130,7 @@ def warn_constant(state: training.State, title: str, columns: Array | None) -> N
 
 
 class Learned(NamedTuple):
-    """Where learning has come to, what is remembered of it, and what stopped it, or ''.
+    """The end of an act of learning: `stopped` says why it came early, or is ''.
 
     Attributes
     ----------
@@ -151,7 +151,7 @@ class Learned(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Course:
-    """What is remembered beside the fitted attributes; none of it is ever changed in place.
+    """The memory of learning beside the fitted attributes; none of it is ever changed in place.
 
     Attributes
     ----------
@@ -164,7 +164,7 @@ class Course:
     memory : tuple of ndarray
         The optimiser's, whose name is `optimizer`.
     own : tuple of ndarray
-        What chains have besides states and offsets, under the model and gradient that `own_of` stands for.
+        Arrays of chains besides states and offsets, under the model and gradient that `own_of` stands for.
     bounds, origin, marginals
         As in :class:`ebm.training.State`; None and () where they are unknown.
     attributes : tuple of str
@@ -232,7 +232,7 @@ class Course:
     def _at_the_end(
         self, state: training.State, plan: training.Plan, rows: Rows, stopped: str, n_draws: int
     ) -> Learned:
-        """What an epoch or more has left, and what is wrong with that."""
+        """The end of an epoch or more: the law is compared with the data."""
         learned = self.learned(state, plan, stopped, n_draws)
         if stopped:
             return learned
@@ -243,7 +243,7 @@ class Course:
     def learned(
         self, state: training.State, plan: training.Plan, stopped: str, n_draws: int
     ) -> Learned:
-        """What is kept of the state: attributes beside parameters and chains, and the course so far."""
+        """The end of learning at the `state`."""
         gradient = plan.gradient
         attributes = {f"{name}_": x for name, x in gradient.attributes(state.chains).items()}
         series = {

@@ -230,11 +230,11 @@ def impute(self: Any, X: Any, *, n_steps: int = 200, return_std: bool = False) -
 
     Notes
     -----
-    Exact where at most 20 units of two states have to be summed for a row: of two layers, the hidden units or the
-    unknown visible ones; of a Boltzmann machine, the unknown and hidden ones together, or more of them if their
-    couplings are sparse; of a deep belief network, the hidden layers below the topmost one. Two Gaussian layers
-    have a closed form. Rows with the same gaps are summed together. Where all of this would take more than half a
-    minute, the most expensive gaps are sampled instead.
+    A row is exact where at most 20 units of two states have to be summed for it. Of two layers, these are the hidden
+    units or the unknown visible ones. Of a Boltzmann machine, they are the unknown and the hidden ones together; if its
+    couplings are sparse, there may be more of them. Of a deep belief network, they are the hidden layers below the
+    topmost one. Two Gaussian layers have a closed form. Rows with the same gaps are summed together. Where all of this
+    would take more than half a minute, the most expensive gaps are sampled instead.
     """
     n_steps = check_integer(n_steps, "n_steps")
     law = self._density()

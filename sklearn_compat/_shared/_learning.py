@@ -271,7 +271,7 @@ def check_size(self: Any) -> None:
 
 
 def standing(self: Any) -> Standing:
-    """What the fitted attributes hold of learning so far."""
+    """Learning so far, as the fitted attributes show it."""
     chains = tuple(getattr(self, name, None) for name in self._chain_names)
     history = {} if self._course.n_steps is None else self.history_
     return Standing(self._params(), chains, history)

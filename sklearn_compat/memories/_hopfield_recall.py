@@ -82,7 +82,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         """
         couplings, symmetric = given_couplings(J)
         states = check_option(states, "states", ("binary", "spin"))
-        network: Any = cls(states=states, **settings)
+        network = cls(states=states, **settings)
         network._validate_params()
         network.n_features_in_, network._dtype = couplings.shape[0], couplings.dtype
         if intercept is not None:
