@@ -35,7 +35,7 @@ class Belief(Stack):
         return self._network()[1]
 
     def _density(self) -> density.Density:
-        model, params = self._model(), self._params()
+        params, model = self._params(), self._model()
 
         def first_states(n_rows: int, key: Key) -> Array:
             """What comes down from the state in which the topmost machine starts its own chains."""
