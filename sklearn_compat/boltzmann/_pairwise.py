@@ -68,9 +68,8 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        check_integer(self.n_hidden, "n_hidden", 0)
-        mask = once(check_mask, self.mask, self._n_visible + self.n_hidden)
-        return Pairwise(unit, self.n_hidden, mask)
+        n_hidden = check_integer(self.n_hidden, "n_hidden", 0)
+        return Pairwise(unit, n_hidden, once(check_mask, self.mask, self._n_visible + n_hidden))
 
     @property
     def _n_visible(self) -> int:
