@@ -227,6 +227,57 @@ def test_reaching_is_recognised(source):
     assert len(list(reached_into(ast.parse(source)))) == 1
 
 
+# --- models are asked, not told apart ------------------------------------------------------------------
+
+MODELS = {
+    "BeliefNetwork",
+    "Bipartite",
+    "Completion",
+    "LayeredModel",
+    "Model",
+    "Network",
+    "Pairwise",
+}
+
+
+def untyped_models_in(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.arg | ast.AnnAssign):
+            named = node.arg if isinstance(node, ast.arg) else ast.unparse(node.target)
+            note = node.annotation
+            if named == "model" and note is not None and ast.unparse(note) in ("Any", "object"):
+                yield node, f"{named}: {ast.unparse(note)}"
+
+
+def told_apart_in(tree: ast.Module) -> Iterator[tuple[ast.AST, str]]:
+    """Tests for the class of a model: a method, a registration or `supports` says what differs."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("isinstance", "issubclass"):
+            named = {x.id for x in ast.walk(node.args[1]) if isinstance(x, ast.Name)}
+            if named & MODELS:
+                yield node, ast.unparse(node)
+
+
+@pytest.mark.parametrize("found_in", [untyped_models_in, told_apart_in])
+def test_the_core_knows_models_by_their_contract(found_in):
+    found = [where(path, node, what) for path in CORE for node, what in found_in(parse(path))]
+    assert not found, found
+
+
+@pytest.mark.parametrize(
+    ("found_in", "source"),
+    [
+        (untyped_models_in, "def f(model: Any): pass"),
+        (untyped_models_in, "class C:\n    model: object"),
+        (told_apart_in, "isinstance(x, Bipartite)"),
+        (told_apart_in, "isinstance(x, Network | Pairwise)"),
+        (told_apart_in, "issubclass(x, (Dense, Completion))"),
+    ],
+)
+def test_a_model_told_apart_is_recognised(found_in, source):
+    assert len(list(found_in(ast.parse(source)))) == 1
+
+
 # --- one spelling of the compiler ---------------------------------------------------------------------
 
 COMPILERS = {"cfunc", "generated_jit", "guvectorize", "jit", "jit_module", "njit", "stencil"}

@@ -181,6 +181,11 @@ class Model(abc.ABC):
         """Unit types and own parameters of the units whose states samplers walk through, side by side."""
         return [self.unit_layers(params)["visible"]]
 
+    @property
+    def n_hidden_walked(self) -> int:
+        """How many of these, the last ones, are hidden units, which rows of data lack."""
+        return 0
+
     def tempered(self, params: Any, beta: float) -> Any:
         """Parameters of the energy beta E; its law at temperature one is that of E at the inverse temperature."""
         raise TypeError(f"{self!r} has no temperature.")

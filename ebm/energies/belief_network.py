@@ -207,6 +207,17 @@ class BeliefNetwork(Model):
             named[f"up{k}"] = (self.units[k + 1], up.own)
         return named
 
+    def walk_layers(self, params: BeliefParameters) -> list[tuple[Unit, Any]]:
+        """The data's units, and the top's extra ones beside them."""
+        top = self.top_model.visible
+        if not params.down:
+            return [(top, params.top.visible)]
+        layers = [(self.visible, params.down[0].own)]
+        if self.n_extra:
+            extra = (x[-self.n_extra :] for x in params.top.visible)
+            layers.append((top, type(params.top.visible)(*extra)))
+        return layers
+
     def rescale(
         self, params: BeliefParameters, gradient: BeliefParameters, chains: ChainState
     ) -> None:

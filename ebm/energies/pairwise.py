@@ -116,6 +116,11 @@ class Pairwise(Model):
         """All units, visible and hidden."""
         return [(self.unit, self.own(params.bias))]
 
+    @property
+    def n_hidden_walked(self) -> int:
+        """All hidden ones."""
+        return self.n_hidden
+
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> PairwiseParameters:
         """Independent visible units that have the means of the data, the hidden ones neutral.
 

@@ -249,7 +249,7 @@ def data_base(
 
 
 @singledispatch
-def model_base(model: Any, params: Any) -> Any:
+def model_base(model: Model, params: Any) -> Any:
     """The product distribution with the moments of short Gibbs chains of the model, for models of which no data are
     known.
 

@@ -195,7 +195,7 @@ def log_likelihood(
         return pseudo_log_likelihood(model, params, v), np.zeros(v.shape[0]), None
     if method == "raise" or isinstance(method, RAISE):
         choice = RAISE() if isinstance(method, str) else method
-        if sum(len(own.bias) for _, own in model.walk_layers(params)) > v.shape[1]:
+        if model.n_hidden_walked:
             raise ValueError(
                 "method='raise' anneals back from complete states; the rows say nothing of the hidden units of this "
                 "machine. Use method='ais'."

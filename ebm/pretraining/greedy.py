@@ -48,7 +48,7 @@ class Machine:
     """
 
     name: str
-    model: Any
+    model: Bipartite
     plan: Plan
     n_hidden: int
     n_epochs: int

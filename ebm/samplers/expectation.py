@@ -23,10 +23,11 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold, normal, uniform
+from ebm.energies.base import Model
 from ebm.energies.belief_network import BeliefNetwork
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.couplings import dense_couplings
-from ebm.energies.incomplete import Gaps, gaps, patterns, subset
+from ebm.energies.incomplete import Gaps, gaps, patterns
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
@@ -64,7 +65,7 @@ class Expectation(NamedTuple):
 
 
 def expectation(
-    model: Any, params: Any, given: Array, start: Array, key: Key, n_steps: int
+    model: Model, params: Any, given: Array, start: Array, key: Key, n_steps: int
 ) -> Expectation:
     """E[x | given] of the visible units of each row.
 
@@ -84,7 +85,7 @@ def expectation(
     Expectation
         Of the rows of `given`, without the hidden units of a pairwise model.
     """
-    n = _n_visible(model, params, given)
+    n = given.shape[1] - model.n_hidden_walked
     visible = given[:, :n]
     mean, error = visible.copy(), np.zeros(visible.shape)
     agreed = np.ones(len(given), bool)
@@ -102,12 +103,7 @@ def expectation(
     return Expectation(mean, error, agreed)
 
 
-def _n_visible(model: Any, params: Any, given: Array) -> int:
-    hidden = model.n_hidden if isinstance(model, Pairwise) else 0
-    return int(given.shape[1]) - hidden
-
-
-def _planned(model: Any, params: Any, visible: Array) -> list[tuple[Array, Gaps | None]]:
+def _planned(model: Model, params: Any, visible: Array) -> list[tuple[Array, Gaps | None]]:
     """Numbers of the rows of each pattern of gaps, with their exact sums as far as all of these take a moment."""
     plans = []
     for unknown, rows in patterns(visible):
@@ -123,7 +119,7 @@ def _planned(model: Any, params: Any, visible: Array) -> list[tuple[Array, Gaps 
 
 
 def sampled_expectation(
-    model: Any, params: Any, given: Array, start: Array, key: Key, n_steps: int
+    model: Model, params: Any, given: Array, start: Array, key: Key, n_steps: int
 ) -> Expectation:
     """The averages of chains, of all units; arguments as those of :func:`expectation`."""
     mean, error = np.array(given), np.zeros(given.shape)
@@ -144,7 +140,7 @@ def sampled_expectation(
 
 
 def _chains(
-    model: Any, params: Any, given: Array, start: Array, key: Key, n_steps: int
+    model: Model, params: Any, given: Array, start: Array, key: Key, n_steps: int
 ) -> tuple[Array, Array]:
     """Averages over both halves of the chains of each row: (rows, chains, units) in double precision."""
     starts = dispersed_starts(model, params, start, fold(key, 0))
@@ -156,10 +152,10 @@ def _chains(
     return first.reshape(shape).astype(np.float64), second.reshape(shape).astype(np.float64)
 
 
-def _agree(model: Any, params: Any, mean: Array, between: Array) -> Array:
+def _agree(model: Model, params: Any, mean: Array, between: Array) -> Array:
     """Whether the chains of each row agree on all units."""
     agreed, at = np.ones(len(mean), bool), 0
-    for unit, own in _walked(model, params):
+    for unit, own in model.walk_layers(params):
         columns = slice(at, at + len(own.bias))
         low, high = unit.states or (0.0, 1.0)
         scale, m = unit.scale(own), mean[:, columns]
@@ -170,43 +166,11 @@ def _agree(model: Any, params: Any, mean: Array, between: Array) -> Array:
     return agreed
 
 
-@singledispatch
-def _walked(model: Any, params: Any) -> list[tuple[Unit, Any]]:
-    """Types and own parameters of the units that a walk renews, layer by layer."""
-    raise TypeError(f"There is no walk for {model!r}.")
-
-
-@_walked.register
-def _(model: Bipartite, params: BipartiteParameters) -> list[tuple[Unit, Any]]:
-    return [(model.visible, params.visible)]
-
-
-@_walked.register
-def _(model: LayeredModel, params: LayeredParameters) -> list[tuple[Unit, Any]]:
-    return [(model.layers[k].unit, params.own[k]) for k in model.walked]
-
-
-@_walked.register
-def _(model: Pairwise, params: PairwiseParameters) -> list[tuple[Unit, Any]]:
-    return [(model.unit, model.own(params.bias))]
-
-
-@_walked.register
-def _(model: BeliefNetwork, params: Any) -> list[tuple[Unit, Any]]:
-    if not params.down:
-        return [(model.top_model.visible, params.top.visible)]
-    data = [(model.visible, params.down[0].own)]
-    if not model.n_extra:
-        return data
-    extra = subset(params.top.visible, np.arange(-model.n_extra, 0))
-    return [*data, (model.top_model.visible, extra)]
-
-
 # Starts ---------------------------------------------------------------------------------------------------
 
 
 @singledispatch
-def dispersed_starts(model: Any, params: Any, start: Array, key: Key) -> Array:
+def dispersed_starts(model: Model, params: Any, start: Array, key: Key) -> Array:
     """Starts that are far from each other: (N_CHAINS, rows, units), the first of them `start` (rows, units)."""
     raise TypeError(f"There are no starts for {model!r}.")
 

@@ -14,6 +14,35 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
+# Which models each function has a way for. Any other gets the error, or the default, of the function itself.
+ALL, LAYERS = "BeliefNetwork Bipartite LayeredModel Pairwise", "Bipartite LayeredModel Pairwise"
+TABLE = {
+    "energies.incomplete.conditioned": LAYERS,
+    "energies.incomplete.gaps": ALL,
+    "energies.path.base_of": LAYERS,
+    "energies.path.model_base": "Bipartite LayeredModel",
+    "energies.path.path_to": LAYERS,
+    "gradients.contrastive.bind_contrastive": LAYERS,
+    "gradients.exact.bind_exact": LAYERS,
+    "gradients.tempered.bind_tempered": "Bipartite LayeredModel",
+    "likelihood.exact.check_law": "Bipartite",
+    "likelihood.exact.exact_log_partition": LAYERS,
+    "likelihood.free_energy.estimated_free_energy": "Pairwise",
+    "likelihood.free_energy.free_energy": LAYERS,
+    "likelihood.modes.modes": LAYERS,
+    "likelihood.partition.can_be_exact": LAYERS,
+    "likelihood.placement.misplaced": "Bipartite",
+    "likelihood.pseudo_likelihood.pseudo_log_likelihood": "Bipartite Pairwise",
+    "likelihood.reconstruction.reconstruction_error": "BeliefNetwork Bipartite",
+    "likelihood.routes.coin_path": "Bipartite Pairwise",
+    "likelihood.routes.has_routes": "Bipartite Pairwise",
+    "likelihood.routes.reduced": "Bipartite",
+    "samplers.base.half_means": ALL,
+    "samplers.base.walk": ALL,
+    "samplers.expectation.dispersed_starts": ALL,
+}
+MODELS = {*ALL.split(), "Completion", "Network"}
+
 # A copy of the process for each module: the libraries below it are imported once. A module that its own package
 # imports is covered by the package, which always comes first.
 PROGRAM = """
@@ -72,16 +101,22 @@ def imported():
     return json.loads(done.stdout)
 
 
+def union_of(answers):
+    """All types for which each function has a way."""
+    everything = {}
+    for registries in answers.values():
+        for function, types in registries.items():
+            everything.setdefault(function, set()).update(types)
+    return everything
+
+
 @pytest.mark.once
 def test_every_registration_is_there_whichever_module_comes_first(imported):
     answers, covered = imported
     estimators = ROOT / "ebm" / "sklearn_compat"
     sources = [p for p in (ROOT / "ebm").rglob("*.py") if not p.is_relative_to(estimators)]
     assert len(covered) >= len(sources) - 1  # ebm itself
-    everything = {}
-    for registries in answers.values():
-        for function, types in registries.items():
-            everything.setdefault(function, set()).update(types)
+    everything = union_of(answers)
     assert {"Bipartite", "Pairwise", "object"} <= everything["ebm.energies.path.path_to"]
     lacking = {
         f"{module}: {function}": everything[function] - set(types)
@@ -90,3 +125,14 @@ def test_every_registration_is_there_whichever_module_comes_first(imported):
         if everything[function] - set(types)
     }
     assert not lacking
+
+
+@pytest.mark.once
+def test_models_are_registered_where_the_table_says(imported):
+    answers, _ = imported
+    found = {
+        function.removeprefix("ebm."): " ".join(sorted(MODELS & types))
+        for function, types in union_of(answers).items()
+        if MODELS & types
+    }
+    assert found == TABLE
