@@ -87,8 +87,8 @@ class LayeredModel(Arrangement, Model):
     >>> from ebm._random import stream
     >>> from ebm.energies.base import DataSummary
     >>> from ebm.energies.edges import Edge
-    from ebm.energies.layer_graph import EVEN, ODD, Arrangement
-    >>> from ebm.energies.layers import Layer, LayeredModel
+    >>> from ebm.energies.layer_graph import Layer
+    >>> from ebm.energies.layers import LayeredModel
     >>> from ebm.units import Bernoulli
     >>> layers = [
     ...     Layer("v", Bernoulli(), 4, visible=True),

@@ -6,12 +6,15 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
+from ebm._sparse import blocks
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import (
     MAX_UNASKED,
     cheaper_color,
     layered_free_energy,
     layered_log_z,
+    unit_states,
 )
 from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
@@ -20,6 +23,8 @@ from ebm.likelihood.exact import exact_log_partition
 from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.modes import COINS, KEY, PILOT_STEPS, SWEEPS, Laws, kept_laws, modes
 from ebm.likelihood.partition import can_be_exact
+from ebm.likelihood.pseudo_likelihood import gaussian_conditional, pseudo_log_likelihood
+from ebm.likelihood.reconstruction import reconstruction_error
 from ebm.samplers.layered_gibbs import layered_gibbs
 from ebm.units import Unit
 
@@ -75,3 +80,98 @@ def _(
         (model.sides[c], model.own(params, c), laws.inputs[c]) for c in (EVEN, ODD)
     ]
     return kept_laws(layers, bounds)
+
+
+@reconstruction_error.register
+def _(model: LayeredModel, params: LayeredParameters, v: Array) -> float:
+    """By way of the means of the other layers, which are those of the mean field where they are connected."""
+    known = model.split(v.astype(model.dtype(params)))
+    laws = layered_mean_field(model, params, known)
+    means = []
+    for k in model.shown:
+        color, columns = model.places[k]
+        received = model.inputs(params, color, laws.statistics[1 - color])[:, columns]
+        means.append(model.layers[k].unit.mean(params.own[k], np.ascontiguousarray(received)))
+    return float(np.mean((np.hstack(means) - v) ** 2))
+
+
+@pseudo_log_likelihood.register
+def _(model: LayeredModel, params: LayeredParameters, v: Any) -> Array:
+    """Of visible layers of one color on hidden layers of the other: one unit, or group, given all others."""
+    if model.members[EVEN] != model.shown:
+        raise TypeError(
+            "There is no pseudo-likelihood of a model whose hidden layers are connected to each other, or whose "
+            "visible ones are. Use the likelihood instead, such as method='ais'."
+        )
+    params = in_double(params)
+    return np.concatenate([_pseudo(model, params, x.astype(np.float64)) for _, x in blocks(v)])
+
+
+def _pseudo(model: LayeredModel, params: LayeredParameters, v: Array) -> Array:
+    """The sum over the visible layers, for some rows."""
+    inputs = model.inputs_from(params, ODD, v)
+    # What the hidden units receive from one unit at one: statistics are linear.
+    pull = model.inputs_from(params, ODD, np.eye(v.shape[1]))
+    total = np.zeros(len(v))
+    for k, x in model.split(v).items():
+        layer, columns = model.layers[k], model.places[k].columns
+        parts = unit_states(layer.unit, layer.size)
+        if parts is None:
+            total += _of_real_units(model, params, k, x, inputs, pull[columns])
+            continue
+        at = 0
+        for states in parts:
+            some = slice(at, at + states.shape[1])
+            total += _of_part(model, params, k, (x, some, states), inputs, pull[columns][some])
+            at = some.stop
+    return total
+
+
+def _of_part(
+    model: LayeredModel,
+    params: LayeredParameters,
+    k: int,
+    part: tuple[Array, slice, Array],
+    inputs: Array,
+    pull: Array,
+) -> Array:
+    """Log p of a unit, or a group, of layer `k` given all others; of means the expectation, as for two layers."""
+    x, some, states = part
+    two = states.shape == (2, 1)
+    others = states.sum(axis=0) - x[:, some] if two else None  # the unit flipped
+    choices = (
+        [x[:, some], others] if two else [np.broadcast_to(s, x[:, some].shape) for s in states]
+    )
+    logs = np.empty((len(x), len(choices)))
+    side, own = model.sides[ODD], model.own(params, ODD)
+    for column, choice in enumerate(choices):
+        moved = x.copy()
+        moved[:, some] = choice
+        received = inputs + (moved[:, some] - x[:, some]) @ pull
+        energy = model.layers[k].unit.energy(params.own[k], moved)
+        logs[:, column] = side.log_normaliser(own, received) - energy
+    logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
+    if two:
+        return logs[:, 0]
+    weights = x[:, some] if states.shape[1] > 1 else (x[:, some] == states.T).astype(np.float64)
+    expectation: Array = np.einsum("rk,rk->r", weights, logs)
+    return expectation
+
+
+def _of_real_units(
+    model: LayeredModel, params: LayeredParameters, k: int, x: Array, inputs: Array, pull: Array
+) -> Array:
+    """Log densities of the units of layer `k` given all others, on one hidden layer of two states."""
+    hidden = [model.layers[j].unit for j in model.members[ODD]]
+    scale = model.layers[k].unit.scale(params.own[k])
+    if scale is None or len(hidden) != 1 or len(hidden[0].states or ()) != 2:
+        raise TypeError(
+            f"There is no pseudo-likelihood of {type(model.layers[k].unit).__name__} visible units with "
+            f"{' and '.join(type(unit).__name__ for unit in hidden)} hidden units. Use the likelihood instead, such as "
+            "method='ais'."
+        )
+    W, own = scale[:, np.newaxis] * pull, model.own(params, ODD)[0]
+    pair = Bipartite(model.layers[k].unit, hidden[0]), BipartiteParameters(W, params.own[k], own)
+    return sum(
+        (gaussian_conditional(*pair, i, x, inputs) for i in range(x.shape[1])), np.zeros(len(x))
+    )

@@ -146,14 +146,17 @@ def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -
             log_integrals(y, on[some], off[some], steps, tilt, found)
             out[some] -= found + 0.5 * y**2 + np.log(sd)
         if not all_near:
-            out[~near] += _far_visible(model, params, i, v[~near], inputs[~near])
+            out[~near] += gaussian_conditional(model, params, i, v[~near], inputs[~near])
     return out
 
 
-def _far_visible(
+def gaussian_conditional(
     model: Bipartite, params: BipartiteParameters, i: int, v: Array, inputs: Array
 ) -> Array:
-    """Log p(v_i | the others) of rows far outside of the means' range, or with weights that are large beside sd."""
+    """Log p(v_i | the others), whatever the row and the weights, given the total `inputs` of the hidden units.
+
+    It is made for rows far outside of the means' range, and for weights that are large beside the standard deviation.
+    """
     low, high = model.hidden.states or ()
     b, w, sd = params.visible.bias[i], params.W[i], np.exp(params.visible.log_variance[i] / 2)
     first = b + np.minimum(low * w, high * w).sum() - REACH * sd

@@ -1,0 +1,125 @@
+"""Columns of several types on one layer of hidden units: a restricted Boltzmann machine of a table.
+
+    E(v, h) = sum_l U_l(v_l) + U(h) - sum_l s(v_l)' W_l s(h)
+
+Every group l of columns has units of its own type. The weights of all groups are one matrix W (n_visible, n_hidden),
+whose rows are in the order of the groups. The model is seen as two layers, with the names of functions that
+:mod:`ebm.energies.bipartite` has.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key
+from ebm.energies.edges import Edge
+from ebm.energies.layer_graph import EVEN, ODD, Layer
+from ebm.energies.layers import LayeredModel, LayeredParameters
+from ebm.units import Unit
+
+# The name of an array, and one of its shape and type that stands for it where it is missing -> the array.
+Read = Callable[[str, Array], Array]
+
+
+class ColumnModel(LayeredModel):
+    """Visible layers of several types, side by side, and one hidden layer.
+
+    Parameters
+    ----------
+    groups : sequence of (Unit, int)
+        Types of the visible units, and how many columns of each there are, in order.
+    hidden : Unit
+        Type of the hidden units.
+    n_hidden : int
+        How many there are.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm._random import stream
+    >>> from ebm.energies.base import DataSummary
+    >>> from ebm.energies.columns import ColumnModel
+    >>> from ebm.units import Bernoulli, Gaussian
+    >>> model = ColumnModel([(Bernoulli(), 2), (Gaussian(), 1)], Bernoulli(), 4)
+    >>> data = DataSummary(np.array([0.5, 0.5, 20.0]), np.array([1, 1, 9.0]), 10)
+    >>> params = model.initial(data, 4, stream(0, "init"))
+    >>> model.hidden_mean(params, np.array([[0, 1, 23.0]])).shape
+    (1, 4)
+    """
+
+    kind: ClassVar[str] = "models of columns"
+
+    def __init__(self, groups: Sequence[tuple[Unit, int]], hidden: Unit, n_hidden: int) -> None:
+        names = [f"visible{k}" for k in range(len(groups))]
+        layers = [
+            Layer(name, *group, visible=True) for name, group in zip(names, groups, strict=True)
+        ]
+        edges = [Edge(name, "hidden") for name in names]
+        super().__init__([*layers, Layer("hidden", hidden, n_hidden)], edges)
+
+    @property
+    def hidden(self) -> Unit:
+        """The type of the hidden units."""
+        return self.layers[-1].unit
+
+    def hidden_mean(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
+        """E[h | v]: (rows, n_visible) -> (rows, n_hidden)."""
+        return self.mean(params, ODD, v, beta)
+
+    def visible_mean(self, params: LayeredParameters, h: Array, beta: float = 1.0) -> Array:
+        """E[v | h]: (rows, n_hidden) -> (rows, n_visible)."""
+        return self.mean(params, EVEN, h, beta)
+
+    def sample_hidden(
+        self, params: LayeredParameters, v: Array, key: Key, beta: float = 1.0
+    ) -> Array:
+        """One draw from p(h | v) per row."""
+        return self.sample(params, ODD, v, key, beta)
+
+    def free_energy(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
+        """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""
+        return self.color_free_energy(params, EVEN, v, beta)
+
+    def recognition(self, params: LayeredParameters) -> tuple[Array, Array]:
+        """New arrays W (n_visible, n_hidden), c (n_hidden,) with v'W + c the hidden units' inputs, biases included."""
+        identity = np.eye(sum(self.visible.sizes), dtype=self.dtype(params))
+        return self.inputs_from(params, ODD, identity), params.own[-1].bias.copy()
+
+    # Arrays by name
+
+    def arrays(self, params: LayeredParameters) -> dict[str, Array]:
+        """New arrays of all parameters by name: "weights" (n_visible, n_hidden), "intercept_visible" and so on.
+
+        Parameters that only some units have, such as "log_variance_visible", are those of these units, in order.
+        """
+        found = {"weights": np.concatenate(params.weights)}
+        for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
+            for name in self._fields(members):
+                parts = [getattr(params.own[k], name) for k in members if self._has(k, name)]
+                label = "intercept" if name == "bias" else name
+                found[f"{label}_{side}"] = np.concatenate(parts)
+        return found
+
+    def _fields(self, members: Sequence[int]) -> list[str]:
+        """Names of the own parameters that some of the layers have, each once."""
+        return list(dict.fromkeys(f for k in members for f in self.layers[k].unit.fields))
+
+    def _has(self, k: int, name: str) -> bool:
+        return name in self.layers[k].unit.fields
+
+    def of_arrays(self, W: Array, read: Read) -> LayeredParameters:
+        """The inverse of :meth:`arrays`: parameters of the weights W and of what `read` gives for each other name."""
+        own: list[Any] = [x.unit.neutral(x.size, W.dtype) for x in self.layers]
+        for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
+            for name in self._fields(members):
+                some = [k for k in members if self._has(k, name)]
+                label = "intercept" if name == "bias" else name
+                neutral = np.concatenate([getattr(own[k], name) for k in some])
+                ends = np.cumsum([self.layers[k].size for k in some])[:-1]
+                values = np.split(read(f"{label}_{side}", neutral), ends)
+                for k, x in zip(some, values, strict=True):
+                    own[k] = own[k]._replace(**{name: np.ascontiguousarray(x)})
+        weights = [np.ascontiguousarray(W[some]) for some in self.visible.slices]
+        return LayeredParameters(tuple(weights), tuple(own))

@@ -1,0 +1,114 @@
+"""ebm.energies.columns: groups of columns on one hidden layer, as two layers where the groups are of one type."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from ebm._random import Key, stream
+from ebm.energies.base import DataSummary
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.columns import ColumnModel
+from ebm.energies.layers import LayeredParameters
+from ebm.likelihood import log_likelihood, pseudo_log_likelihood, reconstruction_error
+from ebm.units import Bernoulli, Gaussian, OneHot, Spin
+from tests.models.layers import both, rows_of
+
+UNITS = [Bernoulli(), Spin(), Gaussian()]
+
+
+def halves(unit, hidden=Bernoulli(), seed=0):  # noqa: B008
+    """Two layers, and the same with the visible layer in two groups of one type."""
+    rng = np.random.default_rng(seed)
+    W = rng.normal(size=(5, 3))
+    own = [u.neutral(n, np.float64) for u, n in ((unit, 5), (hidden, 3))]
+    own = [type(x)(*(rng.normal(size=len(a)) / 2 for a in x)) for x in own]
+    parts = [type(own[0])(*(a[some] for a in own[0])) for some in (slice(2), slice(2, None))]
+    params = LayeredParameters((W[:2].copy(), W[2:].copy()), (*parts, own[1]))
+    fused = Bipartite(unit, hidden), BipartiteParameters(W, *own)
+    return fused, (ColumnModel([(unit, 2), (unit, 3)], hidden, 3), params)
+
+
+def states(unit, n_rows=6):
+    rng = np.random.default_rng(1)
+    if unit.states is None:
+        return rng.normal(size=(n_rows, 5))
+    return rng.choice(unit.states, (n_rows, 5))
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=repr)
+def test_groups_of_one_type_are_one_layer(unit):
+    (fused, params), (model, same) = halves(unit)
+    v, h = states(unit), np.random.default_rng(2).integers(0, 2, (6, 3)).astype(float)
+    pairs = [
+        (model.energy(same, v, h), fused.energy(params, v, h)),
+        (model.free_energy(same, v, 0.7), fused.free_energy(params, v, 0.7)),
+        (model.hidden_mean(same, v), fused.hidden_mean(params, v)),
+        (model.visible_mean(same, h), fused.visible_mean(params, h)),
+        (model.sample_hidden(same, v, Key(0, 1)), fused.sample_hidden(params, v, Key(0, 1))),
+        (pseudo_log_likelihood(model, same, v), pseudo_log_likelihood(fused, params, v)),
+        (reconstruction_error(model, same, v), reconstruction_error(fused, params, v)),
+        (log_likelihood(model, same, v)[0], log_likelihood(fused, params, v)[0]),
+        *zip(model.recognition(same), fused.recognition(params), strict=True),
+    ]
+    for found, expected in pairs:
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
+
+
+def test_probabilities_are_scored_as_for_one_layer():
+    (fused, params), (model, same) = halves(Bernoulli())
+    v = np.random.default_rng(0).random((6, 5))
+    expected = pseudo_log_likelihood(fused, params, v)
+    np.testing.assert_allclose(pseudo_log_likelihood(model, same, v), expected, rtol=0, atol=1e-10)
+
+
+def test_pseudo_likelihoods_of_mixed_columns_are_conditional_probabilities():
+    oracle, model, params = both("mixed")
+    v = rows_of(oracle, 4)
+    found = pseudo_log_likelihood(model, params, v)
+
+    def conditional(row, columns, choices):
+        rows = np.repeat(row[np.newaxis], len(choices), axis=0)
+        rows[:, columns] = choices
+        return log_likelihood(model, params, np.vstack([row, rows]))[0]
+
+    grid = np.linspace(-15, 15, 6001)[:, np.newaxis]
+    for row, value in zip(v, found, strict=True):
+        total = 0.0
+        for columns, choices, step in (
+            ([0], [[0], [1]], 1),
+            ([1], [[0], [1]], 1),
+            ([2, 3, 4], np.eye(3), 1),
+            ([5], grid, grid[1, 0] - grid[0, 0]),
+            ([6], grid, grid[1, 0] - grid[0, 0]),
+        ):
+            here, *others = conditional(row, columns, np.asarray(choices, float))
+            total += here - np.logaddexp.reduce(others) - np.log(step)
+        assert value == pytest.approx(total, rel=0, abs=1e-8)
+
+
+def test_models_without_pseudo_likelihoods_say_so():
+    _, deep, params = both("chain")
+    with pytest.raises(TypeError, match="hidden layers are connected"):
+        pseudo_log_likelihood(deep, params, np.zeros((1, 3)))
+    (_, _), (model, same) = halves(Gaussian(), Gaussian())
+    with pytest.raises(TypeError, match="Gaussian visible units with Gaussian hidden units"):
+        pseudo_log_likelihood(model, same, np.zeros((1, 5)))
+
+
+def test_arrays_by_name_are_those_of_all_groups():
+    groups = [(Bernoulli(), 2), (Gaussian(), 2), (OneHot((3,)), 3), (Gaussian(), 1)]
+    model = ColumnModel(groups, Gaussian(), 4)
+    data = DataSummary(np.full(8, 0.4), np.full(8, 2.0), 10)
+    params = model.initial(data, 4, stream(0, "init"))
+    named = model.arrays(params)
+    assert named["weights"].shape == (8, 4)
+    assert named["intercept_visible"].shape == (8,)
+    np.testing.assert_allclose(named["log_variance_visible"], np.log(2.0) * np.ones(3))
+    assert named["log_variance_hidden"].shape == (4,)
+    again = model.of_arrays(named["weights"], lambda name, neutral: named[name])
+    for a, b in zip(model.pack(params), model.pack(again), strict=True):
+        assert a == b
+    # A machine of which only the weights are known has neutral units.
+    bare = model.of_arrays(named["weights"], lambda name, neutral: neutral)
+    assert not bare.own[0].bias.any()
