@@ -5,7 +5,7 @@ Log Z from above and from below, and what the error knows
 
 Annealed importance sampling estimates the partition function of machines that are too large to be enumerated. Its
 estimate comes with a standard error, computed from the weights that were seen. A weight that was never seen is in no
-standard error: with a bad starting law the estimate can be tens of nats off and the error bar less than one.
+standard error: with a bad starting distribution the estimate can be tens of nats off and the error bar less than one.
 
 Two things help, and here both are held against the exact log Z of a machine with 16 hidden units: to start from the
 marginals of the data, and to anneal in both directions. The forward estimate is rarely too large, the backward one

@@ -8,7 +8,7 @@ three units that say which: the shifter of Ackley, Hinton and Sejnowski (1985). 
 anything, for each pixel is as often lit under every label; it shows in three units at a time, one pixel of either row
 and a label. So the best machine without hidden units, whose couplings match all correlations of pairs, can only guess.
 Hidden units make the difference, here in the size of the original: 19 visible units and 24 hidden ones, learned by
-persistent chains. Likelihoods are exact, since hidden units that are not joined to each other are summed out.
+persistent chains. Likelihoods are exact, since hidden units that are not connected to each other are summed out.
 """
 
 from itertools import product
@@ -19,8 +19,8 @@ import numpy as np
 from ebm import BoltzmannMachine, MaximumLikelihood, PersistentContrastiveDivergence
 
 # %%
-# All rows there are, 768, of which a quarter is held out. Their law, each as probable as any other, sets the limit of
-# the log-likelihood. Rows that are all lit or all dark look the same under every shift, and stripes under two of them,
+# All 768 possible rows, of which a quarter is held out. Their distribution, which is uniform, sets the limit of the
+# log-likelihood. Rows that are all lit or all dark look the same under every shift, and stripes under two of them,
 # which sets the limit of telling the labels from the pixels.
 
 N = 8
@@ -43,9 +43,8 @@ print(f"log-likelihood, at most                      {ceiling:.2f} nats")
 print(f"labels told right, of all rows at most       {decidable:.3f}")
 
 # %%
-# A machine without hidden units is solved exactly; one label is always on, which no finite couplings can promise, and a
-# touch of l2 keeps them finite. With hidden units, visible ones may be joined to any unit, but hidden ones not to each
-# other.
+# A machine without hidden units is solved exactly. One label is always on, which would need infinite couplings; a small
+# l2 keeps them finite. With hidden units, visible ones may be connected to any unit, but hidden ones not to each other.
 
 
 def joined(n_hidden):
@@ -95,8 +94,8 @@ assert likelihood[0] + 1 < likelihood[24] < ceiling
 
 # %%
 # A Boltzmann machine has no inputs and outputs. The same one, with the first row and a label clamped, draws the second
-# row. Its law is broader than that of the data, as the likelihood says; at half the temperature the draws are closer to
-# what it holds most probable.
+# row. Its distribution is broader than that of the data, as the likelihood says. At half the temperature the samples
+# are closer to its most probable states.
 
 machine = machines[24]
 given = test.copy()
@@ -133,7 +132,7 @@ assert (np.array(lines) * (2 * np.eye(3) - 1) > 0).all() and np.diag(lines).min(
 fig = plt.figure(figsize=(10, 3.6), layout="constrained")
 left, right = fig.subfigures(1, 2, width_ratios=[1, 2])
 top, bottom = left.subplots(2, 1, sharex=True)
-top.axhline(ceiling, color="black", linestyle=":", label="the law of the data")
+top.axhline(ceiling, color="black", linestyle=":", label="the distribution of the data")
 top.plot(counts, [likelihood[n] for n in counts], marker="o")
 top.set(ylabel="log-likelihood")
 top.legend(loc="lower right", fontsize=8)

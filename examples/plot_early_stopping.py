@@ -3,7 +3,7 @@
 Where to stop, without a partition function
 ===========================================
 
-A hundred images are few. A machine that learns them for long learns them by heart: their likelihood goes on rising
+A hundred images are few. A machine that learns them for long overfits: their likelihood goes on rising
 while that of other images falls. With 14 hidden units the likelihood is exact and shows when; larger machines do not
 have that number, and have to stop by another one. Two of those need no partition function: the pseudo-likelihood of
 held-out rows, and the gap between their mean free energy and that of the training rows.

@@ -6,7 +6,7 @@ A density that is exact, from a Gaussian RBM
 With real visible and binary hidden units, a restricted Boltzmann machine is a mixture of Gaussians: one component for
 each state of the hidden layer, with means that share their parts. Eight hidden units make 256 components from 26
 parameters. The partition function is a sum over those states, so the density is exact: it integrates to one, and the
-log-likelihood of held-out points can be compared with that of the law they were drawn from.
+log-likelihood of held-out points can be compared with that of the distribution they were drawn from.
 """
 
 import matplotlib.pyplot as plt
@@ -55,7 +55,7 @@ density = np.exp(rbm.log_likelihood(grid))
 mass = density.sum() * (side[1] - side[0]) ** 2
 
 print(f"held-out log-likelihood, learned   {rbm.log_likelihood(X_test).mean():.3f} nats")
-print(f"held-out log-likelihood, true law  {true_log_density(X_test).mean():.3f} nats")
+print(f"held-out log-likelihood, true      {true_log_density(X_test).mean():.3f} nats")
 print(f"integral of the learned density    {mass:.4f}")
 print(f"learned standard deviations        {np.sqrt(rbm.variances_).round(3)}, true {sd}")
 

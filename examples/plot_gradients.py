@@ -93,7 +93,7 @@ plt.show()
 
 # %%
 # - The **exact** gradient comes close to the ceiling, and **tempering** stays within a tenth of a nat of it: its chains
-#   get from image to image by way of an easy law, however large the weights are.
+#   get from image to image by way of an easy distribution, however large the weights are.
 # - The **pseudo-likelihood** is far ahead at first, by more than a nat after 300 updates, for it has no samples to wait
 #   for. It climbs something else, and levels off where that has its maximum.
 # - **Mean field** (``tap``) and **CD-1** level off lower, each where its own bias says.

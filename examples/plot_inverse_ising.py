@@ -9,7 +9,7 @@ and is wrong by powers of the couplings, however many samples there are. The pse
 all others; it goes to the true couplings as samples increase, and has nearly as small an error as exact maximum
 likelihood does.
 
-With a penalty on the absolute values of the couplings it also finds out which pairs are joined at all.
+With a penalty on the absolute values of the couplings it also finds out which pairs are connected at all.
 """
 
 import matplotlib.pyplot as plt
@@ -22,7 +22,7 @@ rng = np.random.default_rng(0)
 # %%
 # A spin glass
 # ------------
-# All of 16 spins are joined, with couplings of either sign, and sit in small fields.
+# All of 16 spins are connected, with couplings of either sign, and sit in small fields.
 
 N_SPINS = 16
 PAIRS = np.triu_indices(N_SPINS, 1)
@@ -70,9 +70,9 @@ assert last["naive mean field"] > 1.2 * last["TAP"] > 2 * last["pseudo-likelihoo
 assert last["pseudo-likelihood"] < 1.1 * last["maximum likelihood"]
 
 # %%
-# Which pairs are joined?
+# Which pairs are connected?
 # -----------------------
-# Now 36 spins, of which each is joined to three others, by couplings of 0.5 or -0.5: 54 pairs of 630. There are too
+# Now 36 spins, of which each is connected to three others, by couplings of 0.5 or -0.5: 54 pairs of 630. There are too
 # many states to be counted, and no need to. The estimate of every pair has noise, so without a penalty no coupling is
 # zero; a penalty l1 of the size of the noise sets most of them to zero, and one that is too large takes true ones with
 # them. The image has the true couplings below its diagonal and what was found above; the penalty makes them too
@@ -108,7 +108,7 @@ machines = [
 nonzero = np.array([machine.couplings_[pairs] != 0 for machine in machines])
 false, missed = (nonzero & ~joined).sum(axis=1), (~nonzero & joined).sum(axis=1)
 best = (false + missed).argmin()
-print(f"\n{joined.sum()} of {len(joined)} pairs are joined; found from {N_ROWS} samples")
+print(f"\n{joined.sum()} of {len(joined)} pairs are connected; found from {N_ROWS} samples")
 print("    l1 / sqrt(log(n) / samples)    found    false   missed")
 for l1, f, m in zip(penalties, false, missed, strict=True):
     print(f"    {l1 / unit:27.2f} {joined.sum() - m + f:8} {f:8} {m:8}")

@@ -3,10 +3,10 @@
 A magnet loses its order at Onsager's temperature
 =================================================
 
-Spins on a square lattice, each joined to its four neighbours by couplings J = 1: the Ising model. When it is cold they
-agree, when it is hot they do not, and on a lattice without end the change from one to the other happens at one
-temperature, which Onsager found in 1944: T = 2 / log(1 + sqrt(2)) = 2.269. Machines that are learned from data often
-sit near such a point, where samples are correlated most and chains are slowest.
+Spins on a square lattice, each connected to its four neighbours by couplings J = 1: the Ising model. At low
+temperatures they agree, at high ones they do not. On an infinite lattice the change happens at one temperature, which
+Onsager found in 1944: T = 2 / log(1 + sqrt(2)) = 2.269. Machines that are learned from data often sit near such a
+point, where samples are correlated most and chains are slowest.
 
 Here the lattice is a torus of 24 x 24 spins. Its energy and its specific heat are known exactly, too (Kaufman 1949),
 and Gibbs sampling has to agree with them within its error, at every temperature.

@@ -99,7 +99,7 @@ for name, (draws, told) in found.items():
 equal = Tempering(n_temperatures=N_REPLICAS, adapt=False)
 _, before = rbm.sample(N_CHAINS, sampler=equal, return_diagnostics=True, random_state=0)
 after = found["tempering"][1]
-print("\nswap rates of neighbours, from the model to the easy law")
+print("\nswap rates of neighbours, from the model to the easy distribution")
 for name, told in {"equal steps": before, "adapted": after}.items():
     rates = "".join(f"{rate:6.2f}" for rate in told.swap_rates)
     print(f"    {name:12}{rates}   least {told.swap_rates.min():.2f}")
@@ -117,6 +117,8 @@ axes[0].legend(loc="lower right")
 for name, told in {"equal steps": before, "adapted": after}.items():
     between = (told.temperatures[1:] + told.temperatures[:-1]) / 2
     axes[1].plot(between, told.swap_rates, marker="o", label=name)
-axes[1].set(xlabel="t, from the easy law (0) to the model (1)", ylabel="swap rate", ylim=(0, 1.02))
+axes[1].set(
+    xlabel="t, from the easy distribution (0) to the model (1)", ylabel="swap rate", ylim=(0, 1.02)
+)
 axes[1].legend(loc="lower left")
 plt.show()
