@@ -11,13 +11,15 @@ from typing import Any
 
 from numba.extending import overload
 
-from ebm._kernels import bernoulli, gaussian, one_hot, spin
+from ebm._kernels import bernoulli, binomial, gaussian, one_hot, poisson, spin
 
 UNITS: dict[type, ModuleType] = {
     bernoulli.BernoulliParameters: bernoulli,
     spin.SpinParameters: spin,
     gaussian.GaussianParameters: gaussian,
     one_hot.OneHotParameters: one_hot,
+    poisson.PoissonParameters: poisson,
+    binomial.BinomialParameters: binomial,
 }
 
 

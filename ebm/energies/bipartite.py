@@ -114,8 +114,14 @@ class Bipartite(Model):
         Weights have the standard deviation
         sqrt(2 / (n_visible + n_hidden)) / 3, about the customary 0.01 for 784-500: the input of every unit then varies
         by less than a half, whatever the size, and small models leave the saddle at W = 0 sooner. Weights of units with
-        a scale are measured in it.
+        a scale are measured in it. ValueError for two types of units without a law of both (:meth:`check_finite`).
         """
+        if self._may_lack_a_law:
+            raise ValueError(
+                f"Visible units {self.visible!r} and hidden units {self.hidden!r} have no law of both once weights are "
+                "learned: the sum over their states is infinite. Use units with bounds in one of the layers, such as "
+                "'bernoulli'."
+            )
         mean = data.mean
         visible = self.visible.initial(*data)
         hidden = self.hidden.neutral(n_hidden, mean.dtype)
@@ -125,6 +131,25 @@ class Bipartite(Model):
         W *= 1 if a is None else np.sqrt(a)[:, np.newaxis]
         W *= 1 if c is None else np.sqrt(c)
         return BipartiteParameters(W, visible, hidden)
+
+    @property
+    def _may_lack_a_law(self) -> bool:
+        """Whether both layers are without bounds, and one is of counts, whose own energies grow slower than squares."""
+        units = self.visible, self.hidden
+        return not any(unit.bounded for unit in units) and any(unit.one_sided for unit in units)
+
+    def check_finite(self, params: BipartiteParameters) -> None:
+        """ValueError where Z is infinite, of layers of counts without bounds beside others without bounds.
+
+        With s(h) the states of one layer, the log-normaliser of the other one grows with the exponential of W s(h) if
+        that is one of counts, and with its square if it is Gaussian. The own energy of counts grows with x log x alone.
+        """
+        one_way = self.visible.one_sided and self.hidden.one_sided
+        if self._may_lack_a_law and ((params.W > 0).any() if one_way else params.W.any()):
+            raise ValueError(
+                f"Z does not exist: {'positive ' if one_way else ''}weights between visible units {self.visible!r} and "
+                f"hidden units {self.hidden!r} make the sum over all states infinite."
+            )
 
     def with_examples(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
         """Real visible and binary hidden units that tell rows apart, with a law that lies where the rows do.

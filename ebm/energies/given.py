@@ -21,7 +21,8 @@ def given_parameters(
         The weights, transposed.
     values : mapping
         "intercept_visible", "intercept_hidden", and by names as "log_variance_visible" what else the units have.
-        Instead of the logarithm, "variances" may hold the variances of the visible units. Zero where missing or None.
+        Instead of the logarithm, "variances" may hold the variances of the visible units. Missing or None: those of
+        neutral units.
 
     Returns
     -------
@@ -51,7 +52,10 @@ def given_parameters(
         known = [f"{'intercept' if field == 'bias' else field}_{name}" for field in unit.fields]
         layers.append(
             unit.parameters(
-                *(_vector(rest.pop(key, np.zeros(n)), key, n, np.dtype(dtype)) for key in known)
+                *(
+                    _vector(rest.pop(key, start), key, n, np.dtype(dtype))
+                    for key, start in zip(known, unit.neutral(n, dtype), strict=True)
+                )
             )
         )
     if rest:

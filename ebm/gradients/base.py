@@ -23,9 +23,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
+import numpy as np
+
 from ebm._checks import Array, Record
 from ebm._random import Key
-from ebm._values import consists_of
 from ebm.energies.base import ChainState as ChainState
 from ebm.energies.base import Model
 from ebm.energies.base import check_memory as check_memory
@@ -197,7 +198,7 @@ def invalid_states(unit: Unit, x: Array) -> str:
         reason = part.invalid(states)
         if reason:
             return reason
-        if part.states is not None and not consists_of(states, part.states):
+        if part.states is not None and not np.isin(states, part.states).all():
             return f"values of chains that are no states {part.states} of {part!r}"
     return ""
 

@@ -66,6 +66,7 @@ def check_law(model: Model, params: Any) -> None:
 
 @check_law.register
 def _(model: Bipartite, params: BipartiteParameters) -> None:
+    model.check_finite(params)
     if model.is_normal:
         exact_log_partition(model, params)
 

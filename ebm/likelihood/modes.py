@@ -189,6 +189,8 @@ def _bipartite_starts(model: Bipartite, params: BipartiteParameters, key: Key) -
         h = model.sample_hidden(params, pilots, fold(key, 2 * step + 1))
         pilots = model.sample_visible(params, h, fold(key, 2 * step + 2))
     fields = _directions(params.W.T, params.visible.bias)
+    if unit.one_sided:  # the mean grows with the exponential of the field
+        fields = fields / DECIDED
     decided = [unit.mean(params.visible._replace(bias=f), np.zeros((1, n))) for f in fields]
     return np.vstack([coins, pilots, *flipped(unit, pilots), *decided])
 

@@ -23,7 +23,8 @@ from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
-from ebm.units import Bernoulli, Gaussian, OneHot, Unit
+from ebm.likelihood.listed import listed_conditionals
+from ebm.units import Bernoulli, Counts, Gaussian, OneHot, Unit
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -38,9 +39,9 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 def pseudo_log_likelihood(model: Model, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
-    Exact for visible units of two states, one-hot groups, and Gaussian units over two-state or Gaussian ones; TypeError
-    for all others. Deterministic. All features of a row are predicted, those that are zero as well: the cost is in
-    proportion to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
+    Exact for visible units of two states, counts, one-hot groups, and Gaussian units over two-state or Gaussian ones;
+    TypeError for all others. Deterministic. All features of a row are predicted, those that are zero as well: the cost
+    is in proportion to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
     """
     raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
 
@@ -51,6 +52,8 @@ def _(model: Bipartite, params: BipartiteParameters, v: Any) -> Array:
     params = in_double(params)
     if isinstance(model.visible, OneHot):
         return _in_blocks(v, partial(_grouped_visible, model, params))
+    if isinstance(model.visible, Counts):
+        return _in_blocks(v, partial(listed_conditionals, model, params))
     if _has_two_states(model.visible):
         return _flipped_visible(model, params, v, v.shape[1])
     if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):

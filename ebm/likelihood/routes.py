@@ -73,8 +73,10 @@ def _(model: Pairwise) -> bool:
 
 @has_routes.register
 def _(model: Bipartite) -> bool:
-    discrete = [unit for unit in (model.visible, model.hidden) if not unit.has_scale]
-    return len(discrete) == 2 or (len(discrete) == 1 and isinstance(discrete[0], TwoState))
+    if model.visible.bounded and model.hidden.bounded:
+        return True
+    real, other = sorted((model.visible, model.hidden), key=lambda unit: not unit.has_scale)
+    return real.has_scale and isinstance(other, TwoState)
 
 
 def two_routes(

@@ -157,10 +157,9 @@ def _agree(model: Model, params: Any, mean: Array, between: Array) -> Array:
     agreed, at = np.ones(len(mean), bool), 0
     for unit, own in model.walk_layers(params):
         columns = slice(at, at + len(own.bias))
-        low, high = unit.states or (0.0, 1.0)
-        scale, m = unit.scale(own), mean[:, columns]
-        variance = (m - low) * (high - m) if scale is None else scale
-        allowed = AGREEMENT * variance + (NEGLIGIBLE * (high - low)) ** 2
+        first, second, *_ = unit.states or (0.0, 1.0)
+        least = unit.least_variance(own, mean[:, columns])
+        allowed = AGREEMENT * least + (NEGLIGIBLE * (second - first)) ** 2
         agreed &= (between[:, columns] <= allowed).all(axis=1)
         at = columns.stop
     return agreed
@@ -197,11 +196,12 @@ def _(model: Bipartite, params: BipartiteParameters, start: Array, key: Key) -> 
     unit = model.hidden
     shape = (len(start), params.W.shape[1])
     dtype = params.W.dtype
-    low, high = unit.states or (-2.0, 2.0)  # standard deviations of a Gaussian unit
-    single = np.full(shape, low)
-    chosen = (uniform(fold(key, 1), len(start)) * shape[1]).astype(int)
-    single[np.arange(len(start)), chosen] = high
-    hidden = [np.full(shape, low), coins(unit, shape, fold(key, 0)), single]
+    low, high = (np.broadcast_to(x, shape) for x in unit.span(params.hidden))
+    single, chosen = low.copy(), (uniform(fold(key, 1), len(start)) * shape[1]).astype(int)
+    rows = np.arange(len(start))
+    single[rows, chosen] = high[rows, chosen]
+    own = None if unit.has_scale else params.hidden  # states of these come as deviations
+    hidden = [low, coins(unit, shape, fold(key, 0), own), single]
     both = [y for h in hidden for y in (h, low + high - h)]
     scale = unit.scale(params.hidden)
     from_hidden = []
@@ -260,7 +260,7 @@ def _(model: BeliefNetwork, params: Any, start: Array, key: Key) -> Array:
         return dispersed_starts(model.top_model, params.top, start, key)
     data = model.split(start)[0]
     unit, own = model.visible, params.down[0].own
-    low = np.full(data.shape, (unit.states or (0.0,))[0])
+    low = np.broadcast_to(0.0 if unit.has_scale else unit.span(own)[0], data.shape)
     some = [data, low, *(coins(unit, data.shape, fold(key, k), own) for k in range(2))]
     out = np.repeat(start[np.newaxis], N_CHAINS, axis=0)
     out[:, :, : data.shape[1]] = [y for x in some for y in (x, _opposite(unit, own, x))]
@@ -270,18 +270,21 @@ def _(model: BeliefNetwork, params: Any, start: Array, key: Key) -> Array:
 def coins(unit: Unit, shape: tuple[int, ...], key: Key, own: Any = None) -> Array:
     """Each unit in one of its states or, if real, three standard deviations from its bias (or from zero) on average."""
     rows, columns = shape
-    if unit.states is None:
+    if unit.has_scale:
         deviates = 3 * normal(key, (rows, columns))
         scale = None if own is None else unit.scale(own)
         return deviates if scale is None else own.bias + deviates * np.sqrt(scale)
-    low, high = unit.states
-    return np.where(uniform(key, rows * columns).reshape(shape) < 0.5, low, high)
+    low, high = unit.span(own)
+    states: Array = np.where(uniform(key, rows * columns).reshape(shape) < 0.5, low, high)
+    return states
 
 
 def _opposite(unit: Unit, own: Any, x: Array) -> Array:
     """The other states or, of real units, as far on the other side of the bias; groups stay as they are."""
     if unit.states is not None:
-        low, high = unit.states
-        flipped: Array = low + high - x
+        flipped: Array = unit.states[0] + unit.states[-1] - x
         return flipped
-    return 2 * own.bias - x if unit.has_scale else x
+    if not unit.has_scale:
+        return x
+    mirrored: Array = 2 * own.bias - x
+    return mirrored

@@ -19,6 +19,8 @@ Bernoulli  -b x                         x                     {0, 1}
 Spin       -b x                         x                     {-1, +1}
 Gaussian   (x - b)^2 / (2 sigma^2)      x / sigma^2           real line
 OneHot     -b x                         x                     {0, 1}, exactly one unit of each group being 1
+Poisson    log x! - b x                 x                     0, 1, 2, ...
+Binomial   -log (n choose x) - b x      x                     0, 1, ..., n
 =========  ===========================  ====================  =============================================
 
 A unit class is abstract (:class:`Unit`) or final. To add one: the compiled functions (``ebm/_kernels/NAME.py``, entered
@@ -28,22 +30,34 @@ made of it.
 
 from ebm.units.base import Bounds, Linear, TwoState, Unit, confined
 from ebm.units.bernoulli import Bernoulli
+from ebm.units.binomial import Binomial
 from ebm.units.categorical import TOTAL_TOLERANCE, OneHot
+from ebm.units.counts import Counts
 from ebm.units.gaussian import Gaussian
+from ebm.units.poisson import Poisson
 from ebm.units.spin import Spin
 
 __all__ = [
     "TOTAL_TOLERANCE",
     "UNITS",
     "Bernoulli",
+    "Binomial",
     "Bounds",
+    "Counts",
     "Gaussian",
     "Linear",
     "OneHot",
+    "Poisson",
     "Spin",
     "TwoState",
     "Unit",
     "confined",
 ]
 
-UNITS: dict[str, type[Unit]] = {"bernoulli": Bernoulli, "spin": Spin, "gaussian": Gaussian}
+UNITS: dict[str, type[Unit]] = {
+    "bernoulli": Bernoulli,
+    "spin": Spin,
+    "gaussian": Gaussian,
+    "poisson": Poisson,
+    "binomial": Binomial,
+}

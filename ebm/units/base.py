@@ -39,6 +39,10 @@ class Unit(Record, abc.ABC):
         All states of one unit, in order, or None when they are not finitely many.
     has_scale : bool
         Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
+    bounded : bool
+        Whether the states lie within bounds.
+    one_sided : bool
+        Whether states without bounds are so in one direction alone, upwards.
     activation : str or None
         Name of the activation of a network that is the mean given the input, if there is one.
     is_normal : bool
@@ -48,6 +52,8 @@ class Unit(Record, abc.ABC):
     parameters: ClassVar[Any]
     states: ClassVar[tuple[float, ...] | None] = None
     has_scale: ClassVar[bool] = False
+    bounded: ClassVar[bool] = True
+    one_sided: ClassVar[bool] = False
     activation: ClassVar[str | None] = None
     is_normal: ClassVar[bool] = False
 
@@ -134,6 +140,16 @@ class Unit(Record, abc.ABC):
     def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
         """U_last(x) - U_first(x), summed over the units: (rows, units) -> (rows,) in double precision."""
         return self.energy(last, x) - self.energy(first, x)
+
+    def span(self, own: Any) -> tuple[Any, Any]:
+        """A low and a high state that are far apart; of units with a scale, in standard deviations around the bias."""
+        states = self.states or (0.0, 1.0)
+        return states[0], states[-1]
+
+    def least_variance(self, own: Any, mean: Array) -> Any:
+        """A lower bound of the variance of units that have the `mean` (rows, units), which two states have exactly."""
+        low, high = self.span(own)
+        return (mean - low) * (high - mean)
 
     @abc.abstractmethod
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:

@@ -29,6 +29,7 @@ class Gaussian(Unit):
 
     parameters: ClassVar[Any] = GaussianParameters
     has_scale: ClassVar[bool] = True
+    bounded: ClassVar[bool] = False
     activation: ClassVar[str | None] = "identity"
     is_normal: ClassVar[bool] = True
     variance: Any = "learned"
@@ -123,6 +124,14 @@ class Gaussian(Unit):
     def mean_derivatives(self, own: GaussianParameters, inputs: Array) -> dict[str, Array]:
         """By z: (f^2 + sigma^2) / (2 sigma^2)."""
         return {"log_variance": inputs**2 / (2 * np.exp(own.log_variance)) + 0.5}
+
+    def span(self, own: GaussianParameters) -> tuple[float, float]:
+        """Two standard deviations on either side."""
+        return -2.0, 2.0
+
+    def least_variance(self, own: GaussianParameters, mean: Array) -> Array:
+        """The variance given the input."""
+        return self.scale(own)
 
     def statistic_slopes(self, own: GaussianParameters) -> dict[str, Array]:
         """By z: -1, of x exp(-z)."""

@@ -16,7 +16,7 @@ from sklearn.utils.validation import _num_samples, validate_data
 from ebm._arrays import Array, as_numbers, check_magnitude, not_numbers, screened
 from ebm._sparse import canonical, is_sparse
 from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, invalid_groups, other_alphabet
-from ebm.units import TOTAL_TOLERANCE, Bernoulli, OneHot, Unit
+from ebm.units import TOTAL_TOLERANCE, Bernoulli, Counts, OneHot, Unit
 
 FLOATS = (np.float64, np.float32)
 # The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
@@ -224,6 +224,11 @@ def _remedy(unit: Unit, values: Array, argument: str) -> str:
         f"Scale it first, for example with sklearn.preprocessing.MinMaxScaler(({low:g}, {high:g}), clip=True), or "
         "make it two states with Binarizer; for real-valued data use GaussianRBM."
     )
+
+
+@_remedy.register
+def _(unit: Counts, values: Array, argument: str) -> str:
+    return "Pass counts as they are, not scaled; for real-valued data use GaussianRBM."
 
 
 @_remedy.register

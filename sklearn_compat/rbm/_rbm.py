@@ -30,11 +30,11 @@ class RBM(BaseRBM):
     n_components : int, default=256
         Number of hidden units.
 
-    visible : {"bernoulli", "spin", "gaussian"} or Unit, default="bernoulli"
-        Type of the visible units: binary {0, 1}, spins {-1, +1} or real; ``Gaussian(variance="unit")`` and the like for
-        settings.
+    visible : {"bernoulli", "spin", "gaussian", "poisson", "binomial"} or Unit, default="bernoulli"
+        Type of the visible units: binary {0, 1}, spins {-1, +1}, real, counts 0, 1, 2, ..., or counts of two trials;
+        ``Gaussian(variance="unit")``, ``Binomial(10)`` and the like for settings.
 
-    hidden : {"bernoulli", "spin", "gaussian"} or Unit, default="bernoulli"
+    hidden : {"bernoulli", "spin", "gaussian", "poisson", "binomial"} or Unit, default="bernoulli"
         Type of the hidden units.
 
     learning_rate : float, default=0.1

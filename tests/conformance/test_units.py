@@ -158,7 +158,15 @@ class TestUnit:
     def test_tempered(self, unit, beta):
         params = own(unit)
         x = states(unit, params)
-        hot, factor = unit.tempered(params, beta)
+        try:
+            hot, factor = unit.tempered(params, beta)
+        except ValueError as error:
+            refusal = str(error)
+        else:
+            refusal = ""
+        if refusal:  # a law of another type
+            assert f"beta={beta:g}" in refusal and type(unit).__name__ in refusal
+            return
         change = unit.energy(hot, x) - beta * unit.energy(params, x)
         np.testing.assert_allclose(change, change[0], atol=1e-10)
         np.testing.assert_allclose(

@@ -26,7 +26,7 @@ from tests.oracles import pairwise
 from tests.oracles.pairwise import BINARY, SPIN, random_pairwise
 
 STATES = {"bernoulli": BINARY, "spin": SPIN}
-PAIRS = list(itertools.product(UNITS, UNITS))
+PAIRS = list(itertools.product([*STATES, "gaussian"], repeat=2))
 KEY = stream(0, "evaluation")
 every_pair = pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 every_beta = pytest.mark.parametrize("beta", [1.0, 0.6])

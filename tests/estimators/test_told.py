@@ -131,7 +131,9 @@ def with_real_units():
             for variance in ("learned", "unit", 2.0):
                 yield f"{name}-{variance}", estimator(variance=variance, **quick)
         elif "visible" in known:
-            for hidden in UNITS:
+            for hidden, kind in UNITS.items():
+                if kind.one_sided:
+                    continue  # no law beside real units
                 choice = estimator(visible="gaussian", hidden=hidden, **quick)
                 yield f"{name}-{hidden}", choice
         elif "layers" in known:

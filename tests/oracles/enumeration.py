@@ -68,7 +68,6 @@ def plain(x, bias):
 
 GRID = np.arange(-14.0, 14.0, 0.3)
 COUNTS = np.arange(70.0)
-LOG_FACTORIALS = np.array([lgamma(x + 1) for x in COUNTS])
 
 
 def log_factorial(x):
@@ -109,8 +108,32 @@ def gaussian(unit):
     return Table(partial(singles, GRID, np.full(len(GRID), 0.3)), energy, statistic)
 
 
+def poisson(unit):
+    def energy(x, bias):
+        return log_factorial(x) - x @ bias
+
+    return Table(finite(COUNTS), energy, plain)
+
+
+def binomial(unit):
+    def energy(x, bias, trials):
+        return -log_choices(x, unit.n) - x @ bias
+
+    def statistic(x, bias, trials):
+        return x
+
+    return Table(finite(range(unit.n + 1)), energy, statistic)
+
+
 # By the name of the unit's class. A new unit needs its table here: it is all that the conformance tests know of it.
-TABLES = {"Bernoulli": bernoulli, "Spin": spin, "OneHot": one_hot, "Gaussian": gaussian}
+TABLES = {
+    "Bernoulli": bernoulli,
+    "Spin": spin,
+    "OneHot": one_hot,
+    "Gaussian": gaussian,
+    "Poisson": poisson,
+    "Binomial": binomial,
+}
 
 
 @dataclass(frozen=True)

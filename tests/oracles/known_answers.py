@@ -82,3 +82,10 @@ DEEP_CHAINS = (
     ("bernoulli", 8, (5, 4, 3, 2), 13.0943739704, -5.3637869121, None),
     ("spin", 9, (4, 3, 3), 16.8446623912, -8.7868938392, -5.8954752921),
 )
+
+# W (3, 2), b (3), c (2), drawn in that order with the standard deviation .5 from numpy.random.default_rng(5): counts
+# over two bits, Poisson or of 4 trials; log Z, and log p of the counts 0, 1, 3.
+COUNTS_OVER_BITS = (
+    ("poisson", 5.4422132618, -3.0378587412),
+    ("binomial", 10.2536884990, -3.2849857870),
+)

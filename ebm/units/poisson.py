@@ -1,0 +1,64 @@
+"""Units of the states 0, 1, 2, ...: counts without an upper limit."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from scipy.special import gammaln
+
+from ebm._checks import Array
+from ebm._kernels.poisson import PoissonParameters
+from ebm.units.counts import Counts
+
+
+@dataclass(frozen=True, repr=False)
+class Poisson(Counts):
+    """Counts 0, 1, 2, ... with the own energy log x! - b x: given the input f, of the Poisson law with rate exp(b + f).
+
+    The input multiplies the rate, so that weights are small and learning rates, too: about 0.1 divided by the mean
+    count. Between a layer of these units and another one without upper limit there is a law only where no weight is
+    positive (Poisson units) or where all are zero (Gaussian units): learning refuses such pairs. Data are counts.
+    Values between whole numbers are read as means. Rates above 2^24 are taken for divergence.
+
+    References
+    ----------
+    .. [1] Welling, M., Rosen-Zvi, M. and Hinton, G. (2004). Exponential family harmoniums with an application to
+       information retrieval. Advances in Neural Information Processing Systems 17.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from ebm import RBM
+    >>> X = np.array([[0, 3, 1], [2, 0, 0], [1, 4, 0], [3, 0, 1]])
+    >>> rbm = RBM(2, visible="poisson", learning_rate=0.01, n_iter=5, random_state=0).fit(X)
+    >>> rbm.sample(5, random_state=0).shape
+    (5, 3)
+    """
+
+    parameters: ClassVar[Any] = PoissonParameters
+    bounded: ClassVar[bool] = False
+    one_sided: ClassVar[bool] = True
+
+    @property
+    def allowed(self) -> str:
+        """The states, in words."""
+        return "counts 0, 1, 2, ..."
+
+    def log_choices(self, own: PoissonParameters, x: Array) -> Array:
+        """-log x!."""
+        logs: Array = -gammaln(x + 1)
+        return logs
+
+    def initial(self, mean: Array, variance: Array, count: float) -> PoissonParameters:
+        """Logarithm of the mean, with half an event added to the observations (Jeffreys' prior): always finite."""
+        bias = np.log(np.maximum(mean, 0) + 0.5 / count)
+        return PoissonParameters(bias.astype(mean.dtype))
+
+    def least_variance(self, own: PoissonParameters, mean: Array) -> Array:
+        """The mean: the variance of one Poisson law, which that of a mixture exceeds."""
+        return mean
+
+    def span(self, own: PoissonParameters) -> tuple[Array, Array]:
+        """Zero, and three standard deviations and three events above the rate without input."""
+        rate = np.exp(np.minimum(own.bias, 12.0))
+        return np.zeros_like(rate), np.ceil(rate + 3 * np.sqrt(rate) + 3)
