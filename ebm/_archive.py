@@ -24,7 +24,7 @@ from ebm._files import as_path, readable, replacing
 FORMAT = 2
 HEADER = "header"
 MAX_HEADER = 1 << 22  # bytes
-REMEDY = "Go on from another file, or train anew"
+REMEDY = "Continue from another file, or train anew"
 # Errors of reading bytes that are something else, or damaged. OSError is the caller's: no permission.
 FAILURES = (
     zipfile.BadZipFile,
@@ -162,7 +162,7 @@ def _header(archive: zipfile.ZipFile, described: Described | None) -> dict[str, 
         raise ValueError("its header is no table")
     if header.get("format") != FORMAT:
         raise ContentError(
-            f"has the format {header.get('format')!s:.40}, and this version of ebm reads {FORMAT}. Go on with the "
+            f"has the format {header.get('format')!s:.40}, and this version of ebm reads {FORMAT}. Continue with the "
             "version that wrote it"
         )
     return header

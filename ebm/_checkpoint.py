@@ -66,8 +66,8 @@ class Writer:
     def _tell(self, path: Path, error: BaseException) -> None:
         if path not in self._told:
             warnings.warn(
-                f"checkpoint {path} could not be written: {str(error).rstrip('.')}. Training goes on, and tries again "
-                "when the next is due; this is told once.",
+                f"checkpoint {path} could not be written: {str(error).rstrip('.')}. Training continues, and "
+                "writes the next one when it is due. There is no further warning.",
                 stacklevel=2,
             )
         self._told.add(path)
@@ -121,7 +121,7 @@ def load(
     if version != __version__:
         warnings.warn(
             f"checkpoint {Path(path).name!r} was written by version {version!s:.40} of ebm, and this is {__version__}. "
-            "Training goes on, but its last bits may not be those of a training without a break.",
+            "Training continues, but its last bits may differ from those of uninterrupted training.",
             stacklevel=2,
         )
     return state
@@ -171,6 +171,6 @@ def _check_settings(header: Mapping[str, Any], wanted: Mapping[str, Any]) -> Non
         if not same:
             print_alike = " (the same in print, not in value)" if found == value else ""
             raise ContentError(
-                f"was written with {name}={found!s:.300}, but this is {value!s:.300}{print_alike}. Go on with the same "
-                f"{GIVEN_AS.get(name, 'settings and rows')}"
+                f"was written with {name}={found!s:.300}, but this is {value!s:.300}{print_alike}. Continue with the "
+                f"same {GIVEN_AS.get(name, 'settings and rows')}"
             )

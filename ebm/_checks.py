@@ -304,7 +304,7 @@ def check_option(value: Any, argument: str, options: Collection[str]) -> str:
     return str(value)
 
 
-# What the annotation of a setting says that it is: how values become that, and in words.
+# By the annotation of a setting: how a value is converted to this type, and the type in words.
 KINDS: dict[str, tuple[Callable[[Any], Any], str]] = {
     "int": (integer_of, "an integer"),
     "float": (real_of, "a number"),

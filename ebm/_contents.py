@@ -175,12 +175,12 @@ def check_state(
     for layer, named in state.bounds.items():
         for name, (low, high) in named.items():
             if not (low <= high).all():
-                raise _wrong(f"has bounds of {layer} {name} that are none")
+                raise _wrong(f"has invalid bounds of {layer} {name}")
     if state.marginals and min(x.min(initial=0) for x in state.marginals[1:]) < 0:
         raise _wrong("has a negative variance or count of rows among its marginals")
     times = np.asarray(state.history["time"], float)
     if not (np.isfinite(times).all() and times.min() >= 0):
-        raise _wrong("has times in its history that are none")
+        raise _wrong("has invalid times in its history")
     reason = (
         plan.gradient.invalid(state.model, state.chains)
         or plan.optimizer.invalid(state.memory)

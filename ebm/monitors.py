@@ -380,7 +380,7 @@ class Checkpoint:
     Warns
     -----
     UserWarning
-        Once in a training, if the file cannot be written, for example to a full disk. Training goes on.
+        Once in a training, if the file cannot be written, for example to a full disk. Training continues.
 
     Notes
     -----

@@ -14,8 +14,8 @@ from numba.extending import overload
 from ebm._jit import jit
 from ebm._kernels.rules import numbers, rule
 
-# What is remembered of an entry without a gradient decays towards zero, through the subnormal numbers, which are slow
-# (and where rounding holds it). Less than this is forgotten: the root of it is nothing beside any epsilon.
+# The memory of an entry without a gradient decays towards zero, through the subnormal numbers, which are slow (and
+# where rounding stops the decay). Smaller numbers are set to zero: their root is negligible beside any epsilon.
 TINY = 1e-30
 
 
@@ -76,7 +76,7 @@ def _held_back(g, theta, pull):
     return g - l2 * theta
 
 
-# What is remembered: no, one or two arrays.
+# The memory of a rule: no, one or two arrays.
 
 
 def _part(memory, first, last):

@@ -33,7 +33,7 @@ MARGIN = math.ceil(math.sqrt(2.0 * (DEPTH + 2.0) / (1.0 - WIDEST_SHARE)) / SPACI
 SAFE = 600.0
 # Rows at a time, whose points stay in the cache.
 ROWS = 32
-# What a table of exponentials may hold: their exponents, and their count.
+# Limits of a table of exponentials: their exponents, and their number.
 LARGEST_EXPONENT, LARGEST_TABLE = 600.0, 1 << 20
 
 

@@ -20,7 +20,7 @@ from numba.extending import overload
 
 from ebm._jit import jit
 
-# What is remembered of the whole vector: the number of steps, and Nadam's 1 - mu_1 ... mu_t. It starts at zero.
+# Memory of the whole vector: the number of steps, and Nadam's 1 - mu_1 ... mu_t. It starts at zero.
 CLOCK_SIZE = 2
 
 

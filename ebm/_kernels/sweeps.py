@@ -16,7 +16,7 @@ from ebm._kernels.bernoulli import happens
 from ebm._kernels.counter import threefry
 from ebm._kernels.elementary import SATURATION, exp, sigmoid
 
-# What becomes of a unit when its turn comes.
+# Rules by which a visited unit changes.
 THRESHOLD, HEAT_BATH, MEAN, METROPOLIS = 0, 1, 2, 3
 # Units at a time: small enough that the work within a block is small beside its matrix product.
 BLOCK_UNITS = 64

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer
 
-# What lies between the images of a mosaic; drawn as nothing, so it is thin and has the colour of the figure.
+# Pixels between the images of a mosaic: transparent, in the colour of the figure.
 GAP = 1
 
 

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 
 from ebm.displays._images import axes, shown_of
 
-# What every history holds; all else was recorded because somebody asked for it.
+# Entries of every history; all others come from callbacks or verbose.
 ALWAYS_RECORDED = ("epoch", "learning_rate", "time")
 
 
@@ -158,12 +158,12 @@ class TrainingCurveDisplay:
         recorded = [key for key in history if key not in ALWAYS_RECORDED]
         if not len(history.get("epoch", ())):
             raise ValueError(
-                f"There is no curve to draw: {type(estimator).__name__} was trained for no full epoch. "
-                "fit with n_iter of at least 1."
+                f"There is no curve to draw: {type(estimator).__name__} was not trained for a full epoch. "
+                "Fit with n_iter of at least 1."
             )
         if metric is None and not recorded:
             raise ValueError(
-                "Nothing was recorded but the learning rate and the time. Fit with verbose=1, which records "
+                "Only the learning rate and the time were recorded. Fit with verbose=1, which records "
                 "the pseudo-likelihood, or with a callback that returns a dict of numbers."
             )
         chosen = (

@@ -31,7 +31,7 @@ from ebm.units import TwoState
 HELD = 1 << 20
 # Numbers of a table that are handled at a time, so that they stay in the cache.
 BLOCK_NUMBERS = 1 << 14
-# What a table costs beside its numbers, in numbers.
+# Fixed cost of a table, in numbers.
 OVERHEAD = 1 << 11
 # Orders are not compared where the first one takes a moment.
 QUICK = 1 << 20

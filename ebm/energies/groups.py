@@ -114,8 +114,8 @@ def group(unit: TwoState, J: Array, beta: float, limit: int, name: str) -> Group
     listed = np.flatnonzero(~rest)
     if len(listed) > limit:
         raise ValueError(
-            f"Exact sums over {len(J)} {name} take the enumeration of all states of {len(listed)} of them, which is "
-            f"done for at most {limit}. They take fewer units, or fewer couplings between them."
+            f"Exact sums over {len(J)} {name} need the enumeration of all states of {len(listed)} of them, but "
+            f"at most {limit} can be enumerated. Use fewer units, or fewer couplings between them."
         )
     n_prefix = max(0, len(listed) - SUFFIX)
     order = np.concatenate([listed, np.flatnonzero(rest)])

@@ -44,13 +44,13 @@ from ebm._checks import Array, Settled, check_integer, check_option, check_real
 from ebm._kernels import memories as kernels
 
 INTERACTIONS = ("polynomial", "rectified", "exponential")
-# What one level of a table of steps spans, as a power of two: little less than double precision does, above one.
+# The span of one level of a table of steps, as a power of two: a little less than that of double precision above one.
 LEVEL_WIDTH = 900
 # Largest whole number up to which double precision knows them all.
 LARGEST_EXACT = 2**53
 # Bits of a stored pattern that noise may turn, at the capacity.
 TOLERATED_ERROR = 0.005
-# What looking for patterns that are not held may cost, as products of entries, and how many are looked at in any case.
+# Limit of the search for patterns that are not fixed points, in products of entries; patterns examined in any case.
 MOST_PRODUCTS = 10**8
 FEWEST_LOOKED_AT = 10
 
@@ -363,7 +363,7 @@ def sparse_softmax(z: Array, weights: Array, alpha: float) -> Array:
     z = (alpha - 1) * (z - z.max(axis=1, keepdims=True))
     order = np.argsort(-z, axis=1, kind="stable")
     w = weights[order]
-    # By itself the largest entry has this t; others raise it. What lies below has no share, but squares that overflow.
+    # By itself the largest entry has this t; others raise it. Smaller entries have no share; their squares overflow.
     z = np.maximum(z, -(w[:, :1] ** (1 - alpha)))
     ranked = np.take_along_axis(z, order, axis=1)
     total = w.cumsum(axis=1)

@@ -113,9 +113,9 @@ def summation(unit: TwoState, J: Array, beta: float, limits: Limits, name: str) 
         return OneByOne(plan, unit, J, beta)
     if n_listed > limits.enumerated:
         raise ValueError(
-            f"Exact sums over {len(J)} {name} take the enumeration of all states of {n_listed} of them, which is done "
-            f"for at most {limits.enumerated}, or tables of more units than {limits.width}, the largest that are made "
-            "when one is eliminated after the other. They take fewer units, or fewer couplings between them."
+            f"Exact sums over {len(J)} {name} need the enumeration of all states of {n_listed} of them, but at most "
+            f"{limits.enumerated} can be enumerated. Elimination unit by unit needs tables of more than {limits.width} "
+            "units. Use fewer units, or fewer couplings between them."
         )
     return Enumeration(group(unit, J, beta, limits.enumerated, name))
 

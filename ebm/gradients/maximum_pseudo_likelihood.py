@@ -277,7 +277,7 @@ class Problem:
         some = ", ".join(map(str, units[:5])) + (", ..." if len(units) > 5 else "")
         return (
             f"on some rows the others predict units {some} ({len(units)} in all) without error: the best couplings are "
-            "infinite, and these stand where the search ended. l2 above zero makes them finite"
+            "infinite, and these are where the search ended. l2 above zero makes them finite"
         )
 
     def _along(self, theta: Array, ways: list[Array]) -> tuple[Array, Array]:

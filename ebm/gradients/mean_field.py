@@ -73,7 +73,9 @@ class TAP(Gradient[Bipartite]):
         check_integer(self.n_iter, "n_iter")
         check_real(self.damping, "damping", 0.0, 1.0)
         if self.damping == 1:
-            raise ValueError("damping must be below 1, at which nothing moves. Got 1 instead.")
+            raise ValueError(
+                "damping must be below 1: with 1 the means never change. Got 1 instead."
+            )
         if self.n_chains is not None:
             check_integer(self.n_chains, "n_chains")
 

@@ -170,7 +170,7 @@ def _check_moments(target: PairwiseMoments, pairs: tuple[Array, Array]) -> None:
     if not least <= 1e-9:  # also for NaN
         raise ValueError(
             "mean and correlations belong to no distribution: some unit, or pair of units, would have a negative "
-            "probability. correlations are the <s_i s_j> themselves, from which no product of means is taken off."
+            "probability. correlations are the <s_i s_j> themselves, without subtracting the products of the means."
         )
 
 
@@ -263,8 +263,8 @@ def _newton(
 
 def _boundary() -> str:
     return (
-        "the means and correlations are, within tol, on the boundary of what a distribution can have: only infinite "
-        "parameters reach them, and the search ended on the way. l2 above zero keeps couplings finite, more data may"
+        "the means and correlations are, within tol, on the boundary of the possible values: only infinite "
+        "parameters reach them, and the search ended before. l2 above zero keeps couplings finite, more data may"
     )
 
 

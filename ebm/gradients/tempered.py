@@ -123,7 +123,7 @@ class ParallelTempering(Gradient[Model]):
         if ladder[0] != 1 or ladder[-1] != 0 or not (np.diff(ladder) < 0).all():
             return "a ladder of temperatures that does not fall from one to zero"
         if not ((acceptance >= 0) & (acceptance <= proposals)).all() or n_sweeps.min() < 0:
-            return "counts of exchanges of replicas that are none"
+            return "invalid counts of exchanges of replicas"
         return ""
 
     def bind(self, model: Model, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:

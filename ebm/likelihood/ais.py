@@ -32,8 +32,8 @@ from ebm.samplers.annealing import Particles, anneal, anneal_back, settle
 FIRST_TEMPERATURES = 1000
 MOST_TEMPERATURES = 16_000
 SIGMOID_STEEPNESS = 4.0
-# Of the particles, that have to carry the weight. Below it, a mode that few of them reach may hold as much as all the
-# others, and the reverse estimate, which starts from the same particles, would not know of it either.
+# Least effective sample size, as a share of the particles. Below it, a mode that few of them reach may hold as much as
+# all the others. The reverse estimate, which starts from the same particles, would not show this either.
 LEAST_SHARE = 0.2
 # Rows of data whose particles are annealed at a time.
 RAISE_ROWS = 64

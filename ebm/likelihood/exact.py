@@ -93,7 +93,7 @@ def _enumerated_log_partition(
         model, params = model.swapped(params)
     n = params.W.shape[0]
     params = in_double(params)
-    # What a flip of unit i adds to -U and to the other layer's input; the rest is that of the all-low state.
+    # Changes of -U and of the other layer's input by a flip of unit i, beside those of the all-low state.
     low, high = (np.full((1, n), x, params.W.dtype) for x in model.visible.states or ())
     gains = np.array([-_flip_cost(model, params, i) for i in range(n)])
     W = params.W

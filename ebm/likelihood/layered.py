@@ -110,7 +110,7 @@ def _(model: LayeredModel, params: LayeredParameters, v: Any) -> Array:
 def _pseudo(model: LayeredModel, params: LayeredParameters, v: Array) -> Array:
     """The sum over the visible layers, for some rows."""
     inputs = model.inputs_from(params, ODD, v)
-    # What the hidden units receive from one unit at one: statistics are linear.
+    # Inputs of the hidden units from one unit at one: statistics are linear.
     pull = model.inputs_from(params, ODD, np.eye(v.shape[1]))
     total = np.zeros(len(v))
     for k, x in model.split(v).items():

@@ -55,6 +55,6 @@ def told_hidden_means(
     if not far.any():
         return ""
     return (
-        f"the hidden units are connected to each other and averaged in mean field, which is off, or one of several "
-        f"modes, in {far.sum()} of the {len(rows)} rows that were compared with short chains. {CURE}"
+        f"the hidden units are connected to each other, and their mean field is inaccurate or one of several modes: "
+        f"it differs from short chains in {far.sum()} of the {len(rows)} rows that were compared. {CURE}"
     )

@@ -41,8 +41,8 @@ N_POPULATIONS, N_PARTICLES, STEADY, MOST_STEPS = 16, 64, 0.995, 2000
 N_PILOTS = 128
 # Of the two passes; the first one only says where the weight is.
 N_TEMPERATURES, N_RUNS = (250, 750), 100
-# Distributions of the mixture beside coins and data; the least share of the particles that start from coins; and the
-# share of the others that is spread evenly in the second pass.
+# Distributions of the mixture beside coins and data. Least share of the particles that start from coins. Share of the
+# others that is spread evenly in the second pass.
 MOST_MODES, COINS, EVEN = 12, 0.25, 0.5
 # Those around modes are made wider: a part of their fields, of limited log-odds.
 SHRUNK, MOST_ODDS = 0.6, 4.0

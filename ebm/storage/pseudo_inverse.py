@@ -24,8 +24,8 @@ from scipy.linalg import qr
 from ebm._checks import Array
 from ebm.storage.base import Memory, StorageRule
 
-# Residuals below this, relative to a pattern's norm, are rounding errors of patterns that are spanned already: one of
-# integers that is not lies further away, unless the patterns are next to dependent.
+# Residuals below this, relative to a pattern's norm, are rounding errors of patterns that are spanned already. Other
+# patterns of integers have larger residuals, unless the patterns are nearly dependent.
 RANK_TOLERANCE = 1e-9
 # Where 1 - P_ii is below this, unit i is spanned alone, its couplings are zero, and what is there is rounding error.
 SPANNED = 1e-12

@@ -158,7 +158,7 @@ def refusal(case, file):
         well = (
             said.startswith(f"checkpoint {file.name!r} ")
             and str(file) in said
-            and " from another file" in said + " from another file" * ("Go on with" in said)
+            and " from another file" in said + " from another file" * ("Continue with" in said)
         )
         harmed = sorted(vars(estimator)) != before
         return "" if well and not harmed else f"{said} (harmed: {harmed})"

@@ -58,7 +58,7 @@ def test_means_that_are_off_are_told_and_the_cure_is_right(unit, seed):
     means, said = told(machine, v)
     gap = np.ptp(STATES[unit])
     assert np.abs(means - exact).max() > 0.3 * gap
-    assert len(said) == 1 and "averaged in mean field, which is off" in said[0]
+    assert len(said) == 1 and "mean field is inaccurate" in said[0]
     gaps = np.full((ROWS, N_HIDDEN), np.nan)
     whole = BoltzmannMachine.from_parameters(machine.couplings_, machine.intercept_, unit=unit)
     found, error = whole.impute(np.hstack([v, gaps]), return_std=True)

@@ -140,7 +140,7 @@ def test_resume_names_the_argument_that_differs(tmp_path):
         machine.resume(file, X, sample_weight=np.arange(12.0))
     with pytest.raises(ValueError, match="the same X, y and sample_weight"):
         machine.resume(file, 1 - X)
-    with pytest.raises(ValueError, match="Go on with the same random_state"):
+    with pytest.raises(ValueError, match="Continue with the same random_state"):
         machine.set_params(random_state=1).resume(file, X)
 
 
