@@ -93,6 +93,19 @@ def check_finite(x: Any, argument: str) -> None:
         raise ValueError(f"{argument} holds NaN or infinite values. Finite ones are needed.")
 
 
+def check_squares(x: Any, argument: str) -> None:
+    """Refuse finite numbers of which the sum of squares overflows: energies would, too."""
+    flat = stored(x).ravel(order="K")
+    with np.errstate(over="ignore"):
+        overflows = np.isinf(np.dot(flat, flat))
+    if overflows:
+        low, high = extent(flat)
+        raise ValueError(
+            f"{argument} holds {low if -low > high else high:.6g}, of which squares overflow. Set smaller numbers, or "
+            "fit again."
+        )
+
+
 def not_numbers(argument: str, x: Any, error: Exception) -> Exception:
     """The error to raise for `x` that cannot become an array of numbers, where NumPy raised the `error`."""
     said = str(error).split("\n")[0].rstrip(".")

@@ -35,7 +35,9 @@ OWN = ("format", "version", "identities")  # besides settings and progress
 GIVEN_AS = {
     "rows": "rows: the same X, y and sample_weight",
     "seed": "random_state",
-    "model": "units and layers, such as hidden_layer_sizes",
+    "shape": "sizes: n_components or hidden_layer_sizes, columns of X, and classes or outputs of y",
+    "model": "units, layers and their settings, such as n_components, hidden_layer_sizes or temperature",
+    "optimizer": "optimizer, or solver, and its settings, such as momentum, beta_1, beta_2 and epsilon",
     "n_iter": "n_iter, or max_iter",
     "learning_rate": "learning_rate, or learning_rate_init",
 }
@@ -142,7 +144,8 @@ def _settings(model: Model, plan: Plan, rows: Rows, n_epochs: int) -> dict[str, 
         "dtype": str(np.dtype(rows.dtype)),
         "rows": rows.fingerprint,  # before the model, which may be measured on them
     }
-    choices = {"model": model, "n_iter": n_epochs, **plan._asdict()}
+    # The seed before the model, too.
+    choices = {"seed": plan.seed, "model": model, "n_iter": n_epochs, **plan._asdict()}
     return {
         **rows_of,
         **{name: f"{value!r:.1000}" for name, value in choices.items()},

@@ -24,6 +24,8 @@ LARGEST_INTEGER = 2**63 - 1
 LARGEST_SCHEDULE = 10**8
 # The types of true and false; they are not numbers, though Python counts its own among the integers.
 FLAGS = (bool, np.bool_)
+# The smallest and the largest inverse temperature: energies times or over them are finite in either precision.
+BETAS = (1e-30, 1e30)
 # More threads than any machine has cores.
 MOST_JOBS = 10_000
 # Letters of a refused value that a message shows.
@@ -266,6 +268,11 @@ def check_real(
         bounds = f"{'(' if open_low or low == -np.inf else '['}{low}, {high}{right}"
         raise ValueError(f"{argument} must be a number in {bounds}. Got {shown(value)} instead.")
     return number
+
+
+def check_beta(value: Any, argument: str = "beta") -> float:
+    """`value` as an inverse temperature within :data:`BETAS`; else ValueError."""
+    return check_real(value, argument, *BETAS)
 
 
 def check_flag(value: Any, argument: str) -> bool:

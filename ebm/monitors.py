@@ -16,7 +16,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ebm._arrays import as_numbers
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, check_integer, check_real, shown
 from ebm._files import writable
 from ebm.energies.base import Model
 from ebm.likelihood import free_energy, free_energy_gap, pseudo_log_likelihood
@@ -253,12 +253,13 @@ class EarlyStopping:
         min_delta = check_real(min_delta, "min_delta")
         max_gap = check_real(max_gap, "max_gap", open_low=True)
         every = check_integer(every, "every")
-        if not callable(monitor) and monitor not in ("pseudo_likelihood", "free_energy_gap"):
+        named = isinstance(monitor, str) and monitor in ("pseudo_likelihood", "free_energy_gap")
+        if not (named or callable(monitor)):
             raise ValueError(
                 "monitor must be 'pseudo_likelihood', 'free_energy_gap' or a callable. "
-                f"Got {monitor!r} instead."
+                f"Got {shown(monitor)} instead."
             )
-        if monitor == "free_energy_gap" and train is None:
+        if named and monitor == "free_energy_gap" and train is None:
             raise ValueError(
                 "train must hold rows that are trained on when monitor='free_energy_gap'."
             )

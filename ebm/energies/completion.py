@@ -24,8 +24,8 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import softmax
 
-from ebm._arrays import Array, finite_numbers
-from ebm._checks import Settled, check_integer, check_real
+from ebm._arrays import Array, as_numbers, finite_numbers
+from ebm._checks import Settled, check_integer, check_real, shown
 from ebm._flat import Extent
 from ebm._kernels import completion as kernels
 from ebm._random import Key, normal
@@ -191,7 +191,10 @@ def given_memories(
             f"components must have the shape (n_components, n_features + {n_labels}), a column for each class at the "
             f"end. Got {own.shape}."
         )
-    low, high = (float(x) for x in ends)
-    if not -np.inf < low < high < np.inf:
-        raise ValueError(f"range must be two finite numbers, the lower one first. Got {ends!r}.")
+    both = as_numbers(ends, "range")
+    if both.shape != (2,) or not -np.inf < both[0] < both[1] < np.inf:
+        raise ValueError(
+            f"range must be two finite numbers, the lower one first. Got {shown(ends)}."
+        )
+    low, high = map(float, both)
     return DenseParameters(own), (low, high)

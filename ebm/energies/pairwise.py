@@ -14,7 +14,7 @@ from zlib import crc32
 
 import numpy as np
 
-from ebm._arrays import Array, check_finite, finite_numbers, float_type, is_sparse
+from ebm._arrays import Array, check_finite, check_squares, finite_numbers, float_type, is_sparse
 from ebm._flat import Extent
 from ebm._kernels.symmetry import is_symmetric
 from ebm._random import Key, normal
@@ -303,6 +303,7 @@ def check_biases(bias: Any, argument: str, J: Array) -> Array:
         raise ValueError(
             f"{argument} must have the shape ({J.shape[0]},), as the couplings say. Got {np.shape(bias)}."
         )
+    check_squares(biases, argument)
     return biases
 
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, check_beta, check_integer
 from ebm._random import Key
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import has_quick_moments, pairwise_moments
@@ -52,7 +52,7 @@ def compare_moments(
 
     Where they are not exact they are those of the last states of chains from the states `start` (chains, n_units).
     """
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_beta(beta)
     n_sweeps = check_integer(n_sweeps, "n_steps")
     n = model.shape(params)[0]
     if has_quick_moments(params):

@@ -94,6 +94,10 @@ class Inverse(Schedule):
         return 1.0 / (1.0 + self.rate * epochs_done)
 
 
+# The largest power of a count of rows: no rate overflows.
+STEEPEST = 10.0
+
+
 @dataclass(frozen=True, repr=False)
 class InverseScaling(Schedule):
     """A power of the number of rows seen, changing after each epoch: the "invscaling" of scikit-learn.
@@ -119,7 +123,7 @@ class InverseScaling(Schedule):
 
     def __post_init__(self) -> None:
         check_integer(self.n_rows, "n_rows")
-        check_real(self.power, "power", -np.inf)
+        check_real(self.power, "power", -STEEPEST, STEEPEST)
         check_integer(self.seen, "seen", 0)
 
     def factor(self, epochs_done: float, n_epochs: int) -> float:

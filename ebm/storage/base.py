@@ -19,7 +19,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ebm._arrays import finite_numbers
+from ebm._arrays import check_squares, finite_numbers
 from ebm._checked import once
 from ebm._checks import Array, Record
 from ebm._kernels.symmetry import is_symmetric
@@ -251,4 +251,5 @@ def check_parameters(J: Any, bias: Any, n_units: int, *, symmetric: bool) -> Pai
         raise ValueError(
             f"intercept_ must be {n_units} finite numbers. Got the shape {biases.shape}."
         )
+    check_squares(biases, "intercept_")
     return PairwiseParameters(couplings, biases)

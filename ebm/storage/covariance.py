@@ -38,6 +38,9 @@ from ebm.storage.hebb import second_moment
 ACTIVITIES = np.array([0.001, 0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5])
 CRITICAL_LOADS = np.array([14.99, 2.101, 1.187, 0.570, 0.335, 0.206, 0.162, 0.143, 0.138])
 
+# Fields are of the order one: beyond it no unit ever changes, and in either precision it is a number.
+LARGEST_THRESHOLD = 1e12
+
 
 @dataclass(frozen=True, repr=False)
 class Covariance(StorageRule):
@@ -83,7 +86,7 @@ class Covariance(StorageRule):
         if self.activity is not None:
             check_real(self.activity, "activity", 0.0, 1.0, open_low=True, open_high=True)
         if self.threshold is not None:
-            check_real(self.threshold, "threshold", -np.inf, np.inf)
+            check_real(self.threshold, "threshold", -LARGEST_THRESHOLD, LARGEST_THRESHOLD)
 
     def capacity(self, memory: Memory) -> float:
         """The critical load at the threshold 1/2 - a, times N."""

@@ -71,7 +71,10 @@ class OneHot(Linear):
     def neutral(self, n_units: int, dtype: Any) -> OneHotParameters:
         """Zero biases, and the groups' numbers."""
         if n_units < self.n_grouped:
-            raise ValueError(f"sizes={self.sizes} are more units than the {n_units} of the layer.")
+            raise ValueError(
+                f"sizes={self.sizes} are {self.n_grouped} units, more than the {n_units} of the layer. X must have a "
+                "column for each of them."
+            )
         number = np.zeros(n_units, dtype)
         for k, group in enumerate(self.groups(n_units)):
             number[group] = k + 1

@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from ebm._arrays import Array, as_numbers, check_finite
-from ebm._checks import integer_of, shown
+from ebm._arrays import Array, as_numbers, check_finite, is_sparse, screened
+from ebm._checks import check_option, integer_of, shown
 from ebm.networks.network import Network
 from ebm.sklearn_compat._shared._labels import is_missing
 
@@ -20,6 +20,25 @@ def _numbers(x: Any, name: str) -> Array:
     return array
 
 
+def _vector(x: Any, name: str) -> Array:
+    array = _numbers(x, name)
+    if array.ndim != 1:
+        raise ValueError(f"{name} must have one dimension. Got the shape {array.shape}. {AGAIN}")
+    return array
+
+
+def _couplings(x: Any, name: str) -> Any:
+    """The same of an array or a sparse matrix, which stays what it is."""
+    if not is_sparse(x):
+        return _numbers(x, name)
+    screened(x, name)
+    return x
+
+
+def _output(x: Any, name: str) -> str:
+    return check_option(x, name, ("identity", "logistic", "softmax"))
+
+
 def _classes(x: Any, name: str) -> Array:
     """An array of labels."""
     try:
@@ -27,7 +46,8 @@ def _classes(x: Any, name: str) -> Array:
     except ValueError:  # rows of several lengths
         classes = np.empty((0, 0))
     wrong = classes.ndim != 1 or not classes.size or classes.dtype.kind not in "biufUSOMm"
-    if wrong or is_missing(classes).any():
+    infinite = classes.dtype.kind == "f" and np.isinf(classes).any()
+    if wrong or infinite or is_missing(classes).any():
         raise ValueError(f"{name} must be an array of the classes. Got {shown(x)}. {AGAIN}")
     return classes
 
@@ -59,14 +79,25 @@ def _parts(x: Any, name: str) -> list[Any]:
     return list(x)
 
 
+def _machines(x: Any, name: str) -> list[Any]:
+    machines = _parts(x, name)
+    if not all(hasattr(part, "get_params") for part in machines):
+        raise ValueError(f"{name} must be a list of machines. Got {shown(x)}. {AGAIN}")
+    return machines
+
+
 AGAIN = "Set it to that, or fit again."
-# Attributes that are checked when they are set. Parameters are when they are read, for their shapes go together.
+# Attributes that are checked when they are set; shapes that go together are when they are read.
 KINDS: dict[str, Callable[[Any, str], Any]] = {
-    **dict.fromkeys(
-        ("h_samples_", "chains_", "offset_", "offset_visible_", "offset_hidden_"), _numbers
-    ),
-    **dict.fromkeys(("coefs_", "intercepts_", "layer_params_", "rbms_"), _parts),
-    **dict.fromkeys(("t_", "n_outputs_"), _count),
+    **dict.fromkeys(("h_samples_", "chains_", "components_", "patterns_"), _numbers),
+    **dict.fromkeys(("offset_", "offset_visible_", "offset_hidden_"), _vector),
+    **dict.fromkeys(("intercept_", "intercept_visible_", "intercept_hidden_"), _vector),
+    **dict.fromkeys(("log_variance_visible_", "log_variance_hidden_"), _vector),
+    "couplings_": _couplings,
+    **dict.fromkeys(("coefs_", "intercepts_", "layer_params_"), _parts),
+    "rbms_": _machines,
+    **dict.fromkeys(("t_", "n_outputs_", "n_layers_"), _count),
+    "out_activation_": _output,
     "classes_": _classes,
     "range_": _range,
     "network_": _network,

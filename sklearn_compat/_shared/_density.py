@@ -11,7 +11,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._batches import blocks
-from ebm._checks import Array, as_rows, check_integer, check_real
+from ebm._checks import Array, as_rows, check_beta, check_integer
 from ebm._random import Key, Reserved, fold
 from ebm._sparse import as_dtype, dense, is_thin, row_blocks
 from ebm.energies.path import base_of
@@ -179,7 +179,7 @@ def sample(
     """
     n_samples = check_integer(n_samples, "n_samples")
     n_steps = check_integer(n_steps, "n_steps")
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_beta(beta)
     walker, law = sampler_record(sampler), self._density()
     clamped = law.clamped(given, n_samples)
     key = self._next_key(random_state)

@@ -9,7 +9,7 @@ from typing import Any
 from numpy import isfinite
 from sklearn.exceptions import ConvergenceWarning
 
-from ebm._checks import Array, check_jobs, check_real
+from ebm._checks import Array, check_beta, check_jobs
 from ebm._random import Reserved
 from ebm.likelihood import (
     Evaluation,
@@ -50,7 +50,7 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
         If the hidden units or the unknown entries are too many for exact sums; :meth:`log_likelihood` estimates
         them.
     """
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_beta(beta)
     law = self._density()
 
     def of_rows(params: Any, v: Any) -> Array:
@@ -82,7 +82,7 @@ def score_samples(self: Any, X: Any, beta: float = 1.0) -> Array:
     ValueError
         If parameters are NaN or infinite.
     """
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_beta(beta)
     law = self._density()
     rows = law.rows(self, X)
     with overflowing():
@@ -155,7 +155,7 @@ def log_partition(
         If the estimate should not be trusted: it is below the lower bound, the two estimates or directions
         disagree, or few particles carry the weight. The warning says which, and what to do.
     """
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_beta(beta)
     law = self._density()
     evaluation = evaluation_of(self, law, n_jobs, random_state)
     return trusted(log_z(law.model, law.params, method, beta=beta, evaluation=evaluation))
@@ -205,7 +205,7 @@ def log_likelihood(
     ValueError
         If parameters are NaN or infinite, or `method` is unknown.
     """
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_beta(beta)
     law = self._density()
     with overflowing():
         law = replace(law, params=tempered(law, beta))

@@ -34,7 +34,7 @@ def _unit_of_given(unit: Any, biases: Array) -> Any:
     """The unit of given parameters; ValueError where biases leave open which of the two it is."""
     if unit is None and biases.any():
         raise ValueError(
-            "unit must say which states the couplings and biases are of: unit='bernoulli' for 0 and 1, as "
+            "unit must say which states the couplings and the intercept are of: unit='bernoulli' for 0 and 1, as "
             "BoltzmannMachine learns them by default, or unit='spin' for -1 and +1. The same numbers mean different "
             "distributions."
         )

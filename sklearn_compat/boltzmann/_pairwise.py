@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import as_numbers
 from ebm._checked import once
-from ebm._checks import LARGEST_SCHEDULE, Array, as_rows, check_integer, check_real, resolve
+from ebm._checks import LARGEST_SCHEDULE, Array, as_rows, check_beta, check_integer, resolve
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, dense
 from ebm.energies import qubo
@@ -68,29 +68,32 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
 
     def _model(self) -> Pairwise:
         unit = resolve(self.unit, TWO_STATE, TwoState, "unit")  # type: ignore[type-abstract]
-        n_hidden = check_integer(self.n_hidden, "n_hidden", 0)
+        n_hidden = self._n_hidden
         return Pairwise(unit, n_hidden, once(check_mask, self.mask, self._n_visible + n_hidden))
+
+    @property
+    def _n_hidden(self) -> int:
+        """The setting in the integers of Python, which do not overflow."""
+        return check_integer(self.n_hidden, "n_hidden", 0)
 
     @property
     def _n_visible(self) -> int:
         """How many features there are: as in training, or as couplings that the user has set without it say."""
         if hasattr(self, "n_features_in_"):
-            check_integer(self.n_features_in_, "n_features_in_")
-            return self.n_features_in_
+            return check_integer(self.n_features_in_, "n_features_in_")
         check_is_fitted(self, ["couplings_", "intercept_"])
-        return count_units(self.couplings_) - self.n_hidden
+        return count_units(self.couplings_) - self._n_hidden
 
     def _params(self) -> PairwiseParameters:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, ["couplings_", "intercept_"])
-        check_integer(self.n_hidden, "n_hidden", 0)
         n_hidden = count_units(self.couplings_) - self._n_visible
-        if n_hidden >= 0 and n_hidden != self.n_hidden:
+        if n_hidden >= 0 and n_hidden != self._n_hidden:
             raise ValueError(
-                f"n_hidden is {self.n_hidden}, but the fitted machine has {n_hidden} hidden units. "
+                f"n_hidden is {self._n_hidden}, but the fitted machine has {n_hidden} hidden units. "
                 "Fit anew (warm_start=False) to change it."
             )
-        n_units = self._n_visible + self.n_hidden
+        n_units = self._n_visible + self._n_hidden
         J = once(check_couplings, self.couplings_, "couplings_", n_units)
         return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
@@ -111,7 +114,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
             params.J.dtype,
             first_states,
             states_at,
-            n_beside=self.n_hidden,
+            n_beside=self._n_hidden,
             marginals=self._course.marginals,
         )
         return law
@@ -140,15 +143,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         """
         law = self._density()
         v = law.dense(self, X)
-        if (H is None) != (self.n_hidden == 0):
+        if (H is None) != (self._n_hidden == 0):
             raise ValueError(
-                f"H must hold the states of the {self.n_hidden} hidden units. Of X alone there is the free_energy."
-                if self.n_hidden
+                f"H must hold the states of the {self._n_hidden} hidden units. Of X alone there is the free_energy."
+                if self._n_hidden
                 else "H must be None: there are no hidden units."
             )
         if H is None:
             return law.model.energy(law.params, v)
-        h = as_dtype(as_rows(H, self.n_hidden, "H"), v.dtype, "H")
+        h = as_dtype(as_rows(H, self._n_hidden, "H"), v.dtype, "H")
         if np.isnan(h).any():
             raise ValueError("H holds NaN: an energy is that of states that are known.")
         warn_outside(law.model.unit, h, "H", EXTRAPOLATION)
@@ -179,9 +182,9 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
             If the mean field is off, by short chains of the first eight rows: by more than a tenth of the gap between
             the two states, or because the hidden units have several modes, of which mean field averages over one.
         """
-        beta = check_real(beta, "beta", open_low=True)
+        beta = check_beta(beta)
         law = self._density()
-        means = hidden_means if self.n_hidden else conditional_means
+        means = hidden_means if self._n_hidden else conditional_means
         X = law.seen(self, X)
         some = as_dtype(dense(X[:MOST_ROWS]), law.dtype)
         told = told_hidden_means(law.model, law.params, some, beta)

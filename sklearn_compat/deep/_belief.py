@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ebm._batches import row_fingerprints
-from ebm._checks import Array, by_value, check_integer, check_real
+from ebm._checks import Array, by_value, check_beta, check_integer
 from ebm._random import Key, fold
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.likelihood import LogPartition, check_finite, mean_ranked, overflowing, ranked
@@ -106,7 +106,7 @@ class Belief(Stack):
         """
         n_samples = check_integer(n_samples, "n_samples")
         n_steps = check_integer(n_steps, "n_steps")
-        beta = check_real(beta, "beta", open_low=True)
+        beta = check_beta(beta)
         walker = sampler_record(sampler)
         law = self._density()
         model, params, clamped = law.model, law.params, law.clamped(given, n_samples)

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array, check_integer
+from ebm._checks import Array, check_integer, shown
 from ebm._random import fold
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.extra_units import Beside, extra_probabilities
@@ -294,6 +294,12 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
             raise ValueError(
                 "The joint machine of features and labels has not learned yet, for fit was interrupted before. Go on "
                 "by set_params(warm_start=True).fit(X, y)."
+            )
+        n_labels = self.rbms_[-1]._model().visible.n_grouped
+        if len(self.classes_) != n_labels:
+            raise ValueError(
+                f"classes_ must have {n_labels} entries, as many as the joint machine has label units. "
+                f"Got {shown(self.classes_)}. Set one that fits, or fit again."
             )
 
     # Labels

@@ -468,4 +468,10 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
             function(params, np.ascontiguousarray(to_signed(block, self.range_), dtype))
             for _, block in blocks(X)
         ]
-        return np.concatenate(parts)
+        found = np.concatenate(parts)
+        if not np.isfinite(found).all():
+            raise ValueError(
+                f"components_ holds {np.abs(params.memories).max():.6g}, of which powers overflow. Set smaller ones, "
+                "or fit again."
+            )
+        return found

@@ -433,7 +433,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def _params(self) -> DenseParameters:
         patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
-        return DenseParameters(check_memories(self._read(patterns)))
+        return DenseParameters(check_memories(self._read(patterns), "patterns_"))
 
     def _read(self, X: Array, quiet: bool = False) -> Array:
         """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import StrOptions
 
+from ebm._arrays import as_numbers, check_squares
 from ebm._checks import check_integer, check_real, shown
 from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
@@ -383,12 +384,14 @@ class HopfieldNetwork(HopfieldRecall):
     def _keep(self, rule: StorageRule, memory: Memory) -> None:
         """Turn the memory into fitted attributes."""
         params = rule.parameters(memory, self._dtype)
-        thresholds = 0.0 if self.thresholds is None else np.asarray(self.thresholds, self._dtype)
+        given = 0.0 if self.thresholds is None else as_numbers(self.thresholds, "thresholds")
+        thresholds = np.asarray(given, self._dtype)
         if np.shape(thresholds) not in ((), params.bias.shape) or not np.isfinite(thresholds).all():
             raise ValueError(
                 f"thresholds must be one finite number or {len(params.bias)}, one for each unit. "
                 f"Got {self.thresholds!r}."
             )
+        check_squares(np.atleast_1d(thresholds), "thresholds")
         self._memory, self._rule_type = memory, type(rule)
         self._symmetric = rule.is_symmetric and memory.is_symmetric
         self.couplings_ = params.J

@@ -74,8 +74,11 @@ def _told_merged(X: Array, convention: str) -> str:
 
 def wanted_states(y: Any, X: Any) -> Array | None:
     """The patterns `y` that the rows of `X` should lead to; None where `y` is None or labels, of one dimension."""
-    if y is None or np.ndim(y) < 2:
-        return None
+    try:
+        if y is None or np.ndim(y) < 2:
+            return None
+    except ValueError:  # rows of several lengths, which the next line names
+        pass
     wanted = as_numbers(y, "y").astype(np.float64, copy=False)
     if wanted.shape != np.shape(X):
         raise ValueError(

@@ -29,6 +29,7 @@ from ebm.networks.pruning import (
 )
 from ebm.sklearn_compat._shared._learning import keep_attributes
 from ebm.sklearn_compat._shared._settings import RECORD, learns
+from ebm.sklearn_compat._shared._validation import calls_it
 from ebm.sklearn_compat.networks._network import BaseNetwork
 
 # Number of the family of keys that new units' weights are drawn with: beyond those of layers.
@@ -143,10 +144,15 @@ class Shaping(BaseNetwork):
             self._remove(fraction, rows, **options)
         else:
             max_rounds = check_integer(max_rounds, "max_rounds")
-            held_out = rows if validation is None else self._labelled(*_pair(validation), None)
+            held_out = rows if validation is None else self._held_out(validation)
             message = self._prune_in_rounds(fraction, rows, held_out, (max_rounds, tol), options)
         self.feature_importances_ = input_shares(self._saliencies(rows, levenberg_marquardt))
         return message
+
+    def _held_out(self, validation: Any) -> Labelled:
+        X, y = _pair(validation)
+        with calls_it(X="validation[0]", y="validation[1]"):
+            return self._labelled(X, y, None)
 
     def _saliencies(self, rows: Labelled, levenberg_marquardt: bool) -> list[Array]:
         network, params = self.network_, self._params()

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._arrays import check_exponents
+from ebm._arrays import check_exponents, check_squares
 from ebm._checks import Array, as_rows
 from ebm._random import Key
 from ebm._sparse import as_dtype
@@ -248,6 +248,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """Parameters of the units of a layer: a bias, and what not every type of unit has."""
         neutral = unit.neutral(n_units, dtype)
         bias = fitted_array(getattr(self, f"intercept_{layer}_"), f"intercept_{layer}_", (n_units,))
+        check_squares(bias, f"intercept_{layer}_")
         values = [np.ascontiguousarray(bias, dtype)]
         for x, field in zip(neutral[1:], unit.fields[1:], strict=True):
             values.append(self._fitted_field(f"{field}_{layer}_", x))

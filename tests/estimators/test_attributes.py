@@ -72,8 +72,8 @@ def test_parameters_that_do_not_fit_are_named(name):
         for kind, spoil in WRONG.items():
             for method in set(readers(fresh(name))) - UNCONCERNED:
                 estimator = fresh(name)
-                setattr(estimator, attribute, spoil(np.asarray(getattr(estimator, attribute))))
-                said = refusal(call, estimator, method, X)
+                value = spoil(np.asarray(getattr(estimator, attribute)))
+                said = refusal(set_and_call, estimator, attribute, value, method)
                 names = {*PARAMETERS, "n_hidden"}  # two that do not fit each other: either of them
                 assert any(x in said for x in names), (attribute, kind, method, said)
 

@@ -21,6 +21,7 @@ WRONG = [
     np.full((2, 2), "x"),
     pd.NA,
     sp.eye_array(2) * 1j,
+    float("inf"),
 ]
 
 
@@ -42,6 +43,35 @@ def test_anything_else_is_refused_by_name_and_nothing_changes(machines, name):
             with pytest.raises((ValueError, TypeError), match=attribute):
                 setattr(machine, attribute, value)
             assert getattr(machine, attribute) is before
+
+
+@pytest.mark.filterwarnings("ignore:the matrix subclass")
+@pytest.mark.parametrize("name", ALL)
+def test_containers_of_numbers_become_plain_arrays(machines, name):
+    """Matrices, masked arrays and rows of one length: no method meets another kind of array than that of a fit."""
+    for attribute in checked(machines[name]):
+        value = getattr(machines[name], attribute)
+        if not (isinstance(value, np.ndarray) and value.dtype.kind in "biuf"):
+            continue
+        forms = [np.ma.array(value, mask=np.zeros(value.shape, bool)), value.astype(object)]
+        for form in [*forms, *([np.matrix(value)] if value.ndim == 2 else [])]:
+            machine = copy.deepcopy(machines[name])
+            setattr(machine, attribute, form)
+            assert type(getattr(machine, attribute)) is np.ndarray
+            np.testing.assert_array_equal(getattr(machine, attribute), value)
+        with pytest.raises(ValueError, match=f"{attribute} must be"):
+            setattr(machine, attribute, ((1, 2), (3,)))
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_squares_of_biases_that_overflow_are_refused_by_name(machines, name):
+    """No training leaves them. With huge weights, which some do, every score is minus infinity."""
+    for attribute in {"intercept_", "intercept_visible_"} & set(vars(machines[name])):
+        machine = copy.deepcopy(machines[name])
+        setattr(machine, attribute, np.full(getattr(machine, attribute).shape, 1e200))
+        for method in {"transform", "free_energy", "predict", "energy"} & set(methods(ALL[name])):
+            with pytest.raises(ValueError, match=f"{attribute} holds"):
+                evaluate(invocation(ALL[name], method), est=copy.deepcopy(machine))
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -17,7 +17,7 @@ np.repeat(a, 3, axis=-1)[..., ::3]
 a.astype(object)
 a.astype(">f8")
 a.astype("g")
-a.astype(np.float16).astype(float)
+a.astype(np.float16).astype(float) if (a.astype(np.float16) == a).all() else a + 0.0
 np.ma.array(a)
 np.ma.array(a, mask=np.zeros(a.shape, bool))
 memoryview(np.ascontiguousarray(a))

@@ -54,6 +54,8 @@ SYNONYMS = {
     "path": ("checkpoint",),
     "couplings": ("J",),  # the errors are those of from_couplings, as the documentation says
 }
+# Documented to be NaN: diagnoses that are undetermined, and units in a walk that are still unknown.
+MAY_BE_NAN = ("autocorrelation_time", "bulk_ess", "tail_ess", "r_hat", "trajectory")
 # Attributes of training that say how long it took, or that are no numbers of the model.
 NOT_COMPARED = ("time",)
 
@@ -112,6 +114,8 @@ def of_error(error: BaseException, argument: str, kind: str) -> str:
         return "refused"  # the caller's own object raised
     if isinstance(error, AttributeError) and kind == "attribute" and argument in str(error):
         return "refused"  # Python's own word on an attribute that was taken away
+    if isinstance(error, TypeError) and f"required positional argument: '{argument}'" in str(error):
+        return "refused"  # and on an argument that is missing
     ours = [i for i, frame in enumerate(frames) if home(frame)]
     if not ours:
         return (
@@ -178,7 +182,12 @@ def numbers(x: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, np.nd
 def bad_numbers(x: Any) -> set[str]:
     """Where a result is not finite."""
     with np.errstate(all="ignore"):
-        return {path for path, array in numbers(x) if not np.isfinite(array).all()}
+        return {
+            path
+            for path, array in numbers(x)
+            if not np.isfinite(array).all()
+            and not (path.endswith(MAY_BE_NAN) and not np.isinf(array).any())
+        }
 
 
 def only_minus_infinity(x: Any) -> bool:
