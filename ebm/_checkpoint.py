@@ -35,7 +35,7 @@ OWN = ("format", "version", "identities")  # besides settings and progress
 GIVEN_AS = {
     "rows": "rows: the same X, y and sample_weight",
     "seed": "random_state",
-    "shape": "sizes: n_components or hidden_layer_sizes, columns of X, and classes or outputs of y",
+    "shape": "sizes: n_components, n_hidden or hidden_layer_sizes, columns of X, and classes or outputs of y",
     "model": "units, layers and their settings, such as n_components, hidden_layer_sizes or temperature",
     "optimizer": "optimizer, or solver, and its settings, such as momentum, beta_1, beta_2 and epsilon",
     "n_iter": "n_iter, or max_iter",
