@@ -106,6 +106,11 @@ def _places(layout: Any) -> tuple[tuple[tuple[int, int, tuple[int, ...]], ...], 
     return tuple(places), first
 
 
+def dtype_of(params: Any) -> Any:
+    """The dtype of parameters, which is that of each of their arrays."""
+    return next(leaves(params)).dtype
+
+
 def leaves(tree: Any) -> Iterator[Any]:
     """The arrays of parameters, or the extents of a layout, in order."""
     for part in tree:

@@ -10,6 +10,7 @@ free energy of the other,
 The two layers play the same part: everything said of v holds of h for the swapped model (:meth:`Bipartite.swapped`).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
@@ -34,6 +35,15 @@ from ebm.units import Unit
 INPUT_DEVIATION = 2.0
 # Limit of u^2 n_hidden / n_visible, the fraction rounded up, see :meth:`Bipartite.with_examples`.
 LARGEST_GAIN = 6.0
+
+
+# The name of an array, and one of its shape and dtype that stands for it where it is missing -> the array.
+Read = Callable[[str, Array], Array]
+
+
+def array_name(field: str, layer: str) -> str:
+    """The name of an own parameter of the layer among the arrays of a model."""
+    return f"{'intercept' if field == 'bias' else field}_{layer}"
 
 
 class BipartiteParameters(NamedTuple):
@@ -258,6 +268,36 @@ class Bipartite(Model):
             unit = np.sqrt(np.maximum(variance, a)).astype(W.dtype)
             W, b = W / unit[:, np.newaxis], b / unit
         return max(largest(in_scales(W, None, c)), largest(b))
+
+    def hidden_at_rest(self, params: BipartiteParameters) -> Array:
+        """Means of the hidden units without input: (n_hidden,)."""
+        nothing = np.zeros((1, params.W.shape[1]), params.W.dtype)
+        rest: Array = self.hidden.mean(params.hidden, nothing)[0]
+        return rest
+
+    def visible_parameters(self, params: BipartiteParameters) -> Any:
+        """The visible units' own parameters, for functions of :attr:`visible`."""
+        return params.visible
+
+    def arrays(self, params: BipartiteParameters) -> dict[str, Array]:
+        """All parameters by name: "weights" (n_visible, n_hidden), "intercept_visible", "log_variance_visible", ..."""
+        named = {"weights": params.W}
+        for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
+            named |= {array_name(field, layer): getattr(own, field) for field in own._fields}
+        return named
+
+    def of_arrays(self, W: Array, read: Read) -> BipartiteParameters:
+        """The inverse of :meth:`arrays`: parameters of the weights W and of what `read` gives for each other name."""
+        layers = []
+        for layer, unit, n in zip(
+            ("visible", "hidden"), (self.visible, self.hidden), W.shape, strict=True
+        ):
+            neutral = unit.neutral(n, W.dtype)
+            values = (
+                read(array_name(field, layer), getattr(neutral, field)) for field in unit.fields
+            )
+            layers.append(type(neutral)(*values))
+        return BipartiteParameters(W, *layers)
 
     def swapped(self, params: BipartiteParameters) -> "tuple[Bipartite, BipartiteParameters]":
         """The same model with v and h renamed into each other."""

@@ -7,20 +7,18 @@ whose rows are in the order of the groups. The model is seen as two layers, with
 :mod:`ebm.energies.bipartite` has.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
+from ebm.energies.bipartite import Read, array_name
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.units import Unit
-
-# The name of an array, and one of its shape and type that stands for it where it is missing -> the array.
-Read = Callable[[str, Array], Array]
 
 
 class ColumnModel(LayeredModel):
@@ -78,6 +76,19 @@ class ColumnModel(LayeredModel):
         """One draw from p(h | v) per row."""
         return self.sample(params, ODD, v, key, beta)
 
+    def hidden_at_rest(self, params: LayeredParameters) -> Array:
+        """Means of the hidden units without input: (n_hidden,)."""
+        rest: Array = self.hidden.mean(params.own[-1], self.nothing(params, ODD))[0]
+        return rest
+
+    def visible_input(self, params: LayeredParameters, h: Array) -> Array:
+        """W s(h): what the visible units receive."""
+        return self.inputs_from(params, EVEN, h)
+
+    def visible_parameters(self, params: LayeredParameters) -> Any:
+        """The visible units' own parameters, for functions of :attr:`visible`."""
+        return self.own(params, EVEN)
+
     def free_energy(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
         """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""
         return self.color_free_energy(params, EVEN, v, beta)
@@ -98,8 +109,7 @@ class ColumnModel(LayeredModel):
         for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
             for name in self._fields(members):
                 parts = [getattr(params.own[k], name) for k in members if self._has(k, name)]
-                label = "intercept" if name == "bias" else name
-                found[f"{label}_{side}"] = np.concatenate(parts)
+                found[array_name(name, side)] = np.concatenate(parts)
         return found
 
     def _fields(self, members: Sequence[int]) -> list[str]:
@@ -111,14 +121,18 @@ class ColumnModel(LayeredModel):
 
     def of_arrays(self, W: Array, read: Read) -> LayeredParameters:
         """The inverse of :meth:`arrays`: parameters of the weights W and of what `read` gives for each other name."""
+        sizes = sum(self.visible.sizes), self.layers[-1].size
+        if W.shape != sizes:
+            raise ValueError(
+                f"The columns and hidden units of the model take weights of the shape {sizes}. Got {W.shape}."
+            )
         own: list[Any] = [x.unit.neutral(x.size, W.dtype) for x in self.layers]
         for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
             for name in self._fields(members):
                 some = [k for k in members if self._has(k, name)]
-                label = "intercept" if name == "bias" else name
                 neutral = np.concatenate([getattr(own[k], name) for k in some])
                 ends = np.cumsum([self.layers[k].size for k in some])[:-1]
-                values = np.split(read(f"{label}_{side}", neutral), ends)
+                values = np.split(read(array_name(name, side), neutral), ends)
                 for k, x in zip(some, values, strict=True):
                     own[k] = own[k]._replace(**{name: np.ascontiguousarray(x)})
         weights = [np.ascontiguousarray(W[some]) for some in self.visible.slices]

@@ -1,4 +1,4 @@
-"""Parameters that somebody gives, of a machine published elsewhere, as those of a bipartite model."""
+"""Parameters that somebody gives, of a machine published elsewhere, as those of a model of two layers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -6,17 +6,18 @@ from typing import Any
 import numpy as np
 
 from ebm._arrays import Array, finite_numbers
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.bipartite import Bipartite
+from ebm.energies.columns import ColumnModel
 
 
 def given_parameters(
-    model: Bipartite, components: Any, values: Mapping[str, Any]
-) -> BipartiteParameters:
+    model: Bipartite | ColumnModel, components: Any, values: Mapping[str, Any]
+) -> Any:
     """Copies of given arrays, in the dtype of the weights.
 
     Parameters
     ----------
-    model : Bipartite
+    model : Bipartite or ColumnModel
     components : array-like of shape (n_hidden, n_visible)
         The weights, transposed.
     values : mapping
@@ -26,7 +27,7 @@ def given_parameters(
 
     Returns
     -------
-    BipartiteParameters
+    BipartiteParameters or LayeredParameters
 
     Raises
     ------
@@ -44,23 +45,14 @@ def given_parameters(
     rest = {name: x for name, x in values.items() if x is not None}
     if "variances" in rest:
         rest["log_variance_visible"] = _logarithms(rest.pop("variances"))
-    layers = []
-    for name, unit, n in (
-        ("visible", model.visible, W.shape[0]),
-        ("hidden", model.hidden, W.shape[1]),
-    ):
-        known = [f"{'intercept' if field == 'bias' else field}_{name}" for field in unit.fields]
-        layers.append(
-            unit.parameters(
-                *(
-                    _vector(rest.pop(key, start), key, n, np.dtype(dtype))
-                    for key, start in zip(known, unit.neutral(n, dtype), strict=True)
-                )
-            )
-        )
+
+    def read(name: str, neutral: Array) -> Array:
+        return _vector(rest.pop(name, neutral), name, len(neutral), np.dtype(dtype))
+
+    params = model.of_arrays(W, read)
     if rest:
         raise ValueError(f"Units {model.visible!r} and {model.hidden!r} have no {sorted(rest)}.")
-    return BipartiteParameters(W, *layers)
+    return params
 
 
 def _vector(x: Any, name: str, n_units: int, dtype: Any) -> Array:

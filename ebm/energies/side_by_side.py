@@ -54,7 +54,12 @@ class SideBySide(Unit):
             yield unit, part, [np.ascontiguousarray(x[..., some]) for x in arrays]
 
     def columns(self, x: Array) -> list[tuple[Unit, Array]]:
-        """Each layer with its own."""
+        """Each layer with its own; ValueError for rows of another width."""
+        width = sum(self.sizes)
+        if x.shape[-1] != width:
+            raise ValueError(
+                f"visible names {width} columns in all, in groups of {list(self.sizes)}. X has {x.shape[-1]} of them."
+            )
         return [(unit, x[:, some]) for unit, some in zip(self.units, self.slices, strict=True)]
 
     def initial(self, mean: Array, variance: Array, count: float) -> tuple[Any, ...]:
@@ -115,8 +120,8 @@ class SideBySide(Unit):
         return self._reason(x, lambda unit, states: unit.impossible(states))
 
     def _reason(self, x: Array, judge: Any) -> str:
-        for unit, some in zip(self.units, self.slices, strict=True):
-            reason = judge(unit, x[:, some])
+        for (unit, states), some in zip(self.columns(x), self.slices, strict=True):
+            reason = judge(unit, states)
             if reason:
                 return f"{reason} (in columns {some.start} to {some.stop - 1}, of {unit!r} units)"
         return ""

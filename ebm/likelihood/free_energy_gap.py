@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import dtype_of
 from ebm.energies.base import Model
 from ebm.likelihood.free_energy import free_energy
 
 
 def free_energy_gap(model: Model, params: Any, train: Array, held_out: Array) -> float:
     """Mean F of the rows `held_out` minus that of the rows `train` (rows, n_visible), in nats."""
-    held_out, train = (np.asarray(v, params[0].dtype) for v in (held_out, train))
+    held_out, train = (np.asarray(v, dtype_of(params)) for v in (held_out, train))
     seen = free_energy(model, params, train).mean()
     return float(free_energy(model, params, held_out).mean() - seen)

@@ -13,21 +13,23 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.columns import ColumnModel
 from ebm.samplers.base import averaged_halves, clamp, half_means, walk
 
 
 def first_visible(
-    model: Bipartite, params: BipartiteParameters, activity: Any, n_rows: int, key: Key
+    model: Bipartite | ColumnModel, params: Any, activity: Any, n_rows: int, key: Key
 ) -> Array:
     """Independent visible states for chains to start from, driven by the mean `activity` of the hidden units.
 
     Where that is None, or does not fit, it is the one that hidden units have without input.
     """
-    n_hidden, dtype = params.W.shape[1], params.W.dtype
-    if getattr(activity, "shape", None) != (n_hidden,) or not np.isfinite(activity).all():
-        activity = model.hidden.mean(params.hidden, np.zeros((1, n_hidden), dtype))[0]
-    inputs = model.visible_input(params, np.asarray(activity, dtype)[np.newaxis])
-    return model.visible.sample(params.visible, np.tile(inputs, (n_rows, 1)), key)
+    rest = model.hidden_at_rest(params)
+    if getattr(activity, "shape", None) != rest.shape or not np.isfinite(activity).all():
+        activity = rest
+    inputs = model.visible_input(params, np.asarray(activity, rest.dtype)[np.newaxis])
+    own = model.visible_parameters(params)
+    return model.visible.sample(own, np.tile(inputs, (n_rows, 1)), key)
 
 
 class Chains(NamedTuple):

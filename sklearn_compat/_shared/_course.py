@@ -11,6 +11,7 @@ import numpy as np
 from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array, by_value, told_constant
+from ebm._flat import dtype_of
 from ebm._random import Reserved, fold, stream
 from ebm._series import Series
 from ebm.gradients import ChainState
@@ -282,7 +283,7 @@ class Course:
         if self.origin is None:
             mean = None
         else:  # the weights may have been set in another precision
-            mean = np.asarray(self.origin, params[0].dtype)
+            mean = np.asarray(self.origin, dtype_of(params))
         state = training.resume(model, params, plan, chains=chains, mean=mean)
         return self.into(state, plan, standing.history)
 
@@ -325,7 +326,7 @@ class Course:
         held = [*standing.chains, *[np.zeros(0)] * (len(wanted) - len(standing.chains))]
         if [getattr(x, "shape", None) for x in held] != wanted:
             return None
-        h, mu, lam = (np.array(x, params[0].dtype) for x in held)
+        h, mu, lam = (np.array(x, dtype_of(params)) for x in held)
         if not all(bool(np.isfinite(x).all()) for x in (h, mu, lam)):
             return None
         if not gradient.has_own:

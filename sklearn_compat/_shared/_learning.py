@@ -16,6 +16,7 @@ from ebm import training
 from ebm._batches import blocks
 from ebm._checks import Array
 from ebm._files import readable
+from ebm._flat import dtype_of
 from ebm._sparse import as_dtype
 from ebm.gradients import GRADIENTS, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
@@ -202,7 +203,7 @@ def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[A
     warn_outside(self._model().visible, X)
     if go_on:
         check_size(self)
-        X = as_dtype(X, self._params()[0].dtype)
+        X = as_dtype(X, dtype_of(self._params()))
     return X, check_weights(sample_weight, X)
 
 

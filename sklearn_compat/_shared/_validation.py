@@ -14,8 +14,9 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, validate_data
 
 from ebm._arrays import Array, as_numbers, check_magnitude, not_numbers, screened
-from ebm._sparse import canonical, is_sparse
+from ebm._sparse import canonical, dense, is_sparse
 from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, invalid_groups, other_alphabet
+from ebm.energies.side_by_side import SideBySide
 from ebm.units import TOTAL_TOLERANCE, Bernoulli, Counts, OneHot, Unit
 
 FLOATS = (np.float64, np.float32)
@@ -175,7 +176,8 @@ def _fill(estimator: Any, reset: bool) -> str:
 
 def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDING) -> None:
     """One warning when `X` holds values that the units cannot have, with the remedy."""
-    values = _values(X)
+    # Of units of several types it matters in which column a value is.
+    values = dense(X) if isinstance(unit, SideBySide) else _values(X)
     reason = unit.invalid(values, slack) or _invalid_sparse_groups(unit, X)
     if reason:
         warn_user(f"{argument} holds {reason}. {_remedy(unit, values, argument)}", UserWarning)

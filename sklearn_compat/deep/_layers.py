@@ -10,6 +10,7 @@ from sklearn.pipeline import _VisualBlock
 
 from ebm._random import fold, stream
 from ebm.energies.bipartite import Bipartite
+from ebm.energies.side_by_side import SideBySide
 from ebm.pretraining import naming
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
@@ -152,6 +153,12 @@ def as_machine(layer: Any, name: str) -> BaseRBM:
 
 def check_joints(machines: list[BaseRBM]) -> None:
     """ValueError where the hidden units of one machine are not what the visible ones of the next are."""
+    first = machines[0]._model().visible
+    if isinstance(first, SideBySide):
+        raise ValueError(
+            f"layers: {layer_name(0)}, {type(machines[0]).__name__}, has columns of several types, {first!r}. Machines "
+            "of a stack have one type of visible units: give it one, or use the machine by itself in a Pipeline."
+        )
     for k, (lower, upper) in enumerate(pairwise(machines)):
         hidden, visible = lower._model().hidden, upper._model().visible
         if type(hidden) is not type(visible):

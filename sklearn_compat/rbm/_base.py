@@ -9,11 +9,13 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ebm._arrays import check_exponents, check_squares
 from ebm._checks import Array, as_rows
+from ebm._flat import dtype_of
 from ebm._random import Key
 from ebm._sparse import as_dtype
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.bipartite import Bipartite
 from ebm.energies.given import given_parameters
-from ebm.samplers.block_gibbs import block_gibbs, first_visible
+from ebm.samplers import walk
+from ebm.samplers.block_gibbs import first_visible
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared import _likelihoods as likelihoods
@@ -108,9 +110,10 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             "intercept_visible": intercept_visible,
             **others,
         }
+        if np.ndim(components) == 2:
+            machine.set_params(n_components=np.shape(components)[0] or 1)
         params = given_parameters(machine._model(), components, values)
-        machine.set_params(n_components=params.W.shape[1])
-        machine.n_features_in_ = params.W.shape[0]
+        machine.n_features_in_ = machine._model().shape(params)[0]
         learning.keep_attributes(machine, machine._named(params))
         return machine
 
@@ -133,7 +136,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         law = self._density()
         v = law.rows(self, X)
-        h = as_dtype(as_rows(H, law.params.W.shape[1], "H"), law.dtype, "H")
+        h = as_dtype(as_rows(H, law.model.shape(law.params)[1], "H"), law.dtype, "H")
         if np.isnan(h).any():
             raise ValueError("H holds NaN: an energy is that of states that are known.")
         warn_outside(law.model.hidden, h, "H", EXTRAPOLATION)
@@ -172,8 +175,8 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             Visible means.
         """
         params, model = self._params(), self._model()
-        h = check_array(as_rows(X, params.W.shape[1], "X"), input_name="X", dtype=FLOATS)
-        h = as_dtype(h, params.W.dtype)
+        h = as_rows(X, model.shape(params)[1], "X")
+        h = as_dtype(check_array(h, input_name="X", dtype=FLOATS), dtype_of(params))
         warn_outside(model.hidden, h, slack=EXTRAPOLATION)
         return model.visible_mean(params, h)
 
@@ -208,11 +211,11 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         law = self._density()
         rows = law.dense(self, v)
-        return block_gibbs(law.model, law.params, rows, self._next_key(None), 1).v
+        return walk(law.model, law.params, rows, self._next_key(None), 1)
 
     # From the fitted attributes to the core, and back
 
-    def _model(self) -> Bipartite:
+    def _model(self) -> Any:
         raise NotImplementedError
 
     def _density(self) -> density.Density:
@@ -225,54 +228,42 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return density.Density(
             model,
             params,
-            params.W.dtype,
+            dtype_of(params),
             first_states,
-            takes_sparse=True,
+            takes_sparse=isinstance(model, Bipartite),
             marginals=self._course.marginals,
         )
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "components_")
 
-    def _params(self) -> BipartiteParameters:
+    def _params(self) -> Any:
         """The parameters that the fitted attributes hold, whoever set them."""
         check_is_fitted(self, "components_")
         n_features = getattr(self, "n_features_in_", None)
         W = fitted_array(self.components_, "components_", (None, n_features)).T
-        model = self._model()
-        visible = self._layer("visible", model.visible, len(W), W.dtype)
-        hidden = self._layer("hidden", model.hidden, W.shape[1], W.dtype)
-        return BipartiteParameters(np.ascontiguousarray(W), visible, hidden)
+        return self._model().of_arrays(np.ascontiguousarray(W), self._fitted_field)
 
-    def _layer(self, layer: str, unit: Unit, n_units: int, dtype: Any) -> Any:
-        """Parameters of the units of a layer: a bias, and what not every type of unit has."""
-        neutral = unit.neutral(n_units, dtype)
-        bias = fitted_array(getattr(self, f"intercept_{layer}_"), f"intercept_{layer}_", (n_units,))
-        check_squares(bias, f"intercept_{layer}_")
-        values = [np.ascontiguousarray(bias, dtype)]
-        for x, field in zip(neutral[1:], unit.fields[1:], strict=True):
-            values.append(self._fitted_field(f"{field}_{layer}_", x))
-        return type(neutral)(*values)
-
-    def _fitted_field(self, name: str, neutral: Array) -> Array:
-        """A parameter that not every type of unit has, of the dtype of `neutral`, which stands for one never set."""
-        if not hasattr(self, name) and name not in self._course.attributes:
+    def _fitted_field(self, field: str, neutral: Array) -> Array:
+        """A fitted attribute, of the dtype of `neutral`, which stands for one that not every unit has, if never set."""
+        name = f"{field}_"
+        optional = not field.startswith("intercept")
+        if optional and not hasattr(self, name) and name not in self._course.attributes:
             return neutral
         given = fitted_array(getattr(self, name), name, neutral.shape)
+        if not optional:
+            check_squares(given, name)
         given = np.ascontiguousarray(given, neutral.dtype)
         if name.startswith("log_"):
             check_exponents(given, name)
         return given
 
-    def _named(self, params: BipartiteParameters) -> dict[str, Any]:
+    def _named(self, params: Any) -> dict[str, Any]:
         """Parameters by the names of their attributes; some types of units have more than biases."""
-        named = {"components_": params.W.T, "_n_features_out": params.W.shape[1]}
-        for layer in ("visible", "hidden"):
-            bias, *others = own = getattr(params, layer)
-            named[f"intercept_{layer}_"] = bias
-            names = (f"{field}_{layer}_" for field in own._fields[1:])
-            named |= dict(zip(names, others, strict=True))
-        return named
+        arrays = self._model().arrays(params)
+        W = arrays.pop("weights")
+        named = {f"{name}_": x for name, x in arrays.items()}
+        return {"components_": W.T, "_n_features_out": W.shape[1]} | named
 
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The hidden units, and the weights and biases that make their inputs of the visible states."""

@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
 
-from ebm._checks import resolve
+from ebm._checks import check_integer, resolve, shown
 from ebm.energies.bipartite import Bipartite
+from ebm.energies.columns import ColumnModel
 from ebm.sklearn_compat._shared._settings import RECORD
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.units import UNITS, Unit
@@ -30,9 +31,12 @@ class RBM(BaseRBM):
     n_components : int, default=256
         Number of hidden units.
 
-    visible : {"bernoulli", "spin", "gaussian", "poisson", "binomial"} or Unit, default="bernoulli"
+    visible : {"bernoulli", "spin", "gaussian", "poisson", "binomial"}, Unit, or list of (type, int), \
+            default="bernoulli"
         Type of the visible units: binary {0, 1}, spins {-1, +1}, real, counts 0, 1, 2, ..., or counts of two trials;
-        ``Gaussian(variance="unit")``, ``Binomial(10)`` and the like for settings.
+        ``Gaussian(variance="unit")``, ``Binomial(10)`` and the like for settings. Columns of several types are a list
+        of groups, in the order of the columns. Each is a type and how many columns it has, such as
+        ``[("bernoulli", 3), ("gaussian", 2), (OneHot((4,)), 4)]``.
 
     hidden : {"bernoulli", "spin", "gaussian", "poisson", "binomial"} or Unit, default="bernoulli"
         Type of the hidden units.
@@ -93,7 +97,7 @@ class RBM(BaseRBM):
     intercept_visible_ : ndarray of shape (n_features,)
         Biases of the visible units, for Gaussian units their means.
 
-    log_variance_visible_, log_variance_hidden_ : ndarray of shape (n_features,) or (n_components,)
+    log_variance_visible_, log_variance_hidden_ : ndarray of shape (n_gaussian_columns,) or (n_components,)
         log sigma^2 of the units, where they are Gaussian.
 
     h_samples_ : ndarray of shape (n_chains, n_components)
@@ -140,7 +144,7 @@ class RBM(BaseRBM):
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **BaseRBM._parameter_constraints,
-        "visible": [StrOptions(set(UNITS)), RECORD],
+        "visible": [StrOptions(set(UNITS)), RECORD, list],
         "hidden": [StrOptions(set(UNITS)), RECORD],
     }
 
@@ -185,7 +189,21 @@ class RBM(BaseRBM):
         self.warm_start = warm_start
         self.callbacks = callbacks
 
-    def _model(self) -> Bipartite:
-        return Bipartite(
-            self._resolvers["visible"](self.visible), self._resolvers["hidden"](self.hidden)
-        )
+    def _model(self) -> Bipartite | ColumnModel:
+        hidden = self._resolvers["hidden"](self.hidden)
+        if isinstance(self.visible, list):
+            return ColumnModel(self._groups(), hidden, self.n_components)
+        return Bipartite(self._resolvers["visible"](self.visible), hidden)
+
+    def _groups(self) -> list[tuple[Unit, int]]:
+        """Types of the visible units, and the count of columns of each."""
+        for group in self.visible or [()]:
+            if not isinstance(group, tuple | list) or len(group) != 2:
+                raise ValueError(
+                    "visible must be the name of a unit, a unit, or a list of pairs of these and the number of their "
+                    f'columns, such as [("bernoulli", 3), ("gaussian", 2)]. Got {shown(self.visible)}.'
+                )
+        resolve_unit = self._resolvers["visible"]
+        return [
+            (resolve_unit(unit), check_integer(count, "visible")) for unit, count in self.visible
+        ]

@@ -11,6 +11,7 @@ from ebm._random import stream
 from ebm.energies.base import DataSummary, Model
 from ebm.energies.belief_network import BeliefNetwork, from_rbms
 from ebm.energies.bipartite import Bipartite
+from ebm.energies.columns import ColumnModel
 from ebm.energies.completion import Completion
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import Layer
@@ -44,6 +45,7 @@ EXAMPLES = {
     Bipartite: [Bipartite(v(), h()) for v in UNITS.values() for h in UNITS.values()],
     Pairwise: [Pairwise(Bernoulli(), N_HIDDEN), Pairwise(Spin(), N_HIDDEN)],
     LayeredModel: [LAYERED],
+    ColumnModel: [ColumnModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN)],
     Completion: [Completion(n_labels=2, degree=3, rectified=True, scale=1.0)],
     Network: [Network(N_VISIBLE, (Dense(N_HIDDEN), Tanh(), Dense(2)), SquaredError())],
     BeliefNetwork: [
