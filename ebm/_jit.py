@@ -4,7 +4,7 @@ Numba compiles a function at its first call and stores the machine code on disk 
 first run in a fresh environment waits. The disk is a convenience: where it can be neither read nor written the library
 compiles without it, and warns once. ``error_model="numpy"`` lets divisions vectorise (Python's model branches on
 zero in every lane), ``nogil=True`` lets threads of the caller run side by side. An interrupt waits until the function
-that is being compiled is done, for Numba cannot be left in the midst of it.
+that is being compiled is done, because Numba cannot be interrupted while it compiles.
 
 The fast-math flags keep what honesty needs. NaN and infinity stay NaN and infinity, so that a diverging model is
 noticed. A function also gives the same bits wherever it is called from. The compiler makes a copy of a function for

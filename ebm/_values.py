@@ -1,7 +1,7 @@
 """The values that an array holds: how far they reach, and of which alphabet of two states they are.
 
 Bits {0, 1} and spins {-1, +1} are different states, and on them the same parameters mean different distributions. Rows
-of the other alphabet are told by the one state that only it has.
+of the other alphabet are recognised by the one state that only it has.
 """
 
 import numpy as np

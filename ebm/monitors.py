@@ -181,7 +181,9 @@ class Plateau:
         return bool(kept.get("plateau", np.zeros(2))[1] > self.patience)
 
     def best(self, kept: dict[str, Array]) -> float:
-        """The best so far of what is to fall: the number, or minus one that is to rise. Infinite before the first."""
+        """The best value so far of a number that should fall, or of minus a number that should rise. Infinite before
+        the first.
+        """
         return -float(kept.get("plateau", np.array([-np.inf]))[0])
 
 

@@ -71,7 +71,7 @@ assert last["pseudo-likelihood"] < 1.1 * last["maximum likelihood"]
 
 # %%
 # Which pairs are connected?
-# -----------------------
+# ---------------------------
 # Now 36 spins, of which each is connected to three others, by couplings of 0.5 or -0.5: 54 pairs of 630. There are too
 # many states to be counted, and no need to. The estimate of every pair has noise, so without a penalty no coupling is
 # zero; a penalty l1 of the size of the noise sets most of them to zero, and one that is too large takes true ones with

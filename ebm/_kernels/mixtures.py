@@ -1,4 +1,4 @@
-"""The integral over one Gaussian visible unit of what two-state hidden units make of it, all others being known.
+"""The integral over one Gaussian visible unit, two-state hidden units being summed out and all others known.
 
 In units of its standard deviation, and measured from its bias, the unit's density given the others is
 

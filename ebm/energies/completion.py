@@ -5,7 +5,7 @@ class (Krotov & Hopfield 2016, section 4). Memories xi = (w, l) of as many real 
 
     E(v, t) = -sum_k F((w_k'v + l_k't) / T),        F(x) = x^n, or zero for negative x if rectified.
 
-The labels start off, t = -1, and each looks once, by itself, at what it would gain by turning on, and becomes
+The labels start off, t = -1. For each label the gain of turning it on alone is computed once, and the label becomes
 
     c_b = tanh(gain_b),     gain_b = E(v, -1) - E(v, -1 with t_b = +1).
 

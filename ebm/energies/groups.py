@@ -27,7 +27,8 @@ from ebm.units import TwoState
 
 # Units of the suffix: a row of 1024 states.
 SUFFIX = 10
-# Units that are worth summing out: their logarithms make a state five times as dear, and each halves the states.
+# # So many units have to be summed out to be worth it: logarithms make a state five times as slow, each unit halves the
+# number of states.
 WORTHWHILE = 3
 # Numbers in a block: half a megabyte, which stays in the cache.
 BLOCK_NUMBERS = 1 << 16

@@ -302,7 +302,9 @@ def _(
 
 
 class Conditioned(NamedTuple):
-    """The machine of what is unknown in one row: -F(v_K) is the log Z of `model` with `params` plus `log_constant`."""
+    """The machine of the unknown units of one row: -F(v_K) is the log Z of `model` with `params` plus
+    `log_constant`.
+    """
 
     model: Model
     params: Any

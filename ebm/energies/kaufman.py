@@ -24,7 +24,7 @@ from ebm.units import TwoState
 MAX_K = 150.0
 
 
-# Fields that are smaller than this part of what they are made of are rounding.
+# # Fields below this fraction of the sum of their terms' sizes are rounding errors.
 ROUNDING = 1e-13
 
 

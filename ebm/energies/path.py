@@ -1,4 +1,4 @@
-"""Paths of energies, from a distribution that is known exactly to the model: the road of annealing and of tempering.
+"""Paths of energies from an exactly known distribution to the model, for annealing and tempering.
 
     E_t = (1 - t) E_0 + t E_1,        p_t(x) = exp(-E_t(x)) / Z_t,        0 <= t <= 1,
 
@@ -59,7 +59,7 @@ class Path(abc.ABC):
 
     @abc.abstractmethod
     def stage(self, t: float) -> Any:
-        """All that the functions below need to know of t."""
+        """The parameters at t that the methods below need."""
 
     @abc.abstractmethod
     def gain(self, x: Array, inputs: Array, first: Any, last: Any) -> Array:

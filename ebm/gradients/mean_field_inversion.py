@@ -96,7 +96,7 @@ class MeanFieldInversion(Direct):
         start: PairwiseParameters | None,
         tell: Tell | None,
     ) -> Solution:
-        """In closed form: `start` and `tell` are of no use (:meth:`Direct.solve`)."""
+        """In closed form: `start` and `tell` are ignored (:meth:`Direct.solve`)."""
         moments = moments_of_spins(model.unit, row_moments(X, weights))
         mean, covariance = _with_fair_rows(
             moments, self.pseudocount / (float(weights.sum()) + self.pseudocount)

@@ -7,7 +7,7 @@
     sleep   from the x_{L-1} in which that ended, downwards:  x_k ~ p(. | x_{k+1})
             recognition weights learn to go back:     d log q(x_{k+1} | x_k)
 
-Both are the *delta rule*: with the mean m of what is predicted from the state y of the neighbour,
+Both are the *delta rule*: with the mean m of a layer that is predicted from the state y of its neighbour,
 
     d log p(x | y) / dW = (s(x) - s(m)) y',        d log p(x | y) / db = s(x) - s(m).
 

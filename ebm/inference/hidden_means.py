@@ -16,8 +16,8 @@ def hidden_means(model: Pairwise, params: PairwiseParameters, v: Array, beta: fl
     """E[h | v]: (rows, n_visible) -> (rows, n_hidden).
 
     Exact where at most ten hidden units have to be enumerated, those aside that are summed out in closed form; beyond
-    that the means of the product distribution nearest to p(h | v) (:mod:`ebm.inference.pairwise_mean_field`). How far
-    these are off :func:`ebm.likelihood.mean_field_gap.hidden_mean_gap` tells.
+    that the means of the product distribution nearest to p(h | v) (:mod:`ebm.inference.pairwise_mean_field`). Their
+    error is measured by :func:`ebm.likelihood.mean_field_gap.hidden_mean_gap`.
     """
     n, dtype = v.shape[1], params.J.dtype
     if has_exact_means(model, params):

@@ -1,4 +1,4 @@
-"""Recall: the states of a pairwise model that its units settle in, and walks at a temperature above zero.
+"""Recall: fixed points of a pairwise model's dynamics, and Markov chains at a temperature above zero.
 
 At temperature zero a unit goes where its field f_i = sum_j J_ij s_j + b_i points, and stays as it is where f_i = 0.
 Row i of J is what acts on unit i; a field smaller than the rounding error that it may have counts as zero. With J

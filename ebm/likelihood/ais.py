@@ -114,11 +114,11 @@ class AIS(Record):
         check_schedule(self.schedule)
 
     def agrees(self, result: LogPartition) -> bool:
-        """Whether the forward and the reverse estimate are as near each other as the tolerance says."""
+        """Whether the forward and the reverse estimate differ by at most the tolerance."""
         return abs(result.gap) <= self.tolerance
 
     def spreads(self, result: LogPartition) -> bool:
-        """Whether the weight is spread over enough particles for the standard error to be believed."""
+        """Whether the weight is spread over enough particles for a valid standard error."""
         return result.effective_sample_size >= LEAST_SHARE * self.n_runs
 
     def doubt(self, result: LogPartition, cure: str = "G") -> str:
@@ -144,7 +144,7 @@ class RAISE(Record):
 
     It is a lower bound, in expectation, of the log-probability that the annealing from base to model ends in a row. For
     models that fit their data this approaches the model's log p from below. It can exceed log p where the base fits the
-    row better than the model does. Particles differ from row to row and with a row's place in the table.
+    row better than the model does. The particles of a row depend on its place in the table.
 
     Parameters
     ----------
@@ -242,7 +242,7 @@ def ais_log_partition(
     n_jobs: int | None = None,
     tell: Callable[[str], object] | None = None,
 ) -> LogPartition:
-    """Log Z of the end of `path`, in the way that `choice` says; `tell` is told of every attempt.
+    """Log Z of the end of `path`, with the settings `choice`; `tell` is called after every attempt.
 
     The reverse estimate starts from chains of the model with as many steps as there are temperatures. These start from
     `samples` (rows, units), approximate samples of the model, or without them from the resampled forward particles.

@@ -77,7 +77,7 @@ class LogPartition(NamedTuple):
 
 
 def overflowing() -> Any:
-    """A context in which numbers may overflow without a warning: :func:`ranked` tells what came of it."""
+    """A context in which numbers may overflow without a warning; :func:`ranked` handles the result."""
     return np.errstate(over="ignore", invalid="ignore", divide="ignore")
 
 

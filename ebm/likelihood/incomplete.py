@@ -28,7 +28,7 @@ def has_gaps(v: Any) -> bool:
 
 
 def incomplete_free_energy(model: Model, params: Any, v: Any, beta: float = 1.0) -> Array:
-    """F of what is known in each row of `v` (rows, n_visible), exactly: -> (rows,) in double precision.
+    """F of the known values in each row of `v` (rows, n_visible), exactly: -> (rows,) in double precision.
 
     ValueError where the unknown units cannot be summed out.
     """

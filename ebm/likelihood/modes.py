@@ -1,4 +1,4 @@
-"""Modes of a model, and the lower bound of log Z that they make.
+"""Modes of a model, and a lower bound of log Z from them.
 
 A product distribution q of all units, whose layers have the inputs f, bounds log Z from below by L = -E_q[E] + S(q),
 the naive mean field. Distributions around several modes give one bound together. For the mixture of q_1, ..., q_K with
@@ -115,7 +115,7 @@ def _completed(rows: Array, bias: Array) -> Array:
 
 
 def _ascended(model: Pairwise, params: PairwiseParameters, states: Array) -> Array:
-    """Where visits to one unit after the other, each going where its field points, end or have come to."""
+    """The states after sweeps in which each unit takes the sign of its field."""
     low, high = model.unit.states or ()
     law = np.ones(1), params.bias[np.newaxis], low, high
     S, order, free = (

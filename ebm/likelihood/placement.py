@@ -1,4 +1,4 @@
-"""Whether the distribution of a machine of real visible units lies where the data are: looked at once, after learning.
+"""Whether the distribution of a machine of real visible units lies where the data are: a check after learning.
 
 Chains that never leave the cloud of data in which they started agree with the data, cloud by cloud, whatever the
 distribution says of the clouds' weights. So the distribution itself is compared with the rows.
@@ -8,8 +8,8 @@ q their distribution in the model. For every set A of hidden states
 
     r(A) log(r(A) / q(A)) + (1 - r(A)) log((1 - r(A)) / (1 - q(A)))  <=  KL(r || q)
 
-is lost by the model's weights of its mixture's components, in nats per row: so much one step of EM gains at least. The
-sets looked at are those on which r / q is above a threshold.
+is lost by the weights of the model's mixture components, in nats per row: one step of EM would gain at least this. The
+sets compared are those on which r / q is above a threshold.
 
 *More hidden units*: each product distribution bounds log Z from below (:mod:`ebm.likelihood.modes`), and so the
 likelihood of rows from above. It is compared with that of independent normals with the moments of the data.

@@ -1,4 +1,4 @@
-"""Log Z by two routes that fail in different ways, and the modes that either may miss.
+"""Log Z by two estimates that fail in different ways.
 
 Annealing from one product distribution can be confidently wrong. Where the model has several modes and the product
 distribution favours one, the particles agree with each other, forwards and backwards, and miss the rest. So there are
@@ -62,7 +62,7 @@ class Estimate(NamedTuple):
 
 @singledispatch
 def has_routes(model: Model) -> bool:
-    """Whether the states of the model, or of what is left when Gaussian units are integrated out, are finitely many."""
+    """Whether the model has finitely many states, after Gaussian units have been integrated out."""
     return False
 
 
@@ -99,7 +99,7 @@ def two_routes(
     n_jobs : int, optional
         Threads, in joblib's sense; the result does not depend on it.
     tell : callable, optional
-        Is told of both estimates.
+        Called with the text of each of the two estimates.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def counts_of(shares: Array) -> Array:
 
 
 def combined(populations: Estimate, mixture: Estimate) -> tuple[float, float, str]:
-    """The estimate, its standard error, and a doubt if there is one.
+    """The estimate, its standard error, and the reason for doubt or ''.
 
     Weights that miss a mode make an estimate too small, and their spread does not show it. Of two estimates that differ
     significantly the higher one is therefore taken.

@@ -33,7 +33,7 @@ class Progress(NamedTuple):
 
 
 class Minimum(NamedTuple):
-    """Where a search ended, how far it came, and what has to be told of it: '' if the slope is small enough."""
+    """The end of a search, its progress, and the text of a warning: '' if the slope is small enough."""
 
     theta: Array
     progress: Progress

@@ -1,10 +1,10 @@
-"""Samples of a deep belief network: freely from the top down, and of what is unknown given what is known.
+"""Samples of a deep belief network: unconditional ones from the top down, and unknown values given the known ones.
 
 **Freely** (Hinton, Osindero & Teh 2006, section 5): Gibbs sampling in the top, the only part that needs a chain. Then
-one pass down, every layer from its distribution given the one above. Extra units of the top may be clamped, which
-leaves all of it exact: a draw of the data given a label is a free one.
+one pass down, every layer from its distribution given the one above. Extra units of the top may be clamped, for example
+a label: the pass down stays exact.
 
-**Given some of the data**, the hidden layers explain them together, and no layer's distribution given its neighbours
+**Given some of the data**, the hidden layers depend on each other, and no layer's distribution given its neighbours
 factorises. The chain of (x_0, ..., x_{L-1}) is a Metropolis-Hastings one. Each step visits every hidden layer k and, in
 it, a few random blocks of units. The block is drawn anew from the recognition distribution q(x_k | x_{k-1}), and the
 new state x'_k is accepted with the probability
@@ -144,7 +144,7 @@ def _(
 
 
 class _Way(abc.ABC):
-    """How chains go on (abstract): their state is what `start` makes of rows."""
+    """The steps of a chain (abstract); `start` gives the state for rows."""
 
     def __init__(
         self, model: BeliefNetwork, params: BeliefParameters, beta: float, given: Array | None
@@ -238,7 +238,7 @@ def _ways(
     given: Array | None,
     n_rows: int,
 ) -> Iterator[tuple[_Way, Array]]:
-    """The ways that some of the rows go, with those rows."""
+    """The kinds of chains, each with the rows that need it."""
     known: Array = np.zeros(n_rows, bool)
     if given is not None:
         known = np.logical_not(np.isnan(model.split(given)[0]).all(axis=1))

@@ -1,4 +1,4 @@
-"""Annealing: particles carried along a path of energies, with the weights that make up for the haste.
+"""Annealing: particles carried along a path of energies, with weights that correct for a finite number of steps.
 
 Forward (Neal 2001), from t_0 = 0 to t_K = 1, with T_t a step that leaves p_t unchanged:
 
@@ -73,7 +73,7 @@ def anneal_back(
 
 
 def settle(path: Path, x: Array, n_steps: int, key: Key, n_jobs: int | None = None) -> Array:
-    """The states `x` (rows, units), not modified, walked `n_steps` at t = 1."""
+    """The states `x` (rows, units), which are not modified, after `n_steps` at t = 1."""
     walk = partial(_settle, path, n_steps, key, x)
     return _by_tasks(walk, len(x), n_jobs).x
 

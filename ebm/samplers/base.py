@@ -1,6 +1,6 @@
 """Base of all samplers: they take chains from given states to draws from a model's distribution.
 
-The states are those of the units that a walk renews: the visible ones of a bipartite model, all of a pairwise one.
+The states are those of the units that a chain updates: the visible ones of a bipartite model, all of a pairwise one.
 """
 
 import abc
@@ -37,7 +37,7 @@ class Target(NamedTuple):
 
 
 class Draws(NamedTuple):
-    """Samples, and how the chains came to them.
+    """Samples, and diagnostics of their chains.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ def walk(
     given: Array | None = None,
     trace: Array | None = None,
 ) -> Array:
-    """Where independent Gibbs chains from `x` (chains, units), not modified, are after `n_steps`.
+    """The states of independent Gibbs chains from `x` (chains, units), not modified, after `n_steps`.
 
     `trace` (chains, n_steps), if there is one, is filled with the free energies, times beta, after each step.
     """
@@ -94,9 +94,9 @@ def half_means(
     *,
     beta: float = 1.0,
 ) -> tuple[Array, Array]:
-    """E[x | given], estimated along the first and along the second half of the walk from `x` (chains, units).
+    """E[x | given], estimated along the first and the second half of the chains from `x` (chains, units).
 
-    Conditional means are averaged rather than states: they have the same expectation and less variance. A walk of one
+    Conditional means are averaged rather than states: they have the same expectation and less variance. A chain of one
     step has one half. Clamped entries come back bit for bit.
     """
     raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
@@ -112,7 +112,7 @@ def conditional_mean(
     *,
     beta: float = 1.0,
 ) -> Array:
-    """E[x | given] along the second half of the walk from `x` (chains, units); see :func:`half_means`."""
+    """E[x | given] along the second half of the chains from `x` (chains, units); see :func:`half_means`."""
     return half_means(model, params, x, key, n_steps, given, beta=beta)[1]
 
 

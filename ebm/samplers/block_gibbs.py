@@ -2,8 +2,8 @@
 
     h ~ p(h | v),   v' ~ p(v' | h)
 
-Each half leaves p(v, h) at its inverse temperature unchanged, and so does the whole; with some visible units held at
-given values (*clamped*), the walk samples the others' distribution given those values. Rows are independent chains.
+Each half leaves p(v, h) at its inverse temperature unchanged, and so does the whole step. With some visible units held
+at given values (*clamped*), the chain samples the others' distribution given those values. Rows are independent chains.
 """
 
 from typing import Any, NamedTuple
@@ -22,7 +22,7 @@ def first_visible(
 ) -> Array:
     """Independent visible states for chains to start from, driven by the mean `activity` of the hidden units.
 
-    Where that is None, or does not fit, it is the one that hidden units have without input.
+    Where `activity` is None, or has another shape, it is the mean of hidden units without input.
     """
     rest = model.hidden_at_rest(params)
     if getattr(activity, "shape", None) != rest.shape or not np.isfinite(activity).all():

@@ -1,7 +1,7 @@
-"""Draws of a layer that depend on what a row of data holds, and not on where it stands or on what stands beside it.
+"""Draws of a layer that depend on the content of a row of data, and not on its place or on other rows.
 
 A row's content, as a 64-bit number (:func:`ebm._batches.row_fingerprints`), opens a key of its own. So equal rows have
-equal draws, and what is estimated of a row is the same alone, in a batch, and in any order.
+equal draws, and an estimate for a row is the same alone, in a batch, and in any order.
 """
 
 import numpy as np
@@ -14,7 +14,8 @@ from ebm.units import Unit
 def sample_by_content(
     unit: Unit, own: object, inputs: Array, identities: Array, key: Key, n_samples: int = 1
 ) -> Array:
-    """Draws of a layer given its inputs (rows * n_samples, units), of which each row of data has `n_samples` in a run.
+    """Draws of a layer given its inputs (rows * n_samples, units), with `n_samples` consecutive rows for each row of
+    data.
 
     Parameters
     ----------

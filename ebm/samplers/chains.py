@@ -1,4 +1,4 @@
-"""Independent chains: the plainest sampler, for every model that has a walk."""
+"""Independent chains: the simplest sampler, for every model with Gibbs chains."""
 
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ class Gibbs(Sampler):
     -----
     A step of a restricted machine renews the hidden units and then the visible ones, at the cost of two products with
     the weights. A step of a Boltzmann machine visits its units one after the other, at the cost of about one product.
-    Chains cross between modes only through states of low probability: where modes are far apart, take
+    Chains cross between modes only through states of low probability: if modes are far apart, use
     :class:`~ebm.Tempering`.
 
     Examples

@@ -4,8 +4,8 @@
     at the end:                     sweeps at zero temperature until nothing moves
 
 Where cooling is slow enough a chain ends in a state of lowest energy with a probability that tends to one (Geman &
-Geman 1984). With any affordable schedule it ends in a local minimum, from which no single flip leads down: take the
-best of several chains.
+Geman 1984). With a practical schedule it ends in a local minimum, whose energy no single flip lowers: take the best of
+several chains.
 
 A sweep visits the units in an order that is drawn once, and each flips with the probability min(1, exp(-beta dE))
 (Metropolis et al. 1953). On glasses that finds lower energies in as many sweeps than a heat bath, which refuses every
@@ -89,7 +89,8 @@ def temperature_range(model: Pairwise, params: PairwiseParameters) -> tuple[floa
         c_i = g (m sum_j J_ij + b_i),     |x_i| <= g^2/2 sum_j |J_ij|,     <x_i^2> = g^4/4 sum_j J_ij^2.
 
     Hot is log(2) over the largest of |c_i| + max |x_i|, cold log(100) over a quarter of the smallest of
-    sqrt(c_i^2 + <x_i^2>) that is not zero: energies of another unit change nothing. (0.1, 10) where no unit feels any.
+    sqrt(c_i^2 + <x_i^2>) that is not zero: energies of another unit change nothing. (0.1, 10) where no flip changes the
+    energy.
     """
     low, high = model.unit.states or ()
     gap, middle = high - low, (low + high) / 2
@@ -105,7 +106,7 @@ def temperature_range(model: Pairwise, params: PairwiseParameters) -> tuple[floa
 
 
 def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array | None) -> Array:
-    """Turn units downhill until none is left that lowers the energy."""
+    """Flip units until no flip lowers the energy."""
     states, dtype = np.array(s.T, params.J.dtype, order="C"), params.J.dtype
     free = np.zeros((0, 0), bool) if given is None else np.ascontiguousarray(np.isnan(given).T)
     low, high = model.unit.states or ()

@@ -1,9 +1,9 @@
-"""Expectations given what is known: exact where few units have to be summed, else averages of chains that agree.
+"""Expectations given known values: exact where few units have to be summed, otherwise averages of chains that agree.
 
 Where :mod:`ebm.energies.incomplete` sums out the unknown units there is no error. Elsewhere every row has several
 chains, from starts that are as far apart as the units allow. They are all low and all high, coins, and states that the
-weights prefer, each with its opposite. Chains of one mode agree with each other and not with those of another, so what
-they disagree by is the error. With the averages m_c of C chains over their second halves and their mean m,
+weights prefer, each with its opposite. Chains of one mode agree with each other and not with those of another, so the
+error is estimated from their differences. With the averages m_c of C chains over their second halves and their mean m,
 
     B = sum_c (m_c - m)^2 / (C - 1),        standard error = sqrt(B / C).
 
@@ -104,7 +104,7 @@ def expectation(
 
 
 def _planned(model: Model, params: Any, visible: Array) -> list[tuple[Array, Gaps | None]]:
-    """Numbers of the rows of each pattern of gaps, with their exact sums as far as all of these take a moment."""
+    """Numbers of the rows of each pattern of gaps, with their exact sums if all of these are quick."""
     plans = []
     for unknown, rows in patterns(visible):
         if unknown.any():
@@ -176,7 +176,7 @@ def dispersed_starts(model: Model, params: Any, start: Array, key: Key) -> Array
 
 @dispersed_starts.register
 def _(model: Pairwise, params: PairwiseParameters, start: Array, key: Key) -> Array:
-    """`start`, all low, coins, what a random unit's couplings prefer; and the opposite of each."""
+    """`start`, all low, coins, the signs of a random unit's couplings; and the opposite of each."""
     low, high = model.unit.states or ()
     chosen = (uniform(fold(key, 1), len(start)) * start.shape[1]).astype(int)
     preferred = np.where(dense_couplings(params.J[chosen]) > 0, high, low)

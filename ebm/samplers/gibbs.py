@@ -9,8 +9,8 @@ Each visit leaves p(s) unchanged, whatever the order of the visits, as long as i
 - ``"glauber"``: units drawn independently, n of them making a sweep: the dynamics of Glauber (1963), in which a flip
   has the probability 1 / (1 + exp(beta dE)).
 
-Rows are independent chains that visit the units in one common order. Units held at given values (*clamped*) are passed
-over, so that the others are sampled from their distribution given those values.
+Rows are independent chains that visit the units in one common order. Units held at given values (*clamped*) are
+skipped, so that the others are sampled from their distribution given those values.
 """
 
 import numpy as np

@@ -3,8 +3,8 @@
     x_odd ~ p(x_odd | x_even),   x'_even ~ p(x_even | x_odd)
 
 Each half leaves p(x) at its inverse temperature unchanged. Layers and single units may be held at given values
-(*clamped*): the walk then samples the others' distribution given those values. Rows are independent chains. With two
-layers the walk is that of :mod:`ebm.samplers.block_gibbs`, number for number.
+(*clamped*): the chain then samples the others' distribution given those values. Rows are independent chains. With two
+layers the states are those of :mod:`ebm.samplers.block_gibbs`, number for number.
 """
 
 from typing import NamedTuple

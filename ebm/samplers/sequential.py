@@ -3,7 +3,7 @@
 Particles are weighted and moved as in :mod:`ebm.samplers.annealing`. Where the effective sample size of a population
 falls below half of its particles, these are resampled in proportion to their weights. The mean weight is a factor of
 the population's estimate of Z_1 / Z_0. The product of the factors is unbiased (Del Moral, Doucet & Jasra 2006), and the
-populations know nothing of each other, so the spread of their estimates is an honest error. The temperatures are fixed
+populations are independent, so the spread of their estimates gives a valid standard error. The temperatures are fixed
 beforehand, by particles that are discarded.
 """
 
@@ -26,7 +26,7 @@ TASK_ROWS = 256
 
 
 class Populations(NamedTuple):
-    """Where independent populations end.
+    """Independent populations at the end of the path.
 
     Attributes
     ----------

@@ -165,8 +165,8 @@ def respaced(state: Replicas) -> Replicas:
 class Tempering(Sampler):
     """Sampling by parallel tempering: for distributions whose modes are too far apart for Gibbs sampling.
 
-    Over the first half of the steps the ladder adapts, in rounds of doubling length; the second half leaves it alone,
-    so that the distribution of the samples is right.
+    Over the first half of the steps the ladder adapts, in rounds of doubling length. The second half keeps it fixed, so
+    that the distribution of the samples is right.
 
     Parameters
     ----------

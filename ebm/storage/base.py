@@ -138,7 +138,7 @@ class StorageRule(Record, abc.ABC):
         return memory._replace(own=self.start(memory))
 
     def store(self, memory: Memory, patterns: Array, weights: Array | None = None) -> Memory:
-        """Store `patterns` on top of what there is.
+        """Store `patterns` in addition to the stored ones.
 
         Parameters
         ----------
@@ -196,7 +196,7 @@ class StorageRule(Record, abc.ABC):
         return self.store(blank, *rest[:2])._replace(unlearned=memory.unlearned)
 
     def parameters(self, memory: Memory, dtype: Any = np.float64) -> PairwiseParameters:
-        """Couplings and biases of what is stored: J with zero diagonal and within the mask."""
+        """Couplings and biases of the stored patterns: J with zero diagonal and within the mask."""
         J, bias = self.couplings(memory)
         if memory.unlearned is not None:
             J -= memory.unlearned

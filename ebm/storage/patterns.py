@@ -1,4 +1,4 @@
-"""Patterns of two states: {0, 1} or {-1, +1}, told apart, turned into spins, and compared.
+"""Patterns of two states: {0, 1} or {-1, +1} are recognised, turned into spins, and compared.
 
 Everything is stored and recalled as spins s in {-1, +1}; bits are x = (1 + s) / 2.
 """
