@@ -1,6 +1,10 @@
 """The skeletons of CONTRIBUTING.md are complete: they run, and they do what their room asks of them."""
 
+import os
 import re
+import shutil
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -23,8 +27,11 @@ from ebm.networks.network import Network
 from ebm.optimizers import SGD, Constant, Optimizer
 from ebm.samplers import Sampler
 
-PAGE = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+ALL_BLOCKS = re.findall(r"^```python\n(.*?)^```", PAGE, re.M | re.S)
+BLOCKS = [block for block in ALL_BLOCKS if not block.startswith("# ")]
+PARTS = [block for block in ALL_BLOCKS if block.startswith("# ")]  # that name their file
 X = np.repeat(np.array(list(product([0.0, 1.0], repeat=2))), 2, axis=1)[[0, 0, 0, 1, 3]]
 SETTINGS = {"n_components": 3, "batch_size": 5, "n_iter": 300, "random_state": 0}
 
@@ -161,3 +168,96 @@ def test_the_energy_learns():
     state = training.start(model, Rows(rows), 3, plan)
     assert not training.train(state, Rows(rows), plan, 500)
     assert log_likelihood(model, state.params, rows, "exact")[0].mean() > -1.2 * np.log(2)
+
+
+# A unit, added to a copy of the library and of its tests -----------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def with_ternary(tmp_path_factory):
+    """A copy to which the blocks that name a file were added there, with the imports that their comments ask for."""
+    root = tmp_path_factory.mktemp("contributor")
+    for folder in ("ebm", "sklearn_compat", "tests"):
+        hidden = shutil.ignore_patterns("__pycache__", "sklearn_compat" if folder == "ebm" else "")
+        shutil.copytree(ROOT / folder, root / folder, ignore=hidden)
+    (root / "ebm" / "sklearn_compat").symlink_to("../sklearn_compat")
+    shutil.copy(ROOT / "pyproject.toml", root)
+    for part in PARTS:
+        first, rest = part.split("\n", 1)
+        path = root / re.match(r"# ([\w/.]+)", first)[1]
+        before = path.read_text(encoding="utf-8") if path.exists() else ""
+        imports = "".join(f"{line}\n" for line in re.findall(r"`(from .*?)`", rest))
+        path.write_text(f"{before}\n{imports}{rest}", encoding="utf-8")
+    return root
+
+
+def run_in(root, *command, **env):
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root), "NUMBA_CACHE_DIR": str(root / "cache")} | env,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return done.stdout
+
+
+PAIR = "Bernoulli and (exact_gradient or (moments and not fpcd and not tempering))"
+CHOSEN = f"Ternary and ((TestUnit and not 1.8) or ({PAIR}))"
+
+
+@pytest.mark.once
+def test_the_unit_conforms(with_ternary):
+    """Both of its parameters learn right, visible and hidden: finite differences of the exact log-likelihood."""
+    where, plain = "tests/conformance", ("-m", "pytest", "-q", "-p", "no:cacheprovider", "-n", "0")
+    chosen = ("-k", CHOSEN, "-m", "not needs_jit", where)
+    told = run_in(with_ternary, *plain, *chosen, NUMBA_DISABLE_JIT="1")
+    passed = int(re.search(r"(\d+) passed", told)[1])
+    assert passed >= 15 and "failed" not in told
+
+
+LEARNS = """
+import numpy as np
+from ebm import RBM
+rng = np.random.default_rng(0)
+X = rng.choice([-1.0, 0.0, 1.0], size=(60, 3), p=[0.2, 0.5, 0.3])
+X[:, 1] = X[:, 0]
+choice = {"visible": "ternary", "learning_rate": 0.1, "gradient": "exact", "random_state": 0}
+fits = [RBM(2, batch_size=60, n_iter=n, **choice).fit(X) for n in (0, 150)]
+assert fits[1].log_likelihood(X).mean() > fits[0].log_likelihood(X).mean() + 0.2
+assert set(np.unique(fits[1].sample(9, n_steps=3, random_state=0))) <= {-1.0, 0.0, 1.0}
+assert fits[1].quadratic_visible_.shape == (3,)
+"""
+
+COMPILES = """
+import numpy as np
+from ebm._kernels import units as kernels
+from ebm._random import Key
+from ebm.units import UNITS
+unit = UNITS["ternary"]()
+own = unit.parameters(np.array([0.3, -0.2]), np.array([0.1, 0.4]))
+f, gradient = np.array([[0.5, -1.0]]), unit.neutral(2, float)
+kernels.expected_own_gradient(own, f, np.ones(1), gradient, True)
+np.testing.assert_allclose(gradient.quadratic, unit.mean_derivatives(own, f)["quadratic"][0])
+step = 1e-6 * np.eye(2)[:, np.newaxis]
+slopes = [(unit.log_normaliser(own, f + d) - unit.log_normaliser(own, f - d))[0] / 2e-6 for d in step]
+np.testing.assert_allclose(unit.mean(own, f)[0], slopes, atol=1e-8)
+x = unit.sample(own, np.repeat(f, 20000, axis=0), Key(1, 2))
+np.testing.assert_allclose(x.mean(axis=0), slopes, atol=0.03)
+np.testing.assert_allclose((x**2).mean(axis=0), gradient.quadratic, atol=0.03)
+kernels.own_gradient(own, x, np.full(len(x), 1 / len(x)), gradient)
+np.testing.assert_allclose(gradient.quadratic, (x**2).mean(axis=0))
+"""
+
+
+@pytest.mark.once
+def test_the_unit_learns_in_an_estimator(with_ternary):
+    run_in(with_ternary, "-c", LEARNS, NUMBA_DISABLE_JIT="1")
+
+
+@pytest.mark.needs_jit
+@pytest.mark.once
+def test_the_loops_of_the_unit_compile(with_ternary):
+    run_in(with_ternary, "-c", COMPILES)

@@ -49,6 +49,7 @@ class TestUnit:
         assert mean.dtype == unit.sample(params, f, KEY).dtype == np.float32
         np.testing.assert_allclose(mean, unit.mean(double, f.astype(float)), rtol=1e-5, atol=1e-6)
 
+    @pytest.mark.needs_jit
     @pytest.mark.parametrize("beta", BETAS)
     def test_joint_law_of_samples(self, unit, beta):
         n = 20_000
