@@ -2,12 +2,13 @@
 
 The *size* of parameters is the largest of them in units of the data. Weights and biases of two-state units count as
 they are, for they are log-odds: a thousand of them is no probability. Where units have a scale, a weight W_ij is
-measured in s_i t_j, and a visible bias, from the data's mean, in s_i, with the standard deviation s_i of the data and
-the scale t_j of a hidden unit: these say how far a hidden unit moves the means. The weights of a network have the units
-of its targets, so there the loss is measured, in units of that of the first batch, or in ones where that is smaller.
+measured in s_i t_j, and a visible bias, from the data's mean, in s_i. Here s_i is the standard deviation of the data
+and t_j the scale of a hidden unit: these say how far a hidden unit moves the means. The weights of a network have the
+units of its targets. For networks the loss is measured instead, in units of the loss of the first batch, or of one if
+that is smaller.
 
-A size beyond :data:`LIMIT` is divergence. The parameters to go back to are the last of which the size was below
-:data:`CALM`: growth by a factor per update is noticed late, and the epochs between are part of it.
+A size beyond :data:`LIMIT` is divergence. The restored parameters are the last ones with a size below :data:`CALM`:
+growth by a factor per update is noticed late, and the epochs between are part of it.
 """
 
 import numpy as np
@@ -50,7 +51,9 @@ class Growth:
             self.epoch, self._kept = state.epoch, self._next
 
     def where(self, state: State, losses: list[float]) -> str:
-        """What has grown beyond all bounds in the epoch that ends, or ''; `losses` are those of its batches."""
+        """The name of the quantity that has diverged in the epoch that ends, or ''; `losses` are those of its
+        batches.
+        """
         if not losses:
             self._size = size(state) / self._allowed
             return "the parameters" if self._size > LIMIT else ""

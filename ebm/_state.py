@@ -1,7 +1,7 @@
-"""What training starts from and what it leaves behind: choices, parameters, chains, position in the random streams.
+"""The choices and the state of training: settings, parameters, chains, position in the random streams.
 
-A :class:`Plan` holds the choices and does not change; a :class:`State` holds everything that does, so that training can
-stop anywhere, be written to a file (:mod:`ebm._checkpoint`), and go on as if it had not stopped.
+A :class:`Plan` holds the choices and does not change; a :class:`State` holds everything that does. Training can
+therefore stop anywhere, be written to a file (:mod:`ebm._checkpoint`), and continue as if it had not stopped.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ class Plan(_Choices):
 
 @dataclass
 class State:
-    """What training changes, and what it needs to go on: nothing else is kept between steps.
+    """Everything that training changes or needs to continue: nothing else is stored between steps.
 
     Attributes
     ----------
@@ -63,22 +63,23 @@ class State:
     shape : tuple of int
         With which the model unpacks `theta`: (n_visible, n_hidden) of two layers.
     theta : ndarray of shape (parameters,)
-        All parameters of the law of v - `origin`, in one vector.
+        All parameters of the distribution of v - `origin`, in one vector.
     memory : tuple of ndarray
         The optimiser's.
     chains : ChainState
     bounds : dict of dict of pair of ndarray
         Lower and upper bounds by layer and name of the parameter.
     origin : ndarray of shape (n_visible,) or None
-        What is subtracted from the data, for visible units that have a scale: with v / sigma^2 in the energy, a mean
-        far from zero would couple every variance to every hidden bias. The model family is closed under translation.
+        Vector that is subtracted from the data, for visible units that have a scale. With v / sigma^2 in the energy, a
+        mean far from zero would couple every variance to every hidden bias. The model family is closed under
+        translation.
     n_steps : int
         Updates so far: the position in the random streams.
     history : dict of list
     marginals : tuple of ndarray
         Mean and variance (n_visible,) of the data that training began with, and the count of rows; empty if unknown.
     kept : dict of ndarray
-        What monitors keep from epoch to epoch.
+        Values that monitors keep from epoch to epoch.
     first_step, epoch : int
         Updates before this fit began, and epochs of it that are done.
     slowdown : float
@@ -105,12 +106,12 @@ class State:
 
     @property
     def local(self) -> Any:
-        """Parameters of the law of v - `origin`: views of `theta`."""
+        """Parameters of the distribution of v - `origin`: views of `theta`."""
         return self.model.unpack(self.theta, *self.shape)
 
     @property
     def params(self) -> Any:
-        """Parameters of the law of v."""
+        """Parameters of the distribution of v."""
         return self.local if self.origin is None else self.model.translated(self.local, self.origin)
 
 
@@ -162,7 +163,7 @@ def _bounds(model: Model, params: Any, variance: Array) -> Bounds:
 def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key) -> ChainState:
     """The chains at rows of the data, where a model that knows something already is at home.
 
-    Elsewhere they would teach it to forget that before they have come to where its law is.
+    Elsewhere they would teach it to forget that before they have come to where its distribution is.
     """
     if not len(chains.h):
         return chains
@@ -197,7 +198,7 @@ def resume(
 def begin(
     model: Model, params: Any, plan: Plan, chains: ChainState, origin: Array | None = None
 ) -> State:
-    """A state at given parameters, those of the law of v - `origin`, and chains."""
+    """A state at given parameters, those of the distribution of v - `origin`, and chains."""
     _check_regularization(plan, model, params)
     theta = model.pack(params)
     memory = plan.optimizer.start(theta)

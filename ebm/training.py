@@ -5,10 +5,10 @@
         tell the monitors
 
 The loop owns none of the arithmetic. It ends when the epochs are done, when a callback asks for it, when the user
-interrupts it, or when it diverges: when the gradient is no longer finite or parameters have left the data's scale
-(:mod:`ebm._growth`). Then the state is that before the epoch (or the single update) in which the growth began, for what
-was left of the last finite update would be finite, and useless. Where already the first gradient of an epoch is not
-finite, the parameters before it are what makes it so, and the epoch that led to them is undone, too.
+interrupts it, or when it diverges. It has diverged if the gradient is no longer finite or parameters have left the
+data's scale (:mod:`ebm._growth`). Then the state is that before the epoch (or the single update) in which the growth
+began: the last finite parameters would be useless. Where already the first gradient of an epoch is not finite, the
+parameters before it are what makes it so, and the epoch that led to them is undone, too.
 """
 
 import time
@@ -117,7 +117,7 @@ class Learner:
         return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
 
     def _hold(self, n_rows: int) -> Hold:
-        """What holds the ascent back in an update on so many rows."""
+        """Clipping and penalties of an update on so many rows."""
         plan = self._plan
         decay = plan.gradient.decay(plan.weight_decay, n_rows)
         return plan.regularization.hold(self._gradient, decay, self._n_weights)

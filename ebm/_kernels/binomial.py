@@ -1,6 +1,6 @@
 """Binomial units, counts 0, ..., n: p(x | f) ~ exp(beta [(b + f) x + log (n choose x)]), with f the input.
 
-At beta = 1 this is the binomial law of n trials of the probability sigmoid(b + f).
+At beta = 1 this is the binomial distribution of n trials of the probability sigmoid(b + f).
 Every function overwrites the inputs `x` (rows, units). A unit has one random number of 53 bits per draw.
 """
 

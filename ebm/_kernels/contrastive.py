@@ -104,7 +104,7 @@ def contrastive_gradient(
     params, gradient : tuple (W, visible, hidden)
         The parameters, and the arrays to which the gradient of the mean log-likelihood is written.
     walkers : tuple (W, visible, hidden)
-        The parameters of the law that the chains follow: the same, or near.
+        The parameters of the distribution that the chains follow: the same, or near.
     chains : tuple (h, mu, lam)
         Hidden samples of the chains, or room for the data's own when not `persistent`; offsets, which are moved by
         the rate `slide` towards the batch means.

@@ -1,11 +1,11 @@
-"""Counts: the law p(x) of x = 0, 1, 2, ..., of which the terms rise to a mode and fall beyond it,
+"""Counts: the distribution p(x) of x = 0, 1, 2, ..., of which the terms rise to a mode and fall beyond it,
 
     w(x) = [C(x) exp(eta x)]^beta,    C(x) = 1 / x!  or  C(x) = (n choose x),    p(x) = w(x) / sum_x' w(x').
 
 All sums begin at the mode and go outwards on both sides, by ratios of neighbours, until terms are below rounding: about
-ten standard deviations. The same order inverts the distribution function: of one uniform number, the probabilities of
-the mode, its upper neighbour, its lower neighbour, and so on, are taken until nothing is left. At beta = 1 the sum is
-known in closed form. A number `n` of trials is zero or more; -1 stands for 1 / x!, of which there is no end.
+ten standard deviations. The same order inverts the distribution function: the probabilities of the mode, its upper
+neighbour, its lower neighbour, and so on, are subtracted from one uniform number until it is used up. At beta = 1 the
+sum is known in closed form. A number `n` of trials is zero or more; -1 stands for 1 / x!, of which there is no end.
 
 Everything is in double precision. Rates beyond the largest count that single precision tells from its neighbours are
 divergence: the draw is infinite.

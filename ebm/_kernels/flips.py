@@ -128,7 +128,7 @@ def _count_in(x, r, product, out):
 
 @jit(reorder=True)
 def flip_moments(v, inputs, W, bias, growth, run, ratio, weights, out):
-    """What the flipped rows add to the gradient of a sum over flips, in double precision.
+    """The part of the flipped rows in the gradient of a sum over flips, in double precision.
 
     With q = sigmoid(F(v_r) - F(flip_i v_r)), the probability of the flip, each flip counts ``weights[r]`` times q, or
     times 2 q^2 (1 - q) with `ratio`. The other arguments are those of :func:`flip_scores`.

@@ -1,6 +1,6 @@
 """Poisson units, counts 0, 1, 2, ...: p(x | f) ~ exp(beta [(b + f) x - log x!]), with f the input.
 
-At beta = 1 this is the Poisson law of the rate exp(b + f), elsewhere that of Conway and Maxwell (1962).
+At beta = 1 this is the Poisson distribution of the rate exp(b + f), elsewhere that of Conway and Maxwell (1962).
 Every function overwrites the inputs `x` (rows, units). A unit has one random number of 53 bits per draw.
 """
 

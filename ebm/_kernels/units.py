@@ -2,8 +2,8 @@
 
 Functions cannot be handed to compiled code that is cached on disk, and a chain of integer codes would compile every
 unit into every kernel. So a layer's parameters are a NamedTuple of the unit's own class, and each role below is a
-generic function over it: resolved by the compiler in compiled code, by a dictionary in plain Python. A new unit is a
-file beside :mod:`ebm._kernels.bernoulli` and an entry in :data:`UNITS`.
+generic function over it. The compiler resolves it in compiled code, a dictionary in plain Python. A new unit is a file
+beside :mod:`ebm._kernels.bernoulli` and an entry in :data:`UNITS`.
 """
 
 from types import ModuleType
@@ -24,7 +24,7 @@ UNITS: dict[type, ModuleType] = {
 
 
 def mean(own, x, beta):
-    """Inputs from the joined layers -> conditional means, in place."""
+    """Inputs from the connected layers -> conditional means, in place."""
     UNITS[type(own)].mean(own, x, x.dtype.type(beta))
 
 

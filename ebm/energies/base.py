@@ -1,4 +1,4 @@
-"""What every model answers: the contract that training, samplers and estimators rely on.
+"""The contract of a model, on which training, samplers and estimators rely.
 
 A *model* is a choice (unit types, which of them are joined, masks) without numbers of its own: a frozen record. Its
 numbers are its *parameters* ``params``, a NamedTuple of arrays that may hold further ones; the gradient by them has the
@@ -24,9 +24,9 @@ is then shown rows (:meth:`~Model.with_examples`), any other is centered (:meth:
 :attr:`~Model.chain_unit`. :class:`ChainState` holds the chains and the offsets of the centered gradient. The defaults
 are those of a model without chains.
 
-A new model is derived from :class:`Model` and brings the abstract methods. What depends on an algorithm as well as on
-the model (paths, Gibbs steps, exact sums) is no method: the model registers its own with the functions that choose by
-the type of the model, which are listed in the page on the architecture.
+A new model is derived from :class:`Model` and brings the abstract methods. Operations that depend on an algorithm as
+well as on the model (paths, Gibbs steps, exact sums) are no methods. The model registers its own with functions that
+choose by the type of the model; the page on the architecture lists them.
 """
 
 import abc
@@ -57,7 +57,7 @@ class DataSummary(NamedTuple):
 
 
 class ChainState(NamedTuple):
-    """What an estimator of the gradient carries from step to step.
+    """The state of an estimator of the gradient from step to step.
 
     `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `visible_offset`
     (n_visible,) and `hidden_offset` (n_hidden,) those of the centered gradient; `own` what one kind of estimator alone

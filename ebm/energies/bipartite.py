@@ -1,4 +1,4 @@
-"""Two layers, v and h, joined by weights: the restricted Boltzmann machines.
+"""Two layers, v and h, connected by weights: the restricted Boltzmann machines.
 
     E(v, h) = U(v) + U(h) - s(v)' W s(h),        p(v, h) = exp(-beta E(v, h)) / Z(beta),
 
@@ -122,13 +122,14 @@ class Bipartite(Model):
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 
         Weights have the standard deviation
-        sqrt(2 / (n_visible + n_hidden)) / 3, about the customary 0.01 for 784-500: the input of every unit then varies
+        sqrt(2 / (n_visible + n_hidden)) / 3, about the customary 0.01 for 784-500. The input of every unit then varies
         by less than a half, whatever the size, and small models leave the saddle at W = 0 sooner. Weights of units with
-        a scale are measured in it. ValueError for two types of units without a law of both (:meth:`check_finite`).
+        a scale are measured in it. ValueError for two types of units without a distribution of both
+        (:meth:`check_finite`).
         """
         if self._may_lack_a_law:
             raise ValueError(
-                f"Visible units {self.visible!r} and hidden units {self.hidden!r} have no law of both once weights are "
+                f"Visible units {self.visible!r} and hidden units {self.hidden!r} have no joint distribution once weights are "
                 "learned: the sum over their states is infinite. Use units with bounds in one of the layers, such as "
                 "'bernoulli'."
             )
@@ -151,8 +152,8 @@ class Bipartite(Model):
     def check_finite(self, params: BipartiteParameters) -> None:
         """ValueError where Z is infinite, of layers of counts without bounds beside others without bounds.
 
-        With s(h) the states of one layer, the log-normaliser of the other one grows with the exponential of W s(h) if
-        that is one of counts, and with its square if it is Gaussian. The own energy of counts grows with x log x alone.
+        With s(h) the states of one layer, the log-partition function of the other one grows with the exponential of W
+        s(h) for counts, and with its square for Gaussian units. The own energy of counts grows with x log x alone.
         """
         one_way = self.visible.one_sided and self.hidden.one_sided
         if self._may_lack_a_law and ((params.W > 0).any() if one_way else params.W.any()):
@@ -162,10 +163,10 @@ class Bipartite(Model):
             )
 
     def with_examples(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
-        """Real visible and binary hidden units that tell rows apart, with a law that lies where the rows do.
+        """Real visible and binary hidden units that tell rows apart, with a distribution that lies where the rows do.
 
         Hidden unit j has its threshold at row j of `examples` (rows, n_visible), of which there are at least n_hidden.
-        The columns of U = W / sigma^2 keep their directions as far as they can be orthogonal, n_visible at a time, and
+        The columns of U = W / sigma^2 keep their directions as far as they can be orthogonal, n_visible at a time. They
         get the length u in units of the data's standard deviations: the input of a hidden unit deviates by u.
 
         The means of the visible units and, where these are learned, their variances make up for what the hidden units
@@ -175,10 +176,10 @@ class Bipartite(Model):
 
         the slope of log p(v) vanishes at about the data's mean, and its curvature there has the diagonal of independent
         units of the data's variances. The curvature is -1 / sigma^2 + U diag(p_j (1 - p_j)) U' with the probabilities
-        p_j of the hidden units, and no p_j (1 - p_j) exceeds 1/4. So log p(v) is concave, and the law has one mode, if
-        the eigenvalues of W' sigma^-2 W, which are the couplings of the hidden units, are below 4. They are about
-        x / (1 + q x) with x = u^2 n_hidden / n_visible: :data:`LARGEST_GAIN` limits x, and so u where hidden units are
-        many. Features that are constant among the examples have no weights at first.
+        p_j of the hidden units, and no p_j (1 - p_j) exceeds 1/4. So log p(v) is concave, and the distribution has one
+        mode, if the eigenvalues of W' sigma^-2 W, which are the couplings of the hidden units, are below 4. They are
+        about x / (1 + q x) with x = u^2 n_hidden / n_visible: :data:`LARGEST_GAIN` limits x, and so u where hidden
+        units are many. Features that are constant among the examples have no weights at first.
         """
         n_visible, n_hidden = params.W.shape
         scale = np.asarray(self.visible.scale(params.visible), np.float64)
@@ -211,7 +212,7 @@ class Bipartite(Model):
     def start_chains(
         self, params: BipartiteParameters, mean: Array, n_chains: int, centered: bool, key: Key
     ) -> ChainState:
-        """Chains that begin as draws from the hidden units' own law."""
+        """Chains that begin as draws from the hidden units' own distribution."""
         n_hidden, dtype = params.W.shape[1], params.W.dtype
         check_memory(n_chains, 1, params.W.shape, dtype)
         h = self.hidden.sample(params.hidden, np.zeros((n_chains, n_hidden), dtype), key)
@@ -226,7 +227,7 @@ class Bipartite(Model):
 
     @property
     def is_normal(self) -> bool:
-        """Whether both layers are of normal units: then the joint law is a normal one, or there is none."""
+        """Whether both layers are of normal units: then the joint distribution is a normal one, or there is none."""
         return self.visible.is_normal and self.hidden.is_normal
 
     @property
@@ -308,9 +309,9 @@ class Bipartite(Model):
         """`params` as a second layer on top of `below`, beginning with that turned over.
 
         The first hidden units are the visible units of `below`, whose hidden units are the first visible ones here. So
-        the law of the states between the two layers is at first the same, and the bound of the two the likelihood of
-        `below` (Hinton, Osindero & Teh 2006). What else there is keeps its random weights, at a tenth of their size:
-        those of many units together would move the law.
+        the distribution of the states between the two layers is at first the same, and the bound of the two the
+        likelihood of `below` (Hinton, Osindero & Teh 2006). All other weights stay random, at a tenth of their size:
+        those of many units together would move the distribution.
         """
         n, m = below.W.T.shape
         W = 0.1 * params.W
@@ -320,7 +321,9 @@ class Bipartite(Model):
         )
 
     def translated(self, params: BipartiteParameters, shift: Array) -> BipartiteParameters:
-        """The law of v + `shift` (n_visible,), for units whose states can be shifted; the arrays of W are shared."""
+        """The distribution of v + `shift` (n_visible,), for units whose states can be shifted; the arrays of W are
+        shared.
+        """
         pulled = self.hidden_input(params, shift[np.newaxis])[0]
         visible = params.visible._replace(bias=params.visible.bias + shift)
         return params._replace(
@@ -328,7 +331,9 @@ class Bipartite(Model):
         )
 
     def tempered(self, params: BipartiteParameters, beta: float) -> BipartiteParameters:
-        """Parameters of the energy beta E; its law at temperature one is that of E at the inverse temperature beta."""
+        """Parameters of the energy beta E; its distribution at temperature one is that of E at the inverse temperature
+        beta.
+        """
         visible, p = self.visible.tempered(params.visible, beta)
         hidden, q = self.hidden.tempered(params.hidden, beta)
         return BipartiteParameters(params.W * params.W.dtype.type(beta / (p * q)), visible, hidden)

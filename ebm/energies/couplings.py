@@ -1,9 +1,9 @@
 """Couplings in whatever container they come, and the form in which they are fastest.
 
-A matrix most of whose entries are zero is worth less work: a sweep in proportion to the pairs that are joined, where a
-dense one takes N^2. A machine keeps a sparse matrix sparse, and a dense one dense; the sweeps look at what they are
-given, once per call, and go through lists of neighbours where that is faster (:func:`fastest`). Products with states
-are the same expression for both; functions that need dense couplings ask for them (:func:`dense`).
+A matrix most of whose entries are zero is worth less work: a sweep in proportion to the pairs that are connected, where
+a dense one takes N^2. A machine keeps a sparse matrix sparse, and a dense one dense. The sweeps check their matrix once
+per call, and use lists of neighbours where that is faster (:func:`fastest`). Products with states are the same
+expression for both; functions that need dense couplings ask for them (:func:`dense`).
 """
 
 import sys

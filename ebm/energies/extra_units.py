@@ -1,6 +1,6 @@
 """The last units of a bipartite model's visible layer, summed out or drawn beside the others: labels, of few states.
 
-With the visible states (x, e), the law of e beside x is a table over the states of e,
+With the visible states (x, e), the distribution of e beside x is a table over the states of e,
 
     p(e | x) = exp(-beta F(x, e)) / sum_e' exp(-beta F(x, e')),
 
@@ -98,7 +98,7 @@ def log_weights_of(
 def _hidden_inputs(
     model: Bipartite, params: BipartiteParameters, v: Array, units: slice, states: Array
 ) -> tuple[Array, Array]:
-    """What the hidden units receive from the rows of `v` without the `units`, and from each state of these alone."""
+    """Inputs of the hidden units from the rows of `v` without the `units`, and from each state of these alone."""
     rows, alone = v.copy(), np.zeros((len(states), v.shape[1]), v.dtype)
     rows[:, units], alone[:, units] = 0, states
     return model.hidden_input(params, rows), model.hidden_input(params, alone)

@@ -20,7 +20,7 @@ EVEN, ODD = 0, 1
 
 @dataclass(frozen=True, repr=False)
 class Layer(Record):
-    """Units of one type that are not joined to each other.
+    """Units of one type that are not connected to each other.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 def two_colors(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[str, int]:
-    """A color, 0 or 1, for each of the names, so that no pair has one color; the first of what is joined has 0.
+    """A color, 0 or 1, for each of the names, so that no pair has one color; the first of what is connected has 0.
 
     ValueError, with the names along a cycle of odd length, where there are no such colors.
     """
@@ -75,12 +75,12 @@ def two_colors(names: Sequence[str], pairs: Sequence[tuple[str, str]]) -> dict[s
 
 
 def _odd_cycle(first: list[str], second: list[str]) -> str:
-    """The message about two joined layers of one color, to which these trails lead from a common root."""
+    """The message about two connected layers of one color, to which these trails lead from a common root."""
     shared = max(k for k in range(min(len(first), len(second))) if first[k] == second[k])
     cycle = [*first[shared:], *reversed(second[shared + 1 :]), first[shared]]
     return (
         f"The layers have no two colors: the edges {' - '.join(map(repr, cycle))} form a cycle of "
-        f"{len(cycle) - 1}. Layers must be joined so that every cycle has an even number of edges."
+        f"{len(cycle) - 1}. Layers must be connected so that every cycle has an even number of edges."
     )
 
 
@@ -137,7 +137,7 @@ class Arrangement:
         pairs = [frozenset((edge.lower, edge.upper)) for edge in self.edges]
         if len(set(pairs)) < len(pairs):
             raise ValueError(
-                "edges must join two layers once. A Masked coupling says which units are joined."
+                "edges must join two layers once. A Masked coupling says which units are connected."
             )
 
     def _side_by_side(self, members: Sequence[int]) -> SideBySide:

@@ -81,7 +81,7 @@ class Block(NamedTuple):
     x : ndarray of shape (terms, units)
         States of the enumerated color.
     inputs : ndarray of shape (terms, other units)
-        What the other color receives from them.
+        The inputs of the other color from them.
     log_weights : ndarray of shape (terms,)
         The logarithms of the terms.
     """

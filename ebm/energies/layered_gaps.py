@@ -1,7 +1,8 @@
 """Layered models of which some visible units are unknown, any of them: exact sums, and the machine that is left.
 
-A layer of which some units are unknown is two layers, the known and the unknown units, which are not joined to each
-other: a layered model again, with whole layers that are known (:mod:`ebm.energies.layer_sums`).
+A layer of which some units are unknown is split into two layers, the known and the unknown units, which are not
+connected to each other. The result is a layered model with whole layers that are known
+(:mod:`ebm.energies.layer_sums`).
 """
 
 from dataclasses import replace

@@ -1,4 +1,5 @@
-"""The path from a law of independent units to a layered model: over its even layers, the odd ones being summed out.
+"""The path from a distribution of independent units to a layered model: over its even layers, the odd ones being summed
+out.
 
 See :mod:`ebm.energies.path` for what a path is, and for what it is used. With the own energies between those of the
 base and of the model, and the weights growing in proportion, a step is one of block Gibbs sampling.
@@ -37,7 +38,7 @@ class LayeredStage(NamedTuple):
 
 
 class LayeredPath(Path):
-    """The path from a product law to a layered model.
+    """The path from a product distribution to a layered model.
 
     `base` are the own parameters of each layer at t = 0, where there are no weights.
     """
@@ -67,7 +68,7 @@ class LayeredPath(Path):
         return self.unit.log_normaliser(self._base[EVEN], fields)
 
     def inputs(self, x: Array) -> Array:
-        """What the odd layers receive."""
+        """The inputs of the odd layers."""
         return self._model.inputs_from(self._params, ODD, x)
 
     def stage(self, t: float) -> LayeredStage:
@@ -157,7 +158,9 @@ def _with_moments(
     moments: dict[int, tuple[Array, Array]],
     count: float,
 ) -> Base:
-    """The product law in which layers have these means and variances, as far as units can; the others are undecided."""
+    """The product distribution in which layers have these means and variances, as far as units can; the others are
+    undecided.
+    """
     own = [x._replace(bias=np.zeros_like(x.bias)) for x in params.own]
     dtype = model.dtype(params)
     for k, (mean, variance) in moments.items():

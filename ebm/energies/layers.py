@@ -1,11 +1,11 @@
-"""Layers and edges: any number of layers of units, joined two by two, with none of them joined to itself.
+"""Layers and edges: any number of layers of units, connected two by two, and none of them connected to itself.
 
     E(x) = sum_l U_l(x_l) - sum_(l,m) s(x_l)' W_lm s(x_m),        p(x) = exp(-beta E(x)) / Z(beta),
 
 with the own energies U and statistics s of :mod:`ebm.units`, and a sum over the edges (:mod:`ebm.energies.edges`). The
-graph of the layers has *two colors*, even and odd: every edge joins an even layer to an odd one. Restricted Boltzmann
-machines (two layers), deep ones (a chain), tables of mixed columns (several visible layers on one hidden one) and
-machines for several modalities (chains that share their topmost layer) are of this kind.
+graph of the layers has *two colors*, even and odd: every edge joins an even layer to an odd one. Examples are
+restricted Boltzmann machines (two layers), deep ones (a chain), and tables of mixed columns (several visible layers on
+one hidden one). Machines for several modalities are chains that share their topmost layer.
 
 Given all odd layers, the even ones are independent, and the reverse. So each color is drawn at once, and summed out in
 closed form given the other:
@@ -224,7 +224,7 @@ class LayeredModel(Arrangement, Model):
     def start_chains(
         self, params: LayeredParameters, mean: Array, n_chains: int, centered: bool, key: Key
     ) -> ChainState:
-        """Chains that begin as draws from the odd layers' own law."""
+        """Chains that begin as draws from the odd layers' own distribution."""
         check_memory(n_chains, 1, self.offset_widths(params), self.dtype(params))
         nothing = self.nothing(params, ODD, n_chains)
         h = self.sides[ODD].sample(self.own(params, ODD), nothing, key)
@@ -285,7 +285,7 @@ class LayeredModel(Arrangement, Model):
     # Inputs, energies, and one color summed out
 
     def inputs(self, params: LayeredParameters, color: int, s: Array) -> Array:
-        """What the layers of one color receive from the statistics `s` (rows, units) of the other."""
+        """The inputs of the layers of one color from the statistics `s` (rows, units) of the other."""
         out = np.zeros((len(s), sum(self.sides[color].sizes)), s.dtype)
         reached = set()
         for edge, (low, high), W in zip(self.edges, self.ends, params.weights, strict=True):
@@ -310,7 +310,7 @@ class LayeredModel(Arrangement, Model):
         return self.sides[color].statistic(self.own(params, color), x)
 
     def inputs_from(self, params: LayeredParameters, color: int, x: Array) -> Array:
-        """What the layers of `color` receive from the states `x` of the other one."""
+        """The inputs of the layers of `color` from the states `x` of the other one."""
         return self.inputs(params, color, self.statistic(params, 1 - color, x))
 
     def check_energy(self) -> None:
@@ -320,7 +320,7 @@ class LayeredModel(Arrangement, Model):
                 raise ValueError(
                     f"The edge between {edge.lower!r} and {edge.upper!r} has the multiplicity {edge.multiplicity}: its "
                     "layers count what they receive from each other differently, and no energy has such conditional "
-                    "laws. There is no likelihood, no free energy and no log Z; equal numbers have all of them."
+                    "distributions. There is no likelihood, no free energy and no log Z. Use equal numbers for these."
                 )
 
     def energy(self, params: LayeredParameters, even: Array, odd: Array) -> Array:
@@ -357,7 +357,7 @@ class LayeredModel(Arrangement, Model):
         f = self.inputs_from(params, color, x)
         return self.sides[color].sample(self.own(params, color), f, key, beta)
 
-    # Other parametrisations of the law
+    # Other parametrisations of the distribution
 
     def tempered(self, params: LayeredParameters, beta: float) -> LayeredParameters:
         """Parameters of the energy beta E."""
@@ -372,7 +372,7 @@ class LayeredModel(Arrangement, Model):
         return LayeredParameters(tuple(weights), tuple(own for own, _ in pairs))
 
     def translated(self, params: LayeredParameters, shift: Array) -> LayeredParameters:
-        """The law of v + `shift` (n_visible,), which is zero for units whose states cannot be shifted.
+        """The distribution of v + `shift` (n_visible,), which is zero for units whose states cannot be shifted.
 
         The arrays of weights are shared.
         """

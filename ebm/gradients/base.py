@@ -1,4 +1,4 @@
-"""What all estimators of the gradient share: their signature, and centring.
+"""Base of all estimators of the gradient: their signature, and centring.
 
 With the energy E(v, h; theta), the gradient of the mean log-likelihood of the data is a difference of two averages,
 
@@ -50,7 +50,7 @@ class Batch(NamedTuple):
 
 
 class Info(NamedTuple):
-    """What is known of one estimate.
+    """Further results of one estimate.
 
     `finite`: whether every number in it is. `measured`: numbers that came up on the way and that users may want to
     see, by name; the history has their means over the rows of an epoch. `where`: what ceased to be finite, if known.
@@ -111,7 +111,9 @@ class BoundGradient(abc.ABC):
         """
 
     def infinite_part(self) -> str:
-        """What of the last gradient is not finite, in words, where that was too dear to ask in :meth:`__call__`; ''."""
+        """The part of the last gradient that is not finite, in words, where :meth:`__call__` did not check it for
+        speed; else ''.
+        """
         return ""
 
 
@@ -126,7 +128,7 @@ class Gradient(Record, abc.ABC, Generic[M]):
     has_own : bool
         Whether its chain state has arrays of its own.
     remedy : str
-        What to change where learning by it diverges.
+        Advice for a warning that learning by it has diverged.
     """
 
     has_own: ClassVar[bool] = False
@@ -167,7 +169,7 @@ class Gradient(Record, abc.ABC, Generic[M]):
         return weight_decay
 
     def attributes(self, chains: ChainState) -> dict[str, Array]:
-        """What users may want to know of the chains, by name: becomes fitted attributes."""
+        """Results about the chains for users, by name: they become fitted attributes."""
         return {}
 
     def own_after(self, model: M, params: Any, chains: ChainState) -> tuple[Array, ...]:

@@ -4,8 +4,8 @@
     2. k times:         v ~ p(v | h), h ~ p(h | v)
     3. gradient:        < s(v) E[s(h) | v]' > over the batch, minus the same over the k-th v
 
-The negative phase starts at the data and is k steps long, so the estimate is biased: its expectation vanishes where
-k steps do not change the data's mean statistics, which is not where the likelihood is largest. Cheap and stable; for
+The negative phase starts at the data and is k steps long, so the estimate is biased. Its expectation vanishes where k
+steps do not change the data's mean statistics, and not where the likelihood is largest. Cheap and stable; for
 likelihoods take persistent chains (:mod:`ebm.gradients.persistent`).
 """
 
@@ -160,7 +160,7 @@ class BoundContrastive(BoundGradient):
         chains: ChainState,
         key: Key,
     ) -> tuple[BipartiteParameters, ChainState, Info]:
-        """The same, with chains that follow the law of the parameters `walkers`."""
+        """The same, with chains that follow the distribution of the parameters `walkers`."""
         n_rows = len(batch.v)
         self._check(n_rows, chains)
         self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights

@@ -1,21 +1,22 @@
-"""Gradients of layered models: each phase as a law of all layers, and their centered difference, layer by layer.
+"""Gradients of layered models: each phase as a distribution of all layers, and their centered difference, layer by
+layer.
 
-In either phase the layers are in *states* (of data, of chains, of an enumeration) or follow their *law* given their
-inputs; no two layers that are joined follow their law at once but in mean field, where they are independent. So the
-averages of -dE/dtheta are those of
+In either phase the layers are in *states* (of data, of chains, of an enumeration) or follow their *distribution* given
+their inputs. Two connected layers never follow their distributions at once, except in mean field, where they are
+independent. So the averages of -dE/dtheta are those of
 
     a s_l s_m'  by the weights of an edge of multiplicity (a, a),    s_l  by the biases,
 
 and of -dU/dtheta by the other own parameters theta of a layer. The positive phase is exact where the hidden layers are
-independent given the data, else it is that of :mod:`ebm.inference.layered_mean_field`: the gradient is then that of a
-lower bound of the likelihood. Estimators differ in the negative phase only, as for two layers.
+independent given the data. Otherwise it is that of :mod:`ebm.inference.layered_mean_field`, and the gradient is that of
+a lower bound of the likelihood. Estimators differ in the negative phase only, as for two layers.
 
 The centered gradient has an offset for each layer, the running mean of its statistics in the positive phase
 (:mod:`ebm.gradients.base`): an edge learns from s - offset at both ends, and
 
     db_l = <s_l>_data - <s_l>_model - sum_m a dW_lm offset_m.
 
-Where an edge has unequal multiplicities there is no likelihood: the factor of dW is then the smaller one (see
+Where an edge has unequal multiplicities there is no likelihood. The factor of dW is then the smaller one (see
 :mod:`ebm.energies.edges`), and each bias is corrected by the factor at its own end.
 """
 
@@ -47,7 +48,7 @@ MAX_STATES_OF_A_ROW = 2.0**20
 
 
 class Phase(NamedTuple):
-    """A law of all layers for each of some rows.
+    """A distribution of all layers for each of some rows.
 
     Attributes
     ----------
@@ -56,7 +57,7 @@ class Phase(NamedTuple):
     states : dict of int to ndarray of shape (rows, units)
         The states of the layers that are in states, by their numbers.
     inputs : tuple of two ndarrays of shape (rows, units), or None
-        What the other layers receive, by colors.
+        The inputs of the other layers, by colors.
     """
 
     statistics: tuple[Array, Array]
@@ -74,7 +75,7 @@ def positive_phase(model: LayeredModel, params: LayeredParameters, v: Array) -> 
 def chain_phase(
     model: LayeredModel, params: LayeredParameters, even: Array, inputs: Array
 ) -> Phase:
-    """States of the even layers, and the law of the odd ones that receive `inputs` from them."""
+    """States of the even layers, and the distribution of the odd ones that receive `inputs` from them."""
     mean = model.sides[ODD].mean(model.own(params, ODD), inputs)
     states = {k: even[:, model.places[k].columns] for k in model.members[EVEN]}
     s = model.statistic(params, EVEN, even), model.statistic(params, ODD, mean)
@@ -82,7 +83,7 @@ def chain_phase(
 
 
 def block_phase(terms: LayerSum, block: Block) -> Phase:
-    """Terms of an exact sum: states of the enumerated color and of what is known, and the law of the rest."""
+    """Terms of an exact sum: states of the enumerated color and of what is known, and the distribution of the rest."""
     model, color = terms.model, terms.color
     states = {k: x[block.rows] for k, x in terms.known.items()}
     states |= {k: block.x[:, model.places[k].columns] for k in model.members[color]}

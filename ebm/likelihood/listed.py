@@ -2,8 +2,8 @@
 
     log p(v_i | v without v_i) = log w(v_i) - log sum_x w(x),    w(x) = exp(-U_i(x) + A_h(W's(v) + (x - v_i) W_i)).
 
-Counts without an upper limit end where no input from hidden units with bounds lets anything be left: with the largest
-input f_i of unit i, w(x) is at most a multiple of the Poisson weights of the rate exp(b_i + f_i).
+Counts without an upper limit are listed until the rest is negligible for every input from hidden units with bounds.
+With the largest input f_i of unit i, w(x) is at most a multiple of the Poisson weights of the rate exp(b_i + f_i).
 """
 
 import numpy as np
@@ -13,7 +13,7 @@ from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.units import Counts
 
 MOST_STATES = 10_000
-# Beyond the largest rate by so many standard deviations and events lies less than 1e-18 of a Poisson law.
+# Beyond the largest rate by so many standard deviations and events lies less than 1e-18 of a Poisson distribution.
 DEVIATIONS, EVENTS = 12.0, 40.0
 
 

@@ -3,7 +3,7 @@
     sum_i log p(v_i | v without v_i),
 
 without a partition function, without randomness, with the hidden units summed out. It is largest, in expectation, at
-the data's law, as the likelihood is.
+the data's distribution, as the likelihood is.
 
 Bernoulli units that hold a probability instead of a state are scored by log sigmoid(F(v with 1 - v_i) - F(v)), the
 expectation of what scikit-learn's ``BernoulliRBM.score_samples`` draws one sample of.
@@ -40,8 +40,8 @@ def pseudo_log_likelihood(model: Model, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
     Exact for visible units of two states, counts, one-hot groups, and Gaussian units over two-state or Gaussian ones;
-    TypeError for all others. Deterministic. All features of a row are predicted, those that are zero as well: the cost
-    is in proportion to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
+    TypeError for all others. Deterministic. All features of a row are predicted, those that are zero as well. The cost
+    is proportional to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
     """
     raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
 
@@ -207,7 +207,7 @@ class Conditional(NamedTuple):
         """The same for one row on the grid's points near its peaks, when weights are large beside sd.
 
         Between the points at which hidden units change sides, the density is a Gaussian around b + Ws(h) for the h of
-        that side, up to a factor between 1 and 2^n: there are n + 1 peaks, of which the high ones count.
+        that side, up to a factor between 1 and 2^n. There are n + 1 peaks, of which the high ones count.
         """
         low, high = self.model.hidden.states or ()
         field = inputs + self.params.hidden.bias

@@ -8,7 +8,7 @@ In training m and v are the mean and the variance (divided by the rows) of the b
 
 with means over the rows. Afterwards they are running moments, which each batch moves by the share 1 - momentum towards
 its own (the variance divided by the rows less one). These are fields of the layer's parameters, so that they are saved
-and set back with them; the gradient by them is zero, and no optimiser moves what has no gradient.
+and restored with them. The gradient by them is zero, so that no optimiser changes them.
 
 A single row has no variance: it is mapped to beta, and moves the running mean only.
 """
@@ -34,7 +34,9 @@ class BatchNormParameters(NamedTuple):
 
 
 class Normalised(NamedTuple):
-    """What the way back needs: the inputs, the moments they were normalised by, and whether these are their own."""
+    """Arrays for the backward pass: the inputs, the moments they were normalised by, and whether these are their
+    own.
+    """
 
     x: Array
     mean: Array

@@ -3,7 +3,7 @@
 For every hidden layer: Dense, BatchNorm if wanted, the activation, Dropout if wanted; then a last Dense to the outputs.
 
 The hidden units of a restricted Boltzmann machine have the mean f(W's(v) + c) given v, which is a dense layer and an
-activation: logistic for binary units, tanh for spins, none for Gaussian ones
+activation. The activation is logistic for binary units, tanh for spins, none for Gaussian ones
 (:meth:`ebm.energies.bipartite.Bipartite.recognition`).
 """
 
@@ -71,7 +71,9 @@ def perceptron(n_in: int, hidden: Architecture, n_out: int, loss: Loss) -> Netwo
 
 
 def _gain(function: Layer, init: Any) -> float:
-    """Factor on the first weights: an activation's own is for Glorot's law, and scikit-learn's outputs have it, too."""
+    """Factor on the first weights: an activation's own is for Glorot's distribution, and scikit-learn's outputs have
+    it, too.
+    """
     law = initialization_record(init)
     return function.gain if isinstance(function, Activation) and isinstance(law, Glorot) else 1.0
 

@@ -1,9 +1,9 @@
 """Hidden layers that grow while training: units are added where the loss stalls, and what was learned is kept.
 
-A new unit has random weights into it and zero weights out of it. So the network computes what it did, to the last
-rounding, and yet the derivatives by the weights out of the unit are not zero: after one step neither are those by the
-weights into it. All parameters of the old units, and all that an optimiser remembers of them, stay what they were; of
-the new ones it remembers nothing. (Two units of equal weights, into which an old one is split, would stay equal.)
+A new unit has random weights into it and zero weights out of it. So the outputs of the network do not change, to the
+last rounding. But the derivatives by the weights out of the unit are not zero, and after one step neither are those by
+the weights into it. All parameters of the old units, and all that an optimiser remembers of them, stay what they were;
+of the new ones it remembers nothing. (Two units of equal weights, into which an old one is split, would stay equal.)
 
     train until the loss stalls;  add units;  train until it stalls;  and so on, until an addition brings too little:
     that one is undone                                                  (as in Vorontsov's lectures, machinelearning.ru)
@@ -27,9 +27,9 @@ class Growth(Record):
     """Units added to hidden layers when the loss stalls, as long as that helps.
 
     A multi-layer perceptron with this choice begins with the hidden layers it is given, and trains until it would stop:
-    when the loss (with `early_stopping` the validation score) no longer improves. Then it adds units and goes on. When
-    the next stop has come and the best loss is not below that of the stage before by more than `tol`, it goes back to
-    where it was before the units were added, and training ends.
+    when the loss (with `early_stopping` the validation score) no longer improves. Then it adds units and goes on. If at
+    the next stop the best loss is not below that of the stage before by more than `tol`, the addition of units is
+    undone, and training ends.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Growth(Record):
     layer : int or None, default=None
         The hidden layer that grows, 0 being the first and -1 the last. None: all of them.
     tol : float >= 0, default=1e-3
-        What an addition has to bring.
+        Least decrease of the loss by an addition.
 
     References
     ----------
@@ -117,7 +117,7 @@ def grown(
     more : sequence of int
         Units for each hidden layer, the first one first.
     key : Key
-        Of the weights into the new units, which follow the layer's own law.
+        Of the weights into the new units, which follow the layer's own distribution.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def _corner(x: Array) -> tuple[slice, ...]:
 
 
 def padded(network: Network, wider: Network, vector: Array) -> Array:
-    """What belongs to each parameter of a network, in one flat vector, for a wider one: zeros for what is new.
+    """A flat vector with an entry for each parameter of a network, for a wider network: zeros for new parameters.
 
     Arrays that are no such vector, as an optimiser's clock, are copied.
     """
@@ -171,7 +171,7 @@ def padded(network: Network, wider: Network, vector: Array) -> Array:
 
 
 class Outcome(NamedTuple):
-    """What training came to.
+    """The result of training.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class Outcome(NamedTuple):
     stalled : bool
         Whether it came to a halt by itself.
     message : str
-        What has to be told, or ''.
+        Text of a warning, or ''.
     """
 
     value: float
@@ -212,7 +212,7 @@ def grow_while_it_helps(
     stage : object
         The last one that was worth it, with every bit as training left it.
     message : str
-        What has to be told of the last training, be it of the stage that is kept or of one that was undone.
+        Text of a warning about the last training, of the stage that is kept or of one that was undone.
     """
     best = learn(stage)
     message = best.message

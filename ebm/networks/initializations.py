@@ -12,9 +12,9 @@ name               standard deviation of W (n_in, n_out), for gain 1        for
 "orthogonal"       W'W = 1 or W W' = 1, whichever is smaller, random        deep networks
 =================  =======================================================  ========================
 
-A uniform law reaches to +-sqrt(3) standard deviations: "glorot" to sqrt(6 / (n_in + n_out)). The sources are Glorot &
-Bengio 2010 (equation 16), He et al. 2015 (equation 10), LeCun et al. 1998 (section 4.6) and Saxe et al. 2014. Biases
-begin at zero.
+A uniform distribution reaches to +-sqrt(3) standard deviations: "glorot" to sqrt(6 / (n_in + n_out)). The sources are
+Glorot & Bengio 2010 (equation 16), He et al. 2015 (equation 10), LeCun et al. 1998 (section 4.6) and Saxe et al. 2014.
+Biases begin at zero.
 """
 
 import abc
@@ -31,7 +31,7 @@ from ebm._random import Key, normal, uniform
 
 
 class Initialization(Record, abc.ABC):
-    """One law of the first weights (abstract)."""
+    """One distribution of the first weights (abstract)."""
 
     @abc.abstractmethod
     def draw(self, key: Key, n_in: int, n_out: int, dtype: Any, gain: float = 1.0) -> Array:
@@ -67,7 +67,7 @@ class Glorot(Scaled):
     Parameters
     ----------
     normal : bool, default=False
-        Whether the law is normal rather than uniform.
+        Whether the distribution is normal rather than uniform.
     """
 
     normal: bool = False
@@ -84,7 +84,7 @@ class He(Scaled):
     Parameters
     ----------
     normal : bool, default=False
-        Whether the law is normal rather than uniform.
+        Whether the distribution is normal rather than uniform.
     """
 
     normal: bool = False
@@ -101,7 +101,7 @@ class LeCun(Scaled):
     Parameters
     ----------
     normal : bool, default=False
-        Whether the law is normal rather than uniform.
+        Whether the distribution is normal rather than uniform.
     """
 
     normal: bool = False
@@ -113,7 +113,9 @@ class LeCun(Scaled):
 
 @dataclass(frozen=True, repr=False)
 class Orthogonal(Initialization):
-    """Orthonormal columns, or rows where those are fewer; all such matrices are equally likely (Haar's law)."""
+    """Orthonormal columns, or rows where those are fewer; all such matrices are equally likely (Haar's
+    distribution).
+    """
 
     def draw(self, key: Key, n_in: int, n_out: int, dtype: Any, gain: float = 1.0) -> Array:
         """Of normal deviates the QR decomposition whose R has a positive diagonal, which makes it unique."""

@@ -1,9 +1,9 @@
 """One layer of a feed-forward network: a function of its input and of its own parameters, and the way back through it.
 
 A layer is a choice (a frozen record), and its parameters are a NamedTuple of arrays; the gradient by them has the same
-type. Going forward a layer returns its output and what it needs to come back; going back it turns the derivative
-delta = dL/dy by its output into that by its input, dL/dx, and writes dL/d(parameters). All derivatives here point
-uphill of what is maximised, L = -loss, as everywhere in this library.
+type. The forward pass of a layer returns its output and the arrays for the backward pass. The backward pass turns the
+derivative delta = dL/dy by its output into that by its input, dL/dx, and writes dL/d(parameters). All derivatives here
+point uphill of what is maximised, L = -loss, as everywhere in this library.
 
 To add a layer: a file beside :mod:`ebm.networks.dense` with a class derived from :class:`Layer`. Nothing else changes;
 what a network of such layers can be trained by, saved as and made into is the same.
@@ -42,7 +42,7 @@ class Context(NamedTuple):
 
 
 class Cost(NamedTuple):
-    """What a layer costs beside the loss.
+    """The cost of a layer beside the loss.
 
     Attributes
     ----------

@@ -14,10 +14,10 @@ Poisson               sum_c [a_c - t_c + t_c log(t_c / a_c)]      exp z         
 ====================  ==========================================  ==================  ======================
 
 Derivatives point uphill of L = -loss, as everywhere in this library. The first two are -log p(t | z) of a categorical
-and of independent binary variables, SquaredError is that of a Gaussian variable of variance one but for a constant;
-Poisson is half the deviance. scikit-learn's networks follow the same derivatives, and give the same values except that
-for several outputs their squared error is the mean over the outputs, while its derivative is that of the sum: see
-:attr:`Loss.shown_per_output`.
+and of independent binary variables. SquaredError is that of a Gaussian variable of variance one except for a constant;
+Poisson is half the deviance. The networks of scikit-learn follow the same derivatives. They give the same values,
+except for the squared error of several outputs: theirs is the mean over the outputs, while its derivative is that of
+the sum (:attr:`Loss.shown_per_output`).
 """
 
 import abc

@@ -7,8 +7,8 @@ A layer may cost something beside the loss: L = -loss - sum_k C_k(x_k, parameter
 from delta_k on the way back. Layers may share arrays (:class:`Tie`); derivatives by these are the sum of the layers'.
 
 On the way forward each layer leaves what it needs on the way back, and there it is let go of, layer by layer. A network
-is a choice of layers; its parameters are a tuple with those of each layer, all of them views of one flat vector, whose
-first part are the weights, for which penalties are.
+is a choice of layers. Its parameters are a tuple with those of each layer, all of them views of one flat vector. The
+first part of this vector are the weights, to which penalties apply.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -132,7 +132,7 @@ class Network(Model):
 
     @property
     def visible(self) -> Unit:
-        """Refused: a network is a law of the targets given the inputs, whose law it does not know."""
+        """Refused: a network is a distribution of the targets given the inputs, whose distribution it does not know."""
         raise TypeError("A network has no visible units.")
 
     @property
@@ -219,7 +219,7 @@ class Network(Model):
             yield x
 
     def linear(self, params: Parameters, x: Array) -> Array:
-        """What the last layer hands to the loss, in a new array: (rows, n_in) -> (rows, outputs)."""
+        """The linear outputs, which enter the loss, in a new array: (rows, n_in) -> (rows, outputs)."""
         free = False
         for layer, own in zip(self.layers, params, strict=True):
             y, _ = layer.forward(own, x, Context(free=free))

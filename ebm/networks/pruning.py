@@ -11,8 +11,8 @@ every layer the matrix of second derivatives by its outputs is taken to be diago
     a function     y = f(x)        h_x = h f'^2 - delta f'',    delta = -dE/dy
 
 and so on, layer by layer (:meth:`~ebm.networks.layer.Layer.curvature`). The diagonal is that of the true Hessian for
-the weights of the last layer, and for all others as far as units act on the loss one by one: with one unit in each
-hidden layer, say. Without the last term (Levenberg and Marquardt) no second derivative is negative, if the loss has
+the weights of the last layer. For all others this holds if units act on the loss one by one, for example with one unit
+in each hidden layer. Without the last term (Levenberg and Marquardt) no second derivative is negative, if the loss has
 none by the outputs.
 """
 
@@ -241,7 +241,7 @@ def prune_while_harmless(
     Parameters
     ----------
     stage : object
-        What has been learned: a network and its parameters, say. It is not modified.
+        The learned model, for example a network and its parameters. It is not modified.
     remove : callable
         From a stage to a new one with fewer weights, or None where there is nothing left to remove.
     learn : callable

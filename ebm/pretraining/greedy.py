@@ -3,9 +3,9 @@
     for every machine, from the lowest up:  it learns from X
         X = means, or drawn states, of its hidden units given X
 
-So every machine learns the law of the hidden units of the one below, averaged over the data. Where states go up, they
-are drawn anew for every epoch: a machine with many hidden units otherwise learns the one draw by heart. The last
-machine may see labels beside the features.
+So every machine learns the distribution of the hidden units of the one below, averaged over the data. Where states go
+up, they are drawn anew for every epoch: a machine with many hidden units otherwise learns the one draw by heart. The
+last machine may see labels beside the features.
 
 :func:`pretrain` takes the machines to their ends one after the other, :func:`update_each` makes one update of each.
 """
@@ -62,7 +62,7 @@ class Machine:
 
 
 class Layer(NamedTuple):
-    """What a machine has learned.
+    """The result of one machine.
 
     Attributes
     ----------

@@ -1,7 +1,7 @@
 """The pass up through a stack: x_k = f(x_{k-1}) for every layer k, where f takes the means or draws states.
 
-A :data:`Step` is a bipartite model with its parameters: its hidden layer is the upper one. :func:`layers_above` is the
-only loop; a :data:`Rule` says what becomes of the inputs of the units of one layer.
+A :data:`Step` is a bipartite model with its parameters: its hidden layer is the upper one. The only loop is
+:func:`layers_above`; a :data:`Rule` turns the inputs of the units of one layer into its outputs.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence

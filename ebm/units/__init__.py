@@ -1,11 +1,11 @@
-"""What one unit is: its states, its energy, and its law given the input from the layers it is joined to.
+"""One type of unit: its states, its energy, and its distribution given the input from the layers it is connected to.
 
 A layer of units x has the own energy U(x) and a *statistic* s(x), linear in x, through which weights see it:
 
     E(x, y) = U(x) + U(y) - s(x)' W s(y).
 
-Given its *input* f = W s(y), summed over all joined layers, each unit (or group of units) is independent of the others
-and follows an exponential-family law with log-normaliser A,
+Given its *input* f = W s(y), summed over all connected layers, each unit (or group of units) is independent of the
+others and follows an exponential-family distribution with log-normaliser A,
 
     p(x | f) = exp(-beta [U(x) - s(x)' f] - A(f)),      A(f) = log sum_x exp(-beta [U(x) - s(x)' f]).
 

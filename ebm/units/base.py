@@ -1,4 +1,4 @@
-"""What every type of unit answers: the role of a unit, and what units of one energy or of two states share.
+"""The contract of a type of unit, and base classes for units of one energy or of two states.
 
 The formulas are those of :mod:`ebm.units`.
 """
@@ -46,7 +46,8 @@ class Unit(Record, abc.ABC):
     activation : str or None
         Name of the activation of a network that is the mean given the input, if there is one.
     is_normal : bool
-        Whether the law given the input is a normal one, so that two layers of such units have a normal joint law.
+        Whether the distribution given the input is a normal one, so that two layers of such units have a normal joint
+        distribution.
     """
 
     parameters: ClassVar[Any]
@@ -103,7 +104,7 @@ class Unit(Record, abc.ABC):
     def own_derivatives(self, own: Any, x: Array) -> dict[str, Array]:
         """-dU/dtheta (rows, units) at the states `x`, for each learned parameter theta but the bias.
 
-        That by the bias is s(x), up to a constant.
+        The derivative by the bias is s(x), up to a constant.
         """
         return {}
 
@@ -121,7 +122,7 @@ class Unit(Record, abc.ABC):
     def bounds(self, own: Any) -> dict[str, tuple[Array, Array]]:
         """Smallest and largest values (units,) of parameters that have them, for learning that starts at `own`.
 
-        What reaches the lower bound stays there; what passes the upper one has diverged.
+        Parameters that reach the lower bound stay there; beyond the upper one they have diverged.
         """
         return {}
 
@@ -131,7 +132,7 @@ class Unit(Record, abc.ABC):
 
     @abc.abstractmethod
     def between(self, first: Any, last: Any, t: float) -> tuple[Any, Array | None, float]:
-        """Parameters, ratio and constant of the geometric mean of two laws.
+        """Parameters, ratio and constant of the geometric mean of two distributions.
 
         The energy (1 - t) U_first + t U_last is that of the parameters plus the constant, summed over the units; with
         the ratio (units,), s_last(x) = ratio s(x), where s is the parameters' own statistic; None stands for ones.

@@ -16,9 +16,9 @@ from ebm.units.counts import Counts
 class Binomial(Counts):
     """Counts 0, ..., n of n trials, with the own energy -log (n choose x) - b x.
 
-    Given the input f, of the binomial law of n trials with the probability sigmoid(b + f): the sum of n Bernoulli units
-    with the same bias and the same weights (Teh & Hinton 2001). Data are counts. Values between whole numbers are read
-    as means.
+    Given the input f, of the binomial distribution of n trials with the probability sigmoid(b + f): the sum of n
+    Bernoulli units with the same bias and the same weights (Teh & Hinton 2001). Data are counts. Values between whole
+    numbers are read as means.
 
     Parameters
     ----------
@@ -78,6 +78,6 @@ class Binomial(Counts):
         return own
 
     def least_variance(self, own: BinomialParameters, mean: Array) -> Array:
-        """That of one binomial law with the mean, which that of a mixture exceeds."""
+        """The variance of one binomial distribution with the mean, which that of a mixture exceeds."""
         variance: Array = mean * (self.n - mean) / self.n
         return variance

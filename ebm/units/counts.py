@@ -14,9 +14,9 @@ from ebm.units.base import Linear
 class Counts(Linear):
     """Units with the own energy -log C(x) - b x over whole numbers x from zero on (abstract).
 
-    The base measure C is part of the energy: at the inverse temperature beta the law is C(x)^beta exp(beta (b + f) x).
-    Means, draws and log-normalisers have any beta. Between two laws of one C there is a third of the same C, so that
-    annealing and tempering are exact.
+    The base measure C is part of the energy: at the inverse temperature beta the distribution is C(x)^beta exp(beta (b
+    + f) x). Means, draws and log-normalisers have any beta. Between two distributions of one C there is a third of the
+    same C, so that annealing and tempering are exact.
     """
 
     @abc.abstractmethod
@@ -41,8 +41,8 @@ class Counts(Linear):
         if beta == 1:
             return own, 1.0
         raise ValueError(
-            f"beta={beta:g}: at inverse temperatures other than 1 the law of {self!r} units is of another type, to "
-            "which there is no annealing. Use method='exact', or Gibbs sampling at that beta."
+            f"beta={beta:g}: at inverse temperatures other than 1 the distribution of {self!r} units is of another type, "
+            "to which there is no annealing. Use method='exact', or Gibbs sampling at that beta."
         )
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:

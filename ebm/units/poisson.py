@@ -13,12 +13,13 @@ from ebm.units.counts import Counts
 
 @dataclass(frozen=True, repr=False)
 class Poisson(Counts):
-    """Counts 0, 1, 2, ... with the own energy log x! - b x: given the input f, of the Poisson law with rate exp(b + f).
+    """Counts 0, 1, 2, ... with the own energy log x! - b x: given the input f, of the Poisson distribution with rate
+    exp(b + f).
 
     The input multiplies the rate, so that weights are small and learning rates, too: about 0.1 divided by the mean
-    count. Between a layer of these units and another one without upper limit there is a law only where no weight is
-    positive (Poisson units) or where all are zero (Gaussian units): learning refuses such pairs. Data are counts.
-    Values between whole numbers are read as means. Rates above 2^24 are taken for divergence.
+    count. Next to another layer without upper limit a distribution exists only where no weight is positive (Poisson
+    units) or where all are zero (Gaussian units). Learning refuses such pairs. Data are counts. Values between whole
+    numbers are read as means. Rates above 2^24 are taken for divergence.
 
     References
     ----------
@@ -55,7 +56,7 @@ class Poisson(Counts):
         return PoissonParameters(bias.astype(mean.dtype))
 
     def least_variance(self, own: PoissonParameters, mean: Array) -> Array:
-        """The mean: the variance of one Poisson law, which that of a mixture exceeds."""
+        """The mean: the variance of one Poisson distribution, which that of a mixture exceeds."""
         return mean
 
     def span(self, own: PoissonParameters) -> tuple[Array, Array]:

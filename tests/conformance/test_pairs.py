@@ -216,7 +216,7 @@ class TestPair:
 def test_pairs_without_a_law_are_refused(visible, hidden):
     model, params = pair(visible, hidden)
     summary = DataSummary(np.ones(3), np.ones(3), 10.0)
-    with pytest.raises(ValueError, match=r"Poisson\(\).*have no law of both"):
+    with pytest.raises(ValueError, match=r"Poisson\(\).*have no joint distribution"):
         model.initial(summary, 2, KEY)
     with pytest.raises(ValueError, match="Z does not exist"):
         log_partition(model, params, "ais")
