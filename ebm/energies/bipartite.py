@@ -129,9 +129,9 @@ class Bipartite(Model):
         """
         if self._may_lack_a_law:
             raise ValueError(
-                f"Visible units {self.visible!r} and hidden units {self.hidden!r} have no joint distribution once weights are "
-                "learned: the sum over their states is infinite. Use units with bounds in one of the layers, such as "
-                "'bernoulli'."
+                f"Visible units {self.visible!r} and hidden units {self.hidden!r} have no joint distribution once "
+                "weights are learned: the sum over their states is infinite. Use units with bounds in one of the "
+                "layers, such as 'bernoulli'."
             )
         mean = data.mean
         visible = self.visible.initial(*data)

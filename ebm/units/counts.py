@@ -41,8 +41,8 @@ class Counts(Linear):
         if beta == 1:
             return own, 1.0
         raise ValueError(
-            f"beta={beta:g}: at inverse temperatures other than 1 the distribution of {self!r} units is of another type, "
-            "to which there is no annealing. Use method='exact', or Gibbs sampling at that beta."
+            f"beta={beta:g}: at inverse temperatures other than 1 the distribution of {self!r} units is of another "
+            "type, to which there is no annealing. Use method='exact', or Gibbs sampling at that beta."
         )
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:
