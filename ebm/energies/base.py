@@ -35,7 +35,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from ebm import _flat
-from ebm._checks import Array
+from ebm._checks import Array, check_room
 from ebm._random import Key
 from ebm.units import Bounds, Unit, confined
 
@@ -80,14 +80,9 @@ def no_chains(dtype: Any) -> ChainState:
 def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dtype: Any) -> None:
     """Refuse chains of states and buffers of the `shape` (n_visible, n_hidden) for which there is no memory."""
     needed = n_chains * (n_temperatures * sum(shape) + sum(shape)) * np.dtype(dtype).itemsize
-    try:
-        np.empty(needed, np.uint8)
-    except (MemoryError, OverflowError, ValueError):
-        replicas = f" at {n_temperatures} temperatures" if n_temperatures > 1 else ""
-        raise ValueError(
-            f"n_chains={n_chains} chains{replicas} take {needed / 1e9:.3g} GB, more than there is memory. Use fewer; "
-            "without n_chains there are as many as the batch size."
-        ) from None
+    replicas = f" at {n_temperatures} temperatures" if n_temperatures > 1 else ""
+    cure = "Use fewer; without n_chains there are as many as the batch size."
+    check_room(needed, f"n_chains={n_chains} chains{replicas}", cure)
 
 
 class Model(abc.ABC):

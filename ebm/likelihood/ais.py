@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, stdtrit
 
-from ebm._checks import LARGEST_SCHEDULE, Array, Record, check_integer, check_real
+from ebm._checks import LARGEST_SCHEDULE, Array, Record, check_integer, check_real, check_room
 from ebm._random import Key, Reserved, fold, uniform
 from ebm.energies.path import Path
 from ebm.likelihood.base import LogPartition
@@ -268,6 +268,8 @@ def ais_log_partition(
 def _estimate(
     path: Path, t: Array, choice: AIS, key: Key, samples: Array | None, n_jobs: int | None
 ) -> LogPartition:
+    one = path.start(1, fold(key, 0))
+    check_room(choice.n_runs * one.nbytes, f"n_runs={choice.n_runs} particles", "Use fewer.")
     particles = anneal(path, t, choice.n_runs, fold(key, 0), n_jobs)
     log_ratio, error, size = (float(x) for x in log_mean(particles.log_weights))
     value, width = path.log_z + log_ratio, half_width(error, choice.n_runs)

@@ -8,8 +8,10 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 
 from ebm import (
+    AIS,
     DBN,
     RBM,
     BernoulliRBM,
@@ -127,6 +129,14 @@ def test_long_calls_can_be_interrupted(name):
     interrupted(lambda: call(machine, HUGE))
     names = before.keys() - {"max_sweeps", "max_steps", "_n_draws"}
     assert all(vars(machine)[key] is before[key] for key in names)
+
+
+@pytest.mark.parametrize("estimator", [RBM(3), BoltzmannMachine(2), DBN([3, 2])], ids=repr)
+def test_particles_for_which_there_is_no_memory(estimator):
+    machine = quietly(clone(estimator))
+    for method in (AIS(n_runs=10**12), AIS(10, 10**15, reverse=False)):
+        with pytest.raises(ValueError, match=f"n_runs={method.n_runs} particles take"):
+            machine.log_partition(method=method)
 
 
 @pytest.mark.parametrize("sparse", [False, True])
