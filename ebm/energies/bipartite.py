@@ -62,6 +62,12 @@ class BipartiteParameters(NamedTuple):
     hidden: Any
 
 
+def may_lack_a_law(lower: Unit, upper: Unit) -> bool:
+    """Whether both layers are without bounds, and one is of counts, whose own energies grow slower than squares."""
+    units = lower, upper
+    return not any(unit.bounded for unit in units) and any(unit.one_sided for unit in units)
+
+
 def in_double(params: BipartiteParameters) -> BipartiteParameters:
     """The same parameters in double precision, C-contiguous."""
     visible, hidden = (type(own)(*(a.astype(np.float64) for a in own)) for own in params[1:])
@@ -127,7 +133,7 @@ class Bipartite(Model):
         a scale are measured in it. ValueError for two types of units without a distribution of both
         (:meth:`check_finite`).
         """
-        if self._may_lack_a_law:
+        if may_lack_a_law(self.visible, self.hidden):
             raise ValueError(
                 f"Visible units {self.visible!r} and hidden units {self.hidden!r} have no joint distribution once "
                 "weights are learned: the sum over their states is infinite. Use units with bounds in one of the "
@@ -143,12 +149,6 @@ class Bipartite(Model):
         W *= 1 if c is None else np.sqrt(c)
         return BipartiteParameters(W, visible, hidden)
 
-    @property
-    def _may_lack_a_law(self) -> bool:
-        """Whether both layers are without bounds, and one is of counts, whose own energies grow slower than squares."""
-        units = self.visible, self.hidden
-        return not any(unit.bounded for unit in units) and any(unit.one_sided for unit in units)
-
     def check_finite(self, params: BipartiteParameters) -> None:
         """ValueError where Z is infinite, of layers of counts without bounds beside others without bounds.
 
@@ -156,7 +156,9 @@ class Bipartite(Model):
         s(h) for counts, and with its square for Gaussian units. The own energy of counts grows with x log x alone.
         """
         one_way = self.visible.one_sided and self.hidden.one_sided
-        if self._may_lack_a_law and ((params.W > 0).any() if one_way else params.W.any()):
+        if may_lack_a_law(self.visible, self.hidden) and (
+            (params.W > 0).any() if one_way else params.W.any()
+        ):
             raise ValueError(
                 f"Z does not exist: {'positive ' if one_way else ''}weights between visible units {self.visible!r} and "
                 f"hidden units {self.hidden!r} make the sum over all states infinite."

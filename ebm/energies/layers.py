@@ -33,6 +33,7 @@ from ebm.energies.base import (
     largest,
     unit_extents,
 )
+from ebm.energies.bipartite import may_lack_a_law
 from ebm.energies.layer_graph import EVEN, ODD, Arrangement
 from ebm.energies.side_by_side import layer_key
 from ebm.units import Unit
@@ -148,6 +149,13 @@ class LayeredModel(Arrangement, Model):
         As for two layers, see :meth:`ebm.energies.bipartite.Bipartite.initial`: an edge has weights of the standard
         deviation sqrt(2 / (n_lower + n_upper)) / 3, in the scales of units that have one.
         """
+        for low, high in self.ends:
+            if may_lack_a_law(self.layers[low].unit, self.layers[high].unit):
+                raise ValueError(
+                    f"The layers {self.names[low]!r} and {self.names[high]!r} have no law of both once weights are "
+                    "learned: the sum over their states is infinite. Use units with bounds in one of the layers, such "
+                    "as 'bernoulli'."
+                )
         own = [layer.unit.neutral(layer.size, data.mean.dtype) for layer in self.layers]
         for k, known in zip(self.shown, self.visible.initial(*data), strict=True):
             own[k] = known
@@ -321,6 +329,20 @@ class LayeredModel(Arrangement, Model):
                     f"The edge between {edge.lower!r} and {edge.upper!r} has the multiplicity {edge.multiplicity}: its "
                     "layers count what they receive from each other differently, and no energy has such conditional "
                     "distributions. There is no likelihood, no free energy and no log Z. Use equal numbers for these."
+                )
+
+    def check_finite(self, params: LayeredParameters) -> None:
+        """ValueError where weights between two layers without bounds make Z infinite.
+
+        See :meth:`ebm.energies.bipartite.Bipartite.check_finite`.
+        """
+        for (low, high), W in zip(self.ends, params.weights, strict=True):
+            units = self.layers[low].unit, self.layers[high].unit
+            rising = (W > 0).any() if all(unit.one_sided for unit in units) else W.any()
+            if may_lack_a_law(*units) and rising:
+                raise ValueError(
+                    f"Z does not exist: weights between the layers {self.names[low]!r} and {self.names[high]!r} make "
+                    "the sum over all states infinite."
                 )
 
     def energy(self, params: LayeredParameters, even: Array, odd: Array) -> Array:

@@ -44,6 +44,11 @@ class SideBySide(Unit):
         return any(unit.has_scale for unit in self.units)
 
     @property
+    def bounded(self) -> bool:  # type: ignore[override]
+        """Whether the states of all units lie within bounds."""
+        return all(unit.bounded for unit in self.units)
+
+    @property
     def slices(self) -> list[slice]:
         """Columns of each layer."""
         return [slice(a, b) for a, b in pairwise(accumulate(self.sizes, initial=0))]

@@ -19,14 +19,15 @@ from ebm.energies.layer_sums import (
 from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.base import LogPartition
-from ebm.likelihood.exact import exact_log_partition
+from ebm.likelihood.exact import check_law, exact_log_partition
 from ebm.likelihood.free_energy import free_energy
+from ebm.likelihood.listed import listed_conditionals
 from ebm.likelihood.modes import COINS, KEY, PILOT_STEPS, SWEEPS, Laws, kept_laws, modes
 from ebm.likelihood.partition import can_be_exact
 from ebm.likelihood.pseudo_likelihood import gaussian_conditional, pseudo_log_likelihood
 from ebm.likelihood.reconstruction import reconstruction_error
 from ebm.samplers.layered_gibbs import layered_gibbs
-from ebm.units import Unit
+from ebm.units import Counts, Unit
 
 
 @exact_log_partition.register
@@ -40,6 +41,11 @@ def _(
     """By enumeration of the color with fewer states."""
     value = layered_log_z(model, params, beta, n_jobs)
     return LogPartition(value, 0.0, (value, value), "exact")
+
+
+@check_law.register
+def _(model: LayeredModel, params: LayeredParameters) -> None:
+    model.check_finite(params)
 
 
 @can_be_exact.register
@@ -161,8 +167,11 @@ def _of_part(
 def _of_real_units(
     model: LayeredModel, params: LayeredParameters, k: int, x: Array, inputs: Array, pull: Array
 ) -> Array:
-    """Log densities of the units of layer `k` given all others, on one hidden layer of two states."""
+    """Log densities of the units of layer `k` given all others, on one hidden layer: of two states if they are real."""
     hidden = [model.layers[j].unit for j in model.members[ODD]]
+    if isinstance(model.layers[k].unit, Counts) and len(hidden) == 1:
+        own = BipartiteParameters(pull, params.own[k], model.own(params, ODD)[0])
+        return listed_conditionals(Bipartite(model.layers[k].unit, hidden[0]), own, x, inputs)
     scale = model.layers[k].unit.scale(params.own[k])
     if scale is None or len(hidden) != 1 or len(hidden[0].states or ()) != 2:
         raise TypeError(

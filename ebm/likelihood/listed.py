@@ -17,9 +17,15 @@ MOST_STATES = 10_000
 DEVIATIONS, EVENTS = 12.0, 40.0
 
 
-def listed_conditionals(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
-    """Sum of log p(v_i | the others) of each row of `v` (rows, n_visible), in double precision."""
-    unit, inputs = model.visible, model.hidden_input(params, v)
+def listed_conditionals(
+    model: Bipartite, params: BipartiteParameters, v: Array, inputs: Array | None = None
+) -> Array:
+    """Sum of log p(v_i | the others) of each row of `v` (rows, n_visible), in double precision.
+
+    The `inputs` of the hidden units are given where they receive something from other layers, too.
+    """
+    unit = model.visible
+    inputs = model.hidden_input(params, v) if inputs is None else inputs
     at_v, out = model.hidden.log_normaliser(params.hidden, inputs), np.zeros(len(v))
     for i, states in enumerate(_states(model, params)):
         own = type(params.visible)(*(x[i : i + 1] for x in params.visible))

@@ -245,12 +245,11 @@ def _columns(
 
 
 def _ends(unit: Unit, own: Any) -> tuple[Array, Array]:
-    """A low and a high state (units,): of real units, two standard deviations from the bias."""
-    scale = unit.scale(own)
+    """A low and a high state of each unit (units,), which are far apart."""
+    scale, (low, high) = unit.scale(own), unit.span(own)
     if scale is not None:
-        return own.bias - 2 * np.sqrt(scale), own.bias + 2 * np.sqrt(scale)
-    low, high = (unit.states or (0.0, 1.0))[0], (unit.states or (0.0, 1.0))[-1]
-    return np.full_like(own.bias, low), np.full_like(own.bias, high)
+        low, high = (own.bias + end * np.sqrt(scale) for end in (low, high))
+    return np.zeros_like(own.bias) + low, np.zeros_like(own.bias) + high
 
 
 @dispersed_starts.register

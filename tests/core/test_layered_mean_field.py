@@ -9,7 +9,7 @@ from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from tests.models.layers import GRAPHS, both, rows_of
 
-INDEPENDENT = ["two", "mixed", "labels"]  # hidden layers, of each other given the rows
+INDEPENDENT = ["two", "mixed", "labels", "counts"]  # hidden layers, of each other given the rows
 
 
 @pytest.mark.parametrize("beta", [0.6, 1.0])

@@ -10,14 +10,16 @@ import pytest
 from ebm._random import stream
 from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite
+from ebm.energies.columns import ColumnModel
 from ebm.energies.edges import Dense, Edge, Masked
 from ebm.energies.layer_graph import EVEN, ODD, Layer, two_colors
 from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.units import Bernoulli, Gaussian, OneHot, Spin
+from ebm.likelihood import log_likelihood, log_partition, pseudo_log_likelihood
+from ebm.units import Bernoulli, Gaussian, OneHot, Poisson, Spin
 from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
-from tests.oracles.known_answers import DEEP_CHAINS
+from tests.oracles.known_answers import DEEP_CHAINS, mixed_columns
 
 V, H = Layer("v", Bernoulli(), 3, visible=True), Layer("h", Bernoulli(), 2)
 TOP = Layer("top", Bernoulli(), 2)
@@ -220,6 +222,10 @@ def test_unequal_multiplicities_have_no_energy_but_conditional_laws():
 @pytest.mark.parametrize("name", GRAPHS)
 def test_a_tempered_model_has_the_energy_times_beta(name, beta):
     _, model, params = both(name)
+    if name == "counts":
+        with pytest.raises(ValueError, match=r"law of .* units is of another type"):
+            model.tempered(params, beta)
+        return
     hot = model.tempered(params, beta)
     expected = layered_log_z(model, params, beta)
     assert layered_log_z(model, hot) == pytest.approx(expected, rel=0, abs=1e-9)
@@ -247,3 +253,41 @@ def test_two_layers_start_as_the_fused_model_does(visible):
     for a, b in zip(found.own, fused[1:], strict=True):
         for x, y in zip(a, b, strict=True):
             np.testing.assert_array_equal(x, y)
+
+
+# --- columns of several types ---------------------------------------------------------------------
+
+
+def test_mixed_columns_have_their_known_answers():
+    W, b, c, log_z, rows = mixed_columns()
+    groups = [(Bernoulli(), 2), (OneHot((3,)), 3), (Poisson(), 1), (Gaussian(variance="unit"), 1)]
+    model = ColumnModel(groups, Bernoulli(), 3)
+    values = {"intercept_visible": b, "intercept_hidden": c}
+    params = model.of_arrays(W, lambda name, neutral: values.get(name, neutral))
+    assert layered_log_z(model, params) == pytest.approx(log_z, rel=0, abs=1e-9)
+    for row, answer in rows:
+        log_p = -layered_free_energy(model, params, np.array([row])) - log_z
+        np.testing.assert_allclose(log_p, answer, rtol=0, atol=1e-9)
+    v = np.array([row for row, _ in rows], float)
+    unknown = v.copy()
+    unknown[:, 5] = np.nan  # the count, summed out beyond all that occur
+    found = log_likelihood(model, params, unknown)[0]
+    for row, value in zip(v, found, strict=True):
+        every = np.repeat(row[np.newaxis], 60, axis=0)
+        every[:, 5] = np.arange(60)
+        expected = np.logaddexp.reduce(log_likelihood(model, params, every)[0])
+        assert value == pytest.approx(expected, rel=0, abs=1e-9)
+    scores = pseudo_log_likelihood(model, params, v)
+    assert np.isfinite(scores).all()
+
+
+@pytest.mark.parametrize("units", [(Poisson(), Poisson()), (Poisson(), Gaussian())], ids=repr)
+def test_layers_whose_sum_over_states_is_infinite_are_refused(units):
+    layers = [Layer("v", units[0], 2, visible=True), Layer("h", units[1], 2)]
+    model = LayeredModel(layers, [Edge("v", "h")])
+    with pytest.raises(ValueError, match="no law of both"):
+        model.initial(DataSummary(np.ones(2), np.ones(2), 5), 2, stream(0, "init"))
+    own = tuple(unit.neutral(2, np.float64) for unit in units)
+    params = LayeredParameters((np.ones((2, 2)),), own)
+    with pytest.raises(ValueError, match="Z does not exist"):
+        log_partition(model, params, "ais")

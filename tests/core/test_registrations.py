@@ -25,7 +25,7 @@ TABLE = {
     "gradients.contrastive.bind_contrastive": LAYERS,
     "gradients.exact.bind_exact": LAYERS,
     "gradients.tempered.bind_tempered": "Bipartite LayeredModel",
-    "likelihood.exact.check_law": "Bipartite",
+    "likelihood.exact.check_law": "Bipartite LayeredModel",
     "likelihood.exact.exact_log_partition": LAYERS,
     "likelihood.free_energy.estimated_free_energy": "Pairwise",
     "likelihood.free_energy.free_energy": LAYERS,

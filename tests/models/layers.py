@@ -8,7 +8,7 @@ from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.edges import Dense, Edge, Masked
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.units import Bernoulli, Gaussian, OneHot, Spin
+from ebm.units import Bernoulli, Binomial, Gaussian, OneHot, Poisson, Spin
 from tests.oracles.layers import OracleLayer, OracleLayers
 
 # Layers (kind, size, visible), and edges (lower, upper, masked, factor).
@@ -45,6 +45,10 @@ GRAPHS = {
         ],
         [(0, 1), (1, 2), (2, 3), (4, 3)],
     ),
+    "counts": (
+        [("bernoulli", 2, True), ("poisson", 1, False), ("binomial", 2, False)],
+        [(0, 1), (0, 2)],
+    ),
     "cycle": (
         [
             ("bernoulli", 2, True),
@@ -69,7 +73,8 @@ def unit_of(layer):
     """The library's unit of the oracle's layer."""
     if layer.kind == "one_hot":
         return OneHot((len(layer.bias),))
-    return {"bernoulli": Bernoulli(), "spin": Spin(), "gaussian": Gaussian()}[layer.kind]
+    units = {"bernoulli": Bernoulli(), "spin": Spin(), "gaussian": Gaussian(), "poisson": Poisson()}
+    return Binomial(layer.trials) if layer.kind == "binomial" else units[layer.kind]
 
 
 def oracle_layers(name, seed=3, scale=0.8):
@@ -78,7 +83,11 @@ def oracle_layers(name, seed=3, scale=0.8):
     rng = np.random.default_rng(seed)
     made = [
         OracleLayer(
-            kind, rng.normal(size=n) / 2, rng.normal(size=n) / 4 if kind == "gaussian" else None, v
+            kind,
+            rng.normal(size=n) / 2,
+            rng.normal(size=n) / 4 if kind == "gaussian" else None,
+            v,
+            trials=2 if kind == "binomial" else 1,
         )
         for kind, n, v in layers
     ]

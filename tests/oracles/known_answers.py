@@ -89,3 +89,17 @@ COUNTS_OVER_BITS = (
     ("poisson", 5.4422132618, -3.0378587412),
     ("binomial", 10.2536884990, -3.2849857870),
 )
+
+
+def mixed_columns():
+    """Columns of two bits, a group of three, a Poisson count, and a number of unit variance, on 3 binary hidden units.
+
+    W (7, 3), b (7) and c (3), all normal with standard deviation 0.5; log Z; and rows with their log-densities.
+    """
+    rng = np.random.default_rng(3)
+    W, b, c = rng.normal(0, 0.5, (7, 3)), rng.normal(0, 0.5, 7), rng.normal(0, 0.5, 3)
+    rows = (
+        ((1, 0, 0, 1, 0, 2, 0.5), -3.7038324112),
+        ((0, 1, 1, 0, 0, 0, -1.2), -8.1904556976),
+    )
+    return W, b, c, 8.9271177272, rows
