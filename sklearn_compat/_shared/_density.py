@@ -19,7 +19,13 @@ from ebm.likelihood import diagnose
 from ebm.samplers import Target, sampler_record
 from ebm.samplers.expectation import N_DOUBLINGS, expectation
 from ebm.sklearn_compat._shared._settings import all_or_nothing
-from ebm.sklearn_compat._shared._validation import check_rows, warn_user
+from ebm.sklearn_compat._shared._validation import (
+    EXTRAPOLATION,
+    check_rows,
+    warn_outside,
+    warn_user,
+)
+from ebm.units import Unit
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +84,16 @@ class Density:
     def dense(self, estimator: Any, X: Any) -> Array:
         """The same, dense."""
         return as_dtype(dense(self.seen(estimator, X)), self.dtype)
+
+    def hidden_states(self, H: Any, n_hidden: int, unit: Unit, n_rows: int) -> Array:
+        """Known states `H` of the hidden units, one for each of the rows."""
+        h = as_dtype(as_rows(H, n_hidden, "H"), self.dtype, "H")
+        if np.isnan(h).any():
+            raise ValueError("H holds NaN: an energy is that of states that are known.")
+        warn_outside(unit, h, "H", EXTRAPOLATION)
+        if n_rows != len(h):
+            raise ValueError(f"X and H must have as many rows. Got {n_rows} and {len(h)}.")
+        return h
 
     def by_blocks(self, X: Any, function: Callable[[Any, Any], Array]) -> Array:
         """`function` of the parameters and rows, applied block by block to rows that were `seen`."""

@@ -75,8 +75,8 @@ def all_or_nothing(method: M) -> M:
     return _checked_first(method, unharmed)
 
 
-def learns(method: Callable[Concatenate[S, P], str]) -> Callable[Concatenate[S, P], S]:
-    """A method that learns, and returns what stopped it, or ''; decorated, it tells that and returns the estimator.
+def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concatenate[S, P], S]:
+    """A method that learns, and may return what stopped it; decorated, it tells that and returns the estimator.
 
     All settings are checked first. Where the method is refused, it is as if nobody had called it.
     """

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import as_numbers
 from ebm._checked import once
-from ebm._checks import LARGEST_SCHEDULE, Array, as_rows, check_beta, check_integer, resolve
+from ebm._checks import LARGEST_SCHEDULE, Array, check_beta, check_integer, resolve
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, dense
 from ebm.energies import qubo
@@ -32,9 +32,7 @@ from ebm.sklearn_compat._shared import _likelihoods as likelihoods
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import (
-    EXTRAPOLATION,
     check_weights,
-    warn_outside,
     warn_user,
 )
 from ebm.units import Bernoulli, Spin, TwoState
@@ -151,12 +149,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
             )
         if H is None:
             return law.model.energy(law.params, v)
-        h = as_dtype(as_rows(H, self._n_hidden, "H"), v.dtype, "H")
-        if np.isnan(h).any():
-            raise ValueError("H holds NaN: an energy is that of states that are known.")
-        warn_outside(law.model.unit, h, "H", EXTRAPOLATION)
-        if len(v) != len(h):
-            raise ValueError(f"X and H must have as many rows. Got {len(v)} and {len(h)}.")
+        h = law.hidden_states(H, self._n_hidden, law.model.unit, len(v))
         return law.model.energy(law.params, np.hstack([v, h]))
 
     def transform(self, X: Any, beta: float = 1.0) -> Array:

@@ -10,7 +10,6 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array
-from ebm._random import stream
 from ebm.energies.memory import (
     INTERACTIONS,
     DenseMemory,
@@ -21,13 +20,14 @@ from ebm.energies.memory import (
 from ebm.inference.recall import Recall
 from ebm.inference.retrieval import VISITS, settle_spins
 from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, settings_checked
-from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, unharmed, warn_user
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
+from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, warn_user
 from ebm.sklearn_compat.memories._two_states import (
     check_complete,
     check_two_states,
-    read,
+    read_for,
     recognise,
     refuse_empty,
     wanted_states,
@@ -183,8 +183,8 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         with calls_it(X="patterns"):
             return cls(**settings).fit(patterns)
 
-    @settings_checked
-    def fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
+    @learns
+    def fit(self, X: Any, y: Any = None) -> None:
         """Store the rows of `X`, and nothing else.
 
         Parameters
@@ -212,12 +212,10 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
             patterns some are looked at, evenly spread. Under states="auto" also if `X` has other values than two
             states: then they are read as such, and equal rows are stored once.
         """
-        with unharmed(self):
-            self._store(X, anew=True)
-        return self
+        self._store(X, anew=True)
 
-    @settings_checked
-    def partial_fit(self, X: Any, y: Any = None) -> "DenseAssociativeMemory":
+    @learns
+    def partial_fit(self, X: Any, y: Any = None) -> None:
         """Store the rows of `X` beside what is stored.
 
         Parameters
@@ -237,15 +235,13 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         ValueError
             As :meth:`fit`, and if a pattern is stored already; what was stored stays.
         """
-        with unharmed(self):
-            self._store(X, anew=not hasattr(self, "patterns_"))
-        return self
+        self._store(X, anew=not hasattr(self, "patterns_"))
 
     def _store(self, X: Any, *, anew: bool) -> None:
         X = check_two_states(self, X, reset=anew)
         if anew:
             self.states_, self._clean = recognise(X, self.states)
-            self._seed = draw_seed(self.random_state)
+            self._course = Course(draw_seed(self.random_state))
         spins = self._read(X, quiet=anew)
         known = spins[:0] if anew else self._params().memories
         if self._clean:
@@ -376,12 +372,11 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
     ) -> Recall:
         S = self._probes(X)
         unknown = np.isnan(S)
-        seed = self._seed if random_state is None else draw_seed(random_state)
         found = settle_spins(
             self._model(),
             self._params(),
             np.where(unknown, 0, S),
-            stream(seed, "evaluation"),
+            self._stream(random_state),
             update=self.update,
             max_sweeps=self.max_sweeps,
             free=unknown if clamp else None,
@@ -435,10 +430,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         patterns = fitted_array(self.patterns_, "patterns_", (None, self.n_features_in_))
         return DenseParameters(check_memories(self._read(patterns), "patterns_"))
 
-    def _read(self, X: Array, quiet: bool = False) -> Array:
-        """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
-        strict = self.states != "auto"
-        return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
+    _read = read_for
 
     def _probes(self, X: Any) -> Array:
         check_is_fitted(self, "patterns_")

@@ -13,12 +13,12 @@ from ebm._checks import check_integer, check_real, shown
 from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
-from ebm.sklearn_compat._shared._settings import RECORD, Number, settings_checked
+from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
     check_weights,
     draw_seed,
-    unharmed,
     warn_user,
 )
 from ebm.sklearn_compat.memories._hopfield_recall import HopfieldRecall
@@ -195,8 +195,8 @@ class HopfieldNetwork(HopfieldRecall):
         self.random_state = random_state
         self.verbose = verbose
 
-    @settings_checked
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "HopfieldNetwork":
+    @learns
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
         """Store the rows of `X`, and nothing else.
 
         Parameters
@@ -228,12 +228,10 @@ class HopfieldNetwork(HopfieldRecall):
         ConvergenceWarning
             If the rule "perceptron" found no couplings that make all patterns fixed points.
         """
-        with unharmed(self):
-            self._store(X, sample_weight, anew=True)
-        return self
+        self._store(X, sample_weight, anew=True)
 
-    @settings_checked
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "HopfieldNetwork":
+    @learns
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
         """Store the rows of `X` besides what is stored: one by one is the same as all at once.
 
         Parameters
@@ -250,11 +248,10 @@ class HopfieldNetwork(HopfieldRecall):
         self : object
             The network. Nothing is lost if an error is raised.
         """
-        with unharmed(self):
-            self._store(X, sample_weight, anew=not hasattr(self, "_memory"))
-        return self
+        self._store(X, sample_weight, anew=not hasattr(self, "_memory"))
 
-    def forget(self, patterns: Any) -> "HopfieldNetwork":
+    @learns
+    def forget(self, patterns: Any) -> None:
         """Take stored patterns out again.
 
         Parameters
@@ -272,16 +269,14 @@ class HopfieldNetwork(HopfieldRecall):
         ValueError
             If one of them is not stored; then none is forgotten.
         """
-        with unharmed(self):
-            self._check_fitted()
-            rule, memory = self._rule_and_memory()
-            with calls_it(X="patterns"):
-                spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
-            self._keep(rule, rule.forget(memory, spins))
-        return self
+        self._check_fitted()
+        rule, memory = self._rule_and_memory()
+        with calls_it(X="patterns"):
+            spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
+        self._keep(rule, rule.forget(memory, spins))
 
-    @settings_checked
-    def unlearn(self, n_dreams: int = 100, rate: float = 0.01) -> "HopfieldNetwork":
+    @learns
+    def unlearn(self, n_dreams: int = 100, rate: float = 0.01) -> None:
         """Unlearn what the network dreams of: fixed points reached from random states.
 
         Parameters
@@ -309,21 +304,19 @@ class HopfieldNetwork(HopfieldRecall):
         n_dreams = check_integer(n_dreams, "n_dreams")
         rate = check_real(rate, "rate", open_low=True)
         params = self._params()
-        with unharmed(self):
-            rule, memory = self._rule_and_memory()
-            self._n_unlearned = getattr(self, "_n_unlearned", -1) + 1
-            step = rule.strength(memory) * rate
-            dreams = dream(
-                Pairwise(Spin(), mask=memory.mask),
-                params,
-                fold(stream(self._seed, "negative"), self._n_unlearned),
-                n_dreams=n_dreams,
-                rate=step,
-                max_sweeps=self.max_sweeps,
-            )
-            self._keep(rule, unlearn(memory, dreams.states, step))
-            self.dreams_ = from_spins(dreams.states, self.states_)
-        return self
+        rule, memory = self._rule_and_memory()
+        self._n_unlearned += 1
+        step = rule.strength(memory) * rate
+        dreams = dream(
+            Pairwise(Spin(), mask=memory.mask),
+            params,
+            fold(stream(self._own_seed(), "negative"), self._n_unlearned),
+            n_dreams=n_dreams,
+            rate=step,
+            max_sweeps=self.max_sweeps,
+        )
+        self._keep(rule, unlearn(memory, dreams.states, step))
+        self.dreams_ = from_spins(dreams.states, self.states_)
 
     def _store(self, X: Any, sample_weight: Any, *, anew: bool) -> None:
         rule = storage_rule(self.rule)
@@ -332,8 +325,7 @@ class HopfieldNetwork(HopfieldRecall):
         if anew:
             self.states_, self._clean = recognise(X, self.states)
             self._dtype = X.dtype
-            self._seed = draw_seed(self.random_state)
-            self._n_unlearned = -1
+            self._course, self._n_unlearned = Course(draw_seed(self.random_state)), -1
             if hasattr(self, "dreams_"):
                 del self.dreams_
         spins = self._read(X, quiet=anew)
@@ -368,7 +360,7 @@ class HopfieldNetwork(HopfieldRecall):
     def _blank(self, rule: StorageRule, n_units: int) -> Memory:
         if isinstance(self.mask, Real):
             return rule.empty(
-                n_units, diluted(n_units, float(self.mask), stream(self._seed, "init"))
+                n_units, diluted(n_units, float(self.mask), stream(self._own_seed(), "init"))
             )
         return rule.empty(n_units, self.mask)
 

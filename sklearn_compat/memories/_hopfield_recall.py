@@ -7,14 +7,14 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_option
-from ebm._random import stream
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, check_biases
 from ebm.inference.minima import Minima, find_minima
 from ebm.inference.recall import Recall, recall
+from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, warn_user
-from ebm.sklearn_compat.memories._two_states import check_two_states, read, wanted_states
+from ebm.sklearn_compat.memories._two_states import check_two_states, read_for, wanted_states
 from ebm.storage import storage_rule
 from ebm.storage.base import aligned_fields, check_parameters, given_couplings, holding
 from ebm.storage.patterns import from_spins, overlaps
@@ -37,7 +37,6 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _clean: bool
     _symmetric: bool
     _dtype: Any
-    _seed: int
     _fills_in: ClassVar[str] = "recall(X, clamp=True).states"  # names it to who gives NaN elsewhere
 
     def __sklearn_tags__(self) -> Any:
@@ -88,7 +87,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if intercept is not None:
             network.thresholds = -check_biases(intercept, "intercept", couplings)
         network.states_, network._clean, network._n_unlearned = states, True, -1
-        network._seed = draw_seed(network.random_state)
+        network._course = Course(draw_seed(network.random_state))
         rule = storage_rule(network.rule)
         network._keep(rule, holding(network._blank(rule, couplings.shape[0]), couplings))
         network.couplings_, network._symmetric = couplings, symmetric
@@ -119,6 +118,8 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         array([-1.])
         """
         return cls.from_couplings(couplings, intercept, **settings)
+
+    _read = read_for
 
     # Recall
 
@@ -256,8 +257,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
                 "minima needs symmetric couplings; those of this rule are not. "
                 "rule=Perceptron(symmetric=True) has them."
             )
-        seed = self._seed if random_state is None else draw_seed(random_state)
-        found = find_minima(Pairwise(Spin()), params, stream(seed, "evaluation"), n_starts)
+        found = find_minima(Pairwise(Spin()), params, self._stream(random_state), n_starts)
         return found._replace(states=from_spins(found.states, self.states_))
 
     def energy(self, X: Any) -> Array:
@@ -322,12 +322,11 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def _recall(self, X: Any, clamp: bool, trajectory: bool, random_state: Any) -> Recall:
         params = self._params()
         spins = self._read(check_two_states(self, X, reset=False))
-        seed = self._seed if random_state is None else draw_seed(random_state)
         return recall(
             Pairwise(Spin()),
             params,
             spins,
-            stream(seed, "evaluation"),
+            self._stream(random_state),
             update=self.update,
             temperature=self.temperature,
             max_sweeps=self.max_sweeps,
@@ -341,11 +340,6 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return check_parameters(
             self.couplings_, self.intercept_, self.n_features_in_, symmetric=self._symmetric
         )
-
-    def _read(self, X: Array, quiet: bool = False) -> Array:
-        """Spins from rows of the patterns' convention; `quiet` where other values have drawn their warning already."""
-        strict = self.states != "auto"
-        return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
 
     def _check_fitted(self) -> None:
         check_is_fitted(self, "couplings_")

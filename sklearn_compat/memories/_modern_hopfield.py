@@ -23,12 +23,11 @@ from ebm.energies.memory import (
 from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
 from ebm.sklearn_compat._shared._attributes import fitted_array
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, settings_checked
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
     check_finite,
     check_weights,
-    unharmed,
     warn_user,
 )
 from ebm.sklearn_compat.memories._two_states import wanted_states
@@ -163,8 +162,8 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         with calls_it(X="patterns", sample_weight="weights"):
             return cls(**settings).fit(patterns, sample_weight=weights)
 
-    @settings_checked
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "ModernHopfieldNetwork":
+    @learns
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
         """Store the rows of `X`, and nothing else.
 
         Parameters
@@ -192,16 +191,12 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
             If patterns are not held, unless `max_steps` is one: retrieval from them ends at half the distance to the
             nearest other pattern, or beyond. Of very many patterns some are looked at, evenly spread.
         """
-        with unharmed(self):
-            X = check_finite(self, X, reset=True)
-            self.patterns_, self.weights_ = _weighted(X, sample_weight)
+        X = check_finite(self, X, reset=True)
+        self.patterns_, self.weights_ = _weighted(X, sample_weight)
         self._report()
-        return self
 
-    @settings_checked
-    def partial_fit(
-        self, X: Any, y: Any = None, sample_weight: Any = None
-    ) -> "ModernHopfieldNetwork":
+    @learns
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
         """Store the rows of `X` beside what is stored.
 
         Parameters
@@ -218,16 +213,16 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self : object
             The network with all patterns.
         """
-        if not hasattr(self, "patterns_"):
-            return self.fit(X, sample_weight=sample_weight)
-        with unharmed(self):
-            X = check_finite(self, X, reset=False)
+        first = not hasattr(self, "patterns_")
+        X = check_finite(self, X, reset=first)
+        if first:
+            self.patterns_, self.weights_ = _weighted(X, sample_weight)
+        else:
             held, held_weights = self._params()
             patterns, weights = _weighted(as_dtype(X, held.dtype), sample_weight)
             self.patterns_ = np.concatenate([held, patterns])
             self.weights_ = np.concatenate([held_weights, weights])
         self._report()
-        return self
 
     def _report(self) -> None:
         """Warn of patterns that are not held."""

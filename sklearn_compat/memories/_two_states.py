@@ -107,6 +107,12 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
     return to_spins(X, convention)
 
 
+def read_for(self: Any, X: Array, quiet: bool = False) -> Array:
+    """The same for a fitted memory (a method); `quiet` where other values have drawn their warning already."""
+    strict = self.states != "auto"
+    return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
+
+
 def warn_other(convention: str, more: str = "") -> None:
     """The one warning of rows that are rounded, and what `more` there is to say of them."""
     middle = "1/2" if convention == "binary" else "0"

@@ -136,12 +136,8 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         law = self._density()
         v = law.rows(self, X)
-        h = as_dtype(as_rows(H, law.model.shape(law.params)[1], "H"), law.dtype, "H")
-        if np.isnan(h).any():
-            raise ValueError("H holds NaN: an energy is that of states that are known.")
-        warn_outside(law.model.hidden, h, "H", EXTRAPOLATION)
-        if v.shape[0] != len(h):
-            raise ValueError(f"X and H must have as many rows. Got {v.shape[0]} and {len(h)}.")
+        n_hidden = law.model.shape(law.params)[1]
+        h = law.hidden_states(H, n_hidden, law.model.hidden, v.shape[0])
         energies: Array = law.model.energy(law.params, v, h)
         return energies
 
