@@ -73,14 +73,23 @@ def _count(x: Any, name: str) -> int:
     return number
 
 
-def _parts(x: Any, name: str) -> list[Any]:
-    if not isinstance(x, list | tuple) or not x:
-        raise ValueError(f"{name} must be a list with an entry per layer. Got {shown(x)}. {AGAIN}")
+def fitted_list(x: Any, name: str, length: int | None = None) -> list[Any]:
+    """The fitted attribute `name`; ValueError unless it is a list of that length, or of any but zero."""
+    fits = isinstance(x, list | tuple) and (len(x) > 0 if length is None else len(x) == length)
+    if not fits:
+        some = (
+            "an entry per layer"
+            if length is None
+            else f"{length} entries, as the other fitted attributes say"
+        )
+        raise ValueError(
+            f"{name} must be a list with {some}. Got {shown(x)}. Set one that fits, or fit again."
+        )
     return list(x)
 
 
 def _machines(x: Any, name: str) -> list[Any]:
-    machines = _parts(x, name)
+    machines = fitted_list(x, name)
     if not all(hasattr(part, "get_params") for part in machines):
         raise ValueError(f"{name} must be a list of machines. Got {shown(x)}. {AGAIN}")
     return machines
@@ -94,7 +103,7 @@ KINDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("intercept_", "intercept_visible_", "intercept_hidden_"), _vector),
     **dict.fromkeys(("log_variance_visible_", "log_variance_hidden_"), _vector),
     "couplings_": _couplings,
-    **dict.fromkeys(("coefs_", "intercepts_", "layer_params_"), _parts),
+    **dict.fromkeys(("coefs_", "intercepts_", "layer_params_"), fitted_list),
     "rbms_": _machines,
     **dict.fromkeys(("t_", "n_outputs_", "n_layers_"), _count),
     "out_activation_": _output,
@@ -102,16 +111,6 @@ KINDS: dict[str, Callable[[Any, str], Any]] = {
     "range_": _range,
     "network_": _network,
 }
-
-
-def fitted_list(x: Any, name: str, length: int) -> list[Any]:
-    """The fitted attribute `name`; ValueError unless it is a list of that length."""
-    if not isinstance(x, list | tuple) or len(x) != length:
-        raise ValueError(
-            f"{name} must be a list with {length} entries, as the other fitted attributes say. Got {shown(x)}. "
-            "Set one that fits, or fit again."
-        )
-    return list(x)
 
 
 def fitted_array(x: Any, name: str, shape: tuple[int | None, ...]) -> Array:

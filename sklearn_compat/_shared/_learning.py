@@ -7,7 +7,7 @@ estimator says how it learns (`_lesson`), and how its parameters are named (`_pa
 from collections.abc import Callable
 from dataclasses import replace
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
@@ -38,6 +38,7 @@ from ebm.sklearn_compat._shared._validation import (
     warn_outside,
 )
 
+S = TypeVar("S", bound=Any)
 # Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
 SHOWN_ROWS = 500
 # Settings of all that learn by batches, and of those that climb the likelihood of a distribution.
@@ -73,7 +74,7 @@ ASCENT_RECORDS: dict[str, Callable[[object], Any]] = {
 
 
 @learns
-def fit(self: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+def fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     """Fit the model to `X` by stochastic ascent of the log-likelihood.
 
     Parameters
@@ -108,7 +109,7 @@ def fit(self: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
 
 
 @learns
-def resume(self: Any, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+def resume(self: S, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
 
     The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and `X` and
@@ -147,7 +148,7 @@ def resume(self: Any, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any
 
 
 @learns
-def partial_fit(self: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+def partial_fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     """Make one update of the parameters, with all of `X` as the batch.
 
     Parameters
