@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from numbers import Integral
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -23,6 +24,14 @@ from ebm.sklearn_compat._shared._validation import (
     draw_seed,
     warn_user,
 )
+
+
+class Mark:
+    """The mark of one history, of which a deep copy has another one."""
+
+
+# The lists behind the arrays of `history_`, for the first that goes on from a course: all others copy the arrays.
+_SERIES: WeakKeyDictionary["Mark", dict[str, Series]] = WeakKeyDictionary()
 
 
 class Standing(NamedTuple):
@@ -170,6 +179,8 @@ class Course:
         As in :class:`ebm.training.State`; None and () where they are unknown.
     attributes : tuple of str
         Names of the fitted attributes that parameters, chains and the gradient have become.
+    mark : Mark
+        Of the history.
     """
 
     seed: int | None = None
@@ -183,11 +194,7 @@ class Course:
     origin: Array | None = None
     marginals: Any = ()
     attributes: tuple[str, ...] = ()
-    # The lists behind the arrays of `history_`, for the first that goes on from here: all others copy the arrays.
-    _series: list[dict[str, Series]] = field(default_factory=list, repr=False)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "_series": []}
+    mark: Mark = field(default_factory=Mark)
 
     # Learning
 
@@ -262,8 +269,8 @@ class Course:
             origin=state.origin,
             marginals=state.marginals,
             attributes=self.attributes,
-            _series=[series],
         )
+        _SERIES[course.mark] = series
         history = {name: x.array for name, x in series.items()}
         return Learned(state, attributes, history, course, stopped)
 
@@ -304,12 +311,7 @@ class Course:
 
     def _history(self, shown: dict[str, Array]) -> dict[str, list[float]]:
         """The history so far, to go on with: in place where nobody else may have, as in many calls of `partial_fit`."""
-        try:
-            series = (
-                self._series.pop()
-            )  # two that go on from here at the same time do not get the same
-        except IndexError:
-            series = {}
+        series = _SERIES.pop(self.mark, {})
         same = series.keys() == shown.keys()
         if same and all(x.is_of(shown[name]) for name, x in series.items()):
             return dict(series)

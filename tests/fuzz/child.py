@@ -162,7 +162,7 @@ def of_failure(
         changed = differing(est, state)
         return (
             "stream moved"
-            if changed <= {"random_state", "_n_draws", "_seed"}
+            if changed <= {"random_state", "_course"}
             else "estimator changed"
         ), (f"{sorted(changed)} after {text}")
     if verdicts.content(namespace()["np"].random.get_state(legacy=False)) != random:
