@@ -183,6 +183,25 @@ def exact_log_likelihood(
     return total - log_z
 
 
+def likelihood_or_bound(
+    model: BeliefNetwork,
+    params: BeliefParameters,
+    v: Array,
+    log_z: float,
+    key: Key,
+    n_samples: int = 10,
+    method: str = "auto",
+    identities: Array | None = None,
+) -> tuple[Array, Array]:
+    """Log p(v) per row where the layers 1, ..., L - 1 have at most 8 units, of two states each; else its lower bound.
+
+    Arguments and results are those of :func:`variational_bound`; errors are zero where nothing is drawn.
+    """
+    if _can_be_exact(model, params):
+        return exact_log_likelihood(model, params, v, log_z), np.zeros(len(v))
+    return variational_bound(model, params, v, log_z, key, n_samples, method, identities)
+
+
 def _exact_bound(
     model: BeliefNetwork, params: BeliefParameters, x: Array, extra: Array | None
 ) -> Array:

@@ -261,7 +261,8 @@ def impute(self: Any, X: Any, *, n_steps: int = 200, return_std: bool = False) -
     x = law.first_states(len(clamped), fold(key, 0))
     found = expectation(law.model, law.params, clamped, x, fold(key, 1), n_steps)
     _warn_of_chains(found.agreed, n_steps)
-    return (found.mean, found.standard_error) if return_std else found.mean
+    mean, error = (np.ascontiguousarray(x[:, : law.n_visible]) for x in found[:2])
+    return (mean, error) if return_std else mean
 
 
 def _warn_of_chains(agreed: Array, n_steps: int) -> None:

@@ -10,6 +10,7 @@ from sklearn.exceptions import NotFittedError
 from ebm._random import Key, fold, stream
 from ebm.sklearn_compat._shared._attributes import KINDS
 from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._settings import NamedList
 from ebm.sklearn_compat._shared._validation import draw_seed
 
 
@@ -18,7 +19,29 @@ class Estimator(BaseEstimator):
 
     random_state: Any
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}  # records of settings, by name
+    _lists: ClassVar[dict[str, NamedList]] = {}  # settings that are lists of named entries
     _course = Course()  # replaced as a whole where something is learned or drawn
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """Get parameters by name.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether to include those of records and of entries of lists, as ``layer1__learning_rate``.
+
+        Returns
+        -------
+        params : dict
+            Names and values.
+        """
+        params: dict[str, Any] = super().get_params(deep=deep)
+        for parameter, names in self._lists.items() if deep else ():
+            for name, entry in names.named(params[parameter]).items():
+                params[name] = entry
+                if hasattr(entry, "get_params") and not isinstance(entry, type):
+                    params |= {f"{name}__{key}": x for key, x in entry.get_params().items()}
+        return params
 
     def set_params(self, **params: Any) -> Any:
         """Set parameters by name; ``name__setting`` reaches into a record, also one given by its string.
@@ -33,7 +56,18 @@ class Estimator(BaseEstimator):
         self : object
             The estimator.
         """
-        for name in {name.split("__")[0] for name in params if "__" in name}:
+        entered = {name.split("__")[0] for name in params if "__" in name}
+        for parameter, names in self._lists.items():
+            if parameter in params:
+                setattr(self, parameter, params.pop(parameter))
+            given, changed = getattr(self, parameter), {}
+            for name, entry in names.named(given).items():
+                fresh = params.pop(name, entry)
+                changed[name] = names.made(fresh) if name in entered else fresh
+            if any(new is not old for new, old in zip(changed.values(), given, strict=False)):
+                # In a list of its own: that of the caller stays as it is.
+                setattr(self, parameter, type(given)(changed.values()))
+        for name in entered:
             value = params.get(name, getattr(self, name, None))
             if (value is None or isinstance(value, str)) and name in self._resolvers:
                 params = {**params, name: self._resolvers[name](value)}

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from functools import wraps
 from inspect import signature
 from numbers import Integral
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 from sklearn import config_context, get_config
 from sklearn.exceptions import ConvergenceWarning
@@ -35,6 +35,21 @@ class Number(Interval):
     def __str__(self) -> str:
         unbounded = self.type is Integral and self.right is None
         return super().__str__().replace("inf)", "2**63)") if unbounded else super().__str__()
+
+
+class NamedList(NamedTuple):
+    """A setting that is a list, whose entries have names: the `stem` and a number from 1.
+
+    `made` makes of an entry the record or estimator that it stands for, where a name reaches into it.
+    """
+
+    stem: str
+    made: Callable[[Any], Any]
+
+    def named(self, given: Any) -> dict[str, Any]:
+        """The entries by their names; none where `given` is no list."""
+        entries = given if isinstance(given, list | tuple) else ()
+        return {f"{self.stem}{k}": entry for k, entry in enumerate(entries, 1)}
 
 
 def flags_of(method: Callable[..., Any]) -> set[str]:

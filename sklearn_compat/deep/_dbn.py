@@ -2,16 +2,20 @@
 
 from typing import Any, ClassVar
 
+from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 
-from ebm.sklearn_compat._shared._settings import settings_checked
-from ebm.sklearn_compat._shared._validation import draw_seed, unharmed
-from ebm.sklearn_compat.deep._belief import Belief
-from ebm.sklearn_compat.deep._fine_tuning import FineTuned
-from ebm.sklearn_compat.deep._given_stack import GivenStack
+from ebm._checks import Array
+from ebm.sklearn_compat._shared._settings import learns
+from ebm.sklearn_compat.deep import _belief as belief
+from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
+from ebm.sklearn_compat.deep._given_stack import given_machines, take_machines
+from ebm.sklearn_compat.deep._layers import check_joints
+from ebm.sklearn_compat.deep._stack import BaseStack
+from ebm.units import Unit
 
 
-class DBN(GivenStack, FineTuned, Belief):
+class DBN(BaseStack):
     """Deep belief network: restricted Boltzmann machines one on top of the other, each trained on the one below.
 
     With the data v and the hidden layers h_1, ..., h_L,
@@ -127,7 +131,7 @@ class DBN(GivenStack, FineTuned, Belief):
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **FineTuned._parameter_constraints,
+        **BaseStack._parameter_constraints,
         "start": [StrOptions({"random", "transposed"})],
     }
 
@@ -152,8 +156,53 @@ class DBN(GivenStack, FineTuned, Belief):
         self.random_state = random_state
         self.warm_start = warm_start
 
-    @settings_checked
-    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DBN":
+    sample = belief.sample
+    log_partition = belief.log_partition
+    lower_bound = belief.lower_bound
+    score_samples = belief.score_samples
+    score = belief.score
+
+    @classmethod
+    def from_parameters(cls, rbms: Any, **settings: Any) -> Any:
+        """The network of given machines, without data: whatever one fitted without fine-tuning can do, it can.
+
+        Parameters
+        ----------
+        rbms : list of fitted RBM estimators
+            The fitted attribute `rbms_`, from the data up; or machines of ``from_parameters``. They are copied.
+        **settings : object
+            Parameters of the constructor. The machines set `layers`.
+
+        Returns
+        -------
+        network : DBN
+            The network. Its ways up and down are those of the machines: what fine-tuning made of them is not in `rbms`.
+
+        Raises
+        ------
+        ValueError
+            If there is no machine, or the units of one are not those of the next.
+        NotFittedError
+            If a machine has no parameters.
+
+        Examples
+        --------
+        >>> from ebm import DBN, BernoulliRBM
+        >>> lower = BernoulliRBM.from_parameters([[2.0, 2.0, 0.0], [0.0, -1.0, 1.0]])
+        >>> upper = BernoulliRBM.from_parameters([[1.0, -1.0]])
+        >>> DBN.from_parameters([lower, upper]).transform([[1, 1, 0]]).shape
+        (1, 1)
+        """
+        stack = cls(**settings)
+        machines = given_machines(rbms)
+        check_joints(machines)
+        take_machines(stack, machines, 0)
+        stack.layers = [clone(rbm) for rbm in machines]
+        stack._validate_params()
+        return stack
+
+    @learns
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
         """Fit the layers to `X`, from the lowest up, and then, where asked, the whole.
 
         Parameters
@@ -183,20 +232,10 @@ class DBN(GivenStack, FineTuned, Belief):
             was learned is kept and can be used; an interrupt ends `fit`, and layers above the one in which it came are
             missing, until `fit` with `warm_start` appends them.
         """
-        with unharmed(self):
-            stopped = self._fit(X, sample_weight)
-        self._tell(stopped)
-        return self
+        return fit_stack(self, X, sample_weight)
 
-    def _fit(self, X: Any, sample_weight: Any) -> list[str]:
-        go_on = self.warm_start and hasattr(self, "rbms_")
-        settings = self._settings_checked(go_on)
-        seed = self._own_seed() if go_on else draw_seed(self.random_state)
-        X, weights = self._check_data(X, sample_weight, go_on)
-        return self._fit_stages(settings, X, weights, seed, go_on)
-
-    @settings_checked
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> "DBN":
+    @learns
+    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
         """Make one update of every layer, from the lowest up, or, once fine-tuned, of the whole; `X` is the batch.
 
         Parameters
@@ -213,14 +252,11 @@ class DBN(GivenStack, FineTuned, Belief):
         self : object
             The model after the update.
         """
-        with unharmed(self):
-            stopped = self._update(X, sample_weight)
-        self._tell(stopped)
-        return self
+        return update_stack(self, X, sample_weight)
 
-    def _update(self, X: Any, sample_weight: Any) -> list[str]:
-        first = not hasattr(self, "rbms_")
-        settings = self._settings_checked(not first)
-        seed = draw_seed(self.random_state) if first else self._own_seed()
-        X, weights = self._check_data(X, sample_weight, not first)
-        return self._update_stages(settings, X, weights, seed, first)
+    def _n_labels(self) -> int:
+        return 0
+
+    def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The units of each hidden layer, and the weights and biases that make their inputs of the layer below."""
+        return [(model.hidden, model.recognition(params)) for model, params in self._steps_up()]

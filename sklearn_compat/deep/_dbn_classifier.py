@@ -1,16 +1,16 @@
 """Deep belief networks of features and labels."""
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer, shown
 from ebm._random import fold
-from ebm.energies.bipartite import Bipartite
-from ebm.energies.extra_units import Beside, extra_probabilities
-from ebm.pretraining import Labels, Step, layers_above
+from ebm.energies.extra_units import extra_probabilities
+from ebm.pretraining import Labels, layers_above
 from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._labels import (
@@ -19,23 +19,27 @@ from ebm.sklearn_compat._shared._labels import (
     check_same,
     check_several,
     read_labels,
+    sorted_classes,
     warn_weightless,
 )
-from ebm.sklearn_compat._shared._settings import all_or_nothing, settings_checked
-from ebm.sklearn_compat._shared._validation import draw_seed, unharmed
-from ebm.sklearn_compat.deep._fine_tuning import FineTuned
-from ebm.sklearn_compat.deep._given_stack import GivenJointStack
-from ebm.sklearn_compat.deep._layers import layer_name
-from ebm.sklearn_compat.deep._stack import Machine
-from ebm.sklearn_compat.rbm._base import BaseRBM
-from ebm.sklearn_compat.rbm._rbm import RBM
-from ebm.units import Bernoulli, OneHot, Unit
+from ebm.sklearn_compat._shared._settings import all_or_nothing, learns
+from ebm.sklearn_compat._shared._validation import check_as_many
+from ebm.sklearn_compat.deep import _belief as belief
+from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
+from ebm.sklearn_compat.deep._given_stack import (
+    as_layer,
+    check_joint_machine,
+    given_machines,
+    take_machines,
+)
+from ebm.sklearn_compat.deep._stack import BaseStack
+from ebm.sklearn_compat.rbm._layer import as_pair, density_of
 
 # Keys of one call of `sample`.
 START, DOWN, WALK = range(3)
 
 
-class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
+class DBNClassifier(ClassifierMixin, BaseStack):
     """Deep belief network of features and labels.
 
     A stack of restricted Boltzmann machines, each trained on the hidden units of the one below. The topmost one sees
@@ -139,6 +143,7 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
     """
 
     score = labels_.score
+    log_partition = belief.log_partition
 
     def __init__(
         self,
@@ -161,8 +166,53 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
 
     # Learning
 
-    @settings_checked
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> "DBNClassifier":
+    @classmethod
+    def from_parameters(cls, rbms: Any, classes: Any, **settings: Any) -> Any:
+        """The network of given machines, without data: whatever one fitted without fine-tuning can do, it can.
+
+        Parameters
+        ----------
+        rbms : list of fitted RBM estimators
+            The fitted attribute `rbms_`, from the data up; or machines of ``from_parameters``. The topmost one has
+            ``visible=OneHot((n_classes,))``: its last visible units are the label. They are copied.
+        classes : array-like of shape (n_classes,)
+            The classes, sorted, in the order of the label units.
+        **settings : object
+            Parameters of the constructor. Of them `layers` is what a later `fit` learns anew; the default takes the
+            sizes of the machines.
+
+        Returns
+        -------
+        network : DBNClassifier
+            The network. Its ways up and down are those of the machines: what fine-tuning made of them is not in `rbms`.
+
+        Raises
+        ------
+        ValueError
+            If there is no machine, the units of one are not those of the next, or the topmost one has no label units.
+        NotFittedError
+            If a machine has no parameters.
+
+        Examples
+        --------
+        >>> from ebm import RBM, DBNClassifier, OneHot
+        >>> joint = RBM.from_parameters([[3.0, -1.0, 1.0], [-3.0, 1.0, -1.0]], visible=OneHot((2,)))
+        >>> DBNClassifier.from_parameters([joint], ["no", "yes"]).predict([[1], [0]])
+        array(['yes', 'no'], dtype='<U3')
+        """
+        stack = cls(**settings)
+        known = sorted_classes(stack, classes)
+        check_several(known)
+        stack.classes_, machines = known, given_machines(rbms)
+        check_joint_machine(machines, len(known))
+        take_machines(stack, machines, len(known))
+        if "layers" not in settings:
+            stack.layers = [*(clone(rbm) for rbm in machines[:-1]), as_layer(machines[-1])]
+        stack._validate_params()
+        return stack
+
+    @learns
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Fit the layers from the lowest up, the topmost with the labels, and then, where asked, the whole.
 
         Parameters
@@ -195,20 +245,12 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
             was learned is kept; an interrupt ends `fit`, and layers above the one in which it came are missing, until
             `fit` with `warm_start` appends them.
         """
-        with unharmed(self):
-            go_on = self.warm_start and hasattr(self, "rbms_")
-            settings = self._settings_checked(go_on)
-            seed = self._own_seed() if go_on else draw_seed(self.random_state)
-            X, weights = self._check_data(X, sample_weight, go_on)
-            labels = self._indicators(X, y, self.classes_ if go_on else None, weights, True)
-            stopped = self._fit_stages(settings, X, weights, seed, go_on, labels)
-        self._tell(stopped)
-        return self
+        known = self.classes_ if self.warm_start and hasattr(self, "rbms_") else None
+        read = partial(self._indicators, y, known, whole=True)
+        return fit_stack(self, X, sample_weight, read)
 
-    @settings_checked
-    def partial_fit(
-        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
-    ) -> "DBNClassifier":
+    @learns
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> str:
         """Make one update of every layer, from the lowest up, or, once fine-tuned, of the whole; `X` is the batch.
 
         Parameters
@@ -234,18 +276,13 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
             If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
             them; the layers stay as they are.
         """
-        first = not hasattr(self, "rbms_")
-        with unharmed(self):
-            known = announced(self, classes, first)
-            settings = self._settings_checked(not first)
-            seed = draw_seed(self.random_state) if first else self._own_seed()
-            X, weights = self._check_data(X, sample_weight, not first)
-            labels = self._indicators(X, y, known, weights, False)
-            stopped = self._update_stages(settings, X, weights, seed, first, labels)
-        self._tell(stopped)
-        return self
+        known = announced(self, classes, not hasattr(self, "rbms_"))
+        read = partial(self._indicators, y, known, whole=False)
+        return update_stack(self, X, sample_weight, read)
 
-    def _indicators(self, X: Any, y: Any, known: Array | None, weights: Any, whole: bool) -> Labels:
+    def _indicators(
+        self, y: Any, known: Array | None, X: Any, weights: Array | None, *, whole: bool
+    ) -> Labels:
         """Indicators of the classes, NaN in rows without a label; keeps the classes, new ones if none are known."""
         some = whole or not hasattr(self, "rbms_")
         labels = read_labels(self, X, y, known, useful=True, several=False, some=some)
@@ -262,31 +299,8 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
         columns[labels.labelled] = np.eye(len(known))[np.searchsorted(known, labels.y)]
         return Labels(columns)
 
-    # The network
-
-    def _new_machines(self, seed: int) -> list[BaseRBM]:
-        """The last one is the joint machine."""
-        *lower, top = super()._new_machines(seed)
-        return [*lower, as_joint(top, len(self.classes_), layer_name(len(lower)))]
-
-    def _has_joint(self) -> bool:
-        """Whether the joint machine has learned: an interrupt may have come before."""
-        return isinstance(self._fitted_machines()[-1]._model().visible, OneHot)
-
-    def _parts(self) -> tuple[list[Machine], int, Unit | None]:
-        parts, n_extra, joined = super()._parts()
-        if not self._has_joint():
-            return parts, n_extra, joined
-        model, params = parts[-1]
-        parts[-1] = Bipartite(Bernoulli(), model.hidden), params
-        return parts, len(self.classes_), model.visible
-
-    def _steps_up(self) -> list[Step]:
-        steps = super()._steps_up()
-        if self._has_joint():
-            *lower, (_, params) = steps
-            steps = [*lower, (Beside(self.rbms_[-1]._model(), len(self.classes_)), params)]
-        return steps
+    def _n_labels(self) -> int:
+        return len(self.classes_)
 
     def _check_joint(self) -> None:
         check_is_fitted(self, "rbms_")
@@ -308,7 +322,7 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
         """p(y | x) and its logarithm: both (n_samples, n_classes)."""
         self._check_joint()
         states = np.eye(len(self.classes_))
-        model, params = self.rbms_[-1]._model(), self.rbms_[-1]._params()
+        model, params = as_pair(self.rbms_[-1])
         lower = self._steps_up()[:-1]
         parts = [
             extra_probabilities(model, params, [block, *layers_above(lower, block)][-1], states)
@@ -372,6 +386,7 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
         label: Any = None,
         *,
         n_steps: int = 1000,
+        given: Any = None,
         return_labels: bool = False,
         random_state: Any = None,
     ) -> Any:
@@ -385,6 +400,10 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
             Class of all samples, or of each; None: drawn by the model, too.
         n_steps : int, default=1000
             Gibbs steps per chain, the label being clamped if there is one.
+        given : array-like of shape (n_features,) or (n_samples, n_features), default=None
+            Condition: known features, which stay as they are bit for bit, and NaN where the model is to draw. The
+            chains are then those of all layers. Recognition proposes, and proposals are accepted such that the
+            conditional distribution is left unchanged.
         return_labels : bool, default=False
             Whether to return the samples' classes as well.
         random_state : int, RandomState instance or None, default=None
@@ -400,26 +419,28 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
         Raises
         ------
         ValueError
-            If a count is not a positive integer, or `label` is no class or not one per sample.
+            If a count is not a positive integer, or `label` is no class or not one per sample, or `given` is of the
+            wrong shape or has values that the data's units cannot have.
         """
         n_samples = check_integer(n_samples, "n_samples")
         n_steps = check_integer(n_steps, "n_steps")
         self._check_joint()
-        model, params = self._network()
-        given = self._clamped(label, n_samples, params.top.W.dtype)
-        key, top = self._next_key(random_state), self.rbms_[-1]
-        x, labels = model.split(top._density().first_states(n_samples, fold(key, START)))
+        density = self._density()
+        model, params = density.model, density.params
+        known = self._clamped(label, density.clamped(given, n_samples), n_samples, density.dtype)
+        key, top = self._next_key(random_state), density_of(self.rbms_[-1])
+        x, labels = model.split(top.first_states(n_samples, fold(key, START)))
         x = [*model.sample_down(params, x, fold(key, DOWN)), x][0]
         rows = model.top_rows(x, labels)
-        rows = sample_rows(model, params, rows, fold(key, WALK), n_steps, given=given)
+        rows = sample_rows(model, params, rows, fold(key, WALK), n_steps, given=known)
         x, labels = model.split(rows)
         x = np.ascontiguousarray(x)
-        return (x, self.classes_[np.argmax(labels, axis=-1)]) if return_labels else x  # type: ignore[arg-type]
+        return (x, self.classes_[np.argmax(labels, axis=-1)]) if return_labels else x
 
-    def _clamped(self, label: Any, n_samples: int, dtype: Any) -> Array | None:
-        """Rows of which the labels alone are known, as indicators."""
+    def _clamped(self, label: Any, rows: Array | None, n_samples: int, dtype: Any) -> Array | None:
+        """The known features in `rows`, or none, followed by the label as indicators; None where nothing is known."""
         if label is None:
-            return None
+            return rows
         labels = np.asarray(label)
         if labels.ndim > 1 or labels.size not in (1, n_samples):
             raise ValueError(
@@ -430,20 +451,82 @@ class DBNClassifier(GivenJointStack, ClassifierMixin, FineTuned):
                 f"label must be among the classes {self.classes_.tolist()}. Got {label!r}."
             )
         n_classes = len(self.classes_)
-        given = np.full((n_samples, self.n_features_in_ + n_classes), np.nan, dtype)
-        given[:, -n_classes:] = np.eye(n_classes)[np.searchsorted(self.classes_, labels)]
-        return given
+        if rows is None:
+            rows = np.full((n_samples, self.n_features_in_ + n_classes), np.nan, dtype)
+        rows[:, -n_classes:] = np.eye(n_classes)[np.searchsorted(self.classes_, labels)]
+        return rows
 
+    # How good it is as a density
 
-def as_joint(machine: BaseRBM, n_classes: int, name: str) -> RBM:
-    """The machine with a group of label units beside its visible ones."""
-    model = machine._model()
-    if not isinstance(model.visible, Bernoulli):
-        raise ValueError(
-            f"layers: the visible units of {name}, {type(machine).__name__}, are {model.visible!r}, but the joint "
-            f"machine sees binary features beside the label. Put a binary layer on top of binary hidden units: "
-            f"layers=[..., {type(machine).__name__}(...), 256]."
+    @all_or_nothing
+    def log_likelihood(
+        self,
+        X: Any,
+        y: Any = None,
+        method: Any = "auto",
+        *,
+        n_samples: int = 10,
+        return_std: bool = False,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+    ) -> Any:
+        """Log-likelihood log p(x, y) of each row and its label, or log p(x) of the row alone.
+
+        It is exact where the layers below the topmost one have 8 two-state units at most, and one layer has none below.
+        Elsewhere it is the variational lower bound, see :meth:`DBN.lower_bound`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+        y : array-like of shape (n_samples,), default=None
+            Classes of the rows; None: they are summed out.
+        method : {"auto", "exact", "ais"} or AIS, default="auto"
+            How log Z is found, see :meth:`log_partition`.
+        n_samples : int, default=10
+            Draws of the hidden states per row, for the bound.
+        return_std : bool, default=False
+            Whether to return standard errors as well.
+        n_jobs : int, default=None
+            Threads, in joblib's sense; the result does not depend on it.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draws. None: the model's own, so that the same question has the same answer.
+
+        Returns
+        -------
+        log_likelihood : ndarray of shape (n_samples,)
+            In nats; of densities for real-valued data. -inf where numbers overflow, never NaN or +inf.
+        standard_error : ndarray of shape (n_samples,)
+            Only with `return_std`: of the draws (NaN for one), and of log Z, which is shared by all rows.
+
+        Raises
+        ------
+        ValueError
+            If `y` has not one class for each row, or one that is not among `classes_`; if `method` is unknown.
+        """
+        self._check_joint()
+        labels = None
+        if y is not None:
+            check_as_many(X, y)
+            known = np.asarray(y)
+            check_known(known, self.classes_)
+            labels = np.eye(len(self.classes_))[np.searchsorted(self.classes_, known)]
+        return belief.bounded(
+            self, X, labels, method, n_samples, return_std, n_jobs, random_state, exact=True
         )
-    names = RBM._get_param_names()
-    settings = {name: x for name, x in machine.get_params(deep=False).items() if name in names}
-    return RBM(**{**settings, "visible": OneHot((n_classes,)), "hidden": model.hidden})
+
+    def score_samples(self, X: Any) -> Array:
+        """Log-likelihood log p(x) of each row, whatever its class, or its lower bound: see :meth:`log_likelihood`.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Data.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_samples,)
+            In nats. The same call gives the same result.
+        """
+        log_p: Array = self.log_likelihood(X)
+        return log_p

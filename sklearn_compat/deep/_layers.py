@@ -1,4 +1,4 @@
-"""A stack of machines as one parameter: nested names for its layers, and what may stand on what."""
+"""The layers of a stack as one parameter: machines or sizes, their names and seeds, and which may stand on which."""
 
 from itertools import pairwise
 from numbers import Integral
@@ -8,110 +8,112 @@ import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import _VisualBlock
 
+from ebm._checks import sequence
 from ebm._random import fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.side_by_side import SideBySide
 from ebm.pretraining import naming
+from ebm.sklearn_compat._shared._learning import count_hidden
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat.rbm._layer import model_of, to_go_on
+from ebm.sklearn_compat.rbm._rbm import RBM
+from ebm.units import Bernoulli, OneHot
 
 # Seeds of layers are numbers of the stream "init" beyond those that a machine takes.
 LAYER_SEEDS = 1 << 42
 
 
-class NestedLayers:
-    """The parameter `layers`, a list of machines or sizes, with the names ``layer1``, ``layer2``, ... for its entries.
+def entries(layers: Any) -> list[tuple[str, Any]]:
+    """Names and entries of `layers` as they were given; none where that is no list."""
+    given = layers if isinstance(layers, list | tuple) else ()
+    return [(layer_name(k), layer) for k, layer in enumerate(given)]
 
-    As in a Pipeline, ``layer2=RBM(32)`` replaces an entry and ``layer2__learning_rate=0.01`` reaches into it, which
-    turns a size into its machine (abstract; in front of BaseEstimator).
+
+def sized(layer: Any) -> Any:
+    """The entry, or the machine that a number of hidden units stands for."""
+    return BernoulliRBM(int(layer)) if is_size(layer) else layer
+
+
+def block_of(layers: Any) -> Any:
+    """The HTML representation: one layer after the other, as in a Pipeline."""
+    named = entries(layers)
+    machines = [sized(layer) for _, layer in named]
+    details = [f"{name}: {type(x).__name__}" for (name, _), x in zip(named, machines, strict=True)]
+    return _VisualBlock("serial", machines, names=details, name_details=[str(x) for x in machines])
+
+
+def new_machines(layers: Any, seed: int, n_labels: int = 0) -> list[BaseRBM]:
+    """Unfitted machines for all layers, clones of those given, with seeds where they have none of their own.
+
+    The last one has the units of `n_labels` classes beside its visible ones, if there are any. ValueError, with the
+    name of the layer, for an entry that is no machine, or that cannot stand where it is.
     """
-
-    layers: Any
-
-    def _named_layers(self) -> list[tuple[str, Any]]:
-        """Names and entries of `layers` as they were given; none where that is no list."""
-        given = self.layers if isinstance(self.layers, list | tuple) else ()
-        return [(layer_name(k), layer) for k, layer in enumerate(given)]
-
-    def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """Get parameters by name.
-
-        Parameters
-        ----------
-        deep : bool, default=True
-            Whether to include those of the layers, as ``layer1``, ``layer1__learning_rate`` and so on.
-
-        Returns
-        -------
-        params : dict
-            Names and values.
-        """
-        params: dict[str, Any] = super().get_params(deep=deep)  # type: ignore[misc]
-        for name, layer in self._named_layers() if deep else ():
-            params[name] = layer
-            if hasattr(layer, "get_params") and not isinstance(layer, type):
-                params |= {f"{name}__{key}": x for key, x in layer.get_params().items()}
-        return params
-
-    def set_params(self, **params: Any) -> Any:
-        """Set parameters by name; ``layer1=`` replaces a layer, ``layer1__learning_rate=`` reaches into it.
-
-        Parameters
-        ----------
-        **params : dict
-            Names and values.
-
-        Returns
-        -------
-        self : object
-            The estimator.
-        """
-        if "layers" in params:
-            self.layers = params.pop("layers")
-        entered = {name.partition("__")[0] for name in params if "__" in name}
-        changed = {}
-        for k, (name, layer) in enumerate(self._named_layers()):
-            fresh = params.pop(name, layer)
-            if name in entered and is_size(fresh):
-                fresh = BernoulliRBM(int(fresh))
-            if fresh is not layer:
-                changed[k] = fresh
-        if changed:  # in a list of their own: that of the caller stays as it is
-            layers = [changed.get(k, layer) for k, layer in enumerate(self.layers)]
-            self.layers = type(self.layers)(layers)
-        return super().set_params(**params)  # type: ignore[misc]
-
-    def _sk_visual_block_(self) -> Any:
-        """What the HTML representation shows: one layer after the other, as in a Pipeline."""
-        names, layers = (
-            zip(*self._named_layers(), strict=True) if self._named_layers() else ((), ())
+    if not layers:
+        raise ValueError(
+            "layers must hold RBM estimators or numbers of hidden units, at least one: layers=[256, 64], for "
+            f"example. Got {layers!r}."
         )
-        machines = [BernoulliRBM(int(x)) if is_size(x) else x for x in layers]
-        details = [f"{name}: {type(x).__name__}" for name, x in zip(names, machines, strict=True)]
-        return _VisualBlock(
-            "serial", machines, names=details, name_details=[str(x) for x in machines]
+    machines = []
+    for k, (name, layer) in enumerate(entries(layers)):
+        machine = as_machine(layer, name)
+        with naming(name):
+            machine._validate_params()
+        if machine.random_state is None:
+            machine.random_state = layer_seed(seed, k)
+        machines.append(machine)
+    check_joints(machines)
+    *lower, top = machines
+    return [*lower, as_joint(top, n_labels, layer_name(len(lower)))] if n_labels else machines
+
+
+def as_joint(machine: BaseRBM, n_classes: int, name: str) -> RBM:
+    """The machine with a group of label units beside its visible ones."""
+    model = model_of(machine)
+    if not isinstance(model.visible, Bernoulli):
+        raise ValueError(
+            f"layers: the visible units of {name}, {type(machine).__name__}, are {model.visible!r}, but the joint "
+            f"machine sees binary features beside the label. Put a binary layer on top of binary hidden units: "
+            f"layers=[..., {type(machine).__name__}(...), 256]."
         )
+    names = RBM._get_param_names()
+    settings = {name: x for name, x in machine.get_params(deep=False).items() if name in names}
+    return RBM(**{**settings, "visible": OneHot((n_classes,)), "hidden": model.hidden})
 
-    def _new_machines(self, seed: int) -> list[BaseRBM]:
-        """Unfitted machines for all layers, clones of what was given, with seeds where they have none of their own.
 
-        ValueError, with the name of the layer, for what is no machine, or one that cannot stand where it is.
-        """
-        if not self.layers:
+def known_machines(rbms: list[BaseRBM], machines: list[BaseRBM]) -> list[BaseRBM]:
+    """Copies of the fitted machines `rbms` to go on from, with the parameters of the unfitted ones."""
+    known = []
+    for k, (fitted, fresh) in enumerate(zip(rbms, machines, strict=False)):
+        before, after = model_of(fitted), model_of(fresh)
+        if type(fitted) is not type(fresh) or not same_units(before, after):
             raise ValueError(
-                "layers must hold RBM estimators or numbers of hidden units, at least one: layers=[256, 64], for "
-                f"example. Got {self.layers!r}."
+                f"{layer_name(k)} is {type(fresh).__name__} of {after.visible!r} and {after.hidden!r}, but the "
+                f"layer to go on from is {type(fitted).__name__} of {before.visible!r} and {before.hidden!r}. Fit "
+                "anew (warm_start=False) to change it."
             )
-        machines = []
-        for k, (name, layer) in enumerate(self._named_layers()):
-            machine = as_machine(layer, name)
-            with naming(name):
-                machine._validate_params()
-            if machine.random_state is None:
-                machine.random_state = layer_seed(seed, k)
-            machines.append(machine)
-        check_joints(machines)
-        return machines
+        with naming(layer_name(k)):
+            known.append(to_go_on(fitted, fresh))
+    return known
+
+
+def check_turned(start: str, machines: list[BaseRBM], n_features: int) -> None:
+    """Refuse machines that cannot begin with the layer below turned over, if they are to."""
+    if start == "random":
+        return
+    sizes = [n_features, *(count_hidden(machine) for machine in machines)]
+    for k, (below, machine) in enumerate(pairwise(machines)):
+        visible, hidden = model_of(below).visible, model_of(machine).hidden
+        if type(hidden) is not type(visible):
+            raise ValueError(
+                f"start={start!r} makes hidden units of {layer_name(k + 1)} from the visible units of the "
+                f"layer below, but these are {visible!r} and those {hidden!r}. Set start='random'."
+            )
+        if sizes[k + 2] < sizes[k]:
+            raise ValueError(
+                f"start={start!r} takes {sizes[k]} hidden units in {layer_name(k + 1)}, as many as the layer "
+                f"below has visible ones. Got {sizes[k + 2]}. Give it more, or set start='random'."
+            )
 
 
 def layer_name(k: int) -> str:
@@ -153,14 +155,14 @@ def as_machine(layer: Any, name: str) -> BaseRBM:
 
 def check_joints(machines: list[BaseRBM]) -> None:
     """ValueError where the hidden units of one machine are not what the visible ones of the next are."""
-    first = machines[0]._model().visible
+    first = model_of(machines[0]).visible
     if isinstance(first, SideBySide):
         raise ValueError(
             f"layers: {layer_name(0)}, {type(machines[0]).__name__}, has columns of several types, {first!r}. Machines "
             "of a stack have one type of visible units: give it one, or use the machine by itself in a Pipeline."
         )
     for k, (lower, upper) in enumerate(pairwise(machines)):
-        hidden, visible = lower._model().hidden, upper._model().visible
+        hidden, visible = model_of(lower).hidden, model_of(upper).visible
         if type(hidden) is not type(visible):
             below, above = layer_name(k), layer_name(k + 1)
             kind = type(hidden).__name__.lower()
@@ -174,3 +176,15 @@ def check_joints(machines: list[BaseRBM]) -> None:
 def same_units(one: Bipartite, other: Bipartite) -> bool:
     """Whether two models join units of the same types."""
     return type(one.visible) is type(other.visible) and type(one.hidden) is type(other.hidden)
+
+
+def chosen_layers(features: Any, n_layers: int) -> list[int]:
+    """Indices, from 0, of the layers that the parameter `features` names, from 1."""
+    if isinstance(features, str):
+        return list(range(n_layers)) if features == "all" else [n_layers - 1]
+    numbers = [features] if is_size(features) else sequence(features, "features", "layers")
+    if not numbers or not all(is_size(k) and 1 <= k <= n_layers for k in numbers):
+        raise ValueError(
+            f"features must be 'top', 'all', or name layers by numbers from 1 to {n_layers}. Got {features!r}."
+        )
+    return [int(k) - 1 for k in numbers]

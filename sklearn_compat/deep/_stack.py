@@ -1,51 +1,110 @@
-"""A fitted stack of machines: what goes up through it, and what comes down."""
+"""Stacks of machines: parameters, features, and the belief network that they are."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from numbers import Integral
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._checks import Array, as_rows, sequence, shown
+from ebm._checks import Array, as_rows, shown
+from ebm._random import Key, fold
 from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed, from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.extra_units import Beside
 from ebm.pretraining import Step, layers_above
+from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._estimator import Estimator
+from ebm.sklearn_compat._shared._settings import RECORD, NamedList, Number
 from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, check_rows, warn_outside
-from ebm.sklearn_compat.deep._layers import is_size
+from ebm.sklearn_compat.deep._fine_tuning import fine_tuning_record, is_tuned
+from ebm.sklearn_compat.deep._layers import block_of, chosen_layers, sized
 from ebm.sklearn_compat.rbm._base import BaseRBM
-from ebm.units import Bernoulli, Unit
+from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
+from ebm.units import Bernoulli, OneHot, Unit
 
-Machine = tuple[Bipartite, BipartiteParameters]
 
+class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
+    """Machines one on top of the other, and the belief network that they are (abstract).
 
-class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
-    """Layers of features, and the belief network that they are part of (abstract).
-
-    The truth is in `rbms_`, and where fine-tuning has parted the two passes, for the layers below the top, in
-    `_directed`: the parameters down and those up.
+    The fitted attribute `rbms_` holds them. Where fine-tuning has parted the two passes, `_directed` holds the
+    parameters of the layers below the top: those down and those up.
     """
 
+    layers: Any
     features: Any
+    propagate: str
+    fine_tuning: Any
+    warm_start: bool
     rbms_: list[BaseRBM]
     _directed: tuple[tuple[Directed, ...], tuple[Directed, ...]]
+    _lists: ClassVar[dict[str, NamedList]] = {"layers": NamedList("layer", sized)}
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {"fine_tuning": fine_tuning_record}
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        "layers": [list, tuple],
+        "propagate": [StrOptions({"mean", "sample"})],
+        "features": [
+            StrOptions({"top", "all"}),
+            Number(Integral, 1, None, closed="left"),
+            list,
+            tuple,
+        ],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+        "warm_start": ["boolean"],
+        "fine_tuning": [StrOptions({"up_down"}), RECORD, None],
+    }
+
+    impute = density.impute
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        tags.input_tags.sparse = True
+        return tags
+
+    def _sk_visual_block_(self) -> Any:
+        return block_of(self.layers)
 
     # The parameters, as the core wants them
 
+    def _n_labels(self) -> int:
+        """Count of classes that the topmost machine sees beside the features, 0 for none."""
+        raise NotImplementedError
+
+    def _has_joint(self) -> bool:
+        """Whether there are labels, and the machine that sees them has learned: an interrupt may have come before."""
+        top = self._fitted_machines()[-1]
+        return self._n_labels() > 0 and isinstance(model_of(top).visible, OneHot)
+
     def _network(self) -> tuple[BeliefNetwork, BeliefParameters]:
         """The belief network, in arrays of its own."""
-        check_is_fitted(self, "rbms_")
-        model, params = from_rbms(*self._parts())
+        pairs, n_labels, joined = [as_pair(rbm) for rbm in self._fitted_machines()], 0, None
+        if self._has_joint():
+            model, params = pairs[-1]
+            pairs[-1] = Bipartite(Bernoulli(), model.hidden), params
+            n_labels, joined = self._n_labels(), model.visible
+        network, tied = from_rbms(pairs, n_labels, joined)
         down, up = self._directed
-        return model, params._replace(
-            down=down + params.down[len(down) :], up=up + params.up[len(up) :]
+        return network, tied._replace(
+            down=down + tied.down[len(down) :], up=up + tied.up[len(up) :]
         )
 
-    def _parts(self) -> tuple[list[Machine], int, Unit | None]:
-        """What :func:`from_rbms` takes: the machines; count and type of the top's units that nothing below knows of."""
-        return [(rbm._model(), rbm._params()) for rbm in self._fitted_machines()], 0, None
+    def _density(self) -> density.Density:
+        model, params = self._network()
+        top = density_of(self.rbms_[-1])
+
+        def first_states(n_rows: int, key: Key) -> Array:
+            """What comes down from the state in which the topmost machine starts its own chains."""
+            x, labels = model.split(top.first_states(n_rows, fold(key, 0)))
+            x = [*model.sample_down(params, x, fold(key, 1)), x][0]
+            return model.top_rows(x, labels)
+
+        dtype = params.top.W.dtype
+        return density.Density(model, params, dtype, first_states, n_beside=model.n_extra)
 
     def _fitted_machines(self) -> list[BaseRBM]:
         """The fitted attribute `rbms_`, whoever set it."""
@@ -59,11 +118,20 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return rbms
 
     def _steps_up(self) -> list[Step]:
-        """One model for every step up, by recognition; its parameters are no copies."""
-        steps: list[Step] = [(rbm._model(), rbm._params()) for rbm in self._fitted_machines()]
+        """One model for every step up, by recognition; its parameters are no copies. Labels are averaged over."""
+        steps: list[Step] = [as_pair(rbm) for rbm in self._fitted_machines()]
         for k, layer in enumerate(self._directed[1]):
             steps[k] = as_step(layer, steps[k][0].hidden)
+        if self._has_joint():
+            model, params = steps[-1]
+            steps[-1] = Beside(model, self._n_labels()), params
         return steps
+
+    @property
+    def histories_(self) -> dict[str, dict[str, Array]]:
+        """What was recorded, by stage: "layer1", "layer2", ..., and "fine_tuning"."""
+        found = {f"layer{k}": rbm.history_ for k, rbm in enumerate(self._fitted_machines(), 1)}
+        return found | ({"fine_tuning": self.history_} if is_tuned(self) else {})
 
     @property
     def recognition_components_(self) -> list[Array]:
@@ -102,7 +170,9 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _blocks(self, X: Any) -> Iterator[Any]:
         """Rows of `X`, checked, of the dtype of the model; CSR ones where most entries are zero."""
         steps = self._steps_up()
-        dtype, unit = steps[0][1].W.dtype, self._parts()[0][0][0].visible
+        machines, dtype = self._fitted_machines(), steps[0][1].W.dtype
+        alone = len(machines) == 1 and self._has_joint()
+        unit = Bernoulli() if alone else model_of(machines[0]).visible
         for block in row_blocks(check_rows(self, X, reset=False, unit=unit)):
             yield as_dtype(block, dtype)
 
@@ -176,7 +246,7 @@ class Stack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         place = chosen.index(max(chosen))
         first = sum(widths[:place])
         states = np.ascontiguousarray(rows[:, first : first + widths[place]])
-        warn_outside(self.rbms_[max(chosen)]._model().hidden, states, slack=EXTRAPOLATION)
+        warn_outside(model_of(self.rbms_[max(chosen)]).hidden, states, slack=EXTRAPOLATION)
         return model.mean_down(params, states, max(chosen) + 1)
 
     def reconstruct(self, X: Any) -> Array:
@@ -207,15 +277,3 @@ def as_step(layer: Directed, unit: Unit) -> Step:
     below = Bernoulli()
     rest = below.neutral(len(layer.W), layer.W.dtype)
     return Bipartite(below, unit), BipartiteParameters(layer.W, rest, layer.own)
-
-
-def chosen_layers(features: Any, n_layers: int) -> list[int]:
-    """Indices, from 0, of the layers that the parameter `features` names, from 1."""
-    if isinstance(features, str):
-        return list(range(n_layers)) if features == "all" else [n_layers - 1]
-    numbers = [features] if is_size(features) else sequence(features, "features", "layers")
-    if not numbers or not all(is_size(k) and 1 <= k <= n_layers for k in numbers):
-        raise ValueError(
-            f"features must be 'top', 'all', or name layers by numbers from 1 to {n_layers}. Got {features!r}."
-        )
-    return [int(k) - 1 for k in numbers]

@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm._checks import Array
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._shared._validation import draw_seed
+from ebm.sklearn_compat.rbm._layer import recognition_of
 from ebm.units import Unit
 
 
@@ -57,7 +58,7 @@ def pretrained(
             f"pretraining was fitted on {fitted.n_features_in_} features, but X has {X.shape[1]}. Give both the same "
             "features, or an unfitted estimator."
         )
-    units, layers = zip(*fitted._recognition(), strict=True)
+    units, layers = zip(*recognition_of(fitted), strict=True)
     return Start(fitted, list(layers), list(units))
 
 

@@ -12,8 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
 from ebm import DBN, RBM, BernoulliRBM, DBNClassifier, FineTuning, GaussianRBM, OneHot
-from ebm.sklearn_compat.deep._dbn_classifier import as_joint
-from ebm.sklearn_compat.deep._layers import layer_seed
+from ebm.sklearn_compat.deep._layers import as_joint, layer_seed
 from tests.oracles import one_hot, rbm
 from tests.statistics import assert_same_distribution, state_counts
 
@@ -150,6 +149,97 @@ def test_samples_with_their_labels_have_the_joint_law(layers):
     codes = np.searchsorted(dbn.classes_, y)
     counts = np.concatenate([state_counts(v[codes == k]) for k in range(3)])
     assert_same_distribution(counts, law)
+
+
+# The joint density ---------------------------------------------------------------------------
+
+BITS = rbm.all_states(N_FEATURES)
+SMALL = pytest.mark.parametrize("layers", [(3,), (4, 3), (3, 2, 3)])
+
+
+def joint_law(dbn):
+    """The table p(y, v): (classes, states)."""
+    top = oracle(dbn.rbms_[-1])
+    n = len(top.b) - 3
+    table = one_hot.joint_probabilities(top, (3,)).sum(axis=1).reshape(2**n, 2**3)
+    p = [table[:, rbm.state_index(label)].sum() for label in np.eye(3, dtype=int)]
+    return np.array([share * data_law(dbn, k) for k, share in enumerate(p)])
+
+
+@SMALL
+def test_the_log_likelihood_is_that_of_the_enumerated_network(layers):
+    dbn = with_parameters(classifier(layers).fit(X, Y), scale=0.7)
+    law = joint_law(dbn)
+    np.testing.assert_allclose(law.sum(), 1, rtol=1e-12)
+    np.testing.assert_allclose(dbn.log_likelihood(BITS), np.log(law.sum(axis=0)), rtol=0, atol=1e-9)
+    np.testing.assert_array_equal(dbn.score_samples(BITS), dbn.log_likelihood(BITS))
+    for k, label in enumerate(dbn.classes_):
+        values, errors = dbn.log_likelihood(BITS, [label] * len(BITS), return_std=True)
+        np.testing.assert_allclose(values, np.log(law[k]), rtol=0, atol=1e-9)
+        assert not errors.any()
+    z = one_hot.log_partition(oracle(dbn.rbms_[-1]), (3,))
+    assert dbn.log_partition().value == pytest.approx(z, abs=1e-10)
+
+
+def enumerated_bound(dbn, labels):
+    """E_Q[log p(v, h, y) - log Q(h | v)] of a network of two layers for all v, y being among the numbers `labels`."""
+    below, top = (oracle(machine) for machine in dbn.rbms_)
+    h = rbm.all_states(len(below.c))
+    law = one_hot.joint_probabilities(top, (3,)).sum(axis=1).reshape(len(h), 8)
+    places = [rbm.state_index(np.eye(3, dtype=int)[k]) for k in labels]
+    log_p = np.log([rbm.visible_given_hidden(below, x) for x in h]).T + np.log(
+        law[:, places].sum(axis=1)
+    )
+    p = logistic(BITS @ below.W + below.c)[:, np.newaxis]
+    log_q = np.where(h == 1, np.log(p), np.log1p(-p)).sum(axis=2)
+    return (np.exp(log_q) * (log_p - log_q)).sum(axis=1)
+
+
+def test_of_many_hidden_units_it_is_a_bound_with_an_error():
+    dbn = with_parameters(classifier((9, 3)).fit(X, Y), scale=0.3)
+    law = joint_law(dbn)
+    cases = ((None, range(3), law.sum(axis=0)), (["b"] * len(BITS), [1], law[1]))
+    for y, labels, p in cases:
+        bound = enumerated_bound(dbn, labels)
+        assert (bound < np.log(p)).all()
+        values, errors = dbn.log_likelihood(BITS, y, n_samples=300, return_std=True)
+        # Sums of squares of 16 nearly normal deviates: the level is 1e-6 on either side.
+        assert 0.8 < np.sum(((values - bound) / errors) ** 2) < 60
+        again = dbn.log_likelihood(BITS[::-1], y, n_samples=300)[::-1]
+        np.testing.assert_allclose(again, values, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("layers", [(3,), (4, 3)])
+@pytest.mark.parametrize("label", [None, "b"])
+def test_samples_given_some_features_have_the_conditional_law(layers, label):
+    dbn = with_parameters(classifier(layers).fit(X, Y), scale=0.5)
+    known = np.array([1.0, np.nan, 0.0, np.nan])
+    v, y = dbn.sample(20_000, label, n_steps=40, given=known, return_labels=True, random_state=3)
+    assert (v[:, [0, 2]] == [1, 0]).all()
+    law = joint_law(dbn)
+    law[[k for k in range(3) if label not in (None, dbn.classes_[k])]] = 0
+    law[:, (BITS[:, 0] != 1) | (BITS[:, 2] != 0)] = 0
+    counts = [state_counts(v[y == name]) for name in dbn.classes_]
+    assert_same_distribution(np.concatenate(counts), law.ravel() / law.sum())
+
+
+@SMALL
+def test_unknown_features_are_filled_in_by_their_expectations(layers):
+    dbn = with_parameters(classifier(layers).fit(X, Y), scale=0.7)
+    law = joint_law(dbn).sum(axis=0)
+    rows = np.array([[1.0, np.nan, 0.0, np.nan], [np.nan, 0.0, np.nan, 1.0], [1.0, 0, 0, 1]])
+    filled, errors = dbn.impute(rows, return_std=True)
+    for row, found in zip(rows, filled, strict=True):
+        agree = ((row == BITS) | np.isnan(row)).all(axis=1)
+        np.testing.assert_allclose(found, law[agree] @ BITS[agree] / law[agree].sum(), atol=1e-10)
+    assert filled.shape == rows.shape and not errors.any()
+
+
+@pytest.mark.parametrize("y", [["a"], ["d"] * 16, [0] * 16])
+def test_labels_of_a_density_are_those_of_the_rows(y):
+    dbn = classifier().fit(X, Y)
+    with pytest.raises(ValueError, match=r"\by\b"):
+        dbn.log_likelihood(BITS, y)
 
 
 def test_labels_may_differ_from_sample_to_sample():
