@@ -1,9 +1,9 @@
 """How multi-layer perceptrons learn: settings, pre-training, `fit` and `partial_fit`."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from numbers import Integral
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
@@ -13,12 +13,13 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import stream
 from ebm._sparse import as_dtype
+from ebm.descent import Limits, Search, Stages, fit_network, minimize_network, network_of
 from ebm.gradients.back_propagation import MeanCost
-from ebm.monitors import Callback, Plateau, Scorer
+from ebm.monitors import Callback, Plateau, Report, Scorer
 from ebm.networks import feed_forward
-from ebm.networks.growth import Growth, Outcome, grow_while_it_helps, growth_record
-from ebm.networks.network import Network, Parameters
-from ebm.optimizers.lbfgs import Progress, lbfgs
+from ebm.networks.growth import Growth, growth_record
+from ebm.networks.network import Network
+from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._labels import warn_weightless
@@ -52,16 +53,6 @@ def by_batches(estimator: Any) -> bool:
 
 # Targets (rows, outputs) of the labelled rows, and which rows these are (rows,).
 Targets = tuple[Array, Array]
-
-
-@dataclass
-class Search:
-    """Where minimisation of all rows' loss stands."""
-
-    network: Network
-    params: Parameters
-    n_iter: int = 0
-    cost: float = np.inf
 
 
 class BaseMLP(MLPSettings):
@@ -223,17 +214,18 @@ class BaseMLP(MLPSettings):
             state.memory = plan.optimizer.start(state.theta)
             state.kept.clear()
         scores = [] if held_out is None else [self._scorer(*held_out)]
-        watching: list[Callback] = [Scorer("validation_score", score) for score in scores]
+        watching: list[Callback] = [self._follow]
+        watching += [Scorer("validation_score", score) for score in scores]
         watching += [] if incremental else [plateau]
         watching += [] if growth is None else [size_of]
 
-        def run(state: training.State, n_epochs: int) -> str:
-            return self._watch().run(state, rows, plan, X, n_epochs, watching)
-
-        if growth is None:
-            stopped = run(state, 1 if incremental else self._n_epochs)
-        else:
-            state, stopped = self._grow(growth, state, plateau, run)
+        n_epochs = 1 if incremental else self._n_epochs
+        stages = None if growth is None else Stages(growth, plateau, self._own_seed())
+        with self._watch().watched(X, state.model) as callbacks:
+            state, stopped = fit_network(
+                state, rows, plan, n_epochs, [*watching, *callbacks], stages
+            )
+        self.network_ = network_of(state)
         n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
         diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
         if self.early_stopping and "best_theta" in state.kept:
@@ -338,7 +330,18 @@ class BaseMLP(MLPSettings):
         check_some(rows.weights)
         search, message = Search(self.network_, self._params()), ""
         if self.max_iter:
-            search, message = self._search(growth, rows, search)
+            limits = Limits(
+                self.alpha, held.l1, self.max_iter, self.max_fun, self.tol, self.n_iter_no_change
+            )
+            search, message = minimize_network(
+                search.network,
+                search.params,
+                rows,
+                limits,
+                growth=growth,
+                seed=self._own_seed(),
+                tell=self._tell_progress if self.verbose else None,
+            )
         self._take(search.network, search.params)
         if np.isnan(search.cost):
             self._loss_kept(rows, first)
@@ -348,50 +351,12 @@ class BaseMLP(MLPSettings):
         self.validation_scores_ = self.best_validation_score_ = None
         return message
 
-    def _search(self, growth: Growth | None, rows: Labelled, search: Search) -> tuple[Search, str]:
-        """L-BFGS, in stages if the network is to grow."""
-
-        def learn(search: Search) -> Outcome:
-            network = search.network
-            theta, left = network.pack(search.params), self.max_iter - search.n_iter
-            l1 = self._regularization().l1
-            cost = MeanCost(network, *rows, self.alpha)
-            found = lbfgs(
-                cost,
-                theta,
-                l1=np.full(network.n_weights(search.params), l1) if l1 else None,
-                max_iter=left,
-                max_fun=self.max_fun,
-                tol=self.tol,
-                patience=self.n_iter_no_change,
-                tell=self._tell_progress,
-                kinks=True,  # those of rectifiers
-            )
-            search.params = network.unpack(found.theta.astype(theta.dtype))
-            search.n_iter += found.progress.n_iter
-            search.cost = found.progress.cost
-            diverged = cost.where and not np.isfinite(
-                search.cost
-            )  # not so before the first evaluation
-            message = cost.diverged if diverged else found.message
-            message = message.replace(f"max_iter={left} ", f"max_iter={self.max_iter} ")
-            return Outcome(search.cost, not message, message)
-
-        def widen(search: Search) -> Search | None:
-            if growth is None or search.n_iter >= self.max_iter:
-                return None
-            wider = self._wider(growth, search.network, search.params)
-            return None if wider is None else Search(*wider, search.n_iter)
-
-        if growth is not None:
-            growth.additions(search.network)  # refuses what cannot grow before it trains
-        return grow_while_it_helps(search, widen, learn, 0.0 if growth is None else growth.tol)
-
     def _tell_progress(self, progress: Progress) -> None:
-        if self.verbose:
-            print(
-                f"[{type(self).__name__}] Iteration {progress.n_iter}, loss = {progress.cost:.6g}"
-            )
+        print(f"[{type(self).__name__}] Iteration {progress.n_iter}, loss = {progress.cost:.6g}")
+
+    def _follow(self, report: Report) -> None:
+        """Callback that keeps the network that is trained, which may grow: it is scored after every epoch."""
+        self.network_ = cast(Network, report.model)
 
 
 def _labelled(X: Any, targets: Array, labelled: Array, weights: Array | None) -> Labelled:

@@ -5,18 +5,12 @@ from typing import Any, ClassVar, NamedTuple, cast
 
 from sklearn.utils.validation import check_is_fitted
 
-from ebm import training
 from ebm._checks import Array, check_integer, check_real
-from ebm._random import fold, stream
-from ebm.monitors import Plateau, Report
+from ebm.monitors import Report
 from ebm.networks.growth import (
     Growth,
-    Outcome,
-    grow_while_it_helps,
-    grown,
     growth_record,
     hidden_sizes,
-    padded,
 )
 from ebm.networks.network import Network, Parameters
 from ebm.networks.pruning import (
@@ -210,54 +204,6 @@ class Shaping(BaseNetwork):
         """Another network for the one there is."""
         self.network_ = network
         keep_attributes(self, self._named(params))
-
-    # Growth
-
-    def _grow(
-        self,
-        growth: Growth,
-        state: training.State,
-        plateau: Plateau,
-        run: Callable[[training.State, int], str],
-    ) -> tuple[training.State, str]:
-        """Train in stages, `run` each for so many epochs at most; the state that is kept, and what there is to tell."""
-        growth.additions(network_of(state))  # refuses what cannot grow before it trains
-        limit = len(state.history.get("loss", ())) + self._n_epochs
-
-        def left(stage: training.State) -> int:
-            return limit - len(stage.history.get("loss", ()))
-
-        def learn(stage: training.State) -> Outcome:
-            self.network_ = network_of(stage)
-            message = run(stage, left(stage))
-            return Outcome(plateau.best(stage.kept), plateau.stuck(stage.kept), message)
-
-        def widen(stage: training.State) -> training.State | None:
-            model, theta = network_of(stage), stage.kept.get("best_theta", stage.theta)
-            wider = self._wider(growth, model, model.unpack(theta)) if left(stage) else None
-            if wider is None:
-                return None
-            memory = tuple(padded(model, wider[0], x) for x in stage.memory)
-            return training.continued(stage, *wider, memory)
-
-        state, message = grow_while_it_helps(state, widen, learn, growth.tol)
-        self.network_ = network_of(state)
-        return state, message
-
-    def _wider(
-        self, growth: Growth, network: Network, params: Parameters
-    ) -> tuple[Network, Parameters] | None:
-        """The network with more units, or None where there is no room for any."""
-        more = growth.additions(network)
-        if not any(more):
-            return None
-        family = fold(stream(self._own_seed(), "init"), NEW_UNITS)
-        return grown(network, params, more, fold(family, sum(hidden_sizes(network))))
-
-
-def network_of(state: training.State) -> Network:
-    """The model of a state of the training of a network."""
-    return cast(Network, state.model)
 
 
 def _pair(validation: Any) -> tuple[Any, Any]:
