@@ -137,7 +137,7 @@ def _wider(
 
 
 class Limits(NamedTuple):
-    """What is minimised beside the loss, and when that ends.
+    """Penalties beside the loss, and when a search ends.
 
     Attributes
     ----------

@@ -148,9 +148,9 @@ MAX_OURS = (
     3  # classes of ours that an estimator is made of: the root, the base of its family, itself
 )
 # Estimators that are made of more: how many they have, to come down to the three.
-TOWERS = {"MLPClassifier": 8, "MLPRegressor": 7}
+TOWERS: dict[str, int] = {}
 # Families in which one object still reads the private attributes of another.
-REACHING = {"networks"}
+REACHING: set[str] = set()
 # Private by name only: of named tuples, and of scikit-learn for whoever derives an estimator.
 SHARED_PRIVATES = {"_asdict", "_fields", "_getframe", "_replace", "_validate_params"}
 SHARED_PRIVATES |= {"_get_param_names", "_parameter_constraints", "_resolvers"}

@@ -33,7 +33,7 @@ from ebm.sklearn_compat.deep._given_stack import (
     take_machines,
 )
 from ebm.sklearn_compat.deep._stack import BaseStack
-from ebm.sklearn_compat.rbm._layer import as_pair, density_of
+from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
 
 # Keys of one call of `sample`.
 START, DOWN, WALK = range(3)
@@ -309,7 +309,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
                 "The joint machine of features and labels has not learned yet, for fit was interrupted before. Go on "
                 "by set_params(warm_start=True).fit(X, y)."
             )
-        n_labels = self.rbms_[-1]._model().visible.n_grouped
+        n_labels = model_of(self.rbms_[-1]).visible.n_grouped  # type: ignore[attr-defined]
         if len(self.classes_) != n_labels:
             raise ValueError(
                 f"classes_ must have {n_labels} entries, as many as the joint machine has label units. "

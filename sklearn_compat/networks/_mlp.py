@@ -1,40 +1,33 @@
 """How multi-layer perceptrons learn: settings, pre-training, `fit` and `partial_fit`."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from numbers import Integral
-from typing import Any, cast
+from collections.abc import Callable, Hashable
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
-from ebm._batches import Rows
+from ebm._arrays import float_type
 from ebm._checks import Array
-from ebm._random import stream
-from ebm._sparse import as_dtype
-from ebm.descent import Limits, Search, Stages, fit_network, minimize_network, network_of
-from ebm.gradients.back_propagation import MeanCost
-from ebm.monitors import Callback, Plateau, Report, Scorer
-from ebm.networks import feed_forward
-from ebm.networks.growth import Growth, growth_record
-from ebm.networks.network import Network
-from ebm.optimizers.lbfgs import Progress
+from ebm._sparse import as_dtype, blocks, row_blocks
+from ebm.gradients.base import no_chains
+from ebm.networks.dense import Dense, DenseParameters
+from ebm.networks.losses import Loss
+from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._shared import _learning as learning
-from ebm.sklearn_compat._shared._course import Course
-from ebm.sklearn_compat._shared._labels import warn_weightless
-from ebm.sklearn_compat._shared._learning import keep, keep_attributes
+from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
+from ebm.sklearn_compat._shared._course import Watch
+from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._validation import (
-    check_callbacks,
-    check_repetitions,
-    check_weights,
-    column_names,
-    draw_seed,
+    check_rows,
 )
-from ebm.sklearn_compat.networks._mlp_settings import MLPSettings, put_aside
-from ebm.sklearn_compat.networks._network import TOO_LARGE, rows_to_learn
-from ebm.sklearn_compat.networks._pretraining import pretrained
-from ebm.sklearn_compat.networks._shaping import Labelled, size_of
+from ebm.sklearn_compat.networks._fitting import learn
+from ebm.sklearn_compat.networks._mlp_settings import (
+    RECORDS,
+    SETTINGS,
+)
+from ebm.sklearn_compat.networks._shaping import prune
 
 
 def has_epochs(estimator: Any) -> bool:
@@ -55,9 +48,50 @@ def by_batches(estimator: Any) -> bool:
 Targets = tuple[Array, Array]
 
 
-class BaseMLP(MLPSettings):
+class BaseMLP(Estimator):
     """Multi-layer perceptrons (abstract)."""
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = SETTINGS
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = RECORDS
+    _chain_names: ClassVar[tuple[str, ...]] = ()
+    callbacks: Any
+    verbose: Any
+    history_: dict[str, Array]
+    max_iter: int
+    coefs_: list[Array]
+    intercepts_: list[Array]
+    layer_params_: list[Any]
+    network_: Network
+
+    hidden_layer_sizes: Any
+    activation: Any
+    pretraining: Any
+    solver: Any
+    alpha: float
+    batch_size: Any
+    learning_rate: Any
+    learning_rate_init: float
+    power_t: float
+    shuffle: bool
+    tol: float
+    momentum: float
+    nesterovs_momentum: bool
+    early_stopping: bool
+    validation_fraction: float
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    n_iter_no_change: float
+    max_fun: int
+    init: Any
+    dropout: Any
+    batch_norm: bool
+    t_: int
+    best_loss_: float | None
+    _layout: dict[str, tuple[Hashable, str]]
+    regularization: Any
+    growth: Any
+    feature_importances_: Array
     _undone: list[float] | None  # None where all rows were minimised at once
 
     def __sklearn_tags__(self) -> Any:
@@ -93,284 +127,86 @@ class BaseMLP(MLPSettings):
         return score if np.isfinite(score) else float("nan")
 
     def _stratify(self, targets: Array) -> Any:
-        """By what a split into training and validation rows is balanced."""
-        return None
+        """By what a split into training and validation rows is balanced; None: by nothing."""
+        raise NotImplementedError
+
+    def _loss(self) -> Loss:
+        """The loss that the settings name."""
+        raise NotImplementedError
+
+    # From the fitted attributes to the core, and back
+
+    @property
+    def _n_epochs(self) -> int:
+        return int(self.max_iter)
+
+    def _model(self) -> Network:
+        return self.network_
+
+    def _is_fitted(self) -> bool:
+        return hasattr(self, "coefs_")
+
+    def _params(self) -> Parameters:
+        """The parameters that the fitted attributes hold, whoever set them."""
+        check_is_fitted(self, ("coefs_", "network_"))
+        layers = self.network_.layers
+        dense = [k for k, layer in enumerate(layers) if isinstance(layer, Dense)]
+        params = fitted_list(self.layer_params_, "layer_params_", len(layers))
+        coefs = fitted_list(self.coefs_, "coefs_", len(dense))
+        intercepts = fitted_list(self.intercepts_, "intercepts_", len(dense))
+        for k, pair in zip(dense, zip(coefs, intercepts, strict=True), strict=True):
+            params[k] = DenseParameters(*pair)
+        return tuple(self._fitted_layer(k, own) for k, own in enumerate(params))
+
+    def _fitted_layer(self, k: int, own: Any) -> Any:
+        """The parameters of layer `k`, checked."""
+        layer = self.network_.layers[k]
+        shapes, name = layer.shapes(self.network_.widths[k]), f"layer_params_[{k}]"
+        names = [name] * len(shapes)
+        if isinstance(layer, Dense):
+            n = sum(isinstance(x, Dense) for x in self.network_.layers[:k])
+            names = [f"coefs_[{n}]", f"intercepts_[{n}]"]
+        values = fitted_list(own, name, len(shapes))
+        arrays = [fitted_array(*x) for x in zip(values, names, shapes, strict=True)]
+        return layer.parameters(*(np.ascontiguousarray(x, self._dtype()) for x in arrays))
+
+    def _named(self, params: Parameters) -> dict[str, Any]:
+        """Parameters by the names of their attributes."""
+        pairs = zip(self.network_.layers, params, strict=True)
+        dense = [own for layer, own in pairs if isinstance(layer, Dense)]
+        weights = {"coefs_": [x.W for x in dense], "intercepts_": [x.bias for x in dense]}
+        return {"layer_params_": list(params), **weights}
+
+    def _dtype(self, params: Any = None) -> Any:
+        return float_type(np.asarray(self.coefs_[0]))
+
+    def _state(self, plan: training.Plan, first: bool) -> training.State:
+        """A training state at the parameters that the fitted attributes hold, and unless `first`, all that is known."""
+        state = training.begin(self._model(), self._params(), plan, no_chains(self._dtype()))
+        return state if first else self._course.into(state, plan, self.history_)
+
+    def _watch(self) -> Watch:
+        return Watch(type(self).__name__, self.callbacks, self.verbose)
+
+    def _outputs(self, X: Any, kind: str = "predict") -> Array:
+        """Those of the method `kind` of the network."""
+        params = self._params()
+        return self._of_blocks(
+            params, check_rows(self, X, reset=False), getattr(self._model(), kind)
+        )
+
+    def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Any], Array]) -> Array:
+        """The same of rows that have been checked."""
+        dtype = self._dtype()
+        sparse = self.network_.takes_sparse
+        of_rows = row_blocks(X) if sparse else (block for _, block in blocks(X))
+        return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])
 
     # Fitting
+
+    prune = prune
 
     resume = available_if(has_epochs)(learning.resume)
 
     def _resume(self, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
-        return self._learn(X, y, sample_weight, False, checkpoint=file)
-
-    def _learn(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        incremental: bool,
-        classes: Any = None,
-        checkpoint: Any = None,
-    ) -> str:
-        """`fit`, or with `incremental` one more epoch, or the rest of a fit; what went wrong, or ''."""
-        if incremental and self.early_stopping:
-            raise ValueError(
-                "partial_fit does not support early_stopping=True, for there are no rows to stop by. Go on after "
-                "set_params(early_stopping=False)."
-            )
-        go_on = checkpoint is None and (incremental or self.warm_start)
-        first = not (go_on and self._is_fitted())
-        if not first:
-            self._check_layout()
-        growth = None if incremental or self.growth is None else growth_record(self.growth)
-        if growth is not None and checkpoint is not None:
-            raise ValueError("A fit with growth cannot be resumed: its network changed on the way.")
-        X, targets, labelled, weights = self._checked(
-            X, y, sample_weight, first, classes, not incremental
-        )
-        if first or self._course.seed is None:
-            self._course = replace(self._course, seed=self._new_seed(checkpoint))
-        if first:
-            self._begin(X, weights, targets.shape[1])
-        rows = _labelled(X, targets, labelled, weights)
-        classes = None if incremental else self._stratify(rows.targets)
-        if classes is not None:
-            warn_weightless(classes, rows.weights)
-        return self._descend(rows, growth, first, incremental, checkpoint)
-
-    def _new_seed(self, checkpoint: Any) -> int:
-        if checkpoint is None or isinstance(self.random_state, Integral):
-            return draw_seed(self.random_state)
-        return training.seed_of(checkpoint)
-
-    def _checked(
-        self,
-        X: Any,
-        y: Any,
-        sample_weight: Any,
-        first: bool,
-        classes: Any = None,
-        whole: bool = False,
-    ) -> tuple[Any, Array, Array, Array | None]:
-        """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
-        X = rows_to_learn(self, X, first)
-        if not first:
-            X = as_dtype(X, self._dtype())
-        targets, labelled = self._targets(X, y, first, classes, whole)
-        weights = check_weights(sample_weight, X)
-        check_repetitions(weights)
-        return X, targets, labelled, weights
-
-    def _labelled(self, X: Any, y: Any, sample_weight: Any) -> Labelled:
-        return _labelled(*self._checked(X, y, sample_weight, False))
-
-    def _begin(self, X: Any, weights: Array | None, n_outputs: int) -> None:
-        """Lay out the network, and start it where the pre-training, on all rows, has come to."""
-        start = pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self))
-        network = self._network(start, X.shape[1], n_outputs)
-        params = feed_forward.start(
-            network, stream(self._own_seed(), "init"), X.dtype, start.layers
-        )
-        self.pretraining_ = start.fitted
-        self.network_ = network
-        self.n_outputs_ = n_outputs
-        keep_attributes(self, self._named(params))
-        self._begin_course()
-
-    def _begin_course(self) -> None:
-        """The attributes of a network that has parameters and has not trained yet."""
-        self.out_activation_ = self.network_.loss.out_activation
-        self.n_layers_ = len(self.coefs_) + 1
-        self._layout = self._asked_layout()
-        self.history_, self._course = {}, Course(self._own_seed(), n_steps=0)
-        for name in ("feature_importances_", "_undone"):
-            self.__dict__.pop(name, None)
-        self.t_ = 0
-
-    def _descend(
-        self,
-        labelled: Labelled,
-        growth: Growth | None,
-        first: bool = False,
-        incremental: bool = False,
-        checkpoint: Any = None,
-    ) -> str:
-        """Back-propagation, by batches or of all rows."""
-        if self.solver == "lbfgs":
-            return self._descend_all(labelled, growth, first)
-        held_out = None
-        if self.early_stopping and not incremental:
-            labelled, held_out = self._split(labelled)
-        X, targets, weights = labelled
-        check_some(weights)
-        rows = Rows(X, weights, targets, self.shuffle)
-        plan = self._plan(self._own_seed(), len(rows), incremental)
-        state = self._state(plan, first)
-        plateau = self._plateau()
-        if checkpoint is not None:
-            told = [plateau, *check_callbacks(self.callbacks)]
-            state = training.load(checkpoint, state, plan, rows, self._n_epochs, told)
-        if not incremental and checkpoint is None:  # optimisers of another fit begin anew
-            state.memory = plan.optimizer.start(state.theta)
-            state.kept.clear()
-        scores = [] if held_out is None else [self._scorer(*held_out)]
-        watching: list[Callback] = [self._follow]
-        watching += [Scorer("validation_score", score) for score in scores]
-        watching += [] if incremental else [plateau]
-        watching += [] if growth is None else [size_of]
-
-        n_epochs = 1 if incremental else self._n_epochs
-        stages = None if growth is None else Stages(growth, plateau, self._own_seed())
-        with self._watch().watched(X, state.model) as callbacks:
-            state, stopped = fit_network(
-                state, rows, plan, n_epochs, [*watching, *callbacks], stages
-            )
-        self.network_ = network_of(state)
-        n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
-        diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
-        if self.early_stopping and "best_theta" in state.kept:
-            self._restore_best(state, plateau, scores if diverged else [])
-        keep(self, self._course.learned(state, plan, stopped, -1))
-        self._tell_course(n_done, len(rows), diverged)
-        if diverged:
-            self.loss_ = self._loss_kept(labelled, first)
-            if self.best_loss_ is not None:
-                self.best_loss_ = min(self.best_loss_, self.loss_)
-        return stopped or self._unfinished(n_done, incremental or plateau.stuck(state.kept))
-
-    def _unfinished(self, n_done: int, expected: bool) -> str:
-        if (
-            expected
-            or n_done < self.max_iter
-            or not self.max_iter
-            or np.isinf(self.n_iter_no_change)
-        ):
-            return ""
-        return (
-            f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, or set n_iter_no_change=np.inf "
-            "to silence this"
-        )
-
-    def _restore_best(
-        self, state: training.State, plateau: Plateau, scores: Sequence[Callable[[Any], float]]
-    ) -> None:
-        """The weights of the best score, unless those from before a divergence, to be scored yet, are better."""
-        best = -plateau.best(state.kept)
-        if any(score(state.params) >= best for score in scores):
-            return
-        state.theta[:] = state.kept["best_theta"]
-
-    def _loss_kept(self, rows: Labelled, first: bool) -> float:
-        """Loss at the weights that were kept.
-
-        Where it is beyond all bounds before anything was learned, no weights are worth keeping: ValueError.
-        """
-        cost = MeanCost(self.network_, *rows, self.alpha)
-        value, _ = cost(self.network_.pack(self._params()))
-        if np.isfinite(value) or not first:
-            if self.network_.loss.shown_per_output:
-                data, _ = MeanCost(self.network_, *rows)(self.network_.pack(self._params()))
-                value -= data * (1 - 1 / self.n_outputs_)
-            return float(value)
-        largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
-        raise ValueError(
-            f"{TOO_LARGE} With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
-            f"{largest[0]:.3g}, targets {largest[1]:.3g}. Scale them, for example with "
-            "sklearn.preprocessing.MaxAbsScaler."
-        )
-
-    def _tell_course(self, n_done: int, n_rows: int, diverged: bool) -> None:
-        """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN."""
-        self._undone = undone = [np.nan] if diverged else []
-        losses = self.history_.get("loss", np.empty(0))
-        self.n_iter_, self.t_ = n_done + len(undone), self.t_ + n_done * n_rows
-        self.loss_ = float(losses[-1]) if len(losses) else np.inf
-        self.validation_scores_ = self.best_validation_score_ = self.best_loss_ = None
-        if self.early_stopping:
-            scores = self.history_.get("validation_score", np.empty(0))
-            earlier = len(scores) - n_done
-            held = (np.arange(len(scores)) >= earlier) | ~np.isnan(scores)  # fits without have none
-            self.validation_scores_ = scores[held].tolist() + undone
-            finite = [score for score in self.validation_scores_ if np.isfinite(score)]
-            self.best_validation_score_ = max(finite, default=None)
-        else:
-            self.best_loss_ = float(np.fmin.reduce(losses, initial=np.inf))
-
-    def _split(self, rows: Labelled) -> tuple[Labelled, Labelled]:
-        """Rows to train on, and rows to stop by."""
-        X, targets, weights = rows
-        w = np.ones(len(targets)) if weights is None else weights
-        X, X_val, t, t_val, w, w_val = put_aside(
-            (X, targets, w), self.validation_fraction, self._own_seed(), self._stratify(targets)
-        )
-        if weights is None:
-            return Labelled(X, t, None), Labelled(X_val, t_val, None)
-        return Labelled(X, t, w), Labelled(X_val, t_val, w_val)
-
-    def _scorer(self, X: Any, targets: Array, weights: Array | None) -> Callable[[Any], float]:
-        def score(params: Any) -> float:
-            output = self._of_blocks(params, X, self.network_.predict)
-            return self._validation_score(targets, output, weights)
-
-        return score
-
-    def _descend_all(self, rows: Labelled, growth: Growth | None, first: bool) -> str:
-        """L-BFGS on the mean loss of all rows."""
-        held = self._regularization()
-        if any(self._dropouts(len(self.coefs_) - 1)) or self.batch_norm:
-            raise ValueError(
-                "solver='lbfgs' minimises one function of all rows; dropout and batch_norm change it from batch to "
-                "batch. Use another solver."
-            )
-        if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
-            raise ValueError(
-                "solver='lbfgs' makes no steps that could be held back: of regularization it takes l1 only. Got "
-                f"{held!r}. Use another solver."
-            )
-        check_some(rows.weights)
-        search, message = Search(self.network_, self._params()), ""
-        if self.max_iter:
-            limits = Limits(
-                self.alpha, held.l1, self.max_iter, self.max_fun, self.tol, self.n_iter_no_change
-            )
-            search, message = minimize_network(
-                search.network,
-                search.params,
-                rows,
-                limits,
-                growth=growth,
-                seed=self._own_seed(),
-                tell=self._tell_progress if self.verbose else None,
-            )
-        self._take(search.network, search.params)
-        if np.isnan(search.cost):
-            self._loss_kept(rows, first)
-        self.n_iter_, self.loss_ = search.n_iter, search.cost
-        self.best_loss_, self._undone = self.loss_, None
-        self.t_ = self.n_iter_ * len(rows.targets)
-        self.validation_scores_ = self.best_validation_score_ = None
-        return message
-
-    def _tell_progress(self, progress: Progress) -> None:
-        print(f"[{type(self).__name__}] Iteration {progress.n_iter}, loss = {progress.cost:.6g}")
-
-    def _follow(self, report: Report) -> None:
-        """Callback that keeps the network that is trained, which may grow: it is scored after every epoch."""
-        self.network_ = cast(Network, report.model)
-
-
-def _labelled(X: Any, targets: Array, labelled: Array, weights: Array | None) -> Labelled:
-    """The rows that have targets, and these in the precision of the rows."""
-    if not labelled.all():
-        X, weights = X[labelled], None if weights is None else weights[labelled]
-    with np.errstate(over="ignore"):  # what is beyond single precision is infinite, and told
-        return Labelled(X, targets.astype(X.dtype), weights)
-
-
-def check_some(weights: Array | None) -> None:
-    """Refuse rows of which none counts, as where only unlabelled ones have a weight."""
-    if weights is not None and not weights.any():
-        raise ValueError(
-            "sample_weight is zero for all rows that are to be trained on, those with a target that are not put aside. "
-            "At least one must be positive."
-        )
+        return learn(self, X, y, sample_weight, False, checkpoint=file)

@@ -8,6 +8,7 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils.metaestimators import available_if
 
 from ebm._checks import Array
+from ebm.networks.given import given_layers
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._labels import (
@@ -18,11 +19,12 @@ from ebm.sklearn_compat._shared._labels import (
     read_labels,
 )
 from ebm.sklearn_compat._shared._settings import learns
-from ebm.sklearn_compat.networks._given import GivenClassifier
+from ebm.sklearn_compat.networks._fitting import learn
+from ebm.sklearn_compat.networks._given import keep_classes, keep_given
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
 
 
-class MLPClassifier(GivenClassifier, ClassifierMixin, BaseMLP):
+class MLPClassifier(ClassifierMixin, BaseMLP):
     """Multi-layer perceptron that classifies, with unsupervised pre-training if wanted.
 
     The network maximises the mean log-probability of the labels,
@@ -305,6 +307,60 @@ class MLPClassifier(GivenClassifier, ClassifierMixin, BaseMLP):
         self.regularization = regularization
         self.callbacks = callbacks
 
+    @classmethod
+    def from_parameters(
+        cls,
+        coefs: Any,
+        intercepts: Any = None,
+        classes: Any = None,
+        *,
+        multilabel: bool = False,
+        layer_params: Any = None,
+        **settings: Any,
+    ) -> Any:
+        """The network that has given weights and biases, without data: whatever a fitted one can do, it can.
+
+        Parameters
+        ----------
+        coefs : list of array-like of shape (n_in, n_out)
+            Weights of each dense layer, from the inputs to the outputs. float32 is kept.
+        intercepts : list of array-like of shape (n_out,), default=None
+            Biases of each dense layer; zero if None.
+        classes : array-like of shape (n_classes,), default=None
+            The classes, sorted. Two of them have one output, that of the second. If None, their numbers from 0.
+        multilabel : bool, default=False
+            Whether a row may have several labels, with an output each; `classes` are then the numbers of the outputs.
+        layer_params : list of tuple, default=None
+            The fitted attribute `layer_params_`: needed where activations ("prelu") or `batch_norm` have parameters.
+        **settings : object
+            Parameters of the constructor; `activation` and `batch_norm` are part of the function. The arrays set
+            `hidden_layer_sizes`, and take the place of `pretraining`.
+
+        Returns
+        -------
+        network : MLPClassifier
+            The network, at the state of ``fit`` with ``max_iter=0``. The arrays are copied. Weights that were pruned
+            are zero, and may grow again in later training.
+
+        Raises
+        ------
+        ValueError
+            If an array has the wrong shape, or NaN or infinite entries, classes are not sorted or not as many as the
+            outputs say, or there is a `pretraining`.
+
+        Examples
+        --------
+        >>> from ebm import MLPClassifier
+        >>> mlp = MLPClassifier.from_parameters([[[1.0]], [[2.0]]], [[0.0], [-1.0]], ["no", "yes"])
+        >>> mlp.predict([[0.0], [1.0]])
+        array(['no', 'yes'], dtype='<U3')
+        """
+        network = cls(**settings)
+        layers = given_layers(coefs, intercepts)
+        keep_classes(network, len(layers[-1].bias), classes, multilabel)
+        keep_given(network, layers, layer_params)
+        return network
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_label = True
@@ -344,7 +400,7 @@ class MLPClassifier(GivenClassifier, ClassifierMixin, BaseMLP):
             If the loss still fell in the last epoch, if training was interrupted, or if numbers grew beyond all bounds:
             then the weights are those from before the epoch in which they did.
         """
-        return self._learn(X, y, sample_weight, False)
+        return learn(self, X, y, sample_weight, False)
 
     @available_if(by_batches)
     @learns
@@ -368,7 +424,7 @@ class MLPClassifier(GivenClassifier, ClassifierMixin, BaseMLP):
             The network after the epoch.
         """
         classes = announced(self, classes, not hasattr(self, "classes_"))
-        return self._learn(X, y, sample_weight, True, classes)
+        return learn(self, X, y, sample_weight, True, classes)
 
     def _loss(self) -> Loss:
         one_of_many = self._label_binarizer.y_type_ == "multiclass"

@@ -10,11 +10,13 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._checks import Array, resolve
+from ebm.networks.given import given_layers
 from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
 from ebm.sklearn_compat._shared._labels import check_numbers, known_rows
 from ebm.sklearn_compat._shared._settings import RECORD, learns
 from ebm.sklearn_compat._shared._validation import check_weights
-from ebm.sklearn_compat.networks._given import GivenNetwork
+from ebm.sklearn_compat.networks._fitting import learn
+from ebm.sklearn_compat.networks._given import keep_given
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
 
 LOSSES: dict[str, type[Loss]] = {
@@ -24,7 +26,7 @@ LOSSES: dict[str, type[Loss]] = {
 }
 
 
-class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
+class MLPRegressor(RegressorMixin, BaseMLP):
     """Multi-layer perceptron that predicts numbers, with unsupervised pre-training if wanted.
 
     Parameters, attributes and methods are those of :class:`sklearn.neural_network.MLPRegressor`, and more.
@@ -300,6 +302,46 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         self.regularization = regularization
         self.callbacks = callbacks
 
+    @classmethod
+    def from_parameters(
+        cls, coefs: Any, intercepts: Any = None, *, layer_params: Any = None, **settings: Any
+    ) -> Any:
+        """The network that has given weights and biases, without data: whatever a fitted one can do, it can.
+
+        Parameters
+        ----------
+        coefs : list of array-like of shape (n_in, n_out)
+            Weights of each dense layer, from the inputs to the outputs. float32 is kept.
+        intercepts : list of array-like of shape (n_out,), default=None
+            Biases of each dense layer; zero if None.
+        layer_params : list of tuple, default=None
+            The fitted attribute `layer_params_`: needed where activations ("prelu") or `batch_norm` have parameters.
+        **settings : object
+            Parameters of the constructor; `activation`, `batch_norm` and `loss` are part of the function. The arrays
+            set `hidden_layer_sizes`, and take the place of `pretraining`.
+
+        Returns
+        -------
+        network : MLPRegressor
+            The network, at the state of ``fit`` with ``max_iter=0``. The arrays are copied. Weights that were pruned
+            are zero, and may grow again in later training.
+
+        Raises
+        ------
+        ValueError
+            If an array has the wrong shape, or NaN or infinite entries, or there is a `pretraining`.
+
+        Examples
+        --------
+        >>> from ebm import MLPRegressor
+        >>> coefs = [[[1.0, -1.0]], [[1.0], [1.0]]]
+        >>> MLPRegressor.from_parameters(coefs, activation="relu").predict([[-3.0], [2.0]])
+        array([3., 2.])
+        """
+        network = cls(**settings)
+        keep_given(network, given_layers(coefs, intercepts), layer_params)
+        return network
+
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
@@ -336,7 +378,7 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
             If the loss still fell in the last epoch, if training was interrupted, or if numbers grew beyond all bounds:
             then the weights are those from before the epoch in which they did.
         """
-        return self._learn(X, y, sample_weight, False)
+        return learn(self, X, y, sample_weight, False)
 
     @available_if(by_batches)
     @learns
@@ -357,7 +399,7 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
         self : object
             The network after the epoch.
         """
-        return self._learn(X, y, sample_weight, True)
+        return learn(self, X, y, sample_weight, True)
 
     def _loss(self) -> Loss:
         return self._resolvers["loss"](self.loss)
@@ -374,6 +416,9 @@ class MLPRegressor(GivenNetwork, RegressorMixin, BaseMLP):
                 "(warm_start=False) to change them."
             )
         return targets, known
+
+    def _stratify(self, targets: Array) -> Any:
+        return None
 
     def _agreement(self, targets: Array, output: Array, weights: Array | None) -> float:
         """R^2."""

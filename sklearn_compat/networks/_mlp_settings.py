@@ -1,8 +1,8 @@
-"""What multi-layer perceptrons are told: their parameters, and what these are in the core's terms."""
+"""The parameters of multi-layer perceptrons: their possible values, and the records of the core that they mean."""
 
 from collections.abc import Callable, Hashable
 from numbers import Integral, Real
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from sklearn.model_selection import train_test_split
@@ -13,8 +13,8 @@ from ebm._checks import Array, by_value, check_real, resolve
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.monitors import Plateau
 from ebm.networks import feed_forward
+from ebm.networks.growth import growth_record
 from ebm.networks.initializations import INITIALIZATIONS, initialization_record
-from ebm.networks.losses import Loss
 from ebm.optimizers import (
     OPTIMIZERS,
     SCHEDULES,
@@ -32,7 +32,6 @@ from ebm.optimizers import (
 from ebm.sklearn_compat._shared._settings import RECORD, Number
 from ebm.sklearn_compat._shared._validation import warn_user
 from ebm.sklearn_compat.networks._pretraining import Start, activations_after, sizes_after
-from ebm.sklearn_compat.networks._shaping import Shaping
 
 # Learning rate of "adaptive", each time that learning comes to a halt: as in scikit-learn.
 ADAPTIVE = 0.2
@@ -48,191 +47,173 @@ def _rate_record(value: object) -> Schedule:
     return resolve(value, SCHEDULES, Schedule, "learning_rate")  # type: ignore[type-abstract]
 
 
-class MLPSettings(Shaping):
-    """Parameters of multi-layer perceptrons (abstract)."""
+SETTINGS: dict[str, list[Any]] = {
+    "growth": [RECORD, None],
+    "hidden_layer_sizes": [
+        "array-like",
+        Number(Integral, 1, None, closed="left"),
+        StrOptions({"auto"}),
+    ],
+    "activation": [StrOptions({"auto", *feed_forward.FUNCTIONS}), RECORD, list, tuple],
+    "pretraining": [HasMethods(["fit", "get_params"]), None],
+    "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), RECORD],
+    "alpha": [Number(Real, 0, None, closed="left")],
+    "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
+    "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), RECORD],
+    "learning_rate_init": [Number(Real, 0, None, closed="neither")],
+    "power_t": [Number(Real, 0, None, closed="left")],
+    "max_iter": [Number(Integral, 0, None, closed="left")],
+    "shuffle": ["boolean"],
+    "random_state": ["random_state"],
+    "tol": [Number(Real, 0, None, closed="left")],
+    "verbose": ["verbose"],
+    "warm_start": ["boolean"],
+    "momentum": [Number(Real, 0, 1, closed="left")],
+    "nesterovs_momentum": ["boolean"],
+    "early_stopping": ["boolean"],
+    "validation_fraction": [Number(Real, 0, 1, closed="left")],
+    "beta_1": [Number(Real, 0, 1, closed="left")],
+    "beta_2": [Number(Real, 0, 1, closed="left")],
+    "epsilon": [Number(Real, 0, None, closed="neither")],
+    "n_iter_no_change": [Number(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
+    "max_fun": [Number(Integral, 1, None, closed="left")],
+    "init": [StrOptions(set(INITIALIZATIONS)), RECORD],
+    "dropout": [Number(Real, 0, 1, closed="left"), "array-like"],
+    "batch_norm": ["boolean"],
+    "regularization": [RECORD, None],
+    "callbacks": [list, tuple, callable, None],
+}
+RECORDS: dict[str, Callable[[object], Any]] = {
+    "growth": growth_record,
+    "solver": _solver_record,
+    "learning_rate": _rate_record,
+    "regularization": regularization_record,
+    "init": initialization_record,
+}
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **Shaping._parameter_constraints,
-        "hidden_layer_sizes": [
-            "array-like",
-            Number(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
-        "activation": [StrOptions({"auto", *feed_forward.FUNCTIONS}), RECORD, list, tuple],
-        "pretraining": [HasMethods(["fit", "get_params"]), None],
-        "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), RECORD],
-        "alpha": [Number(Real, 0, None, closed="left")],
-        "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],
-        "learning_rate": [StrOptions({"constant", "invscaling", "adaptive", *SCHEDULES}), RECORD],
-        "learning_rate_init": [Number(Real, 0, None, closed="neither")],
-        "power_t": [Number(Real, 0, None, closed="left")],
-        "max_iter": [Number(Integral, 0, None, closed="left")],
-        "shuffle": ["boolean"],
-        "random_state": ["random_state"],
-        "tol": [Number(Real, 0, None, closed="left")],
-        "verbose": ["verbose"],
-        "warm_start": ["boolean"],
-        "momentum": [Number(Real, 0, 1, closed="left")],
-        "nesterovs_momentum": ["boolean"],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Number(Real, 0, 1, closed="left")],
-        "beta_1": [Number(Real, 0, 1, closed="left")],
-        "beta_2": [Number(Real, 0, 1, closed="left")],
-        "epsilon": [Number(Real, 0, None, closed="neither")],
-        "n_iter_no_change": [Number(Integral, 1, None, closed="left"), Options(Real, {np.inf})],
-        "max_fun": [Number(Integral, 1, None, closed="left")],
-        "init": [StrOptions(set(INITIALIZATIONS)), RECORD],
-        "dropout": [Number(Real, 0, 1, closed="left"), "array-like"],
-        "batch_norm": ["boolean"],
-        "regularization": [RECORD, None],
-        "callbacks": [list, tuple, callable, None],
-    }
-    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
-        **Shaping._resolvers,
-        "solver": _solver_record,
-        "learning_rate": _rate_record,
-        "regularization": regularization_record,
-        "init": initialization_record,
-    }
-    hidden_layer_sizes: Any
-    activation: Any
-    pretraining: Any
-    solver: Any
-    alpha: float
-    batch_size: Any
-    learning_rate: Any
-    learning_rate_init: float
-    power_t: float
-    shuffle: bool
-    tol: float
-    momentum: float
-    nesterovs_momentum: bool
-    early_stopping: bool
-    validation_fraction: float
-    beta_1: float
-    beta_2: float
-    epsilon: float
-    n_iter_no_change: float
-    max_fun: int
-    init: Any
-    dropout: Any
-    batch_norm: bool
-    t_: int
-    best_loss_: float | None
-    _layout: dict[str, tuple[Hashable, str]]
-    regularization: Any
 
-    # The network
+# The argument `self` is the estimator.
 
-    def _loss(self) -> Loss:
-        raise NotImplementedError
 
-    def _asked_layout(self) -> dict[str, tuple[Hashable, str]]:
-        """The settings that the network is made of: their values, and as text."""
-        asked = {name: getattr(self, name) for name in LAYOUT if hasattr(self, name)}
-        return {name: (by_value(value), repr(value)) for name, value in asked.items()}
+def asked_layout(self: Any) -> dict[str, tuple[Hashable, str]]:
+    """The settings that the network is made of: their values, and as text."""
+    asked = {name: getattr(self, name) for name in LAYOUT if hasattr(self, name)}
+    return {name: (by_value(value), repr(value)) for name, value in asked.items()}
 
-    def _check_layout(self) -> None:
-        """Refuse to go on with a network that was made of other settings than these, or by hand."""
-        if not hasattr(self, "_layout"):
-            raise ValueError(
-                "coefs_ were set by hand, but there is no network yet. Lay it out by set_params(max_iter=0).fit(X, y) "
-                "before setting coefs_ and intercepts_."
-            )
-        for name, value in self._asked_layout().items():
-            made = self._layout.get(name, value)
-            if value[0] != made[0]:
-                raise ValueError(
-                    f"{name} is {value[1]}, but the network to go on from was made with {made[1]}. Fit anew "
-                    "(warm_start=False) to change it."
-                )
 
-    def _network(self, start: Start, n_in: int, n_outputs: int) -> Any:
-        sizes = sizes_after(start, self.hidden_layer_sizes)
-        activations = activations_after(start, self.activation, len(sizes))
-        hidden = feed_forward.Architecture(
-            sizes, activations, self._dropouts(len(sizes)), self.batch_norm, self.init
+def check_layout(self: Any) -> None:
+    """Refuse to go on with a network that was made of other settings than these, or by hand."""
+    if not hasattr(self, "_layout"):
+        raise ValueError(
+            "coefs_ were set by hand, but there is no network yet. Lay it out by set_params(max_iter=0).fit(X, y) "
+            "before setting coefs_ and intercepts_."
         )
-        return feed_forward.perceptron(n_in, hidden, n_outputs, self._loss())
-
-    def _dropouts(self, n_layers: int) -> tuple[float, ...]:
-        """Of the inputs and of each hidden layer; one number is for the hidden layers."""
-        if isinstance(self.dropout, Real):
-            return (0.0, *[float(self.dropout)] * n_layers)
-        given = np.asarray(self.dropout)
-        if given.ndim != 1 or given.dtype.kind not in "iuf":
+    for name, value in asked_layout(self).items():
+        made = self._layout.get(name, value)
+        if value[0] != made[0]:
             raise ValueError(
-                f"dropout must be a number or a list of numbers. Got {self.dropout!r}."
+                f"{name} is {value[1]}, but the network to go on from was made with {made[1]}. Fit anew "
+                "(warm_start=False) to change it."
             )
-        shares = tuple(check_real(x, "dropout", 0.0, 1.0, open_high=True) for x in given.tolist())
-        if len(shares) != n_layers + 1:
-            raise ValueError(
-                f"dropout has {len(shares)} entries: give one number, or {n_layers + 1}, for the inputs and each of "
-                f"{n_layers} hidden layers."
-            )
-        return shares
 
-    # Settings in the core's terms
 
-    @property
-    def _is_plain(self) -> bool:
-        return isinstance(self.solver, str) and self.solver == "sgd"
+def network_for(self: Any, start: Start, n_in: int, n_outputs: int) -> Any:
+    """The network of the settings, from where the pre-training has come to."""
+    sizes = sizes_after(start, self.hidden_layer_sizes)
+    activations = activations_after(start, self.activation, len(sizes))
+    hidden = feed_forward.Architecture(
+        sizes, activations, dropouts_of(self, len(sizes)), self.batch_norm, self.init
+    )
+    return feed_forward.perceptron(n_in, hidden, n_outputs, self._loss())
 
-    def _optimizer(self) -> Optimizer:
-        if self.solver == "adam":
-            return Adam(self.beta_1, self.beta_2, self.epsilon, epsilon_hat=True)
-        if not self._is_plain:
-            return _solver_record(self.solver)
-        if not self.momentum:
-            return SGD()
-        return Nesterov(self.momentum) if self.nesterovs_momentum else Momentum(self.momentum)
 
-    def _schedule(self, n_rows: int, incremental: bool) -> Schedule:
-        if self.learning_rate == "invscaling" and self._is_plain:
-            return InverseScaling(n_rows, self.power_t, self.t_ if incremental else 0)
-        if incremental or self.learning_rate in ("constant", "invscaling", "adaptive"):
-            return Constant()
-        return _rate_record(self.learning_rate)
-
-    def _regularization(self) -> Regularization:
-        held = regularization_record(self.regularization)
-        if held.dropout or held.sparsity_target is not None:
-            raise ValueError(
-                "regularization: dropout and sparsity_target are for Boltzmann machines. A network has the parameter "
-                f"dropout. Got {held!r}."
-            )
-        return held
-
-    def _plan(self, seed: int, n_rows: int = 1, incremental: bool = False) -> training.Plan:
-        return training.Plan(
-            BackPropagation(self.alpha),
-            self._optimizer(),
-            self._schedule(n_rows, incremental),
-            self.learning_rate_init,
-            0.0,
-            self._batch_size(n_rows),
-            seed,
-            self._regularization(),
+def dropouts_of(self: Any, n_layers: int) -> tuple[float, ...]:
+    """Of the inputs and of each hidden layer; one number is for the hidden layers."""
+    if isinstance(self.dropout, Real):
+        return (0.0, *[float(self.dropout)] * n_layers)
+    given = np.asarray(self.dropout)
+    if given.ndim != 1 or given.dtype.kind not in "iuf":
+        raise ValueError(f"dropout must be a number or a list of numbers. Got {self.dropout!r}.")
+    shares = tuple(check_real(x, "dropout", 0.0, 1.0, open_high=True) for x in given.tolist())
+    if len(shares) != n_layers + 1:
+        raise ValueError(
+            f"dropout has {len(shares)} entries: give one number, or {n_layers + 1}, for the inputs and each of "
+            f"{n_layers} hidden layers."
         )
+    return shares
 
-    def _batch_size(self, n_rows: int) -> int:
-        if self.batch_size == "auto":
-            return min(200, n_rows)
-        if self.batch_size > n_rows:
-            warn_user(
-                f"batch_size={self.batch_size} is larger than the number of rows, {n_rows}, which is taken instead.",
-                UserWarning,
-            )
-        return min(int(self.batch_size), n_rows)
 
-    def _plateau(self) -> Plateau:
-        return Plateau(
-            "validation_score" if self.early_stopping else "loss",
-            rises=self.early_stopping,
-            tol=self.tol,
-            patience=self.n_iter_no_change,
-            slowdown=ADAPTIVE if self._is_plain and self.learning_rate == "adaptive" else None,
+def is_plain(self: Any) -> bool:
+    """Whether the solver is stochastic descent by scikit-learn's own settings."""
+    return isinstance(self.solver, str) and self.solver == "sgd"
+
+
+def optimizer_of(self: Any) -> Optimizer:
+    """The optimizer."""
+    if self.solver == "adam":
+        return Adam(self.beta_1, self.beta_2, self.epsilon, epsilon_hat=True)
+    if not is_plain(self):
+        return _solver_record(self.solver)
+    if not self.momentum:
+        return SGD()
+    return Nesterov(self.momentum) if self.nesterovs_momentum else Momentum(self.momentum)
+
+
+def schedule_of(self: Any, n_rows: int, incremental: bool) -> Schedule:
+    """The course of the learning rate."""
+    if self.learning_rate == "invscaling" and is_plain(self):
+        return InverseScaling(n_rows, self.power_t, self.t_ if incremental else 0)
+    if incremental or self.learning_rate in ("constant", "invscaling", "adaptive"):
+        return Constant()
+    return _rate_record(self.learning_rate)
+
+
+def regularization_of(self: Any) -> Regularization:
+    """Penalties and limits; ValueError for those that are for Boltzmann machines."""
+    held = regularization_record(self.regularization)
+    if held.dropout or held.sparsity_target is not None:
+        raise ValueError(
+            "regularization: dropout and sparsity_target are for Boltzmann machines. A network has the parameter "
+            f"dropout. Got {held!r}."
         )
+    return held
+
+
+def plan_of(self: Any, seed: int, n_rows: int = 1, incremental: bool = False) -> training.Plan:
+    """The plan of training on so many rows."""
+    return training.Plan(
+        BackPropagation(self.alpha),
+        optimizer_of(self),
+        schedule_of(self, n_rows, incremental),
+        self.learning_rate_init,
+        0.0,
+        batch_size_of(self, n_rows),
+        seed,
+        regularization_of(self),
+    )
+
+
+def batch_size_of(self: Any, n_rows: int) -> int:
+    """The size of a batch, at most that of the data."""
+    if self.batch_size == "auto":
+        return min(200, n_rows)
+    if self.batch_size > n_rows:
+        warn_user(
+            f"batch_size={self.batch_size} is larger than the number of rows, {n_rows}, which is taken instead.",
+            UserWarning,
+        )
+    return min(int(self.batch_size), n_rows)
+
+
+def plateau_of(self: Any) -> Plateau:
+    """The callback that ends training where it no longer helps."""
+    return Plateau(
+        "validation_score" if self.early_stopping else "loss",
+        rises=self.early_stopping,
+        tol=self.tol,
+        patience=self.n_iter_no_change,
+        slowdown=ADAPTIVE if is_plain(self) and self.learning_rate == "adaptive" else None,
+    )
 
 
 def put_aside(

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm._checks import Array
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._shared._validation import draw_seed
-from ebm.sklearn_compat.rbm._layer import recognition_of
+from ebm.sklearn_compat.rbm._layer import name_columns, recognition_of
 from ebm.units import Unit
 
 
@@ -51,7 +51,7 @@ def pretrained(
         fitted = clone(pretraining)
         if getattr(fitted, "random_state", 0) is None:
             fitted.set_params(random_state=draw_seed(seed))
-        fitted._columns = columns
+        name_columns(fitted, columns)
         fitted.fit(X, sample_weight=sample_weight)
     if fitted.n_features_in_ != X.shape[1]:
         raise ValueError(

@@ -1,18 +1,10 @@
-"""How fitted networks change their shape: weights are pruned, hidden layers grow, and what hurts is undone."""
+"""How fitted networks are pruned, and harmful rounds undone. The argument `self` is the estimator."""
 
-from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer, check_real
-from ebm.monitors import Report
-from ebm.networks.growth import (
-    Growth,
-    growth_record,
-    hidden_sizes,
-)
-from ebm.networks.network import Network, Parameters
 from ebm.networks.pruning import (
     count_weights,
     input_shares,
@@ -21,21 +13,9 @@ from ebm.networks.pruning import (
     saliencies,
     second_derivatives,
 )
-from ebm.sklearn_compat._shared._learning import keep_attributes
-from ebm.sklearn_compat._shared._settings import RECORD, learns
+from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat._shared._validation import calls_it
-from ebm.sklearn_compat.networks._network import BaseNetwork
-
-# Number of the family of keys that new units' weights are drawn with: beyond those of layers.
-NEW_UNITS = 1 << 32
-
-
-class Labelled(NamedTuple):
-    """Rows with targets (rows, outputs), and their weights (rows,) or None."""
-
-    X: Any
-    targets: Array
-    weights: Array | None
+from ebm.sklearn_compat.networks._fitting import Labelled, descend, rows_with_targets, take
 
 
 class Snapshot(NamedTuple):
@@ -45,165 +25,148 @@ class Snapshot(NamedTuple):
     message: str
 
 
-class Shaping(BaseNetwork):
-    """Networks that can be pruned and grow (abstract)."""
+@learns
+def prune(
+    self: Any,
+    fraction: float,
+    X: Any,
+    y: Any,
+    sample_weight: Any = None,
+    *,
+    max_rounds: int | None = None,
+    tol: float = 0.01,
+    validation: Any = None,
+    per_layer: bool = False,
+    levenberg_marquardt: bool = True,
+) -> str:
+    """Remove the weights that matter least: optimal brain damage [1]_.
 
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {"growth": [RECORD, None]}
-    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {"growth": growth_record}
-    growth: Any
-    feature_importances_: Array
+    What removing a weight w costs is about its saliency, w^2 / 2 times the second derivative of the loss by it.
+    Removed weights are zero, and stay so in all later training (`partial_fit`, or `fit` with `warm_start`).
 
-    def _labelled(self, X: Any, y: Any, sample_weight: Any) -> Labelled:
-        """Rows that have targets, for a fitted network."""
-        raise NotImplementedError
+    Parameters
+    ----------
+    fraction : float in [0, 1]
+        Share of the weights that there still are. 0 only measures `feature_importances_`.
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Rows, as a rule those trained on, on which the second derivatives are taken.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Their targets; unlabelled rows are left out.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows.
+    max_rounds : int, default=None
+        If given, there are so many rounds at most, in each of which the fraction is removed and the network is
+        trained again as `fit` does with `warm_start`, on these rows. A round that hurts is undone and the last.
+        None: one removal, and no training.
+    tol : float, default=0.01
+        By how much the score (accuracy or R^2) may fall in all rounds together.
+    validation : tuple (X, y), default=None
+        Rows whose score that is. None: those given.
+    per_layer : bool, default=False
+        Whether the fraction is removed from each layer, not from all weights taken together.
+    levenberg_marquardt : bool, default=True
+        Whether second derivatives of the activations count as zero. Then none of the loss is negative.
 
-    def _descend(self, rows: Labelled, growth: Growth | None) -> str:
-        """Train from where training has come to; what went wrong, or ''."""
-        raise NotImplementedError
+    Returns
+    -------
+    self : object
+        The network without the weights. Its attribute `feature_importances_` (n_features,) has the saliencies of
+        the inputs, those of the weights that leave each, as shares of their sum.
 
-    def _validation_score(self, targets: Array, output: Array, weights: Array | None) -> float:
-        raise NotImplementedError
+    Raises
+    ------
+    ValueError
+        If an argument is out of range, or the saliencies are not finite.
 
-    # Pruning
+    Warns
+    -----
+    ConvergenceWarning
+        If the last training of the rounds did not come to its end.
 
-    @learns
-    def prune(
-        self,
-        fraction: float,
-        X: Any,
-        y: Any,
-        sample_weight: Any = None,
-        *,
-        max_rounds: int | None = None,
-        tol: float = 0.01,
-        validation: Any = None,
-        per_layer: bool = False,
-        levenberg_marquardt: bool = True,
-    ) -> str:
-        """Remove the weights that matter least: optimal brain damage [1]_.
+    References
+    ----------
+    .. [1] LeCun, Y., Denker, J. S. & Solla, S. A. "Optimal brain damage." Advances in Neural Information Processing
+       Systems 2 (1990).
+    """
+    check_is_fitted(self)
+    fraction = check_real(fraction, "fraction", 0.0, 1.0)
+    rows = rows_with_targets(self, X, y, sample_weight)
+    options = {"per_layer": per_layer, "levenberg_marquardt": levenberg_marquardt}
+    message = ""
+    if max_rounds is None:
+        remove(self, fraction, rows, **options)
+    else:
+        max_rounds = check_integer(max_rounds, "max_rounds")
+        held_out = rows if validation is None else held_out_rows(self, validation)
+        message = prune_in_rounds(self, fraction, rows, held_out, (max_rounds, tol), options)
+    self.feature_importances_ = input_shares(saliencies_of(self, rows, levenberg_marquardt))
+    return message
 
-        What removing a weight w costs is about its saliency, w^2 / 2 times the second derivative of the loss by it.
-        Removed weights are zero, and stay so in all later training (`partial_fit`, or `fit` with `warm_start`).
 
-        Parameters
-        ----------
-        fraction : float in [0, 1]
-            Share of the weights that there still are. 0 only measures `feature_importances_`.
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Rows, as a rule those trained on, on which the second derivatives are taken.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Their targets; unlabelled rows are left out.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows.
-        max_rounds : int, default=None
-            If given, there are so many rounds at most, in each of which the fraction is removed and the network is
-            trained again as `fit` does with `warm_start`, on these rows. A round that hurts is undone and the last.
-            None: one removal, and no training.
-        tol : float, default=0.01
-            By how much the score (accuracy or R^2) may fall in all rounds together.
-        validation : tuple (X, y), default=None
-            Rows whose score that is. None: those given.
-        per_layer : bool, default=False
-            Whether the fraction is removed from each layer, not from all weights taken together.
-        levenberg_marquardt : bool, default=True
-            Whether second derivatives of the activations count as zero. Then none of the loss is negative.
+def held_out_rows(self: Any, validation: Any) -> Labelled:
+    """The rows whose score decides."""
+    X, y = _pair(validation)
+    with calls_it(X="validation[0]", y="validation[1]"):
+        return rows_with_targets(self, X, y, None)
 
-        Returns
-        -------
-        self : object
-            The network without the weights. Its attribute `feature_importances_` (n_features,) has the saliencies of
-            the inputs, those of the weights that leave each, as shares of their sum.
 
-        Raises
-        ------
-        ValueError
-            If an argument is out of range, or the saliencies are not finite.
+def saliencies_of(self: Any, rows: Labelled, levenberg_marquardt: bool) -> list[Array]:
+    """The saliencies of all weights on these rows."""
+    network, params = self.network_, self._params()
+    second = second_derivatives(network, params, *rows, levenberg_marquardt=levenberg_marquardt)
+    return saliencies(network, params, second)
 
-        Warns
-        -----
-        ConvergenceWarning
-            If the last training of the rounds did not come to its end.
 
-        References
-        ----------
-        .. [1] LeCun, Y., Denker, J. S. & Solla, S. A. "Optimal brain damage." Advances in Neural Information Processing
-           Systems 2 (1990).
-        """
-        check_is_fitted(self)
-        fraction = check_real(fraction, "fraction", 0.0, 1.0)
-        rows = self._labelled(X, y, sample_weight)
-        options = {"per_layer": per_layer, "levenberg_marquardt": levenberg_marquardt}
-        message = ""
-        if max_rounds is None:
-            self._remove(fraction, rows, **options)
-        else:
-            max_rounds = check_integer(max_rounds, "max_rounds")
-            held_out = rows if validation is None else self._held_out(validation)
-            message = self._prune_in_rounds(fraction, rows, held_out, (max_rounds, tol), options)
-        self.feature_importances_ = input_shares(self._saliencies(rows, levenberg_marquardt))
-        return message
+def remove(
+    self: Any, fraction: float, rows: Labelled, *, per_layer: bool, levenberg_marquardt: bool
+) -> bool:
+    """Remove the fraction; whether that was any weight at all."""
+    saliency, params = saliencies_of(self, rows, levenberg_marquardt), self._params()
+    before = count_weights(self.network_, params)
+    take(self, *pruned(self.network_, params, saliency, fraction, per_layer=per_layer))
+    return count_weights(self.network_, params) < before
 
-    def _held_out(self, validation: Any) -> Labelled:
-        X, y = _pair(validation)
-        with calls_it(X="validation[0]", y="validation[1]"):
-            return self._labelled(X, y, None)
 
-    def _saliencies(self, rows: Labelled, levenberg_marquardt: bool) -> list[Array]:
-        network, params = self.network_, self._params()
-        second = second_derivatives(network, params, *rows, levenberg_marquardt=levenberg_marquardt)
-        return saliencies(network, params, second)
+def prune_in_rounds(
+    self: Any,
+    fraction: float,
+    rows: Labelled,
+    held_out: Labelled,
+    limits: tuple[int, float],
+    options: dict[str, bool],
+) -> str:
+    """Remove and train again as long as that is harmless; what there is to tell of the training that is kept."""
 
-    def _remove(
-        self, fraction: float, rows: Labelled, *, per_layer: bool, levenberg_marquardt: bool
-    ) -> bool:
-        """Remove the fraction; whether that was any weight at all."""
-        saliency, params = self._saliencies(rows, levenberg_marquardt), self._params()
-        before = count_weights(self.network_, params)
-        self._take(*pruned(self.network_, params, saliency, fraction, per_layer=per_layer))
-        return count_weights(self.network_, params) < before
+    def without(stage: Snapshot) -> Snapshot | None:
+        put(self, stage)
+        return snapshot(self) if remove(self, fraction, rows, **options) else None
 
-    def _prune_in_rounds(
-        self,
-        fraction: float,
-        rows: Labelled,
-        held_out: Labelled,
-        limits: tuple[int, float],
-        options: dict[str, bool],
-    ) -> str:
-        """Remove and train again as long as that is harmless; what there is to tell of the training that is kept."""
+    def learn(stage: Snapshot) -> Snapshot:
+        put(self, stage)
+        return snapshot(self, descend(self, rows, None))
 
-        def remove(stage: Snapshot) -> Snapshot | None:
-            self._put(stage)
-            return self._snapshot() if self._remove(fraction, rows, **options) else None
+    def error(stage: Snapshot) -> float:
+        put(self, stage)
+        output = self._of_blocks(self._params(), held_out.X, self.network_.predict)
+        return -self._validation_score(held_out.targets, output, held_out.weights)
 
-        def learn(stage: Snapshot) -> Snapshot:
-            self._put(stage)
-            return self._snapshot(self._descend(rows, None))
+    max_rounds, tol = limits
+    kept = prune_while_harmless(
+        snapshot(self), without, learn, error, tol=tol, max_rounds=max_rounds
+    )
+    put(self, kept)
+    return kept.message
 
-        def error(stage: Snapshot) -> float:
-            self._put(stage)
-            output = self._of_blocks(self._params(), held_out.X, self.network_.predict)
-            return -self._validation_score(held_out.targets, output, held_out.weights)
 
-        max_rounds, tol = limits
-        kept = prune_while_harmless(
-            self._snapshot(), remove, learn, error, tol=tol, max_rounds=max_rounds
-        )
-        self._put(kept)
-        return kept.message
+def snapshot(self: Any, message: str = "") -> Snapshot:
+    """The attributes as they are: arrays are not copied, for training makes new ones."""
+    return Snapshot(dict(vars(self)), message)
 
-    def _snapshot(self, message: str = "") -> Snapshot:
-        # Arrays are not copied, for training makes new ones.
-        return Snapshot(dict(vars(self)), message)
 
-    def _put(self, stage: Snapshot) -> None:
-        self.__dict__.clear()
-        self.__dict__.update(stage.attributes)
-
-    def _take(self, network: Network, params: Parameters) -> None:
-        """Another network for the one there is."""
-        self.network_ = network
-        keep_attributes(self, self._named(params))
+def put(self: Any, stage: Snapshot) -> None:
+    """Take all attributes from a snapshot."""
+    self.__dict__.clear()
+    self.__dict__.update(stage.attributes)
 
 
 def _pair(validation: Any) -> tuple[Any, Any]:
@@ -214,8 +177,3 @@ def _pair(validation: Any) -> tuple[Any, Any]:
             f"validation must be a pair (X, y) or None. Got {validation!r} instead."
         ) from None
     return X, y
-
-
-def size_of(report: Report) -> dict[str, float]:
-    """Callback that records the number of hidden units."""
-    return {"hidden_units": float(sum(hidden_sizes(cast(Network, report.model))))}

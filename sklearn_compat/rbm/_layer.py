@@ -42,6 +42,11 @@ def recognition_of(self: Any) -> list[tuple[Unit, tuple[Array, Array]]]:
 def entitle(self: Any, title: str, columns: Array | None) -> None:
     """Give a machine the title under which its learning is shown, and the names of its features."""
     self._title = title
+    name_columns(self, columns)
+
+
+def name_columns(self: Any, columns: Array | None) -> None:
+    """Give an estimator the names of the features that another has seen, for its messages."""
     if columns is not None:
         self._columns = columns
 

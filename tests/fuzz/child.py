@@ -161,9 +161,7 @@ def of_failure(
     if after != state:
         changed = differing(est, state)
         return (
-            "stream moved"
-            if changed <= {"random_state", "_course"}
-            else "estimator changed"
+            "stream moved" if changed <= {"random_state", "_course"} else "estimator changed"
         ), (f"{sorted(changed)} after {text}")
     if verdicts.content(namespace()["np"].random.get_state(legacy=False)) != random:
         return "stream moved", "of NumPy's global generator"

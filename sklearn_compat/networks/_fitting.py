@@ -1,0 +1,366 @@
+"""How multi-layer perceptrons learn: rows with targets, `fit`, `partial_fit` and `resume`, by batches or all at once.
+
+The argument `self` is the estimator.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from numbers import Integral
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from ebm import training
+from ebm._arrays import MagnitudeError
+from ebm._batches import Rows
+from ebm._checks import Array
+from ebm._random import stream
+from ebm._sparse import as_dtype
+from ebm.descent import Limits, Search, Stages, fit_network, minimize_network, network_of
+from ebm.gradients.back_propagation import MeanCost
+from ebm.monitors import Callback, Plateau, Report, Scorer
+from ebm.networks import feed_forward
+from ebm.networks.growth import Growth, growth_record, hidden_sizes
+from ebm.networks.network import Network, Parameters
+from ebm.optimizers.lbfgs import Progress
+from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._labels import warn_weightless
+from ebm.sklearn_compat._shared._learning import keep, keep_attributes
+from ebm.sklearn_compat._shared._validation import (
+    check_callbacks,
+    check_repetitions,
+    check_rows,
+    check_weights,
+    column_names,
+    draw_seed,
+)
+from ebm.sklearn_compat.networks._mlp_settings import (
+    asked_layout,
+    check_layout,
+    dropouts_of,
+    network_for,
+    plan_of,
+    plateau_of,
+    put_aside,
+    regularization_of,
+)
+from ebm.sklearn_compat.networks._pretraining import pretrained
+
+# scikit-learn's words for data of which nothing can be learned, for those who look for them.
+TOO_LARGE = (
+    "Solver produced non-finite parameter weights. The input data may contain large values and need to be "
+    "preprocessed."
+)
+
+
+def rows_to_learn(estimator: Any, X: Any, first: bool) -> Any:
+    """The rows `X` of a fit, checked."""
+    try:
+        return check_rows(estimator, X, reset=first, order="C")
+    except MagnitudeError as error:
+        raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
+
+
+class Labelled(NamedTuple):
+    """Rows with targets (rows, outputs), and their weights (rows,) or None."""
+
+    X: Any
+    targets: Array
+    weights: Array | None
+
+
+def learn(
+    self: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    incremental: bool,
+    classes: Any = None,
+    checkpoint: Any = None,
+) -> str:
+    """`fit`, or with `incremental` one more epoch, or the rest of a fit; what went wrong, or ''."""
+    if incremental and self.early_stopping:
+        raise ValueError(
+            "partial_fit does not support early_stopping=True, for there are no rows to stop by. Go on after "
+            "set_params(early_stopping=False)."
+        )
+    go_on = checkpoint is None and (incremental or self.warm_start)
+    first = not (go_on and self._is_fitted())
+    if not first:
+        check_layout(self)
+    growth = None if incremental or self.growth is None else growth_record(self.growth)
+    if growth is not None and checkpoint is not None:
+        raise ValueError("A fit with growth cannot be resumed: its network changed on the way.")
+    X, targets, labelled, weights = checked(
+        self, X, y, sample_weight, first, classes, not incremental
+    )
+    if first or self._course.seed is None:
+        self._course = replace(self._course, seed=new_seed(self, checkpoint))
+    if first:
+        begin(self, X, weights, targets.shape[1])
+    rows = labelled_rows(X, targets, labelled, weights)
+    classes = None if incremental else self._stratify(rows.targets)
+    if classes is not None:
+        warn_weightless(classes, rows.weights)
+    return descend(self, rows, growth, first, incremental, checkpoint)
+
+
+def new_seed(self: Any, checkpoint: Any) -> int:
+    """The seed of a fit; of one that is resumed, that of the checkpoint where the settings have none."""
+    if checkpoint is None or isinstance(self.random_state, Integral):
+        return draw_seed(self.random_state)
+    return training.seed_of(checkpoint)
+
+
+def checked(
+    self: Any,
+    X: Any,
+    y: Any,
+    sample_weight: Any,
+    first: bool,
+    classes: Any = None,
+    whole: bool = False,
+) -> tuple[Any, Array, Array, Array | None]:
+    """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
+    X = rows_to_learn(self, X, first)
+    if not first:
+        X = as_dtype(X, self._dtype())
+    targets, labelled = self._targets(X, y, first, classes, whole)
+    weights = check_weights(sample_weight, X)
+    check_repetitions(weights)
+    return X, targets, labelled, weights
+
+
+def rows_with_targets(self: Any, X: Any, y: Any, sample_weight: Any) -> Labelled:
+    """The rows that have targets, for a fitted network."""
+    return labelled_rows(*checked(self, X, y, sample_weight, False))
+
+
+def begin(self: Any, X: Any, weights: Array | None, n_outputs: int) -> None:
+    """Lay out the network, and start it where the pre-training, on all rows, has come to."""
+    start = pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self))
+    network = network_for(self, start, X.shape[1], n_outputs)
+    params = feed_forward.start(network, stream(self._own_seed(), "init"), X.dtype, start.layers)
+    self.pretraining_ = start.fitted
+    self.network_ = network
+    self.n_outputs_ = n_outputs
+    keep_attributes(self, self._named(params))
+    begin_course(self)
+
+
+def begin_course(self: Any) -> None:
+    """The attributes of a network that has parameters and has not trained yet."""
+    self.out_activation_ = self.network_.loss.out_activation
+    self.n_layers_ = len(self.coefs_) + 1
+    self._layout = asked_layout(self)
+    self.history_, self._course = {}, Course(self._own_seed(), n_steps=0)
+    for name in ("feature_importances_", "_undone"):
+        self.__dict__.pop(name, None)
+    self.t_ = 0
+
+
+def descend(
+    self: Any,
+    labelled: Labelled,
+    growth: Growth | None,
+    first: bool = False,
+    incremental: bool = False,
+    checkpoint: Any = None,
+) -> str:
+    """Back-propagation, by batches or of all rows."""
+    if self.solver == "lbfgs":
+        return descend_all(self, labelled, growth, first)
+    held_out = None
+    if self.early_stopping and not incremental:
+        labelled, held_out = split(self, labelled)
+    X, targets, weights = labelled
+    check_some(weights)
+    rows = Rows(X, weights, targets, self.shuffle)
+    plan = plan_of(self, self._own_seed(), len(rows), incremental)
+    state = self._state(plan, first)
+    plateau = plateau_of(self)
+    if checkpoint is not None:
+        told = [plateau, *check_callbacks(self.callbacks)]
+        state = training.load(checkpoint, state, plan, rows, self._n_epochs, told)
+    if not incremental and checkpoint is None:  # optimisers of another fit begin anew
+        state.memory = plan.optimizer.start(state.theta)
+        state.kept.clear()
+    scores = [] if held_out is None else [scorer(self, *held_out)]
+    watching: list[Callback] = [partial(follow, self)]
+    watching += [Scorer("validation_score", score) for score in scores]
+    watching += [] if incremental else [plateau]
+    watching += [] if growth is None else [size_of]
+
+    n_epochs = 1 if incremental else self._n_epochs
+    stages = None if growth is None else Stages(growth, plateau, self._own_seed())
+    with self._watch().watched(X, state.model) as callbacks:
+        state, stopped = fit_network(state, rows, plan, n_epochs, [*watching, *callbacks], stages)
+    self.network_ = network_of(state)
+    n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
+    diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
+    if self.early_stopping and "best_theta" in state.kept:
+        restore_best(self, state, plateau, scores if diverged else [])
+    keep(self, self._course.learned(state, plan, stopped, -1))
+    tell_course(self, n_done, len(rows), diverged)
+    if diverged:
+        self.loss_ = loss_kept(self, labelled, first)
+        if self.best_loss_ is not None:
+            self.best_loss_ = min(self.best_loss_, self.loss_)
+    return stopped or unfinished(self, n_done, incremental or plateau.stuck(state.kept))
+
+
+def unfinished(self: Any, n_done: int, expected: bool) -> str:
+    """The message about a loss that still fell in the last epoch, or ''."""
+    if expected or n_done < self.max_iter or not self.max_iter or np.isinf(self.n_iter_no_change):
+        return ""
+    return (
+        f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, or set n_iter_no_change=np.inf "
+        "to silence this"
+    )
+
+
+def restore_best(
+    self: Any, state: training.State, plateau: Plateau, scores: Sequence[Callable[[Any], float]]
+) -> None:
+    """The weights of the best score, unless those from before a divergence, to be scored yet, are better."""
+    best = -plateau.best(state.kept)
+    if any(score(state.params) >= best for score in scores):
+        return
+    state.theta[:] = state.kept["best_theta"]
+
+
+def loss_kept(self: Any, rows: Labelled, first: bool) -> float:
+    """Loss at the weights that were kept.
+
+    Where it is beyond all bounds before anything was learned, no weights are worth keeping: ValueError.
+    """
+    cost = MeanCost(self.network_, *rows, self.alpha)
+    value, _ = cost(self.network_.pack(self._params()))
+    if np.isfinite(value) or not first:
+        if self.network_.loss.shown_per_output:
+            data, _ = MeanCost(self.network_, *rows)(self.network_.pack(self._params()))
+            value -= data * (1 - 1 / self.n_outputs_)
+        return float(value)
+    largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
+    raise ValueError(
+        f"{TOO_LARGE} With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
+        f"{largest[0]:.3g}, targets {largest[1]:.3g}. Scale them, for example with "
+        "sklearn.preprocessing.MaxAbsScaler."
+    )
+
+
+def tell_course(self: Any, n_done: int, n_rows: int, diverged: bool) -> None:
+    """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN."""
+    self._undone = undone = [np.nan] if diverged else []
+    losses = self.history_.get("loss", np.empty(0))
+    self.n_iter_, self.t_ = n_done + len(undone), self.t_ + n_done * n_rows
+    self.loss_ = float(losses[-1]) if len(losses) else np.inf
+    self.validation_scores_ = self.best_validation_score_ = self.best_loss_ = None
+    if self.early_stopping:
+        scores = self.history_.get("validation_score", np.empty(0))
+        earlier = len(scores) - n_done
+        held = (np.arange(len(scores)) >= earlier) | ~np.isnan(scores)  # fits without have none
+        self.validation_scores_ = scores[held].tolist() + undone
+        finite = [score for score in self.validation_scores_ if np.isfinite(score)]
+        self.best_validation_score_ = max(finite, default=None)
+    else:
+        self.best_loss_ = float(np.fmin.reduce(losses, initial=np.inf))
+
+
+def split(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
+    """Rows to train on, and rows to stop by."""
+    X, targets, weights = rows
+    w = np.ones(len(targets)) if weights is None else weights
+    X, X_val, t, t_val, w, w_val = put_aside(
+        (X, targets, w), self.validation_fraction, self._own_seed(), self._stratify(targets)
+    )
+    if weights is None:
+        return Labelled(X, t, None), Labelled(X_val, t_val, None)
+    return Labelled(X, t, w), Labelled(X_val, t_val, w_val)
+
+
+def scorer(self: Any, X: Any, targets: Array, weights: Array | None) -> Callable[[Any], float]:
+    """The score of held-out rows as a function of the parameters."""
+
+    def score(params: Any) -> float:
+        output = self._of_blocks(params, X, self.network_.predict)
+        return self._validation_score(targets, output, weights)
+
+    return score
+
+
+def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -> str:
+    """L-BFGS on the mean loss of all rows."""
+    held = regularization_of(self)
+    if any(dropouts_of(self, len(self.coefs_) - 1)) or self.batch_norm:
+        raise ValueError(
+            "solver='lbfgs' minimises one function of all rows; dropout and batch_norm change it from batch to "
+            "batch. Use another solver."
+        )
+    if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
+        raise ValueError(
+            "solver='lbfgs' makes no steps that could be held back: of regularization it takes l1 only. Got "
+            f"{held!r}. Use another solver."
+        )
+    check_some(rows.weights)
+    search, message = Search(self.network_, self._params()), ""
+    if self.max_iter:
+        limits = Limits(
+            self.alpha, held.l1, self.max_iter, self.max_fun, self.tol, self.n_iter_no_change
+        )
+        search, message = minimize_network(
+            search.network,
+            search.params,
+            rows,
+            limits,
+            growth=growth,
+            seed=self._own_seed(),
+            tell=partial(tell_progress, self) if self.verbose else None,
+        )
+    take(self, search.network, search.params)
+    if np.isnan(search.cost):
+        loss_kept(self, rows, first)
+    self.n_iter_, self.loss_ = search.n_iter, search.cost
+    self.best_loss_, self._undone = self.loss_, None
+    self.t_ = self.n_iter_ * len(rows.targets)
+    self.validation_scores_ = self.best_validation_score_ = None
+    return message
+
+
+def tell_progress(self: Any, progress: Progress) -> None:
+    """Print one line for an iteration."""
+    print(f"[{type(self).__name__}] Iteration {progress.n_iter}, loss = {progress.cost:.6g}")
+
+
+def follow(self: Any, report: Report) -> None:
+    """Callback that keeps the network that is trained, which may grow: it is scored after every epoch."""
+    self.network_ = cast(Network, report.model)
+
+
+def take(self: Any, network: Network, params: Parameters) -> None:
+    """Another network for the one there is."""
+    self.network_ = network
+    keep_attributes(self, self._named(params))
+
+
+def labelled_rows(X: Any, targets: Array, labelled: Array, weights: Array | None) -> Labelled:
+    """The rows that have targets, and these in the precision of the rows."""
+    if not labelled.all():
+        X, weights = X[labelled], None if weights is None else weights[labelled]
+    with np.errstate(over="ignore"):  # what is beyond single precision is infinite, and told
+        return Labelled(X, targets.astype(X.dtype), weights)
+
+
+def check_some(weights: Array | None) -> None:
+    """Refuse rows of which none counts, as where only unlabelled ones have a weight."""
+    if weights is not None and not weights.any():
+        raise ValueError(
+            "sample_weight is zero for all rows that are to be trained on, those with a target that are not put aside. "
+            "At least one must be positive."
+        )
+
+
+def size_of(report: Report) -> dict[str, float]:
+    """Callback that records the number of hidden units."""
+    return {"hidden_units": float(sum(hidden_sizes(cast(Network, report.model))))}
