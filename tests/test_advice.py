@@ -446,7 +446,7 @@ TABLE = {
     ),
     "no epoch": Advice(
         lambda: TrainingCurveDisplay.from_estimator(rbm(n_iter=0).fit(BITS)),
-        "fit with n_iter of at least 1",
+        "Fit with n_iter of at least 1",
         lambda _: TrainingCurveDisplay.from_estimator(
             rbm(callbacks=lambda report: {"a": 1.0}).fit(BITS)
         ),

@@ -40,7 +40,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.special import erfc, erfcinv, gammaln, logsumexp, softmax
 
-from ebm._checks import Array, Settled, check_beta, check_integer, check_option
+from ebm._checks import Array, Settled, check_integer, check_option, check_real
 from ebm._kernels import memories as kernels
 
 INTERACTIONS = ("polynomial", "rectified", "exponential")
@@ -267,7 +267,7 @@ class ModernMemory(Settled):
     variant: str = "softmax"
 
     def __post_init__(self) -> None:
-        check_beta(self.beta)
+        check_real(self.beta, "beta", open_low=True)
         check_option(self.variant, "variant", VARIANTS)
 
     def scores(self, params: ModernParameters, q: Array) -> Array:

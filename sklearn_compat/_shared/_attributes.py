@@ -7,6 +7,7 @@ import numpy as np
 
 from ebm._arrays import Array, as_numbers, check_finite, is_sparse, screened
 from ebm._checks import check_option, integer_of, shown
+from ebm.networks.losses import LOSSES
 from ebm.networks.network import Network
 from ebm.sklearn_compat._shared._labels import is_missing
 
@@ -36,7 +37,7 @@ def _couplings(x: Any, name: str) -> Any:
 
 
 def _output(x: Any, name: str) -> str:
-    return check_option(x, name, ("identity", "logistic", "softmax"))
+    return check_option(x, name, sorted({loss.out_activation for loss in LOSSES.values()}))
 
 
 def _classes(x: Any, name: str) -> Array:

@@ -9,7 +9,7 @@ from typing import Any
 from numpy import isfinite
 from sklearn.exceptions import ConvergenceWarning
 
-from ebm._checks import Array, check_beta, check_jobs
+from ebm._checks import Array, check_beta, check_jobs, check_real
 from ebm._random import Reserved
 from ebm.likelihood import (
     Evaluation,
@@ -50,7 +50,7 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
         If the hidden units or the unknown entries are too many for exact sums; :meth:`log_likelihood` estimates
         them.
     """
-    beta = check_beta(beta)
+    beta = check_real(beta, "beta", open_low=True)
     law = self._density()
 
     def of_rows(params: Any, v: Any) -> Array:

@@ -155,12 +155,13 @@ def as_machine(layer: Any, name: str) -> BaseRBM:
 
 def check_joints(machines: list[BaseRBM]) -> None:
     """ValueError where the hidden units of one machine are not what the visible ones of the next are."""
-    first = model_of(machines[0]).visible
-    if isinstance(first, SideBySide):
-        raise ValueError(
-            f"layers: {layer_name(0)}, {type(machines[0]).__name__}, has columns of several types, {first!r}. Machines "
-            "of a stack have one type of visible units: give it one, or use the machine by itself in a Pipeline."
-        )
+    for k, machine in enumerate(machines[:1]):
+        first = model_of(machine).visible
+        if isinstance(first, SideBySide):
+            raise ValueError(
+                f"layers: {layer_name(k)}, {type(machine).__name__}, has columns of several types, {first!r}. Machines "
+                "of a stack have one type of visible units: give it one, or use the machine by itself in a Pipeline."
+            )
     for k, (lower, upper) in enumerate(pairwise(machines)):
         hidden, visible = model_of(lower).hidden, model_of(upper).visible
         if type(hidden) is not type(visible):

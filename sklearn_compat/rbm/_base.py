@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._arrays import check_exponents, check_squares
+from ebm._arrays import check_exponents, check_squares, finite_numbers
 from ebm._checks import Array, as_rows
 from ebm._flat import dtype_of
 from ebm._random import Key
@@ -110,8 +110,9 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             "intercept_visible": intercept_visible,
             **others,
         }
-        if np.ndim(components) == 2:
-            machine.set_params(n_components=np.shape(components)[0] or 1)
+        components = finite_numbers(components, "components")
+        if components.ndim == 2:
+            machine.set_params(n_components=len(components) or 1)
         params = given_parameters(machine._model(), components, values)
         machine.n_features_in_ = machine._model().shape(params)[0]
         learning.keep_attributes(machine, machine._named(params))

@@ -223,7 +223,7 @@ def test_unequal_multiplicities_have_no_energy_but_conditional_laws():
 def test_a_tempered_model_has_the_energy_times_beta(name, beta):
     _, model, params = both(name)
     if name == "counts":
-        with pytest.raises(ValueError, match=r"law of .* units is of another type"):
+        with pytest.raises(ValueError, match=r"distribution of .* units is of another type"):
             model.tempered(params, beta)
         return
     hot = model.tempered(params, beta)

@@ -10,7 +10,7 @@ from ebm import _flat
 from ebm._random import stream
 from ebm.energies.base import DataSummary, Model
 from ebm.energies.belief_network import BeliefNetwork, from_rbms
-from ebm.energies.bipartite import Bipartite
+from ebm.energies.bipartite import Bipartite, may_lack_a_law
 from ebm.energies.columns import ColumnModel
 from ebm.energies.completion import Completion
 from ebm.energies.edges import Edge
@@ -42,7 +42,12 @@ LAYERED = LayeredModel(
 )
 # For each class, models of 4 visible and 3 hidden units.
 EXAMPLES = {
-    Bipartite: [Bipartite(v(), h()) for v in UNITS.values() for h in UNITS.values()],
+    Bipartite: [
+        Bipartite(v(), h())
+        for v in UNITS.values()
+        for h in UNITS.values()
+        if not may_lack_a_law(v(), h())
+    ],
     Pairwise: [Pairwise(Bernoulli(), N_HIDDEN), Pairwise(Spin(), N_HIDDEN)],
     LayeredModel: [LAYERED],
     ColumnModel: [ColumnModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN)],

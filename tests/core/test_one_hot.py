@@ -139,7 +139,7 @@ def test_impossible_sizes_are_refused(sizes):
 
 
 def test_layers_with_too_few_units_are_refused():
-    with pytest.raises(ValueError, match="more units than the 4 of the layer"):
+    with pytest.raises(ValueError, match="more than the 4 of the layer"):
         UNIT.neutral(4, np.float64)
 
 
