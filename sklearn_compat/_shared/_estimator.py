@@ -60,11 +60,12 @@ class Estimator(BaseEstimator):
         for parameter, names in self._lists.items():
             if parameter in params:
                 setattr(self, parameter, params.pop(parameter))
-            given, changed = getattr(self, parameter), {}
-            for name, entry in names.named(given).items():
+            given = getattr(self, parameter)
+            entries, changed = names.named(given), {}
+            for name, entry in entries.items():
                 fresh = params.pop(name, entry)
                 changed[name] = names.made(fresh) if name in entered else fresh
-            if any(new is not old for new, old in zip(changed.values(), given, strict=False)):
+            if any(changed[name] is not entry for name, entry in entries.items()):
                 # In a list of its own: that of the caller stays as it is.
                 setattr(self, parameter, type(given)(changed.values()))
         for name in entered:

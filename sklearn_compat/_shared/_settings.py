@@ -1,13 +1,13 @@
 """The settings of estimators: what numbers may be, and when they are checked."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from inspect import signature
 from numbers import Integral
 from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
-from sklearn import config_context, get_config
+from sklearn import get_config
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
 
@@ -78,7 +78,9 @@ def settings_checked(method: M) -> M:
     scikit-learn does not check them before `partial_fit` of a fitted estimator. Keyword arguments that its annotations
     call ``bool`` are checked to be True or False.
     """
-    return _checked_first(method, lambda _: config_context(skip_parameter_validation=True))
+    # scikit-learn would switch the checks of estimators within off, in a configuration of the thread's: an interrupt
+    # at the wrong moment would leave them off for good.
+    return _checked_first(method, lambda _: nullcontext())
 
 
 def all_or_nothing(method: M) -> M:
