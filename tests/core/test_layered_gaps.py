@@ -108,6 +108,7 @@ def test_gaps_that_take_too_long_have_no_exact_sums():
     assert gaps(model, params, np.arange(30) < 10) is not None
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", GRAPHS)
 def test_expectations_by_chains_are_the_exact_ones(name):
     oracle, model, params = both(name, scale=0.5)

@@ -62,6 +62,7 @@ def test_two_layers_walk_as_the_fused_model_does(pair, beta):
         np.testing.assert_allclose(means[1], means[0], rtol=0, atol=1e-12)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DISCRETE)
 def test_a_step_has_the_enumerated_transition_row(name):
     oracle, model, params = both(name)
@@ -83,6 +84,7 @@ def test_a_step_has_the_enumerated_transition_row(name):
     assert_same_distribution(counts_of(model, joint, *found), row)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DISCRETE)
 def test_a_step_leaves_the_joint_law(name):
     oracle, model, params = both(name)
@@ -93,6 +95,7 @@ def test_a_step_leaves_the_joint_law(name):
     assert_same_distribution(counts_of(model, joint, *found), p)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", ["chain", "labels"])
 def test_clamped_units_and_layers_leave_the_conditional_law_of_the_others(name):
     oracle, model, params = both(name)
@@ -128,6 +131,7 @@ def test_walks_of_chain_states_hold_rows_of_data_and_hidden_even_layers(name):
     assert np.isfinite(trace).all()
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", ["chain", "labels", "spins"])
 def test_averaged_means_are_those_given_what_is_known(name):
     oracle, model, params = both(name)

@@ -200,6 +200,7 @@ def test_centering_changes_coordinates_layer_by_layer(name):
             np.testing.assert_allclose(x, y, rtol=0, atol=1e-9)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", GRAPHS)
 def test_positive_phases_are_the_slopes_of_the_bound(name, monkeypatch):
     monkeypatch.setattr("ebm.gradients.layered.TOLERANCE", 0.0)
@@ -225,6 +226,7 @@ def test_positive_phases_are_the_slopes_of_the_bound(name, monkeypatch):
     np.testing.assert_allclose(along(gradient, model, params), expected, rtol=1e-6, atol=1e-7)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", ["two", "labels"])  # of which the positive phase is exact
 def test_chains_of_the_model_estimate_the_exact_gradient(name):
     oracle, model, params = both(name)

@@ -30,6 +30,7 @@ def test_log_likelihoods_are_those_of_the_definition(name):
         assert z.method == "exact"
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", GRAPHS)
 def test_estimates_of_log_z_enclose_it(name):
     _, model, params = both(name)
@@ -40,6 +41,7 @@ def test_estimates_of_log_z_enclose_it(name):
     assert not found.doubt
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", GRAPHS)
 def test_the_modes_bound_log_z(name):
     oracle, model, params = both(name, scale=1.5)
@@ -49,6 +51,7 @@ def test_the_modes_bound_log_z(name):
     assert lower_bound(model, params, rows_of(oracle)) <= exact + 1e-9
 
 
+@pytest.mark.needs_jit
 def test_large_models_are_estimated_unasked():
     layers = [Layer("v", Bernoulli(), 40, visible=True), Layer("h", Bernoulli(), 30)]
     model = LayeredModel(layers, [Edge("v", "h")])
@@ -56,6 +59,7 @@ def test_large_models_are_estimated_unasked():
     assert log_partition(model, params).method == "ais"
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("sampler", [Gibbs(), Tempering(n_temperatures=3)], ids=repr)
 @pytest.mark.parametrize("name", ["mixed", "chain"])
 def test_samplers_draw_from_layered_models(name, sampler):

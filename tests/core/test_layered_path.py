@@ -55,6 +55,7 @@ def test_the_gain_is_the_fall_of_the_free_energy(case, t):
     np.testing.assert_allclose(path.energy(x, inputs), energy(params), rtol=0, atol=1e-9)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("n_steps", [1, 4])
 def test_weights_of_annealing_are_unbiased(case, n_steps):
     model, params, base = case
@@ -65,6 +66,7 @@ def test_weights_of_annealing_are_unbiased(case, n_steps):
     assert np.exp(log_w).std() < 10  # so that the mean says something
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DISCRETE)
 def test_weights_of_annealing_back_are_unbiased(name):
     oracle, model, params = both(name)
@@ -77,6 +79,7 @@ def test_weights_of_annealing_back_are_unbiased(name):
     assert_same_mean(np.exp(layered_log_z(model, params) - path.log_z - log_w), 1.0)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DISCRETE)
 def test_replicas_follow_the_model_at_one(name):
     oracle, model, params = both(name)

@@ -75,6 +75,7 @@ def trained(model, X, choices, n_epochs=3, callbacks=()):
     return state
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("gradient", GRADIENTS, ids=repr)
 @pytest.mark.parametrize("visible", [Bernoulli(), Spin()], ids=repr)
 def test_two_layers_are_trained_as_the_fused_model_is(visible, gradient):
@@ -92,6 +93,7 @@ def test_two_layers_are_trained_as_the_fused_model_is(visible, gradient):
     assert found.n_steps == expected.n_steps
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("gradient", GRADIENTS, ids=repr)
 @pytest.mark.parametrize("make", [mixed, deep])
 def test_training_goes_uphill(make, gradient):
@@ -130,6 +132,7 @@ def test_a_constant_column_keeps_its_variance():
     assert np.isfinite(state.theta).all()
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("gradient", GRADIENTS, ids=repr)
 @pytest.mark.parametrize("make", [mixed, deep])
 def test_training_goes_on_from_a_file(make, gradient, tmp_path):

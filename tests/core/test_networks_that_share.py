@@ -249,6 +249,7 @@ def test_the_cost_of_all_rows_does_not_depend_on_the_blocks(monkeypatch, form, n
     np.testing.assert_allclose(found, by_all, rtol=0, atol=1e-13)
 
 
+@pytest.mark.needs_jit
 def test_lbfgs_and_updates_by_all_rows_end_at_the_same_minimum():
     network = coder()
     theta, cost = theta_of(network), MeanCost(network, X, None, alpha=0.5)

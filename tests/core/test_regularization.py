@@ -160,6 +160,7 @@ def test_some_units_are_dropped_and_some_are_not():
     assert len(set(shares)) >= 3
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("gradient", ["cd", "pcd", "fpcd", "tempering", "tap", "pseudo_likelihood"])
 def test_whatever_the_estimator_what_is_dropped_does_not_move(gradient):
     X = rows_for(MODEL, 6)
