@@ -22,11 +22,12 @@ from ebm._checkpoint import Writer, load, save, seed_of
 from ebm._checks import Array
 from ebm._growth import Growth, copied, outgrown, size
 from ebm._kernels.ascent import limit_columns
-from ebm._random import Key, fold, stream
+from ebm._random import Key, Reserved, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
 from ebm._state import Plan, State, begin, continued, resume, start
 from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
+from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import Hold
 
@@ -47,6 +48,7 @@ __all__ = [
     "begin",
     "continued",
     "load",
+    "placement",
     "resume",
     "save",
     "seed_of",
@@ -185,6 +187,12 @@ class Learner:
             means[name] = float(np.average(values, weights=counts))
         self._measured.clear()
         return means
+
+
+def placement(state: State, rows: Rows, plan: Plan) -> str:
+    """Why the distribution that was learned is not where the `rows` are, in words, or ''."""
+    key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
+    return misplaced(state.model, state.params, rows, state.marginals, key)
 
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:

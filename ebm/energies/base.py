@@ -293,6 +293,19 @@ def in_scales(W: Array, a: Array | None, c: Array | None) -> Array:
     return W if c is None else W / np.sqrt(c)
 
 
+def small_weights(W: Array, n_units: int, a: Array | None, c: Array | None) -> Array:
+    """Weights to begin with between two layers of `n_units` together, made of standard normal deviates W, in place.
+
+    They get the standard deviation sqrt(2 / n_units) / 3, about the customary 0.01 for 784-500. The input
+    of every unit then varies by less than a half, whatever the size, and small models leave the saddle at W = 0 sooner.
+    Units with a scale measure their weights in it; `a` and `c` are the squared scales of either layer.
+    """
+    W *= np.sqrt(2 / n_units) / 3
+    W *= 1 if a is None else np.sqrt(a)[:, np.newaxis]
+    W *= 1 if c is None else np.sqrt(c)
+    return W
+
+
 def largest(x: Array) -> float:
     """The largest absolute value; 0 of nothing."""
     return max(float(x.max()), -float(x.min())) if x.size else 0.0

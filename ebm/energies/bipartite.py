@@ -27,6 +27,7 @@ from ebm.energies.base import (
     check_memory,
     in_scales,
     largest,
+    small_weights,
     unit_extents,
 )
 from ebm.units import Unit
@@ -66,6 +67,13 @@ def may_lack_a_law(lower: Unit, upper: Unit) -> bool:
     """Whether both layers are without bounds, and one is of counts, whose own energies grow slower than squares."""
     units = lower, upper
     return not any(unit.bounded for unit in units) and any(unit.one_sided for unit in units)
+
+
+def lacks_a_law(lower: Unit, upper: Unit, W: Array) -> bool:
+    """Whether the weights W between such layers make the sum over all states infinite: of counts, positive ones."""
+    if not may_lack_a_law(lower, upper):
+        return False
+    return bool((W > 0).any() if lower.one_sided and upper.one_sided else W.any())
 
 
 def in_double(params: BipartiteParameters) -> BipartiteParameters:
@@ -127,10 +135,7 @@ class Bipartite(Model):
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> BipartiteParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 
-        Weights have the standard deviation
-        sqrt(2 / (n_visible + n_hidden)) / 3, about the customary 0.01 for 784-500. The input of every unit then varies
-        by less than a half, whatever the size, and small models leave the saddle at W = 0 sooner. Weights of units with
-        a scale are measured in it. ValueError for two types of units without a distribution of both
+        See :func:`ebm.energies.base.small_weights`. ValueError for two types of units without a distribution of both
         (:meth:`check_finite`).
         """
         if may_lack_a_law(self.visible, self.hidden):
@@ -139,14 +144,11 @@ class Bipartite(Model):
                 "weights are learned: the sum over their states is infinite. Use units with bounds in one of the "
                 "layers, such as 'bernoulli'."
             )
-        mean = data.mean
         visible = self.visible.initial(*data)
-        hidden = self.hidden.neutral(n_hidden, mean.dtype)
-        W = normal(key, (len(mean), n_hidden), mean.dtype)
-        W *= np.sqrt(2 / (len(mean) + n_hidden)) / 3
+        hidden = self.hidden.neutral(n_hidden, data.mean.dtype)
+        W = normal(key, (len(data.mean), n_hidden), data.mean.dtype)
         a, c = self.visible.scale(visible), self.hidden.scale(hidden)
-        W *= 1 if a is None else np.sqrt(a)[:, np.newaxis]
-        W *= 1 if c is None else np.sqrt(c)
+        W = small_weights(W, sum(W.shape), a, c)
         return BipartiteParameters(W, visible, hidden)
 
     def check_finite(self, params: BipartiteParameters) -> None:
@@ -155,10 +157,8 @@ class Bipartite(Model):
         With s(h) the states of one layer, the log-partition function of the other one grows with the exponential of W
         s(h) for counts, and with its square for Gaussian units. The own energy of counts grows with x log x alone.
         """
-        one_way = self.visible.one_sided and self.hidden.one_sided
-        if may_lack_a_law(self.visible, self.hidden) and (
-            (params.W > 0).any() if one_way else params.W.any()
-        ):
+        if lacks_a_law(self.visible, self.hidden, params.W):
+            one_way = self.visible.one_sided and self.hidden.one_sided
             raise ValueError(
                 f"Z does not exist: {'positive ' if one_way else ''}weights between visible units {self.visible!r} and "
                 f"hidden units {self.hidden!r} make the sum over all states infinite."

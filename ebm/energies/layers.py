@@ -31,9 +31,10 @@ from ebm.energies.base import (
     check_memory,
     in_scales,
     largest,
+    small_weights,
     unit_extents,
 )
-from ebm.energies.bipartite import may_lack_a_law
+from ebm.energies.bipartite import lacks_a_law, may_lack_a_law
 from ebm.energies.layer_graph import EVEN, ODD, Arrangement
 from ebm.energies.side_by_side import layer_key
 from ebm.units import Unit
@@ -146,8 +147,7 @@ class LayeredModel(Arrangement, Model):
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> LayeredParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 
-        As for two layers, see :meth:`ebm.energies.bipartite.Bipartite.initial`: an edge has weights of the standard
-        deviation sqrt(2 / (n_lower + n_upper)) / 3, in the scales of units that have one.
+        Each edge as between two layers, see :func:`ebm.energies.base.small_weights`.
         """
         for low, high in self.ends:
             if may_lack_a_law(self.layers[low].unit, self.layers[high].unit):
@@ -164,15 +164,11 @@ class LayeredModel(Arrangement, Model):
 
     def _first_weights(self, number: int, own: list[Any], key: Key) -> Array:
         low, high = self.ends[number]
-        n, m = self.layers[low].size, self.layers[high].size
         shape = self.weight_shapes[number]
         dtype = own[low].bias.dtype
         W = normal(layer_key(key, number), (1, int(np.prod(shape))), dtype).reshape(shape)
-        W *= np.sqrt(2 / (n + m)) / 3
         a, c = (self.layers[k].unit.scale(own[k]) for k in (low, high))
-        W *= 1 if a is None else np.sqrt(a)[:, np.newaxis]
-        W *= 1 if c is None else np.sqrt(c)
-        return W
+        return small_weights(W, self.layers[low].size + self.layers[high].size, a, c)
 
     # Learning
 
@@ -338,8 +334,7 @@ class LayeredModel(Arrangement, Model):
         """
         for (low, high), W in zip(self.ends, params.weights, strict=True):
             units = self.layers[low].unit, self.layers[high].unit
-            rising = (W > 0).any() if all(unit.one_sided for unit in units) else W.any()
-            if may_lack_a_law(*units) and rising:
+            if lacks_a_law(*units, W):
                 raise ValueError(
                     f"Z does not exist: weights between the layers {self.names[low]!r} and {self.names[high]!r} make "
                     "the sum over all states infinite."

@@ -33,6 +33,7 @@ from ebm.energies.path import path_to
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
 from ebm.gradients.contrastive import bind_contrastive
 from ebm.gradients.exact import bind_exact
+from ebm.gradients.moments import batch_weights
 from ebm.gradients.tempered import (
     ParallelTempering,
     adapted,
@@ -200,10 +201,7 @@ class BoundLayered(BoundGradient):
         self, params: LayeredParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[LayeredParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        n_rows = len(batch.v)
-        dtype = self._model.dtype(params)
-        equal = np.full(n_rows, 1.0 / n_rows, dtype)
-        weights = equal if batch.weights is None else batch.weights.astype(dtype)
+        weights = batch_weights(batch, self._model.dtype(params))
         data = positive_phase(self._model, params, batch.v)
         negative, shares, chains = self._negative(params, data, weights, chains, key)
         self._sum.begin()
@@ -300,9 +298,7 @@ class BoundLayeredExact(BoundGradient):
         self, params: LayeredParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[LayeredParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        n_rows = len(batch.v)
-        equal = np.full(n_rows, 1.0 / n_rows)
-        weights = equal if batch.weights is None else batch.weights.astype(np.float64)
+        weights = batch_weights(batch, np.float64)
         self._sum.begin()
         known = self._model.split(batch.v)
         self._add(layer_sum(self._model, params, known, most=MAX_STATES_OF_A_ROW), weights)

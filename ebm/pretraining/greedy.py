@@ -18,14 +18,12 @@ from typing import Any, NamedTuple
 
 from ebm._batches import Redrawn, Rows
 from ebm._checks import Array
-from ebm._random import Reserved, fold, stream
 from ebm._sparse import as_dtype
 from ebm.energies.bipartite import Bipartite
-from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback
 from ebm.pretraining.labels import Labels
 from ebm.pretraining.upward import Propagation, Step, top_draws
-from ebm.training import INTERRUPTED, Plan, State, single_update, start, train
+from ebm.training import INTERRUPTED, Plan, State, placement, single_update, start, train
 
 Callbacks = AbstractContextManager[Sequence[Callback]]
 
@@ -169,9 +167,7 @@ def _learned(machine: Machine, rows: Rows, X: Any, below: list[Step]) -> Layer:
         state = start(machine.model, rows, machine.n_hidden, plan, change)
     with machine.watched(X, state.model) as callbacks:
         stopped = train(state, rows, plan, machine.n_epochs, callbacks)
-    key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
-    said = stopped or misplaced(state.model, state.params, rows, state.marginals, key)
-    return Layer(state, len(rows), said)
+    return Layer(state, len(rows), stopped or placement(state, rows, plan))
 
 
 def _turned(model: Bipartite, params: Any, below: Any) -> Any:

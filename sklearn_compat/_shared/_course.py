@@ -13,10 +13,8 @@ from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array, by_value, told_constant
 from ebm._flat import dtype_of
-from ebm._random import Reserved, fold, stream
 from ebm._series import Series
 from ebm.gradients import ChainState
-from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, ProgressLine
 from ebm.sklearn_compat._shared._validation import (
     check_callbacks,
@@ -244,9 +242,7 @@ class Course:
         learned = self.learned(state, plan, stopped, n_draws)
         if stopped:
             return learned
-        key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
-        told = misplaced(state.model, state.params, rows, state.marginals, key)
-        return learned._replace(stopped=told)
+        return learned._replace(stopped=training.placement(state, rows, plan))
 
     def learned(
         self, state: training.State, plan: training.Plan, stopped: str, n_draws: int

@@ -18,7 +18,7 @@ from ebm._checks import Array
 from ebm._files import readable
 from ebm._flat import dtype_of
 from ebm._sparse import as_dtype
-from ebm.gradients import GRADIENTS, gradient_record
+from ebm.gradients import GRADIENTS, Gradient, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import (
@@ -236,8 +236,13 @@ def ascent_lesson(self: Any, go_on: bool) -> Lesson:
 
 def ascent(self: Any, seed: int) -> training.Plan:
     """The plan of a machine that climbs the likelihood."""
+    return ascent_plan(self, self._resolvers["gradient"](self.gradient), seed)
+
+
+def ascent_plan(self: Any, gradient: Gradient, seed: int) -> training.Plan:
+    """The plan of a machine, or of settings, with the gradient for which theirs stands."""
     return training.Plan(
-        self._resolvers["gradient"](self.gradient),
+        gradient,
         optimizer_record(self.optimizer),
         schedule_record(self.schedule),
         self.learning_rate,

@@ -1,7 +1,6 @@
 """The settings of estimators: what numbers may be, and when they are checked."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import wraps
 from inspect import signature
 from numbers import Integral
@@ -57,21 +56,6 @@ def flags_of(method: Callable[..., Any]) -> set[str]:
     return {name for name, x in signature(method).parameters.items() if x.annotation is bool}
 
 
-def _checked_first(method: M, around: Callable[[Any], AbstractContextManager[Any]]) -> M:
-    """A method before which settings and flags are checked, and which runs in the context `around` the estimator."""
-    flags = flags_of(method)
-
-    @wraps(method)
-    def checked(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-        kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
-        if not get_config()["skip_parameter_validation"]:
-            estimator._validate_params()
-        with memory_named(estimator, method, args, kwargs), around(estimator):
-            return method(estimator, *args, **kwargs)
-
-    return checked  # type: ignore[return-value]
-
-
 def settings_checked(method: M) -> M:
     """A method before which all settings of its estimator are checked, whoever has changed them since the last call.
 
@@ -80,7 +64,17 @@ def settings_checked(method: M) -> M:
     """
     # scikit-learn would switch the checks of estimators within off, in a configuration of the thread's: an interrupt
     # at the wrong moment would leave them off for good.
-    return _checked_first(method, lambda _: nullcontext())
+    flags = flags_of(method)
+
+    @wraps(method)
+    def checked(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+        kwargs |= {name: check_flag(kwargs[name], name) for name in flags & kwargs.keys()}
+        if not get_config()["skip_parameter_validation"]:
+            estimator._validate_params()
+        with memory_named(estimator, method, args, kwargs):
+            return method(estimator, *args, **kwargs)
+
+    return checked  # type: ignore[return-value]
 
 
 def all_or_nothing(method: M) -> M:
@@ -89,7 +83,13 @@ def all_or_nothing(method: M) -> M:
     All settings are checked first, for somebody may have changed them since the fit. Keyword arguments that its
     annotations call ``bool`` are checked to be True or False.
     """
-    return _checked_first(method, unharmed)
+
+    @wraps(method)
+    def unharming(estimator: Any, *args: Any, **kwargs: Any) -> Any:
+        with unharmed(estimator):
+            return method(estimator, *args, **kwargs)
+
+    return settings_checked(unharming)  # type: ignore[return-value]
 
 
 def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concatenate[S, P], S]:

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import StrOptions
 from ebm import training
 from ebm._batches import Rows, dense
 from ebm._checks import Array, by_value, resolve
+from ebm._random import Reserved
 from ebm._sparse import as_dtype
 from ebm.gradients import ChainState
 from ebm.gradients.wake_sleep import UpDown
@@ -21,7 +22,7 @@ from ebm.optimizers import optimizer_record, regularization_record, schedule_rec
 from ebm.pretraining import Labels, joined, naming
 from ebm.sklearn_compat._shared._course import Course, Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._learning import BATCH_SETTINGS, SHOWN_ROWS
+from ebm.sklearn_compat._shared._learning import BATCH_SETTINGS, SHOWN_ROWS, ascent_plan
 from ebm.sklearn_compat._shared._settings import RECORD, Number
 from ebm.sklearn_compat._shared._validation import (
     check_callbacks,
@@ -36,8 +37,6 @@ from ebm.training import INTERRUPTED
 
 METHODS = {"up_down": UpDown}
 method_record = partial(resolve, known=METHODS, base=UpDown, argument="method")
-# What the seed of this stage is derived by, beside those of the layers.
-STAGE = 1 << 20
 
 
 class FineTuning(Estimator):
@@ -144,16 +143,7 @@ class FineTuning(Estimator):
 def plan_of(self: FineTuning, seed: int) -> training.Plan:
     """The settings in the core's terms."""
     self._validate_params()
-    return training.Plan(
-        method_record(self.method),
-        optimizer_record(self.optimizer),
-        schedule_record(self.schedule),
-        self.learning_rate,
-        self.weight_decay,
-        self.batch_size,
-        seed,
-        regularization_record(self.regularization),
-    )
+    return ascent_plan(self, method_record(self.method), seed)
 
 
 def fine_tuning_record(value: object) -> FineTuning:
@@ -248,7 +238,7 @@ def tune(
     """Train the whole stack, from where it is."""
     X = as_dtype(X, self.rbms_[-1].components_.dtype)
     rows = Rows(X, weights, None if labels is None else labels.columns.astype(X.dtype, copy=False))
-    plan = plan_of(settings, layer_seed(seed, STAGE))
+    plan = plan_of(settings, layer_seed(seed, Reserved.FINE_TUNING.number))
     seen = X if labels is None else labels.beside(X, None)[0]
     watch = Watch(f"{type(self).__name__} fine_tuning", settings.callbacks, self.verbose, shown)
     with naming("fine_tuning"):
@@ -268,7 +258,7 @@ def tune_once(
 ) -> list[str]:
     """One update of the whole stack with all rows as the batch."""
     X = as_dtype(X, self.rbms_[-1].components_.dtype)
-    plan = plan_of(settings, layer_seed(seed, STAGE))
+    plan = plan_of(settings, layer_seed(seed, Reserved.FINE_TUNING.number))
     state = tuning_state(self, plan, Rows(X, weights))
     rows = dense(X) if labels is None else joined(dense(X), labels.columns)
     stopped = training.single_update(state, rows, weights, plan)

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.pipeline import _VisualBlock
 
 from ebm._checks import sequence
-from ebm._random import fold, stream
+from ebm._random import Reserved, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.side_by_side import SideBySide
 from ebm.pretraining import naming
@@ -19,9 +19,6 @@ from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import model_of, to_go_on
 from ebm.sklearn_compat.rbm._rbm import RBM
 from ebm.units import Bernoulli, OneHot
-
-# Seeds of layers are numbers of the stream "init" beyond those that a machine takes.
-LAYER_SEEDS = 1 << 42
 
 
 def entries(layers: Any) -> list[tuple[str, Any]]:
@@ -123,7 +120,7 @@ def layer_name(k: int) -> str:
 
 def layer_seed(seed: int, k: int) -> int:
     """Seed of layer `k` in a stack with the integer `seed`; it does not depend on the other layers."""
-    return fold(stream(seed, "init"), LAYER_SEEDS + k).word0
+    return fold(stream(seed, "init"), Reserved.LAYER_SEEDS.number + k).word0
 
 
 def is_size(layer: Any) -> bool:
