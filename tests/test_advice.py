@@ -398,7 +398,7 @@ TABLE = {
     ),
     "too many for any couplings": Advice(
         lambda: HopfieldNetwork().fit(RNG.choice([-1.0, 1.0], (100, 40))),
-        "Store fewer, or use DenseAssociativeMemory",
+        "Store fewer patterns, or use DenseAssociativeMemory",
         lambda _: DenseAssociativeMemory(degree=6).fit(
             np.random.default_rng(1).choice([-1.0, 1.0], (100, 40))
         ),
@@ -428,7 +428,7 @@ TABLE = {
     ),
     "not at rest": Advice(
         lambda: attention(max_steps=2).transform(0.3 + 0.1 * np.eye(4)),
-        "not at rest after max_steps=2: raise it",
+        "not converged in max_steps=2 updates. Increase max_steps",
         lambda _: attention(max_steps=500).transform(0.3 + 0.1 * np.eye(4)),
     ),
     # Displays

@@ -1,4 +1,4 @@
-"""The dense associative memory that learns to complete labels."""
+"""The dense associative memory that is trained to complete labels."""
 
 from collections.abc import Callable
 from functools import partial
@@ -41,19 +41,19 @@ from ebm.sklearn_compat._shared._validation import (
 from ebm.sklearn_compat.memories._ranges import check_range, range_of, to_signed
 
 RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZERS}
-# Rows that the scale is measured on.
+# Rows of data that `scale_` is computed from.
 SCALE_ROWS = 1000
 
 
 class DenseAssociativeClassifier(ClassifierMixin, Estimator):
-    """Classifier that completes rows by their labels, with learned memories.
+    """Classifier that completes rows with their labels by means of learned memories.
 
         E(v, t) = -sum_k F((w_k'v + l_k't) / T),    F(x) = max(x, 0)^n,
 
-    over visible units v, the row scaled to [-1, 1], and one label unit t_b in {-1, +1} for each class. All labels start
-    off; label b becomes c_b = tanh(E(v, -1) - E(v, b on)), and the row's class is that of the largest. The memories
-    (w_k, l_k) descend the error sum_b (c_b - t_b)^(2m) [1]_. At low degree they become features that many rows share,
-    at high degree prototypes of single classes.
+    The visible units v are the row, scaled to [-1, 1]; each class has one label unit t_b in {-1, +1}. All label units
+    start at -1. Label unit b then gets the value c_b = tanh(E(v, -1) - E(v, b on)), and the predicted class is the one
+    of the largest c_b. Training minimizes sum_b (c_b - t_b)^(2m) over the memories (w_k, l_k) [1]_. With a low degree
+    memories become features that many rows share; with a high degree they become prototypes of single classes.
 
     Read more in the :ref:`User Guide <memories>`.
 
@@ -66,14 +66,15 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         n, at least 2.
 
     temperature : float, default=1.5
-        T, in units of that at which the memories, where they start, turn labels by about one. A label that is
-        turned all the way to the wrong side has no gradient; at higher temperatures memories grow before they turn any.
+        T, in units of the temperature at which the initial memories change label units by about one. A label unit that
+        is saturated on the wrong side has no gradient. At a higher temperature memories grow first, and saturate later.
 
     error_power : int, default=2
-        m. With 1 all errors count by their squares; large ones mind labels on the wrong side, and few others.
+        m. With 1 the error is the squared error. With a large m only labels of the wrong sign count.
 
     learning_rate : float, default=0.04
-        Step size at the start of `schedule`; with "normalized" the largest change of an entry of a memory in an update.
+        Initial step size, which `schedule` changes. With "normalized" it is the largest change of any entry of a
+        memory in one update.
 
     batch_size : int, default=50
         Rows per update.
@@ -83,44 +84,44 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
 
     optimizer : {"normalized", "sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or \
             record, default="normalized"
-        What is done with the gradient. "normalized" is momentum whose step has one length for every memory, for example
-        ``NormalizedMomentum(momentum=0.9)``. Adaptive rules want smaller learning rates, about 0.01.
+        Rule of the updates. "normalized" is momentum with the same step length for every memory, for example
+        ``NormalizedMomentum(momentum=0.9)``. Adaptive rules need a smaller learning rate, about 0.01.
 
     schedule : {"constant", "linear", "exponential", "inverse"} or record, default="linear"
-        Course of the learning rate over the epochs of `fit`.
+        How the learning rate changes over the epochs of `fit`.
 
     verbose : int, default=0
-        Whether to show the error after each epoch.
+        Whether to print the error after each epoch.
 
     random_state : int, RandomState instance or None, default=None
         Seed of the initial memories and of the order of rows. See :term:`Glossary <random_state>`.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the last solution: from its memories, at its range and scale.
+        Whether `fit` continues from the last solution, with its memories, range and scale.
 
     callbacks : callable or list of callables, default=None
         Called after each epoch of `fit` with a :class:`ebm.monitors.Report`, whose `model` is a
-        :class:`~ebm.energies.completion.Completion`: :class:`ebm.Checkpoint`, or :class:`ebm.EarlyStopping` with a
-        callable `monitor` and, as rows, states of all units (see Examples).
+        :class:`~ebm.energies.completion.Completion`. Use :class:`ebm.Checkpoint`, or :class:`ebm.EarlyStopping` with a
+        callable `monitor`; its rows are states of all units (see Examples).
 
     Attributes
     ----------
     components_ : ndarray of shape (n_components, n_features + n_classes)
-        Memories, within [-1, 1]: the visible parts, then the label units.
+        Memories, with entries in [-1, 1]: the weights of the visible units, then those of the label units.
 
     classes_ : ndarray of shape (n_classes,)
         Class labels.
 
     range_ : tuple of float
-        What is mapped to -1 and to +1: (0, 1) if the training data lie within, else (-1, 1) if they do, else their
-        extremes.
+        Values that are mapped to -1 and to +1: (0, 1) if the training data lie in [0, 1], else (-1, 1) if they lie in
+        [-1, 1], else their minimum and maximum.
 
     scale_ : float
         T.
 
     history_ : dict of ndarray
-        One entry per epoch: "epoch", "learning_rate", "time" in seconds, "error", the mean over the epoch, and the
-        numbers of the callbacks.
+        One entry per epoch: "epoch", "learning_rate", "time" in seconds, "error" (mean over the epoch), and the
+        numbers that callbacks return.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -130,15 +131,16 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
 
     See Also
     --------
-    DenseAssociativeMemory : Stores patterns as they are.
+    DenseAssociativeMemory : Stores patterns unchanged.
 
     Notes
     -----
-    Rows with y = -1 are unlabelled and left out, as by :class:`MLPClassifier`: with a warning in `fit`, silently by
-    `score`. That is so where there are at least two other classes, or -1 is not among the `classes` of `partial_fit`.
+    Rows with y = -1 are unlabelled, as in :class:`MLPClassifier`, if there are at least two other classes, or if -1 is
+    not among the `classes` of `partial_fit`. `fit` leaves them out with a warning, `score` without one.
 
-    Differences from the paper: memories start at training rows, shrunk to 0.3 and with noise, for a memory without
-    positive input from any row has no gradient; and T is measured by the data.
+    There are two differences from the paper. Memories are initialized with training rows, multiplied by 0.3 and with
+    noise, because a memory without positive input from any row has no gradient. The unit of T is computed from the
+    data.
 
     References
     ----------
@@ -153,7 +155,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     >>> memory.score(X[1200:] / 16, y[1200:]) > 0.9
     True
 
-    The visible units are the features scaled to [-1, 1], the label units number the sorted classes:
+    The visible units are the features scaled to [-1, 1]; the label units are in the order of the sorted classes:
 
     >>> from ebm import EarlyStopping
     >>> from ebm.energies.completion import Completion, with_labels
@@ -229,12 +231,12 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         scale: float = 1.0,
         **settings: Any,
     ) -> "DenseAssociativeClassifier":
-        """The classifier that has given memories, without data: whatever a fitted one can do, it can.
+        """A classifier with the given memories, without data; it has all methods of a fitted one.
 
         Parameters
         ----------
         components : array-like of shape (n_components, n_features + n_classes)
-            Memories: the visible parts, then the label units. float32 is kept.
+            Memories: the weights of the visible units, then those of the label units. float32 stays float32.
         classes : array-like of shape (n_classes,)
             The classes, sorted, in the order of the label units.
         range : tuple of float, default=(0.0, 1.0)
@@ -242,7 +244,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         scale : float, default=1.0
             T: the fitted attribute `scale_`.
         **settings : object
-            Parameters of the constructor; `degree` is part of the energy. The arrays set `n_components`.
+            Parameters of the constructor; `degree` is part of the energy. `n_components` follows from the arrays.
 
         Returns
         -------
@@ -278,7 +280,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
 
     @learns
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
-        """Learn memories that complete the rows of `X` by their classes `y`.
+        """Train memories that complete the rows of `X` with their classes `y`.
 
         Parameters
         ----------
@@ -287,7 +289,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         y : array-like of shape (n_samples,)
             Classes.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows; zero leaves it out.
+            A row of weight w counts as w equal rows. Zero leaves the row out.
 
         Returns
         -------
@@ -297,16 +299,16 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         Raises
         ------
         ValueError
-            If `X` has no rows, or NaN or infinite entries; if labels of `y` are missing or not of classes, or mix words
-            and numbers; with `warm_start`, if the classes are not those of before. Then everything stays as it was.
+            If `X` has no rows, or NaN or infinite entries; if labels in `y` are missing, are no classes, or mix
+            strings and numbers; with `warm_start`, if the classes have changed. The estimator stays unchanged.
 
         Warns
         -----
         UserWarning
-            If `X` lies outside [-1, 1]: it is then scaled as a whole, by its extremes. If rows with y = -1 are left
-            out, or a class has no weight.
+            If `X` has values outside [-1, 1]; the minimum and maximum of `X` are then mapped to -1 and +1. If rows
+            with y = -1 are left out, or a class has no weight.
         ConvergenceWarning
-            If training stopped because of an interrupt, or because numbers grew beyond all bounds.
+            If training was interrupted, or diverged.
         """
         go_on = self.warm_start and self._is_fitted()
         s, weights = self._units(X, y, sample_weight, go_on)
@@ -315,18 +317,18 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
 
     @learns
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> str:
-        """Make one update of the memories, with all of `X` as the batch, at the rate `learning_rate`.
+        """Make one update of the memories with `X` as the batch, at the rate `learning_rate`.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            A batch of training data. The first one also sets the memories' start, the range and the scale.
+            A batch of training data. The first batch also sets the initial memories, the range and the scale.
         y : array-like of shape (n_samples,)
             Classes.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will come up; needed in the first call.
+            All classes that later batches may contain; required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the batch's mean error.
+            Weights of the rows in the mean error of the batch.
 
         Returns
         -------
@@ -336,8 +338,8 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         Raises
         ------
         ValueError
-            If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
-            them; the memories stay as they are.
+            If `classes` is missing in the first call or differs from the first call, or if `y` has another class.
+            The memories stay unchanged.
         """
         go_on = self._is_fitted()
         known = announced(self, classes, not go_on)
@@ -354,7 +356,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     def _units(
         self, X: Any, y: Any, sample_weight: Any, go_on: bool, classes: Array | None = None
     ) -> tuple[Array, Array | None]:
-        """States of all units, as the classes and the range say, which are new unless to `go_on`; weights."""
+        """States of all units, and weights. Classes and range are set anew, unless training is to `go_on`."""
         X = check_finite(self, X, order="C", reset=not go_on)
         weights = check_weights(sample_weight, X)
         known = self.classes_ if go_on else classes
@@ -379,7 +381,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         rule = self._resolvers["optimizer"](self.optimizer)
         if isinstance(rule, NormalizedMomentum) and rule.group_size is None:
             n_units = self.n_features_in_ + len(self.classes_)
-            rule = NormalizedMomentum(rule.momentum, n_units)  # each memory by itself
+            rule = NormalizedMomentum(rule.momentum, n_units)  # one group for each memory
         return training.Plan(
             LabelCompletion(self.error_power),
             rule,
@@ -395,7 +397,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         return learning.lesson(self, go_on, self._plan, watch, None if go_on else self._model_for)
 
     def _model_for(self, rows: Rows, plan: training.Plan) -> Completion:
-        """The model at the temperature, in units of that which the memories, where they start, ask for."""
+        """The model at `temperature`, in units of the temperature that suits the initial memories."""
         self.scale_ = 1.0
         model = self._model()
         state = training.start(model, rows, int(self.n_components), plan)
@@ -410,7 +412,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         return hasattr(self, "components_")
 
     def _params(self) -> DenseParameters:
-        """The memories that the fitted attribute holds, whoever set it."""
+        """The fitted attribute `components_` as parameters, checked: users may have replaced it."""
         check_is_fitted(self, "components_")
         n_units = self.n_features_in_ + len(self.classes_)
         components = fitted_array(self.components_, "components_", (None, n_units))
@@ -423,7 +425,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     # Completing
 
     def predict(self, X: Any) -> Array:
-        """Classes of the label units that gain most by turning on.
+        """Classes of the label units that lower the energy most when they turn on.
 
         Parameters
         ----------
@@ -440,10 +442,11 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         return self.classes_[best]
 
     def predict_proba(self, X: Any) -> Array:
-        """Shares of the classes in the law exp(-2E) of the states with exactly one label on.
+        """Shares of the classes in the distribution exp(-2E) / Z over the states with exactly one label unit on.
 
-        They rank the classes as the label units do; being trained by an error and not by the likelihood, they are no
-        calibrated probabilities: see :class:`sklearn.calibration.CalibratedClassifierCV`.
+        The shares rank the classes in the same order as the label units. The shares are no calibrated probabilities,
+        because training minimizes an error, not the negative log-likelihood: see
+        :class:`sklearn.calibration.CalibratedClassifierCV`.
 
         Parameters
         ----------
@@ -453,7 +456,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         Returns
         -------
         shares : ndarray of shape (n_samples, n_classes)
-            Non-negative, with the sum one; classes in the order of `classes_`.
+            Non-negative, each row with the sum 1. Classes are in the order of `classes_`.
         """
         check_is_fitted(self, "components_")
         return self._by_blocks(X, self._model().shares)
@@ -471,7 +474,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         found = np.concatenate(parts)
         if not np.isfinite(found).all():
             raise ValueError(
-                f"components_ holds {np.abs(params.memories).max():.6g}, of which powers overflow. Set smaller ones, "
-                "or fit again."
+                f"components_ holds {np.abs(params.memories).max():.6g}, and powers of it overflow. Set smaller "
+                "values, or fit again."
             )
         return found

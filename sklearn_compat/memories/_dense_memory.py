@@ -40,46 +40,47 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
         E(s) = -sum_mu F(xi_mu's),    F(x) = N (x / N)^n,
 
-    with the patterns xi_mu and the states s read as spins {-1, +1}, N of them. A probe runs downhill, one unit at a
-    time, to the pattern whose well it lies in. Of random patterns about N^(n - 1) / (2 (2n - 3)!! log N) are held
-    without errors, and 2^(N / 2) with the exponential interaction; degree 2 is the Hopfield network with Hebb's rule
-    [1]_ [2]_.
+    The patterns xi_mu and the states s consist of N spins {-1, +1}. Recall lowers the energy of a probe, one unit at a
+    time, until it reaches a fixed point, usually the nearest pattern. About N^(n - 1) / (2 (2n - 3)!! log N) random
+    patterns are recalled without errors, and 2^(N / 2) with the exponential interaction. Degree 2 is the Hopfield
+    network with Hebb's rule [1]_ [2]_.
 
     Read more in the :ref:`User Guide <memories>`.
 
     Parameters
     ----------
     degree : int, default=3
-        n, at least 2. Means nothing for the exponential interaction.
+        n, at least 2. The exponential interaction does not use it.
 
     interaction : {"polynomial", "rectified", "exponential"}, default="polynomial"
-        F(x) is N (x / N)^n; or that for positive x and zero for negative ones; or exp(x), whose energy is -log sum_mu
-        exp(xi_mu's). With an even degree, "polynomial" holds the negative of every pattern as well.
+        "polynomial": F(x) = N (x / N)^n. "rectified": the same for positive x, zero for negative x. "exponential":
+        F(x) = exp(x), with the energy -log sum_mu exp(xi_mu's). With "polynomial" and an even degree, the negative of
+        every pattern is a memory, too.
 
     states : {"auto", "binary", "spin"}, default="auto"
-        What patterns consist of: 0 and 1, -1 and +1, or either; what comes back consists of the same. Other values are
-        an error, but under "auto" they draw a warning and are read as bits, by rounding, if all lie within [0, 1], and
-        by their signs if not; what is missing from such patterns, by the majority of the feature.
+        Values of patterns and of results: "binary" is 0 and 1, "spin" is -1 and +1, "auto" accepts either. Other values
+        are an error; under "auto" they only raise a warning. They are then rounded to bits if all lie in [0, 1], else
+        replaced by their signs; missing entries of such patterns become the most frequent value of the feature.
 
     update : {"async", "cyclic"}, default="async"
-        One unit at a time: in a fresh random order each sweep, or in order.
+        Order in which units are updated, one at a time: a new random order in each sweep, or the order of the features.
 
     max_sweeps : int, default=100
-        Sweeps over all units at most; recall ends sooner, after a sweep in which nothing changes.
+        Maximum number of sweeps over all units. Recall ends earlier after a sweep that changes nothing.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of the order of visits. See :term:`Glossary <random_state>`.
+        Seed of the order of updates. See :term:`Glossary <random_state>`.
 
     Attributes
     ----------
     patterns_ : ndarray of shape (n_patterns, n_features)
-        What is stored, in the order of storing.
+        Stored patterns, in the order of storing.
 
     states_ : {"binary", "spin"}
-        What patterns consist of.
+        Values of the patterns.
 
     capacity_ : float
-        About how many random patterns the memory holds with one bit in two hundred disturbed.
+        Approximate number of random patterns that the memory recalls if one bit in two hundred is wrong.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -94,8 +95,9 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     Notes
     -----
-    NaN in probes marks unknown bits: they have no part in the overlaps until they are visited. A unit whose two states
-    have the same energy keeps the one it has; of an unknown one, a random bit then decides, the same for all probes.
+    NaN in probes marks unknown bits. Unknown bits do not count in the overlaps until their first update. A unit whose
+    two states have the same energy keeps its state. If its state is unknown, a random bit decides, the same one for all
+    probes.
 
     References
     ----------
@@ -158,7 +160,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @classmethod
     def from_parameters(cls, patterns: Any, **settings: Any) -> "DenseAssociativeMemory":
-        """The memory that holds given patterns: a memory of these settings, fitted to them.
+        """A memory with the given patterns: a memory with these settings, fitted to them.
 
         Parameters
         ----------
@@ -185,7 +187,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @learns
     def fit(self, X: Any, y: Any = None) -> None:
-        """Store the rows of `X`, and nothing else.
+        """Store the rows of `X`, in place of all patterns stored before.
 
         Parameters
         ----------
@@ -202,21 +204,21 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Raises
         ------
         ValueError
-            If `X` holds a pattern twice, one of zeros only, or one with unknown bits; or, unless states="auto", other
-            values than the two states.
+            If a pattern occurs twice, is all zeros, or has unknown bits; or, unless ``states="auto"``, if `X` has
+            values other than the two states.
 
         Warns
         -----
         UserWarning
-            If patterns are not held, which is to be fixed points, or there are more than `capacity_`; of very many
-            patterns some are looked at, evenly spread. Under states="auto" also if `X` has other values than two
-            states: then they are read as such, and equal rows are stored once.
+            If patterns are no fixed points, or if there are more than `capacity_`. Of very many patterns an evenly
+            spaced part is checked. With ``states="auto"`` also if `X` has values other than two states; equal rows are
+            then stored once.
         """
         self._store(X, anew=True)
 
     @learns
     def partial_fit(self, X: Any, y: Any = None) -> None:
-        """Store the rows of `X` beside what is stored.
+        """Store the rows of `X` in addition to the patterns stored before.
 
         Parameters
         ----------
@@ -233,7 +235,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Raises
         ------
         ValueError
-            As :meth:`fit`, and if a pattern is stored already; what was stored stays.
+            As in :meth:`fit`, and if a pattern is already stored. The memory stays unchanged.
         """
         self._store(X, anew=not hasattr(self, "patterns_"))
 
@@ -255,7 +257,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self._report()
 
     def _report(self) -> None:
-        """Warn of more patterns than can be held, or of patterns that are not."""
+        """Warn if there are more patterns than the capacity, or if patterns are no fixed points."""
         params = self._params()
         n_patterns, n_units = params.memories.shape
         some = some_patterns(n_patterns, n_units)
@@ -264,27 +266,29 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if not (failed or over):
             return
         degree = "" if exponential else f", degree={self.degree}"
-        held_with = f"interaction={self.interaction!r}{degree}"
-        said = []
+        settings = f"interaction={self.interaction!r}{degree}"
+        message = []
         if failed:
-            said.append(f"{failed} of {len(some)} patterns are not held with {held_with}.")
-        if over:
-            said.append(
-                f"{n_patterns} patterns are more than the about {self.capacity_:.3g} random ones that {n_units} units "
-                f"hold with {held_with}."
+            message.append(
+                f"{failed} of {len(some)} patterns are not held: they are no fixed points with {settings}."
             )
-        said.append(
+        if over:
+            message.append(
+                f"{n_patterns} patterns are more than the capacity of {n_units} units with {settings}: about "
+                f"{self.capacity_:.3g} random patterns."
+            )
+        message.append(
             "Leave out patterns that are nearly equal to others."
             if exponential
             else 'Use a higher degree, or interaction="exponential".'
         )
-        warn_user(" ".join(said), UserWarning)
+        warn_user(" ".join(message), UserWarning)
 
     # Recalling
 
     @all_or_nothing
     def transform(self, X: Any) -> Array:
-        """Patterns that the rows of `X` run to.
+        """Recalled patterns: the fixed points that recall reaches from the rows of `X`.
 
         Parameters
         ----------
@@ -294,41 +298,28 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         retrieved : ndarray of shape (n_samples, n_features)
-            States at rest, of two values.
+            States at the end of recall, with the values of the patterns.
 
         Warns
         -----
         ConvergenceWarning
-            If rows are not at rest after `max_sweeps` sweeps.
+            If rows have reached no fixed point after `max_sweeps` sweeps.
         """
         found = self._recalled(X)
         n_moving = np.count_nonzero(~found.converged)
         if n_moving:
             warn_user(
-                f"{n_moving} of {len(found.states)} rows are not at rest after max_sweeps={self.max_sweeps}: raise it.",
+                f"{n_moving} of {len(found.states)} rows reached no fixed point in max_sweeps={self.max_sweeps} "
+                "sweeps. Increase max_sweeps.",
                 ConvergenceWarning,
             )
         return found.states
 
-    @all_or_nothing
-    def predict(self, X: Any) -> Array:
-        """Patterns that the rows of `X` run to: :meth:`transform`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Probes, NaN where unknown.
-
-        Returns
-        -------
-        retrieved : ndarray of shape (n_samples, n_features)
-            States at rest, of two values.
-        """
-        return self.transform(X)
+    predict = transform
 
     @all_or_nothing
     def impute(self, X: Any) -> Array:
-        """`X` with its unknown entries recalled, and all others as they are.
+        """`X` with its unknown entries recalled, and all other entries unchanged.
 
         Parameters
         ----------
@@ -338,7 +329,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         X_complete : ndarray of shape (n_samples, n_features)
-            Where the free units come to rest while the known ones stay.
+            Fixed points of the dynamics in which only the unknown units change.
         """
         return self._recalled(X, clamp=True).states
 
@@ -346,24 +337,25 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def recall(
         self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
     ) -> Recall:
-        """The way from each row of `X` to where it ends.
+        """The course of recall from each row of `X` to its end.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes, NaN where unknown.
         clamp : bool, default=False
-            Whether known bits are held.
+            Whether known bits stay fixed.
         trajectory : bool, default=True
             Whether to return the states and energies after each sweep.
         random_state : int, RandomState instance or None, default=None
-            Seed of the order of visits; None takes that of the memory, as `predict` does.
+            Seed of the order of updates. None takes the seed of the memory, as `predict` does.
 
         Returns
         -------
         recall : Recall
             A tuple of arrays: `states`, `energies`, `n_sweeps`, `converged`, `cycling` (never), `trajectory`
-            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`, the last two None unless asked for.
+            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`. The last two are None with
+            ``trajectory=False``.
         """
         return self._recalled(X, clamp, trajectory, random_state)
 
@@ -387,36 +379,37 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return found._replace(states=states, trajectory=path)
 
     def energy(self, X: Any) -> Array:
-        """E of the rows of `X`; a pattern that is stored alone has -n_features.
+        """Energies E of the rows of `X`; a pattern that is stored alone has the energy -n_features.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            States; unknown bits, NaN, have no part in the overlaps.
+            States. Unknown bits, NaN, do not count in the overlaps.
 
         Returns
         -------
         energy : ndarray of shape (n_samples,)
-            In double precision.
+            Energies, in double precision.
         """
         S = np.nan_to_num(self._probes(X))
         return self._model().energy(self._params(), S.astype(np.int8))
 
     @all_or_nothing
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean overlap of what is retrieved with the wanted patterns `y`, or with the nearest stored ones.
+        """Mean overlap of the recalled states with the target patterns `y`, or with the nearest stored patterns.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes, NaN where unknown.
         y : array-like of shape (n_samples, n_features), default=None
-            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
+            Target patterns, one for each row. If None or one-dimensional, each row has the nearest stored pattern as
+            its target.
 
         Returns
         -------
         overlap : float
-            Between -1 and 1: the share of units that agree minus the share that do not.
+            Between -1 and 1: the share of units that agree minus the share of units that do not.
         """
         wanted = wanted_states(y, X)
         ends = self._read(self._recalled(X).states)
@@ -437,5 +430,5 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return self._read(check_two_states(self, X, reset=False))
 
     def _given_back(self, S: Array, dtype: Any) -> Array:
-        """In the user's convention, NaN for what is still unknown."""
+        """States with the values of the patterns, and NaN for bits that are still unknown."""
         return from_spins(np.where(S == 0, np.nan, S).astype(dtype), self.states_)

@@ -42,87 +42,90 @@ from ebm.storage import (
 from ebm.storage.patterns import by_majority, check_new, from_spins, in_fixed_order
 from ebm.units import Spin
 
-# At the critical load Hebb's rule leaves 0.4 % of the bits of random patterns unstable.
+# Largest accepted share of unstable bits. At the critical load Hebb's rule leaves 0.4 % of the bits of random patterns
+# unstable.
 MOST_UNSTABLE = 0.02
-# Of fewer units one bit is a large share.
+# In smaller networks a single bit would exceed that share.
 FEWEST_UNITS = 20
 
 
 class HopfieldNetwork(HopfieldRecall):
     """Hopfield network: an associative memory of two-state patterns.
 
-    Units s_i in {-1, +1}, every pair of them joined by couplings J, with the energy
+    Units s_i in {-1, +1}, with couplings J between all pairs and the energy
 
         E(s) = -1/2 s'Js - b's.
 
-    A storage rule makes the patterns of `fit` fixed points of the dynamics in which each unit goes where its field J
-    s + b points; from a distorted or incomplete pattern (NaN where unknown), `predict` and `transform` go to the
-    fixed point nearby.
+    In recall each unit takes the sign of its field J s + b. A storage rule chooses J such that the patterns of `fit`
+    are fixed points of recall. From a distorted or incomplete pattern (NaN where unknown), `predict` and `transform`
+    go to a fixed point nearby.
 
-    Patterns and probes are bits {0, 1} or spins {-1, +1}, which is recognised, and what comes back is of the same kind.
-    Energies, fields and couplings are those of the *spins* in either case: bits x stand for s = 2 x - 1.
+    Patterns and probes are bits {0, 1} or spins {-1, +1}; the network detects which, and returns the same values.
+    Energies, fields and couplings always refer to *spins*: bits x stand for s = 2 x - 1.
 
     Read more in the :ref:`User Guide <hopfield>`.
 
     Parameters
     ----------
     rule : {"hebb", "storkey", "pseudo_inverse", "perceptron", "covariance"} or record, default="hebb"
-        Storage rule, by name or with its own settings, for example ``Hebb(normalize=False)``, ``Perceptron(kappa=0.5)``
-        or ``Covariance(activity=0.1)``. In N units, "hebb" holds about 0.138 N random patterns with a few wrong bits,
-        "storkey" N / sqrt(2 log N), "pseudo_inverse" N, correlated ones too, "perceptron" 2 N; "covariance" is for
-        patterns in which few units are active.
+        Storage rule, by name or with settings, such as ``Hebb(normalize=False)``, ``Perceptron(kappa=0.5)`` or
+        ``Covariance(activity=0.1)``. The capacities of N units, in random patterns, are: "hebb" about 0.138 N with a
+        few wrong bits, "storkey" N / sqrt(2 log N), "pseudo_inverse" N, also for correlated patterns, "perceptron" 2 N.
+        "covariance" is for patterns with few active units.
 
     states : {"auto", "binary", "spin"}, default="auto"
-        What patterns consist of: 0 and 1, -1 and +1, or either. Other values are an error, but under "auto" they draw a
-        warning and are read as bits, by rounding, if all lie within [0, 1], and by their signs if not; what is missing
-        from such patterns, by the majority of the feature.
+        Values of patterns and of results: "binary" is 0 and 1, "spin" is -1 and +1, "auto" accepts either. Other values
+        are an error; under "auto" they only raise a warning. They are then rounded to bits if all lie in [0, 1], else
+        replaced by their signs; missing entries of such patterns become the most frequent value of the feature.
 
     update : {"async", "cyclic", "glauber", "sync"}, default="async"
-        One unit at a time: in a fresh random order each sweep, in order, or drawn with replacement; or all units at
-        once, which may end in a cycle of two states.
+        Order of updates, one unit at a time: "async" a new random order in each sweep, "cyclic" the order of the
+        features, "glauber" drawn with replacement. "sync" updates all units at once and may end in a cycle of two
+        states.
 
     temperature : float, default=0.0
-        Temperature of recall. Above zero it is a random walk by the heat bath, of `max_sweeps` sweeps.
+        Temperature of recall. Above zero, recall is heat-bath sampling for `max_sweeps` sweeps.
 
     max_sweeps : int, default=300
-        Sweeps (updates per unit) at most. From random states, 2000 units take up to about 80.
+        Maximum number of sweeps (updates per unit). From random states, 2000 units need up to about 80.
 
     mask : float, {array-like, sparse matrix, graph} of bool of shape (n_features, n_features), or None, default=None
-        Dilution: which pairs of units are joined, or the share of pairs that are, drawn at random; None joins all.
+        Dilution: the pairs of units that are connected, or the share of pairs that are connected at random. None
+        connects all pairs.
 
     thresholds : float, array-like of shape (n_features,), or None, default=None
-        What a unit's field J s must exceed, besides the rule's own thresholds. None is zero.
+        Thresholds of the fields J s, added to those of the storage rule. None means zero.
 
     random_state : int, RandomState instance or None, default=None
-        Seed of order, dilution, dreams, temperature and of ties of unknown bits. An int makes every result
+        Seed of the order of updates, dilution, dreams, temperature and ties of unknown bits. An int makes every result
         reproducible. See :term:`Glossary <random_state>`.
 
     verbose : int, default=0
-        Whether to say what has been stored.
+        Whether to print how many patterns have been stored.
 
     Attributes
     ----------
     couplings_ : ndarray of shape (n_features, n_features)
-        J, of zero diagonal; row i holds what acts on unit i. Symmetric but under the rule "perceptron". It may be
-        replaced by other couplings, which hold until patterns are stored or forgotten.
+        J, with a zero diagonal; row i has the couplings that act on unit i. J is symmetric, except with the rule
+        "perceptron". You may assign other couplings; the next change of the stored patterns overwrites them.
 
     intercept_ : ndarray of shape (n_features,)
-        b, the thresholds with their signs changed.
+        b, the negative thresholds.
 
     patterns_ : ndarray of shape (n_patterns, n_features)
-        What is stored, in the order of storing.
+        Stored patterns, in the order of storing.
 
     states_ : {"binary", "spin"}
-        What patterns consist of.
+        Values of the patterns.
 
     mask_ : ndarray of bool of shape (n_features, n_features) or None
-        Pairs of units that are joined.
+        Pairs of units that are connected.
 
     capacity_ : float
-        Count of random patterns that the rule can hold.
+        Number of random patterns that the rule can store.
 
     dreams_ : ndarray of shape (n_dreams, n_features)
-        The states that the last call of `unlearn` dreamt of.
+        The fixed points that the last call of `unlearn` removed.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -132,12 +135,12 @@ class HopfieldNetwork(HopfieldRecall):
 
     See Also
     --------
-    BernoulliRBM : A memory with hidden units, learned by likelihood.
+    BernoulliRBM : A memory with hidden units, trained by maximum likelihood.
 
     Notes
     -----
-    Hebb's, Storkey's, the projection and the covariance rule have symmetric couplings: one unit at a time, the energy
-    falls until recall ends in a fixed point. The perceptron rule has not, unless ``Perceptron(symmetric=True)``.
+    All rules except "perceptron" make symmetric couplings. Then updates of one unit at a time lower the energy until
+    recall ends in a fixed point. ``Perceptron(symmetric=True)`` makes symmetric couplings, too.
 
     References
     ----------
@@ -197,17 +200,17 @@ class HopfieldNetwork(HopfieldRecall):
 
     @learns
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
-        """Store the rows of `X`, and nothing else.
+        """Store the rows of `X`, in place of all patterns stored before.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Patterns, all different, never modified.
+            Patterns, all different. `X` is not modified.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            A pattern of weight w is stored w times; zero leaves it out. "storkey" takes whole numbers, and under
-            "pseudo_inverse" and "perceptron" storing twice is storing once.
+            A pattern of weight w is stored w times; zero leaves it out. "storkey" takes integers only. For
+            "pseudo_inverse" and "perceptron" all positive weights are the same.
 
         Returns
         -------
@@ -217,14 +220,14 @@ class HopfieldNetwork(HopfieldRecall):
         Raises
         ------
         ValueError
-            If a pattern comes twice, is all zeros, or holds NaN or, unless ``states="auto"``, other values. A network
-            fitted before stays what it was. Rows that are read from other values may be equal: they are weighed
-            together.
+            If a pattern occurs twice, is all zeros, or has NaN; or, unless ``states="auto"``, if `X` has values other
+            than the two states. The network stays unchanged. Rows that become equal by rounding are no error: their
+            weights are added.
 
         Warns
         -----
         UserWarning
-            If there are other values than two, or more patterns than the rule can hold.
+            If `X` has values other than two states, or if patterns beyond the capacity of the rule are no fixed points.
         ConvergenceWarning
             If the rule "perceptron" found no couplings that make all patterns fixed points.
         """
@@ -232,7 +235,7 @@ class HopfieldNetwork(HopfieldRecall):
 
     @learns
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
-        """Store the rows of `X` besides what is stored: one by one is the same as all at once.
+        """Store the rows of `X` in addition to the patterns stored before; several calls have the result of one.
 
         Parameters
         ----------
@@ -241,18 +244,18 @@ class HopfieldNetwork(HopfieldRecall):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            As for `fit`.
+            As in `fit`.
 
         Returns
         -------
         self : object
-            The network. Nothing is lost if an error is raised.
+            The network. After an error it is unchanged.
         """
         self._store(X, sample_weight, anew=not hasattr(self, "_memory"))
 
     @learns
     def forget(self, patterns: Any) -> None:
-        """Take stored patterns out again.
+        """Remove stored patterns.
 
         Parameters
         ----------
@@ -262,12 +265,12 @@ class HopfieldNetwork(HopfieldRecall):
         Returns
         -------
         self : object
-            The network, as if they had never been stored; what was unlearned stays so.
+            The network, as if the patterns had never been stored. Unlearned dreams stay unlearned.
 
         Raises
         ------
         ValueError
-            If one of them is not stored; then none is forgotten.
+            If one of the patterns is not stored. Then none is removed.
         """
         self._check_fitted()
         rule, memory = self._rule_and_memory()
@@ -277,24 +280,24 @@ class HopfieldNetwork(HopfieldRecall):
 
     @learns
     def unlearn(self, n_dreams: int = 100, rate: float = 0.01) -> None:
-        """Unlearn what the network dreams of: fixed points reached from random states.
+        """Weaken the dreams of the network, which are fixed points that recall reaches from random states.
 
         Parameters
         ----------
         n_dreams : int, default=100
-            Count of dreams.
+            Number of dreams.
         rate : float, default=0.01
-            By how much a dream is weakened, relative to the strength with which Hebb's rule stores a pattern.
+            Strength with which a dream is weakened, relative to the strength with which Hebb's rule stores a pattern.
 
         Returns
         -------
         self : object
-            The network; the dreams are in `dreams_`. Patterns stored later are stored besides.
+            The network; the dreams are in `dreams_`. The effect remains when more patterns are stored.
 
         Raises
         ------
         ValueError
-            If a count is not a positive integer, or the rate not a positive number.
+            If `n_dreams` is not a positive integer, or `rate` is not a positive number.
 
         References
         ----------
@@ -339,21 +342,21 @@ class HopfieldNetwork(HopfieldRecall):
             spins = by_majority(spins)
             if (
                 rule.is_ordered
-            ):  # rows of data rather than a list of patterns: only which there are is to matter
+            ):  # rows of data are a set, so the result must not depend on their order
                 spins, weights = in_fixed_order(spins, weights)
         self._keep(rule, rule.store(memory, spins, weights))
         self._report(rule)
 
     def _to_go_on(self) -> Memory:
-        """The memory that there is; ValueError where the mask of these settings joins other pairs."""
+        """The present memory; ValueError if the setting `mask` has changed."""
         rule, memory = self._rule_and_memory()
         if self.mask is None and memory.mask is None:
             return memory
         asked = self._blank(rule, memory.n_units).mask
         if asked is None or memory.mask is None or not np.array_equal(asked, memory.mask):
             raise ValueError(
-                f"mask is {shown(self.mask)}, but the network to go on from was made with another one (see mask_). Fit "
-                "anew to change it."
+                f"mask={shown(self.mask)} differs from the mask of the fitted network (see mask_). Call fit to change "
+                "the mask."
             )
         return memory
 
@@ -365,7 +368,7 @@ class HopfieldNetwork(HopfieldRecall):
         return rule.empty(n_units, self.mask)
 
     def _rule_and_memory(self) -> tuple[StorageRule, Memory]:
-        """The memory in the terms of the rule; another one since the last change stores everything anew."""
+        """The storage rule and its memory; if the rule has changed, it stores all patterns anew."""
         rule, memory = storage_rule(self.rule), self._memory
         if type(rule) is not self._rule_type:
             blank = rule.empty(memory.n_units, memory.mask)
@@ -374,7 +377,7 @@ class HopfieldNetwork(HopfieldRecall):
         return rule, memory
 
     def _keep(self, rule: StorageRule, memory: Memory) -> None:
-        """Turn the memory into fitted attributes."""
+        """Set the fitted attributes from the memory."""
         params = rule.parameters(memory, self._dtype)
         given = 0.0 if self.thresholds is None else as_numbers(self.thresholds, "thresholds")
         thresholds = np.asarray(given, self._dtype)
@@ -393,27 +396,29 @@ class HopfieldNetwork(HopfieldRecall):
         self.capacity_ = rule.capacity(memory)
 
     def _report_likeness(self, name: str) -> None:
-        """Warn of patterns that are few enough, but too much alike for the rule."""
+        """Warn if patterns within the capacity are too similar for the rule."""
         if self.thresholds is not None or self.n_features_in_ < FEWEST_UNITS:
             return
         unstable = share_of_unstable_bits(self._params(), self._memory.patterns)
         if unstable > MOST_UNSTABLE:
             warn_user(
-                f"The patterns resemble each other more than {name} can bear: {unstable:.0%} of their bits are not "
-                "stable. Use rule='pseudo_inverse', which takes out what they have in common.",
+                f"Rule {name} cannot store these similar patterns: {unstable:.0%} of their bits are not stable. "
+                "Use rule='pseudo_inverse', which removes the correlations between patterns.",
                 UserWarning,
             )
 
-    def _larger(self, n_patterns: int) -> str:
-        """Advice on storing so many patterns."""
+    def _advice(self, n_patterns: int) -> str:
+        """Advice for more patterns than the capacity of the rule."""
         if n_patterns < self.n_features_in_:
-            return "Use rule='pseudo_inverse', which holds any N - 1 patterns that are independent."
+            return (
+                "Use rule='pseudo_inverse', which stores any N - 1 linearly independent patterns."
+            )
         if n_patterns < 2 * self.n_features_in_:
-            return "Use rule='perceptron', which holds up to 2 N random ones."
-        return "Store fewer, or use DenseAssociativeMemory, which holds more."
+            return "Use rule='perceptron', which stores up to 2 N random patterns."
+        return "Store fewer patterns, or use DenseAssociativeMemory, which has a larger capacity."
 
     def _report(self, rule: StorageRule) -> None:
-        """Warn of patterns that are not held, and say what there is if asked to."""
+        """Print the number of patterns if `verbose`, and warn if patterns are no fixed points."""
         n_patterns, name = len(self.patterns_), type(rule).__name__
         if self.verbose:
             print(
@@ -428,13 +433,13 @@ class HopfieldNetwork(HopfieldRecall):
         held = f"{failed} of {n_patterns} patterns are not held with rule {name}"
         if failed and over:
             warn_user(
-                f"{held}. {n_patterns} patterns are more than the about {self.capacity_:.4g} random ones that "
-                f"{self.n_features_in_} units hold with it ({rule.law}). {self._larger(n_patterns)}",
+                f"{held}. {n_patterns} patterns are more than the capacity of {self.n_features_in_} units with this "
+                f"rule: about {self.capacity_:.4g} random patterns ({rule.law}). {self._advice(n_patterns)}",
                 UserWarning,
             )
         elif failed:
             warn_user(
-                f"{held}: it found no couplings under which all are stable. Allow more updates (max_iter), or store "
+                f"{held}: it found no couplings that make all patterns stable. Increase max_iter of the rule, or store "
                 "fewer patterns.",
                 ConvergenceWarning,
             )

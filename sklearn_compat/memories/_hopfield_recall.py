@@ -1,4 +1,4 @@
-"""What can be had of a fitted Hopfield network: recall, energies, overlaps, stabilities."""
+"""Methods of a fitted Hopfield network: recall, energies, overlaps, stabilities."""
 
 from typing import Any, ClassVar
 
@@ -22,7 +22,7 @@ from ebm.units import Spin
 
 
 class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
-    """The dynamics of the fitted attributes (abstract)."""
+    """Abstract base of :class:`HopfieldNetwork`: recall, and the attributes that it needs."""
 
     couplings_: Any
     intercept_: Any
@@ -37,7 +37,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
     _clean: bool
     _symmetric: bool
     _dtype: Any
-    _fills_in: ClassVar[str] = "recall(X, clamp=True).states"  # names it to who gives NaN elsewhere
+    _fills_in: ClassVar[str] = "recall(X, clamp=True).states"  # advice in errors about NaN
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -49,29 +49,29 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def from_couplings(
         cls, J: Any, intercept: Any = None, *, states: str = "spin", **settings: Any
     ) -> Any:
-        """The network that has given couplings, without patterns: what needs no pattern, it can do.
+        """A network with the given couplings and no patterns; methods that need patterns raise an error.
 
         Parameters
         ----------
         J : {array-like, sparse matrix, graph} of shape (n_features, n_features)
-            Couplings of the spins -1 and +1, zero on the diagonal; row i holds what acts on unit i. They need not be
-            symmetric.
+            Couplings of spins -1 and +1, with a zero diagonal; row i has the couplings that act on unit i. The
+            couplings may be asymmetric.
         intercept : array-like of shape (n_features,), default=None
-            Biases b; zero if None. They become `thresholds`, with their signs changed.
+            Biases b; zero if None. The setting `thresholds` becomes -b.
         states : {"spin", "binary"}, default="spin"
-            How probes and recalled states are written: -1 and +1, or 0 and 1.
+            Values of probes and of recalled states: -1 and +1, or 0 and 1.
         **settings : object
             Further parameters of the constructor.
 
         Returns
         -------
         network : HopfieldNetwork
-            The network; the arrays are copied. Patterns that `partial_fit` stores are stored besides.
+            The network, with copies of the arrays. `partial_fit` stores patterns in addition to these couplings.
 
         Raises
         ------
         ValueError
-            If `J` is not square, finite and zero on the diagonal, or `intercept` or a setting does not fit.
+            If `J` is not square and finite with a zero diagonal, or if `intercept` or a setting is invalid.
 
         Examples
         --------
@@ -95,21 +95,21 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @classmethod
     def from_parameters(cls, couplings: Any, intercept: Any = None, **settings: Any) -> Any:
-        """The network of given fitted attributes: :meth:`from_couplings`, by their names.
+        """A network with the given fitted attributes: :meth:`from_couplings` with other argument names.
 
         Parameters
         ----------
         couplings : {array-like, sparse matrix, graph} of shape (n_features, n_features)
-            Couplings of the spins -1 and +1, zero on the diagonal; row i holds what acts on unit i.
+            Couplings J of spins -1 and +1.
         intercept : array-like of shape (n_features,), default=None
-            Biases; zero if None.
+            Biases b; zero if None.
         **settings : object
-            Parameters of the constructor; `states` is "spin" unless given, for there are no patterns to tell it.
+            Parameters of the constructor, where `states` is "spin" by default.
 
         Returns
         -------
         network : HopfieldNetwork
-            The network; the errors are those of :meth:`from_couplings`.
+            The network. Errors are those of :meth:`from_couplings`.
 
         Examples
         --------
@@ -125,7 +125,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @all_or_nothing
     def predict(self, X: Any) -> Array:
-        """The states that the network goes to from the rows of `X`: at temperature zero, fixed points.
+        """Recalled states: at temperature zero, the fixed points that recall reaches from the rows of `X`.
 
         Parameters
         ----------
@@ -135,63 +135,50 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         X_recalled : ndarray of shape (n_samples, n_features)
-            Of the same convention as the patterns, and of the dtype of the network. The same call gives the same
+            Recalled states, with the values of the patterns and the dtype of the network. The same call has the same
             result.
 
         Warns
         -----
         ConvergenceWarning
-            If, at temperature zero, some probe ended in a 2-cycle, or in no fixed point after `max_sweeps` sweeps.
+            If, at temperature zero, a probe ended in a cycle, or in no fixed point after `max_sweeps` sweeps.
         """
         ends = self._recall(X, False, False, None)
         if self.temperature == 0 and not ends.converged.all():
             n_cycles, n_open = ends.cycling.sum(), (~(ends.converged | ends.cycling)).sum()
             warn_user(
-                f"{n_cycles} of {len(ends.states)} probes ended in a cycle of two states, and {n_open} in no fixed "
-                f"point after {self.max_sweeps} sweeps. With symmetric couplings, update='async' has no cycles; "
-                "more sweeps (max_sweeps) may help the others. recall(X) says which they are.",
+                f"{n_cycles} of {len(ends.states)} probes ended in a cycle of two states, and {n_open} reached no "
+                f"fixed point in max_sweeps={self.max_sweeps} sweeps. With symmetric couplings, update='async' has "
+                "no cycles. For the other probes increase max_sweeps. recall(X) shows which probes these are.",
                 ConvergenceWarning,
             )
         return from_spins(ends.states, self.states_)
 
-    @all_or_nothing
-    def transform(self, X: Any) -> Array:
-        """The states that the network goes to, as `predict`: a denoising step of a pipeline.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Probes; NaN where unknown.
-
-        Returns
-        -------
-        X_recalled : ndarray of shape (n_samples, n_features)
-            Recalled states.
-        """
-        return self.predict(X)
+    transform = predict
 
     @all_or_nothing
     def recall(
         self, X: Any, *, clamp: bool = False, trajectory: bool = True, random_state: Any = None
     ) -> Recall:
-        """The way from each row of `X` to where it ends.
+        """The course of recall from each row of `X` to its end.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Probes; NaN where unknown. Unknown bits start where the field of the known ones points.
+            Probes; NaN where unknown. Unknown units start with the sign of their field from the known units.
         clamp : bool, default=False
-            Whether known bits are held.
+            Whether known bits stay fixed.
         trajectory : bool, default=True
             Whether to return the states and energies after each sweep.
         random_state : int, RandomState instance or None, default=None
-            Seed of the order and of the temperature's noise; None takes that of the network, as `predict` does.
+            Seed of the order of updates and of the noise. None takes the seed of the network, as `predict` does.
 
         Returns
         -------
         recall : Recall
             A tuple of arrays: `states`, `energies`, `n_sweeps`, `converged`, `cycling` (2-cycles), `trajectory`
-            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`, the last two None unless asked for.
+            (n_sweeps.max() + 1, n_samples, n_features) and `trajectory_energies`. The last two are None with
+            ``trajectory=False``.
         """
         ends = self._recall(X, clamp, trajectory, random_state)
         path = ends.trajectory
@@ -202,19 +189,20 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @all_or_nothing
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean overlap of the recalled states with the wanted patterns `y`, or with the stored ones nearest to them.
+        """Mean overlap of the recalled states with the target patterns `y`, or with the nearest stored patterns.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes; NaN where unknown.
         y : array-like of shape (n_samples, n_features), default=None
-            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
+            Target patterns, one for each row. If None or one-dimensional, each row has the nearest stored pattern as
+            its target.
 
         Returns
         -------
         score : float
-            1 if all end in these patterns. The overlap of states s and xi is the mean of s_i xi_i.
+            1 if every row ends in its target. The overlap of states s and xi is the mean of s_i xi_i.
         """
         wanted = wanted_states(y, X)
         ends = self._recall(X, False, False, None)
@@ -223,45 +211,44 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         self._check_has_patterns()
         return float(overlaps(ends.states, self._memory.patterns).max(axis=1).mean())
 
-    # What states are like
+    # Energies and overlaps
 
     @all_or_nothing
     def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
-        """Local minima of the energy, which are the fixed points, the sizes of their basins, and the barriers between.
+        """Local minima of the energy (the fixed points), with the sizes of their basins and the barriers between them.
 
         Parameters
         ----------
         n_starts : int, default=None
-            Number of random states from which steepest descent starts. If None, all states of up to 16 units, and 1000
-            random states of more.
+            Number of random initial states of steepest descent. None takes all states if there are at most 16 units,
+            else 1000 random states.
         random_state : int, RandomState instance or None, default=None
-            Seed of the starts; None takes that of the network.
+            Seed of the initial states. None takes the seed of the network.
 
         Returns
         -------
         minima : Minima
-            A tuple, the lowest minimum first: `states` (n_minima, n_features), as the patterns are written, `energies`,
-            `counts` of starts that ended there, `basins` (their shares) with `basin_errors`, `barriers` (n_minima,
-            n_minima), and `is_complete`. Where not all states were starts, `barriers` is None and there may be further
-            minima.
+            A tuple, the lowest minimum first: `states` (n_minima, n_features) with the values of the patterns,
+            `energies`, `counts` of descents that ended there, `basins` (their shares) with `basin_errors`, `barriers`
+            (n_minima, n_minima), and `is_complete`. If descent did not start from all states, `barriers` is None and
+            there may be further minima.
 
         Raises
         ------
         ValueError
-            If `n_starts` is not a positive integer, or the couplings are not symmetric: then there is no energy that
-            falls.
+            If `n_starts` is not a positive integer, or the couplings are not symmetric: no energy falls then.
         """
         params = self._params()
         if not self._symmetric:
             raise ValueError(
-                "minima needs symmetric couplings; those of this rule are not. "
-                "rule=Perceptron(symmetric=True) has them."
+                "minima needs symmetric couplings, but the couplings of this network are not symmetric. "
+                "rule=Perceptron(symmetric=True) makes symmetric ones."
             )
         found = find_minima(Pairwise(Spin()), params, self._stream(random_state), n_starts)
         return found._replace(states=from_spins(found.states, self.states_))
 
     def energy(self, X: Any) -> Array:
-        """E(s) = -1/2 s'Js - b's of each row, in terms of spins s, which for bits x are 2 x - 1.
+        """Energies E(s) = -1/2 s'Js - b's of the rows of `X`, with the spins s = 2 x - 1 of bits x.
 
         Parameters
         ----------
@@ -271,7 +258,8 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         energy : ndarray of shape (n_samples,)
-            Energies. Those of bits, with couplings 4 J and biases 2 b - 2 J 1, differ by a constant from these.
+            Energies. The energy of the same network in bits, with the couplings 4 J and the biases 2 b - 2 J 1,
+            differs from them by a constant.
         """
         params = self._params()
         s = self._read(check_two_states(self, X, reset=False, complete=True)).astype(
@@ -280,7 +268,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return Pairwise(Spin()).energy(params, s)
 
     def overlaps(self, X: Any) -> Array:
-        """Overlaps (1/N) sum_i s_i xi_i of each row with each stored pattern, over the bits that are known.
+        """Overlaps (1/N) sum_i s_i xi_i of each row with each stored pattern, over the N known bits.
 
         Parameters
         ----------
@@ -290,24 +278,24 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         overlaps : ndarray of shape (n_samples, n_patterns)
-            From -1, the pattern's complement, to 1, the pattern.
+            Overlaps, from -1 (the complement of the pattern) to 1 (the pattern).
         """
         self._check_fitted()
         spins = self._read(check_two_states(self, X, reset=False))
         return overlaps(spins, self._memory.patterns)
 
     def stability(self, patterns: Any = None) -> Array:
-        """Aligned fields xi_i (J xi + b)_i: a unit keeps its state where that is not negative.
+        """Aligned fields xi_i (J xi + b)_i: a unit keeps its state if its aligned field is not negative.
 
         Parameters
         ----------
         patterns : array-like of shape (n_patterns, n_features), default=None
-            States; None takes what is stored.
+            States; None takes the stored patterns.
 
         Returns
         -------
         fields : ndarray of shape (n_patterns, n_features)
-            Aligned fields. Divided by the norms of the rows of `couplings_` they are Gardner's stabilities.
+            Aligned fields. Divided by the norms of the rows of `couplings_`, they become Gardner's stabilities.
         """
         params = self._params()
         if patterns is None:
@@ -317,7 +305,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
                 spins = self._read(check_two_states(self, patterns, reset=False, complete=True))
         return aligned_fields(params, spins.astype(params.J.dtype, copy=False))
 
-    # The fitted attributes, read
+    # Fitted attributes as parameters
 
     def _recall(self, X: Any, clamp: bool, trajectory: bool, random_state: Any) -> Recall:
         params = self._params()
@@ -335,7 +323,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
         )
 
     def _params(self) -> PairwiseParameters:
-        """The parameters that the fitted attributes hold, whoever set them."""
+        """The fitted attributes as parameters, checked: users may have replaced them."""
         self._check_fitted()
         return check_parameters(
             self.couplings_, self.intercept_, self.n_features_in_, symmetric=self._symmetric
@@ -346,4 +334,7 @@ class HopfieldRecall(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     def _check_has_patterns(self) -> None:
         if not len(self._memory.patterns):
-            raise ValueError("There is no stored pattern to compare with: all have been forgotten.")
+            raise ValueError(
+                "There is no stored pattern to compare with. Store patterns with partial_fit, or give target "
+                "patterns y."
+            )

@@ -1,4 +1,4 @@
-"""The modern Hopfield network: real-valued patterns, softmax retrieval."""
+"""The modern Hopfield network: memory of real-valued patterns with softmax retrieval."""
 
 from numbers import Integral, Real
 from typing import Any, ClassVar
@@ -38,37 +38,38 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
         E(q) = -lse(beta, X'q) + q'q / 2 + log(K) / beta + M^2 / 2,
 
-    with the K stored patterns as the columns of X, M the largest of their norms, and lse(beta, z) = log(sum_mu exp(beta
-    z_mu)) / beta. The update q <- X softmax(beta X'q) never increases E, and mostly arrives in one step [1]_. Patterns
-    that are apart have a fixed point each; patterns that are near to each other share one near their mean, and at a
-    small `beta` all of them do.
+    The K stored patterns are the columns of X, M is the largest of their norms, and lse(beta, z) = log(sum_mu exp(beta
+    z_mu)) / beta. The update q <- X softmax(beta X'q) never increases E, and usually converges in one step [1]_. A
+    pattern far from all others has its own fixed point. Patterns close to each other share one fixed point near their
+    mean; at a small `beta` all patterns share one.
 
     Read more in the :ref:`User Guide <memories>`.
 
     Parameters
     ----------
     beta : float, default=1.0
-        Inverse temperature. A pattern is retrieved by itself if beta times the difference of its inner product with
-        the probe to those of all others is a few times log(K) / 2; so it goes with the scale of the data.
+        Inverse temperature. Retrieval finds a single pattern if its inner product with the probe exceeds those of all
+        other patterns by a few times log(K) / (2 beta). A good value therefore depends on the scale of the data.
 
     variant : {"softmax", "entmax", "sparsemax"}, default="softmax"
-        How inner products become shares. "sparsemax" [2]_ and "entmax" (with alpha = 1.5) give distant patterns exactly
-        zero, so that retrieval can be exact at a finite `beta`; each has its own energy [3]_.
+        Function that maps inner products to the shares of the patterns. "sparsemax" [2]_ and "entmax" (alpha = 1.5)
+        give distant patterns the share zero, so retrieval can be exact at a finite `beta`; each has its own energy
+        [3]_.
 
     max_steps : int, default=1000
-        Updates at most. With 1, `transform` is one pass of attention with the patterns as keys and values.
+        Maximum number of updates. With 1, `transform` is one step of attention with the patterns as keys and values.
 
     tol : float, default=1e-4
-        A row is at rest when an update moves no feature further than this times the largest absolute entry of the
-        patterns.
+        A row has converged when an update changes no feature by more than `tol` times the largest absolute entry of
+        the patterns.
 
     Attributes
     ----------
     patterns_ : ndarray of shape (n_patterns, n_features)
-        What is stored.
+        Stored patterns.
 
     weights_ : ndarray of shape (n_patterns,)
-        How many equal patterns each stands for.
+        Number of equal patterns that each pattern counts as.
 
     n_features_in_ : int
         Number of features seen during :term:`fit`.
@@ -82,8 +83,8 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     Notes
     -----
-    Inner products favour patterns with large norms. Data with a common mean are best centred, and patterns brought to
-    one norm, before they are stored.
+    Inner products favor patterns with large norms. Center data with a common mean, and scale patterns to the same
+    norm, before you store them.
 
     References
     ----------
@@ -136,21 +137,21 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
     def from_parameters(
         cls, patterns: Any, weights: Any = None, **settings: Any
     ) -> "ModernHopfieldNetwork":
-        """The network that holds given patterns: a network of these settings, fitted to them.
+        """A network with the given patterns: a network with these settings, fitted to them.
 
         Parameters
         ----------
         patterns : array-like of shape (n_patterns, n_features)
-            The fitted attribute `patterns_`. float32 is kept.
+            The fitted attribute `patterns_`. float32 stays float32.
         weights : array-like of shape (n_patterns,), default=None
-            How many equal patterns each stands for; one if None.
+            Number of equal patterns that each pattern counts as; 1 if None.
         **settings : object
             Parameters of the constructor; `beta` and `variant` are part of the energy.
 
         Returns
         -------
         network : ModernHopfieldNetwork
-            The network; the arrays are copied. Errors are those of :meth:`fit`.
+            The network, with copies of the arrays. Errors are those of :meth:`fit`.
 
         Examples
         --------
@@ -164,7 +165,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @learns
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
-        """Store the rows of `X`, and nothing else.
+        """Store the rows of `X`, in place of all patterns stored before.
 
         Parameters
         ----------
@@ -173,7 +174,8 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_patterns,), default=None
-            A pattern of weight w counts as w equal ones: the logarithm of w is added to its score. Zero leaves it out.
+            A pattern of weight w counts as w equal patterns: log(w) is added to its score. Zero leaves the pattern
+            out.
 
         Returns
         -------
@@ -188,8 +190,8 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Warns
         -----
         UserWarning
-            If patterns are not held, unless `max_steps` is one: retrieval from them ends at half the distance to the
-            nearest other pattern, or beyond. Of very many patterns some are looked at, evenly spread.
+            If patterns are not held, unless `max_steps` is 1. A pattern is not held if retrieval from it moves by half
+            the distance to the nearest other pattern, or more. Of very many patterns an evenly spaced part is checked.
         """
         X = check_finite(self, X, reset=True)
         self.patterns_, self.weights_ = _weighted(X, sample_weight)
@@ -197,7 +199,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     @learns
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:
-        """Store the rows of `X` beside what is stored.
+        """Store the rows of `X` in addition to the patterns stored before.
 
         Parameters
         ----------
@@ -206,7 +208,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         y : None
             Ignored.
         sample_weight : array-like of shape (n_patterns,), default=None
-            How many equal patterns each counts as.
+            Number of equal patterns that each pattern counts as.
 
         Returns
         -------
@@ -218,14 +220,14 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if first:
             self.patterns_, self.weights_ = _weighted(X, sample_weight)
         else:
-            held, held_weights = self._params()
-            patterns, weights = _weighted(as_dtype(X, held.dtype), sample_weight)
-            self.patterns_ = np.concatenate([held, patterns])
-            self.weights_ = np.concatenate([held_weights, weights])
+            old, old_weights = self._params()
+            patterns, weights = _weighted(as_dtype(X, old.dtype), sample_weight)
+            self.patterns_ = np.concatenate([old, patterns])
+            self.weights_ = np.concatenate([old_weights, weights])
         self._report()
 
     def _report(self) -> None:
-        """Warn of patterns that are not held."""
+        """Warn if retrieval from stored patterns ends elsewhere."""
         if self.max_steps == 1:
             return
         params = self._params()
@@ -234,14 +236,14 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         if found.n_failed:
             warn_user(
                 f"{found.n_failed} of {len(some)} patterns are not held at beta={self.beta:g}: retrieval from them "
-                f"ends elsewhere. {_cure_of(found)}",
+                f"ends elsewhere. {_advice(found)}",
                 UserWarning,
             )
 
     # Recalling
 
     def transform(self, X: Any) -> Array:
-        """Where the rows of `X` come to rest.
+        """Retrieved patterns: the fixed points that the updates reach from the rows of `X`.
 
         Parameters
         ----------
@@ -256,35 +258,23 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Warns
         -----
         ConvergenceWarning
-            If rows are not at rest after `max_steps` updates, unless that is one.
+            If rows have not converged after `max_steps` updates, unless `max_steps` is 1.
         """
         found = self.recall(X, trajectory=False)
         n_moving = np.count_nonzero(~found.converged)
         if n_moving and self.max_steps > 1:
             warn_user(
-                f"{n_moving} of {len(found.states)} rows are not at rest after max_steps={self.max_steps}: raise it.",
+                f"{n_moving} of {len(found.states)} rows have not converged in max_steps={self.max_steps} updates. "
+                "Increase max_steps.",
                 ConvergenceWarning,
             )
         return found.states
 
-    def predict(self, X: Any) -> Array:
-        """Where the rows of `X` come to rest: :meth:`transform`.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Probes.
-
-        Returns
-        -------
-        retrieved : ndarray of shape (n_samples, n_features)
-            Fixed points of the update.
-        """
-        return self.transform(X)
+    predict = transform
 
     @all_or_nothing
     def recall(self, X: Any, *, trajectory: bool = True) -> Retrieval:
-        """The way from each row of `X` to where it comes to rest.
+        """The course of retrieval from each row of `X` to its end.
 
         Parameters
         ----------
@@ -297,23 +287,23 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         -------
         retrieval : Retrieval
             A tuple of arrays: `states`, `energies`, `n_steps`, `converged`, `trajectory` (n_updates + 1, n_samples,
-            n_features) and `trajectory_energies`, the last two None unless asked for.
+            n_features) and `trajectory_energies`. The last two are None with ``trajectory=False``.
         """
         params = self._params()
         return self._settled(params, self._rows(X, params), trace=trajectory)
 
     def impute(self, X: Any) -> Array:
-        """`X` with its unknown entries retrieved, and all others as they are.
+        """`X` with its unknown entries retrieved, and all other entries unchanged.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Probes, NaN where unknown. Unknown entries have no part in the first update's inner products.
+            Probes, NaN where unknown. Unknown entries do not count in the inner products of the first update.
 
         Returns
         -------
         X_complete : ndarray of shape (n_samples, n_features)
-            Where the unknown entries come to rest while the known ones stay.
+            Fixed points of updates that change only the unknown entries.
         """
         params = self._params()
         rows = self._rows(X, params, allow_nan=True)
@@ -335,13 +325,13 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         shares : ndarray of shape (n_samples, n_patterns)
-            Non-negative, with the sum one.
+            Non-negative, each row with the sum 1.
         """
         params = self._params()
         return self._model().attention(params, self._rows(X, params))
 
     def energy(self, X: Any) -> Array:
-        """E of the rows of `X`; never negative.
+        """Energies E of the rows of `X`, which are never negative.
 
         Parameters
         ----------
@@ -351,35 +341,32 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         Returns
         -------
         energy : ndarray of shape (n_samples,)
-            In double precision.
+            Energies, in double precision.
         """
         params = self._params()
         return self._model().energy(params, self._rows(X, params))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Mean cosine of what is retrieved with the wanted patterns `y`, or with the stored ones nearest in angle.
+        """Mean cosine between retrieved states and the target patterns `y`, or the stored patterns nearest in angle.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
             Probes.
         y : array-like of shape (n_samples, n_features), default=None
-            Patterns that the rows should lead to. If None, and for labels of one dimension, the stored ones nearest.
+            Target patterns, one for each row. If None or one-dimensional, each row has the nearest stored pattern as
+            its target.
 
         Returns
         -------
         cosine : float
-            1 if all that is retrieved is stored.
+            At most 1, which is reached if every row ends in its target.
         """
         wanted = wanted_states(y, X)
+        found = self.recall(X, trajectory=False).states
         if wanted is not None:
-            found = self.recall(X, trajectory=False).states
             return float(cosine(found, wanted).diagonal().mean())
-        return float(
-            cosine(self.recall(X, trajectory=False).states, self._params().patterns)
-            .max(axis=1)
-            .mean()
-        )
+        return float(cosine(found, self._params().patterns).max(axis=1).mean())
 
     # In and out
 
@@ -396,15 +383,15 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         return as_dtype(X, params.patterns.dtype)
 
 
-def _cure_of(found: NotHeld) -> str:
+def _advice(found: NotHeld) -> str:
     if not np.isfinite(found.beta):
-        return "Patterns that differ by a factor alone are the same direction: leave all but one of them out."
+        return "Patterns that differ only by a factor have the same direction. Leave out all but one of them."
     if found.normalize:
         return (
-            "Patterns of larger norm draw them away; sklearn.preprocessing.normalize(X) makes all norms one, for which "
+            "Patterns of larger norm attract them. sklearn.preprocessing.normalize(X) makes all norms 1; then "
             f"beta={found.beta:.3g} is large enough."
         )
-    return f"A larger beta tells them apart, for example beta={found.beta:.3g}."
+    return f"A larger beta separates them, for example beta={found.beta:.3g}."
 
 
 def _weighted(X: Array, sample_weight: Any) -> tuple[Array, Array]:

@@ -295,7 +295,7 @@ def test_modern_patterns_that_are_not_held_are_counted(variant, scale):
 
 def test_modern_patterns_of_unequal_norms_need_one_norm():
     X = np.random.default_rng(0).normal(size=(10, 4))
-    with pytest.warns(UserWarning, match=r"not held.*normalize\(X\) makes all norms one") as seen:
+    with pytest.warns(UserWarning, match=r"not held.*normalize\(X\) makes all norms 1") as seen:
         ModernHopfieldNetwork().fit(X)
     beta = float(str(seen[0].message).split("beta=")[-1].split(" ")[0])
     assert resting(ModernHopfieldNetwork(beta=beta).fit(normalize(X))).all()
