@@ -355,7 +355,7 @@ TABLE = {
     ),
     "sizes of the pre-training": Advice(
         lambda: MLPClassifier((3,), pretraining=rbm(), **BRIEF).fit(BITS, Y),
-        "Leave it at 'auto', or add layers after them",
+        "Use 'auto', or append layers to these",
         lambda _: [
             MLPClassifier(size, pretraining=rbm(), **BRIEF).fit(BITS, Y)
             for size in ("auto", (2, 3))

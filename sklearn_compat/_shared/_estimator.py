@@ -15,7 +15,16 @@ from ebm.sklearn_compat._shared._validation import draw_seed
 
 
 class Estimator(BaseEstimator):
-    """Settings that may be names of records, fitted attributes that are checked, and draws of one seed (abstract)."""
+    """Settings that may be names of records, fitted attributes that are checked, and draws of one seed (abstract).
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+    """
 
     random_state: Any
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}  # records of settings, by name

@@ -23,6 +23,7 @@ from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._attributes import fitted_array
 from ebm.sklearn_compat._shared._course import Lesson, Watch
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._labels import (
     announced,
@@ -45,6 +46,7 @@ RULES: dict[str, type[Optimizer]] = {"normalized": NormalizedMomentum, **OPTIMIZ
 SCALE_ROWS = 1000
 
 
+@complete_docstring
 class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     """Classifier that completes rows with their labels by means of learned memories.
 
@@ -122,12 +124,6 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     history_ : dict of ndarray
         One entry per epoch: "epoch", "learning_rate", "time" in seconds, "error" (mean over the epoch), and the
         numbers that callbacks return.
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
 
     See Also
     --------

@@ -21,6 +21,7 @@ from ebm.inference.recall import Recall
 from ebm.inference.retrieval import VISITS, settle_spins
 from ebm.sklearn_compat._shared._attributes import fitted_array
 from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
 from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, warn_user
@@ -35,6 +36,7 @@ from ebm.sklearn_compat.memories._two_states import (
 from ebm.storage.patterns import CONVENTIONS, by_majority, check_new, collapse, from_spins, overlaps
 
 
+@complete_docstring
 class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Associative memory of two-valued patterns with an interaction of high degree.
 
@@ -81,12 +83,6 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     capacity_ : float
         Approximate number of random patterns that the memory recalls if one bit in two hundred is wrong.
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
 
     See Also
     --------

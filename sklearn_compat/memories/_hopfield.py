@@ -14,6 +14,7 @@ from ebm._random import fold, stream
 from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
 from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
@@ -49,6 +50,7 @@ MOST_UNSTABLE = 0.02
 FEWEST_UNITS = 20
 
 
+@complete_docstring
 class HopfieldNetwork(HopfieldRecall):
     """Hopfield network: an associative memory of two-state patterns.
 
@@ -126,12 +128,6 @@ class HopfieldNetwork(HopfieldRecall):
 
     dreams_ : ndarray of shape (n_dreams, n_features)
         The fixed points that the last call of `unlearn` removed.
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
 
     See Also
     --------

@@ -22,6 +22,7 @@ from ebm.energies.memory import (
 )
 from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
 from ebm.sklearn_compat._shared._attributes import fitted_array
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
 from ebm.sklearn_compat._shared._validation import (
@@ -33,6 +34,7 @@ from ebm.sklearn_compat._shared._validation import (
 from ebm.sklearn_compat.memories._two_states import wanted_states
 
 
+@complete_docstring
 class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
     """Associative memory of real-valued patterns, whose update is softmax attention.
 
@@ -70,12 +72,6 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     weights_ : ndarray of shape (n_patterns,)
         Number of equal patterns that each pattern counts as.
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Multi-layer perceptrons that classify."""
+"""The multi-layer perceptron that predicts classes."""
 
 from typing import Any
 
@@ -11,6 +11,7 @@ from ebm._checks import Array
 from ebm.networks.given import given_layers
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from ebm.sklearn_compat._shared import _labels as labels_
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import (
     announced,
     check_same,
@@ -24,188 +25,26 @@ from ebm.sklearn_compat.networks._given import keep_classes, keep_given
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
 
 
+@complete_docstring
 class MLPClassifier(ClassifierMixin, BaseMLP):
-    """Multi-layer perceptron that classifies, with unsupervised pre-training if wanted.
+    """Multi-layer perceptron that predicts classes, with optional unsupervised pre-training.
 
-    The network maximises the mean log-probability of the labels,
+    Training maximizes the mean log-probability of the labels,
 
-        log p(y | x),   p(y | x) = softmax(output of the last layer),
+        log p(y | x),   p(y | x) = softmax(output of the last layer).
 
-    or of several labels at once, each by itself, p = logistic(output). Where labels are scarce, its hidden layers can
-    start from a restricted Boltzmann machine or a deep belief network that has seen all rows [1]_.
+    With several labels per row, each label has its own probability, logistic(output). If labels are scarce, initialize
+    the hidden layers with a restricted Boltzmann machine or a deep belief network that was fitted on all rows [1]_.
 
-    Parameters, attributes and methods are those of :class:`sklearn.neural_network.MLPClassifier`, and more.
+    All parameters, attributes and methods of :class:`sklearn.neural_network.MLPClassifier` are supported; the others
+    are extensions.
 
     Read more in the :ref:`User Guide <mlp>`.
-
-    Parameters
-    ----------
-    hidden_layer_sizes : int, array-like of shape (n_hidden_layers,) or "auto", default="auto"
-        Units of each hidden layer. "auto": those of the pre-training, or (100,). With pre-training the given sizes
-        begin with its layers; what follows starts at random.
-
-    activation : {"auto", "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "softplus", "elu", \
-            "maxout"}, record or list of these, default="auto"
-        Of all hidden layers, or of each; records have settings, as in ``Maxout(n_pieces=3)``. "auto": the means of
-        the units of the pre-training, or "relu".
-
-    pretraining : estimator or None, default=None
-        A restricted Boltzmann machine or a :class:`DBN`, whose layers the network starts from. An unfitted one is
-        cloned and fitted on all rows, the unlabelled ones included; one in a
-        :class:`~sklearn.frozen.FrozenEstimator` is taken as it is.
-
-    solver : {"adam", "sgd", "lbfgs", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "nadam"} or record, \
-            default="adam"
-        "sgd" is with `momentum`; "adam" with `beta_1`, `beta_2`, `epsilon`; "lbfgs" works on all rows at once. Any
-        other has settings as a record, as in ``RMSProp(decay=0.95)``.
-
-    alpha : float, default=0.0001
-        Coefficient of the penalty on half the squared weights. It is divided by the rows of the batch, as scikit-learn
-        does.
-
-    batch_size : int or "auto", default="auto"
-        Rows per update; "auto" is ``min(200, n_samples)``.
-
-    learning_rate : {"constant", "invscaling", "adaptive", "linear", "exponential", "inverse"} or record, \
-            default="constant"
-        Course of the learning rate. "invscaling", the inverse of the number of rows seen to the power `power_t`, and
-        "adaptive", divided by five whenever training comes to a halt, act with ``solver="sgd"`` only; the others are
-        the schedules of :mod:`ebm.optimizers` and act with every solver but "lbfgs".
-
-    learning_rate_init : float, default=0.001
-        Step size at the start.
-
-    power_t : float, default=0.5
-        Power of "invscaling".
-
-    max_iter : int, default=200
-        Most epochs, for "lbfgs" iterations. None at all, 0, leaves the network as it starts.
-
-    shuffle : bool, default=True
-        Whether every epoch takes the rows in a random order: one that depends on which rows there are, not on how they
-        are stored.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of the first weights, the order of rows, dropout, the split of `early_stopping`, and the pre-training if
-        that has none of its own.
-
-    tol : float, default=1e-4
-        An epoch improves by more than this, or counts as none. For "lbfgs": training ends once the largest slope has
-        stayed within it for more than `n_iter_no_change` iterations in a row; one alone may be that of a saddle.
-
-    verbose : int, default=0
-        Whether to show progress and the loss after each epoch: a bar on a terminal, lines elsewhere.
-
-    warm_start : bool, default=False
-        Whether `fit` goes on from the last weights instead of starting anew. The optimiser and the course of the
-        learning rate begin anew.
-
-    momentum : float in [0, 1), default=0.9
-        Momentum of "sgd".
-
-    nesterovs_momentum : bool, default=True
-        Whether that is Nesterov's.
-
-    early_stopping : bool, default=False
-        Whether to put rows aside, stop when the score on them no longer improves, and keep the best weights.
-
-    validation_fraction : float in [0, 1), default=0.1
-        Share of the labelled rows that are put aside.
-
-    beta_1, beta_2 : float in [0, 1), default=0.9, 0.999
-        Decay of the means of "adam".
-
-    epsilon : float, default=1e-8
-        What keeps the divisor of "adam" from zero.
-
-    n_iter_no_change : int or inf, default=10
-        Training ends after more epochs than this without improvement; with ``numpy.inf`` after `max_iter`, and since
-        this is what was asked for, without the warning that scikit-learn gives then.
-
-    max_fun : int, default=15000
-        Most evaluations of "lbfgs".
-
-    init : {"glorot", "glorot_normal", "he", "he_normal", "lecun", "lecun_normal", "orthogonal"} or record, \
-            default="glorot"
-        Law of the first weights; biases start at zero.
-
-    dropout : float or array-like of shape (n_hidden_layers + 1,), default=0.0
-        Share of the hidden units that are left out at random in each step of training, the others being enlarged to
-        make up for it; or shares of the inputs and of each hidden layer.
-
-    batch_norm : bool, default=False
-        Whether the inputs of the hidden activations are normalised over the batch.
-
-    growth : Growth or None, default=None
-        Units to be added to hidden layers, ``Growth(n_new=10)``, whenever `fit` would end because the loss (or the
-        score of `early_stopping`) no longer improves; until that brings too little, which is undone. None: none.
-
-    regularization : Regularization or None, default=None
-        Absolute weights, norms of each unit's weights, clipped gradients: ``Regularization(l1=1e-5, max_norm=3.0)``.
-        With "lbfgs" only the first.
-
-    callbacks : callable, list of callables or None, default=None
-        Called after each epoch (of which "lbfgs" has none) with a :class:`ebm.monitors.Report`; may return a dict of
-        numbers for `history_`, or True to end training.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        The classes.
-
-    coefs_ : list of ndarray of shape (n_in, n_out)
-        Weights of each dense layer.
-
-    intercepts_ : list of ndarray of shape (n_out,)
-        Biases of each dense layer.
-
-    layer_params_ : list of tuple
-        The parameters of all layers of `network_`: slopes of "prelu" and what `batch_norm` has, too.
-
-    network_ : ebm.networks.network.Network
-        The layers and the loss.
-
-    feature_importances_ : ndarray of shape (n_features,)
-        Saliencies of the inputs, which :meth:`prune` measures. They sum to one.
-
-    pretraining_ : estimator or None
-        The fitted pre-training.
-
-    loss_ : float
-        Loss of the last epoch, with the penalty of `alpha`; after a divergence that of the weights kept.
-
-    best_loss_ : float or None
-        The lowest; None with `early_stopping`.
-
-    loss_curve_ : list of float
-        Of each epoch: means over its batches as they were met; NaN for one that was undone.
-
-    validation_scores_, best_validation_score_ : list of float, float, or None
-        With `early_stopping`.
-
-    history_ : dict of ndarray
-        Of each epoch: "epoch", "learning_rate", "time" in seconds, "loss", and the numbers of callbacks.
-
-    t_ : int
-        Rows seen in training.
-
-    n_iter_ : int
-        Epochs, or iterations, of the last fit.
-
-    n_layers_ : int
-        Layers of units, inputs and outputs included.
-
-    n_outputs_ : int
-        Number of outputs.
-
-    out_activation_ : str
-        Function of the outputs.
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+        Class labels.
 
     See Also
     --------
@@ -215,10 +54,10 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     Notes
     -----
-    Rows with y = -1 are unlabelled, as elsewhere in scikit-learn: they train `pretraining`, and are left out after it
-    and by `score`. That is so where there are at least two other classes; else -1 is a class like any other, as it is
-    among the `classes` of `partial_fit`. With `pretraining`, NaN (None beside words) marks unlabelled rows, too, and
-    then -1 is always a class. With one class only, every row is of it, as in scikit-learn.
+    Rows with y = -1 are unlabelled, as elsewhere in scikit-learn: only `pretraining` uses them, and `score` leaves them
+    out. However, -1 is a normal class if there are fewer than two other classes, or if the `classes` of `partial_fit`
+    contain it. With `pretraining`, NaN (or None among strings) also marks unlabelled rows; if `y` has such marks, -1 is
+    a normal class. With a single class, every prediction is that class, as in scikit-learn.
 
     References
     ----------
@@ -242,71 +81,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     score = labels_.score
 
-    def __init__(
-        self,
-        hidden_layer_sizes: Any = "auto",
-        activation: Any = "auto",
-        *,
-        pretraining: Any = None,
-        solver: Any = "adam",
-        alpha: float = 0.0001,
-        batch_size: Any = "auto",
-        learning_rate: Any = "constant",
-        learning_rate_init: float = 0.001,
-        power_t: float = 0.5,
-        max_iter: int = 200,
-        shuffle: bool = True,
-        random_state: Any = None,
-        tol: float = 1e-4,
-        verbose: int = 0,
-        warm_start: bool = False,
-        momentum: float = 0.9,
-        nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
-        validation_fraction: float = 0.1,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
-        max_fun: int = 15000,
-        init: Any = "glorot",
-        dropout: Any = 0.0,
-        batch_norm: bool = False,
-        growth: Any = None,
-        regularization: Any = None,
-        callbacks: Any = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.pretraining = pretraining
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.init = init
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.growth = growth
-        self.regularization = regularization
-        self.callbacks = callbacks
-
     @classmethod
     def from_parameters(
         cls,
@@ -318,35 +92,36 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         layer_params: Any = None,
         **settings: Any,
     ) -> Any:
-        """The network that has given weights and biases, without data: whatever a fitted one can do, it can.
+        """A network with the given weights and biases, without data; it has all methods of a fitted network.
 
         Parameters
         ----------
         coefs : list of array-like of shape (n_in, n_out)
-            Weights of each dense layer, from the inputs to the outputs. float32 is kept.
+            Weights of each dense layer, from the inputs to the outputs. float32 stays float32.
         intercepts : list of array-like of shape (n_out,), default=None
             Biases of each dense layer; zero if None.
         classes : array-like of shape (n_classes,), default=None
-            The classes, sorted. Two of them have one output, that of the second. If None, their numbers from 0.
+            The classes, sorted. Two classes have one output, for the second class. None means 0, 1, 2, ...
         multilabel : bool, default=False
-            Whether a row may have several labels, with an output each; `classes` are then the numbers of the outputs.
+            Whether a row may have several labels, with one output for each; the classes are then the numbers of the
+            outputs.
         layer_params : list of tuple, default=None
-            The fitted attribute `layer_params_`: needed where activations ("prelu") or `batch_norm` have parameters.
+            The fitted attribute `layer_params_`; required if the activation is "prelu" or with `batch_norm`.
         **settings : object
-            Parameters of the constructor; `activation` and `batch_norm` are part of the function. The arrays set
-            `hidden_layer_sizes`, and take the place of `pretraining`.
+            Parameters of the constructor; `activation` and `batch_norm` change the predictions. The arrays set
+            `hidden_layer_sizes` and replace `pretraining`.
 
         Returns
         -------
         network : MLPClassifier
-            The network, at the state of ``fit`` with ``max_iter=0``. The arrays are copied. Weights that were pruned
-            are zero, and may grow again in later training.
+            The network, in the same state as after ``fit`` with ``max_iter=0``, with copies of the arrays. Pruned
+            weights are zero, but later training may change them.
 
         Raises
         ------
         ValueError
-            If an array has the wrong shape, or NaN or infinite entries, classes are not sorted or not as many as the
-            outputs say, or there is a `pretraining`.
+            If an array has the wrong shape, or NaN or infinite entries; if classes are not sorted, or their number
+            does not agree with the outputs; or if `pretraining` is given.
 
         Examples
         --------
@@ -368,16 +143,16 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
 
     @learns
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
-        """Fit the network: pre-train it if so wanted, then descend the loss of the labelled rows.
+        """Pre-train the network if `pretraining` is given, then minimize the loss of the labelled rows.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs, never modified.
+            Inputs. `X` is not modified.
         y : array-like of shape (n_samples,) or (n_samples, n_outputs)
             Classes, or indicators of several labels; -1 marks unlabelled rows, see Notes.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows; zero leaves it out.
+            A row of weight w counts as w equal rows. Zero leaves the row out.
 
         Returns
         -------
@@ -387,25 +162,24 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If all rows are unlabelled, labels are missing without `pretraining`, or words and numbers are mixed; with
-            `warm_start`, if the classes are not those of before; if the loss is not finite with the first weights.
-            If the pre-training has another number of features, or hidden units whose means are no activation or not
-            the one that is asked for.
+            If all rows are unlabelled, labels are missing without `pretraining`, or `y` mixes strings and numbers. With
+            `warm_start`, if the classes have changed. If the loss is not finite with the initial weights. If
+            `pretraining` has another number of features, or units that do not agree with `activation`.
 
         Warns
         -----
         UserWarning
-            If -1 may have been meant otherwise than it is taken, or a class has no weight.
+            If the meaning of -1 in `y` is ambiguous, or a class has no weight.
         ConvergenceWarning
-            If the loss still fell in the last epoch, if training was interrupted, or if numbers grew beyond all bounds:
-            then the weights are those from before the epoch in which they did.
+            If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
+            weights are those from before that epoch.
         """
         return learn(self, X, y, sample_weight, False)
 
     @available_if(by_batches)
     @learns
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> str:
-        """Train for one epoch on these rows, batch by batch, at the initial learning rate (or by "invscaling").
+        """Train for one epoch on these rows, with the initial learning rate or "invscaling".
 
         Parameters
         ----------
@@ -416,7 +190,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will come up; needed in the first call.
+            All classes that later calls may contain; required in the first call.
 
         Returns
         -------
@@ -431,7 +205,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return CrossEntropy() if one_of_many else BinaryCrossEntropy()
 
     def _targets(self, X: Any, y: Any, first: bool, classes: Any, whole: bool) -> Targets:
-        """Indicators of the classes of the labelled rows, and which rows these are."""
+        """Indicators of the classes of the labelled rows, and the mask of the labelled rows."""
         known = classes if first else self.classes_
         labels = read_labels(self, X, y, known, useful=self.pretraining is not None, several=True)
         if first:
@@ -452,7 +226,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         return float(accuracy_score(y, found, sample_weight=weights))
 
     def predict(self, X: Any) -> Array:
-        """Classes of the rows of `X`: the most probable ones.
+        """The most probable class of each row of `X`.
 
         Parameters
         ----------
@@ -478,13 +252,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`; of several labels, that of each.
+            Probabilities in the order of `classes_`. With several labels per row, the probability of each label.
         """
         p = self._outputs(X, "probabilities")
         return p if len(self.classes_) > 1 else np.ones_like(p[:, :1])
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the probabilities.
+        """Logarithms of the probabilities p(y | x) of the classes.
 
         Parameters
         ----------
@@ -494,7 +268,7 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         Returns
         -------
         log_probabilities : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
+            Log-probabilities in the order of `classes_`.
         """
         log_p = self._outputs(X, "log_probabilities")
         return log_p if len(self.classes_) > 1 else np.zeros_like(log_p[:, :1])

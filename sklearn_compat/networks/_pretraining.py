@@ -1,4 +1,4 @@
-"""What a network starts from: the layers of a restricted Boltzmann machine or of a stack of them."""
+"""Initial layers of a network from a restricted Boltzmann machine, or from a stack of them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -16,16 +16,16 @@ from ebm.units import Unit
 
 
 class Start(NamedTuple):
-    """Layers to start from.
+    """Pre-trained layers.
 
     Attributes
     ----------
     fitted : estimator or None
-        What was trained.
+        The fitted pre-training.
     layers : list of tuple
-        Weights (n_in, n_out) and biases (n_out,) of each.
+        Weights (n_in, n_out) and biases (n_out,) of each layer.
     units : list of Unit
-        Whose means the layers' activations are.
+        Hidden units of each layer; the activation of the layer is their mean.
     """
 
     fitted: Any
@@ -39,7 +39,7 @@ NOWHERE = Start(None, [], [])
 def pretrained(
     pretraining: Any, X: Any, sample_weight: Any, seed: int, columns: Array | None = None
 ) -> Start:
-    """Fit a clone of `pretraining` on the rows `X`, whose `columns` have names, or take it as it is if it is frozen."""
+    """Layers of a clone of `pretraining` that is fitted on `X` with these `columns`, or of `pretraining` if frozen."""
     if pretraining is None:
         return NOWHERE
     if isinstance(pretraining, FrozenEstimator):
@@ -55,7 +55,7 @@ def pretrained(
         fitted.fit(X, sample_weight=sample_weight)
     if fitted.n_features_in_ != X.shape[1]:
         raise ValueError(
-            f"pretraining was fitted on {fitted.n_features_in_} features, but X has {X.shape[1]}. Give both the same "
+            f"pretraining was fitted on {fitted.n_features_in_} features, but X has {X.shape[1]}. Use the same "
             "features, or an unfitted estimator."
         )
     units, layers = zip(*recognition_of(fitted), strict=True)
@@ -65,46 +65,47 @@ def pretrained(
 def _check_stack(pretraining: Any) -> None:
     if not hasattr(pretraining, "_recognition"):
         raise ValueError(
-            "pretraining must be a restricted Boltzmann machine or a DBN, not yet fitted or in a FrozenEstimator, or "
-            f"None. Got {pretraining!r} instead."
+            "pretraining must be None, or a restricted Boltzmann machine or a DBN that is unfitted or in a "
+            f"FrozenEstimator. Got {pretraining!r} instead."
         )
 
 
 def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
-    """Units of the hidden layers: "auto" are those of the start, or (100,); more may follow them."""
-    own = tuple(len(bias) for _, bias in start.layers)
+    """Units of the hidden layers: "auto" is the sizes of the pre-trained layers, or (100,) without pre-training."""
+    trained = tuple(len(bias) for _, bias in start.layers)
     if isinstance(sizes, str):
-        return own or (100,)
+        return trained or (100,)
     sizes = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in sizes):
         raise ValueError(f"hidden_layer_sizes must be positive integers. Got {list(sizes)}.")
     sizes = tuple(int(n) for n in sizes)
-    if sizes[: len(own)] != own:
+    if sizes[: len(trained)] != trained:
         raise ValueError(
-            f"hidden_layer_sizes={sizes} must begin with the layers of the pretraining, {own}. Leave it at 'auto', or "
-            "add layers after them."
+            f"hidden_layer_sizes={sizes} must begin with the layers of the pretraining, {trained}. Use 'auto', or "
+            "append layers to these."
         )
     return sizes
 
 
 def activations_after(start: Start, activation: Any, n_layers: int) -> tuple[Any, ...]:
-    """One activation for each hidden layer, "auto" being that of the units started from, or "relu"."""
+    """One activation for each hidden layer: "auto" is the mean of the pre-trained units, or "relu" without any."""
     known = [activation_of(unit) for unit in start.units]
     given: Sequence[Any]
     given = activation if isinstance(activation, list | tuple) else [activation] * n_layers
     if len(given) != n_layers:
         raise ValueError(
-            f"activation has {len(given)} entries for {n_layers} hidden layers. Give one for each, or one for all."
+            f"activation has {len(given)} entries for {n_layers} hidden layers. Give one entry for each layer, or a "
+            "single activation."
         )
     rest = known[-1] if known else "relu"
     chosen = []
     for k, name in enumerate(given):
-        own = known[k] if k < len(known) else rest
-        if k < len(known) and name != "auto" and function_record(name) != function_record(own):
+        trained = known[k] if k < len(known) else rest
+        if k < len(known) and name != "auto" and function_record(name) != function_record(trained):
             raise ValueError(
                 f"activation={name!r} does not agree with the pretraining: layer {k + 1} was trained with "
-                f"{type(start.units[k]).__name__} units, whose mean is the activation {own!r}. Use activation='auto', "
-                "or another machine."
+                f"{type(start.units[k]).__name__} units, whose mean is the activation {trained!r}. Use "
+                "activation='auto', or other hidden units in the pretraining."
             )
-        chosen.append(own if name == "auto" else name)
+        chosen.append(trained if name == "auto" else name)
     return tuple(chosen)

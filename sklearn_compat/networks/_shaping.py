@@ -1,4 +1,4 @@
-"""How fitted networks are pruned, and harmful rounds undone. The argument `self` is the estimator."""
+"""Pruning of fitted networks, with a rollback of harmful rounds. The argument `self` is the estimator."""
 
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from ebm.sklearn_compat.networks._fitting import Labelled, descend, rows_with_ta
 
 
 class Snapshot(NamedTuple):
-    """All attributes of an estimator, and what there is to tell of how they came about."""
+    """All attributes of an estimator, and the message of the training that led to them."""
 
     attributes: dict[str, Any]
     message: str
@@ -39,39 +39,38 @@ def prune(
     per_layer: bool = False,
     levenberg_marquardt: bool = True,
 ) -> str:
-    """Remove the weights that matter least: optimal brain damage [1]_.
+    """Remove the least important weights (optimal brain damage [1]_).
 
-    What removing a weight w costs is about its saliency, w^2 / 2 times the second derivative of the loss by it.
-    Removed weights are zero, and stay so in all later training (`partial_fit`, or `fit` with `warm_start`).
+    Removing a weight w increases the loss by about its saliency: w^2 / 2 times the second derivative of the loss with
+    respect to w. Removed weights stay zero in all later training (`partial_fit`, or `fit` with `warm_start`).
 
     Parameters
     ----------
     fraction : float in [0, 1]
-        Share of the weights that there still are. 0 only measures `feature_importances_`.
+        Share of the remaining weights to remove. 0 only measures `feature_importances_`.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Rows, as a rule those trained on, on which the second derivatives are taken.
+        Rows on which the second derivatives are computed, usually the training rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Their targets; unlabelled rows are left out.
+        Targets of the rows; unlabelled rows are left out.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
     max_rounds : int, default=None
-        If given, there are so many rounds at most, in each of which the fraction is removed and the network is
-        trained again as `fit` does with `warm_start`, on these rows. A round that hurts is undone and the last.
-        None: one removal, and no training.
+        Maximum number of rounds. Each round removes the fraction and trains the network on these rows, as `fit` with
+        `warm_start`. The first harmful round is undone and ends pruning. None removes once, without training.
     tol : float, default=0.01
-        By how much the score (accuracy or R^2) may fall in all rounds together.
+        Largest accepted decrease of the score (accuracy or R^2) over all rounds.
     validation : tuple (X, y), default=None
-        Rows whose score that is. None: those given.
+        Rows to compute the score on. None takes the given `X` and `y`.
     per_layer : bool, default=False
-        Whether the fraction is removed from each layer, not from all weights taken together.
+        Whether to remove the fraction from each layer instead of from all weights together.
     levenberg_marquardt : bool, default=True
-        Whether second derivatives of the activations count as zero. Then none of the loss is negative.
+        Whether to neglect second derivatives of the activations. Then no second derivative of the loss is negative.
 
     Returns
     -------
     self : object
-        The network without the weights. Its attribute `feature_importances_` (n_features,) has the saliencies of
-        the inputs, those of the weights that leave each, as shares of their sum.
+        The pruned network. The saliency of an input is the sum over its outgoing weights; the attribute
+        `feature_importances_` (n_features,) has the saliencies of the inputs, scaled to the sum 1.
 
     Raises
     ------
@@ -81,7 +80,7 @@ def prune(
     Warns
     -----
     ConvergenceWarning
-        If the last training of the rounds did not come to its end.
+        If the last training did not converge, was interrupted, or diverged.
 
     References
     ----------
@@ -104,7 +103,7 @@ def prune(
 
 
 def held_out_rows(self: Any, validation: Any) -> Labelled:
-    """The rows whose score decides."""
+    """The validation rows."""
     X, y = _pair(validation)
     with calls_it(X="validation[0]", y="validation[1]"):
         return rows_with_targets(self, X, y, None)
@@ -120,7 +119,7 @@ def saliencies_of(self: Any, rows: Labelled, levenberg_marquardt: bool) -> list[
 def remove(
     self: Any, fraction: float, rows: Labelled, *, per_layer: bool, levenberg_marquardt: bool
 ) -> bool:
-    """Remove the fraction; whether that was any weight at all."""
+    """Remove the fraction. Returns whether any weight was removed."""
     saliency, params = saliencies_of(self, rows, levenberg_marquardt), self._params()
     before = count_weights(self.network_, params)
     take(self, *pruned(self.network_, params, saliency, fraction, per_layer=per_layer))
@@ -135,7 +134,7 @@ def prune_in_rounds(
     limits: tuple[int, float],
     options: dict[str, bool],
 ) -> str:
-    """Remove and train again as long as that is harmless; what there is to tell of the training that is kept."""
+    """Prune and train until a round is harmful, which is undone. Returns the message of the last training."""
 
     def without(stage: Snapshot) -> Snapshot | None:
         put(self, stage)
@@ -151,20 +150,20 @@ def prune_in_rounds(
         return -self._validation_score(held_out.targets, output, held_out.weights)
 
     max_rounds, tol = limits
-    kept = prune_while_harmless(
+    last = prune_while_harmless(
         snapshot(self), without, learn, error, tol=tol, max_rounds=max_rounds
     )
-    put(self, kept)
-    return kept.message
+    put(self, last)
+    return last.message
 
 
 def snapshot(self: Any, message: str = "") -> Snapshot:
-    """The attributes as they are: arrays are not copied, for training makes new ones."""
+    """The present attributes. Arrays are not copied, because training makes new arrays."""
     return Snapshot(dict(vars(self)), message)
 
 
 def put(self: Any, stage: Snapshot) -> None:
-    """Take all attributes from a snapshot."""
+    """Restore all attributes from a snapshot."""
     self.__dict__.clear()
     self.__dict__.update(stage.attributes)
 

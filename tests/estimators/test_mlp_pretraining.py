@@ -278,9 +278,15 @@ def test_settings_of_the_machine_are_reached_by_name():
         ({"hidden_layer_sizes": 5}, r"hidden_layer_sizes=\(5,\) must begin with .* \(4,\)"),
         ({"hidden_layer_sizes": (5, 4)}, r"hidden_layer_sizes=\(5, 4\) must begin with .* \(4,\)"),
         ({"hidden_layer_sizes": ()}, r"hidden_layer_sizes=\(\) must begin with .* \(4,\)"),
-        ({"pretraining": StandardScaler()}, "must be a restricted Boltzmann machine or a DBN"),
-        ({"pretraining": LogisticRegression()}, "must be a restricted Boltzmann machine"),
-        ({"pretraining": FrozenEstimator(StandardScaler())}, "must be a restricted Boltzmann"),
+        (
+            {"pretraining": StandardScaler()},
+            "must be None, or a restricted Boltzmann machine or a DBN",
+        ),
+        ({"pretraining": LogisticRegression()}, "must be None, or a restricted Boltzmann machine"),
+        (
+            {"pretraining": FrozenEstimator(StandardScaler())},
+            "must be None, or a restricted Boltzmann",
+        ),
         ({"pretraining": FrozenEstimator(GaussianRBM())}, "not fitted"),
         ({"pretraining": "rbm"}, "pretraining.*'fit' and 'get_params'|pretraining.*get_params"),
         (

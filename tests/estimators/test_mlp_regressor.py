@@ -139,5 +139,5 @@ def test_losses_that_cannot_be_are_named():
     mlp = MLPRegressor(max_iter=1, warm_start=True, **ENDLESS).fit(X, Y)
     with pytest.raises(ValueError, match=r"loss is 'huber', but .* 'squared_error'"):
         mlp.set_params(loss="huber").fit(X, Y)
-    with pytest.raises(ValueError, match=r"y has 1 columns, but before there were 2"):
+    with pytest.raises(ValueError, match=r"y has 1 columns, but the network has 2 outputs"):
         mlp.set_params(loss="squared_error").fit(X, Y[:, 0])
