@@ -24,6 +24,7 @@ _HOMES = {
     "FineTuning": "ebm.sklearn_compat",
     "Bernoulli": "ebm.units",
     "Binomial": "ebm.units",
+    "Categorical": "ebm.units",
     "OneHot": "ebm.units",
     "Poisson": "ebm.units",
     "Spin": "ebm.units",

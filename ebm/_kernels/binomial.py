@@ -16,10 +16,16 @@ __all__ = ["couple", "to_statistic"]
 
 
 class BinomialParameters(NamedTuple):
-    """A layer's own parameters: the biases (units,), log-odds, and the numbers of trials (units,), not learned."""
+    """A layer's own parameters: the biases (units,), log-odds."""
 
     bias: np.ndarray
-    trials: np.ndarray
+
+
+class BinomialLayer(NamedTuple):
+    """The parameters, and the constant of the layer: the number of trials of each unit."""
+
+    bias: np.ndarray
+    n: float
 
 
 # Whether the statistic has a parameter.
@@ -31,9 +37,7 @@ def mean(own, x, beta):
     """Inputs -> conditional means."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
-            x[r, c] = counts.mean(
-                np.float64(x[r, c]) + own.bias[c], np.float64(beta), np.float64(own.trials[c])
-            )
+            x[r, c] = counts.mean(np.float64(x[r, c]) + own.bias[c], np.float64(beta), own.n)
 
 
 @jit
@@ -42,9 +46,7 @@ def sample(own, x, beta, key0, key1, first_row):
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             u = counts.uniform(key0, key1, (first_row + r) * x.shape[1] + c)
-            x[r, c] = counts.draw(
-                np.float64(x[r, c]) + own.bias[c], np.float64(beta), np.float64(own.trials[c]), u
-            )
+            x[r, c] = counts.draw(np.float64(x[r, c]) + own.bias[c], np.float64(beta), own.n, u)
 
 
 @jit
@@ -63,18 +65,15 @@ def log_normaliser(own, x, beta, out):
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             out[r] += counts.log_normaliser(
-                np.float64(x[r, c]) + own.bias[c], np.float64(beta), np.float64(own.trials[c])
+                np.float64(x[r, c]) + own.bias[c], np.float64(beta), own.n
             )
 
 
 @jit
 def own_gradient(own, s, weights, gradient):
-    """Nothing to learn but the bias: the numbers of trials stay as they are."""
-    for c in range(gradient.trials.size):
-        gradient.trials[c] = 0
+    """Nothing to learn but the bias."""
 
 
 @jit
 def expected_own_gradient(own, x, weights, gradient, fresh):
     """Nothing to learn but the bias."""
-    own_gradient(own, x, weights, gradient)

@@ -2,8 +2,10 @@
 
 Functions cannot be handed to compiled code that is cached on disk, and a chain of integer codes would compile every
 unit into every kernel. So a layer's parameters are a NamedTuple of the unit's own class, and each role below is a
-generic function over it. The compiler resolves it in compiled code, a dictionary in plain Python. A new unit is a file
-beside :mod:`ebm._kernels.bernoulli` and an entry in :data:`UNITS`.
+generic function over it. The compiler resolves it in compiled code, a dictionary in plain Python. Where a unit has
+constants beside its parameters, such as a number of trials, compiled code takes a NamedTuple of both
+(:meth:`ebm.units.Unit.compiled`). A new unit is a file beside :mod:`ebm._kernels.bernoulli` and an entry in
+:data:`UNITS`.
 """
 
 from types import ModuleType
@@ -11,15 +13,15 @@ from typing import Any
 
 from numba.extending import overload
 
-from ebm._kernels import bernoulli, binomial, gaussian, one_hot, poisson, spin
+from ebm._kernels import bernoulli, binomial, categorical, gaussian, poisson, spin
 
 UNITS: dict[type, ModuleType] = {
     bernoulli.BernoulliParameters: bernoulli,
     spin.SpinParameters: spin,
     gaussian.GaussianParameters: gaussian,
-    one_hot.OneHotParameters: one_hot,
+    categorical.CategoricalLayer: categorical,
     poisson.PoissonParameters: poisson,
-    binomial.BinomialParameters: binomial,
+    binomial.BinomialLayer: binomial,
 }
 
 

@@ -132,6 +132,11 @@ class Bipartite(Model):
             "hidden": (self.hidden, params.hidden),
         }
 
+    def compiled(self, params: BipartiteParameters) -> tuple[Any, ...]:
+        """The arguments of compiled functions in the place of `params`: (W, visible, hidden) with units' constants."""
+        W, visible, hidden = params
+        return W, self.visible.compiled(visible), self.hidden.compiled(hidden)
+
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> BipartiteParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
 

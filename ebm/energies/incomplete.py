@@ -123,9 +123,10 @@ def filled(rows: Array, unknown: Array, means: Array) -> Array:
     return out
 
 
-def subset(own: Any, units: Array) -> Any:
-    """The own parameters of some units of a layer."""
-    return type(own)(*(x[units] for x in own))
+def subset(unit: Unit, own: Any, units: Array) -> tuple[Unit, Any]:
+    """The type and the own parameters of some of the units of a layer, a mask (units,)."""
+    some = unit.restricted(units)
+    return some, some.parameters(*(x[units] for x in own))
 
 
 # Pairwise models ------------------------------------------------------------------------------------------
@@ -184,14 +185,15 @@ class BipartiteGaps(Gaps):
         self._unknown = unknown
         W, visible, _ = self._params
         self._W_known, self._W = W[~unknown], np.ascontiguousarray(W[unknown])
-        self._own_known, self._own = subset(visible, ~unknown), subset(visible, unknown)
+        self._held = subset(model.visible, visible, ~unknown)
+        self._unit, self._own = subset(model.visible, visible, unknown)
 
     def _known(self, rows: Array) -> tuple[Array, Array]:
         """-beta U(v_K) (rows,), and the input of the hidden units (rows, n_hidden)."""
         known = np.ascontiguousarray(rows[:, ~self._unknown])
-        unit = self._model.visible
-        inputs = unit.statistic(self._own_known, known) @ self._W_known
-        return -self._beta * unit.energy(self._own_known, known), inputs
+        unit, own = self._held
+        inputs = unit.statistic(own, known) @ self._W_known
+        return -self._beta * unit.energy(own, known), inputs
 
     def sums(self, rows: Array) -> Marginal:
         """Some rows at a time."""
@@ -218,7 +220,7 @@ class HiddenListed(BipartiteGaps):
         self.row_work = 2.0**n if n <= MAX_SUMMED else np.inf
 
     def _some(self, rows: Array) -> tuple[Array, Array]:
-        beta, unit, hidden = self._beta, self._model.visible, self._params.hidden
+        beta, unit, hidden = self._beta, self._unit, self._params.hidden
         own, inputs = self._known(rows)
         average = Average(len(rows), len(self._W))
         for h in state_blocks(self._model.hidden.states, self._W.shape[1]):
@@ -245,8 +247,8 @@ class VisibleListed(BipartiteGaps):
         own, inputs = self._known(rows)
         average = Average(len(rows), len(self._W))
         for v in state_blocks(model.visible.states or (0.0, 1.0), len(self._W)):
-            pulls = model.visible.statistic(self._own, v) @ self._W
-            alone = -beta * model.visible.energy(self._own, v)
+            pulls = self._unit.statistic(self._own, v) @ self._W
+            alone = -beta * self._unit.energy(self._own, v)
             logs = [model.hidden.log_normaliser(hidden, pulls + x, beta) for x in inputs]
             average.add(np.array(logs) + alone, v)
         return own + average.log_sum, average.mean
@@ -343,10 +345,10 @@ def _(model: Bipartite, params: BipartiteParameters, row: Array) -> Conditioned:
         )
     W, own, c = in_double(params)
     unknown, known = np.isnan(row), row[np.newaxis, ~np.isnan(row)]
-    held = subset(own, ~unknown)
-    inputs = visible.statistic(held, known) @ W[~unknown]
-    rest = BipartiteParameters(
-        np.ascontiguousarray(W[unknown]), subset(own, unknown), c._replace(bias=c.bias + inputs[0])
-    )
-    free = Gaussian() if isinstance(visible, Gaussian) else visible
-    return Conditioned(Bipartite(free, hidden), rest, -float(visible.energy(held, known)[0]))
+    unit, held = subset(visible, own, ~unknown)
+    inputs = unit.statistic(held, known) @ W[~unknown]
+    free, left = subset(visible, own, unknown)
+    free = Gaussian() if isinstance(visible, Gaussian) else free
+    shifted = c._replace(bias=c.bias + inputs[0])
+    rest = BipartiteParameters(np.ascontiguousarray(W[unknown]), left, shifted)
+    return Conditioned(Bipartite(free, hidden), rest, -float(unit.energy(held, known)[0]))

@@ -30,9 +30,11 @@ class BeliefGaps(Gaps):
 
     def sums(self, rows: Array) -> Marginal:
         """One pass over the states of the hidden layers for all rows."""
-        model, unit, layer = self._model, self._model.visible, self._params.down[0]
+        model, layer = self._model, self._params.down[0]
         known = np.ascontiguousarray(rows[:, : len(self._data)][:, ~self._data])
-        own, free = subset(layer.own, ~self._data), subset(layer.own, self._data)
+        (unit, own), (unknown, free) = (
+            subset(model.visible, layer.own, some) for some in (~self._data, self._data)
+        )
         statistic = unit.statistic(own, known)
         average = Average(len(rows), int(np.count_nonzero(self._unknown)))
         for block in state_blocks(model.units[1].states, sum(self._sizes)):
@@ -40,7 +42,7 @@ class BeliefGaps(Gaps):
             inputs = states[0] @ layer.W.T
             given = np.ascontiguousarray(inputs[:, ~self._data])
             weights = self._hidden(states) - unit.log_normaliser(own, given)
-            means = unit.mean(free, np.ascontiguousarray(inputs[:, self._data]))
+            means = unknown.mean(free, np.ascontiguousarray(inputs[:, self._data]))
             average.add(statistic @ given.T + weights, self._with_extra(means, states[-1]))
         log_weights = average.log_sum - unit.energy(own, known)
         return Marginal(log_weights, filled(rows, self._unknown, average.mean))

@@ -21,7 +21,7 @@ from joblib import Parallel, delayed
 from ebm._checks import Array
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
-from ebm.units import Unit
+from ebm.units import Groups, Unit
 
 # States of which sums are made on request, and unasked: seconds.
 MAX_STATES, MAX_UNASKED = 2.0**25, 2.0**20
@@ -33,7 +33,7 @@ def unit_states(unit: Unit, n_units: int) -> list[Array] | None:
     """All states (states, units) of each of the independent parts of a layer, side by side; None: infinitely many."""
     if unit.states is not None:
         return [np.array(unit.states, np.float64)[:, np.newaxis]] * n_units
-    if hasattr(unit, "groups"):
+    if isinstance(unit, Groups):
         groups = unit.groups(n_units)
         bits = [np.array([[0.0], [1.0]])] * (n_units - sum(g.stop - g.start for g in groups))
         return bits + [np.eye(g.stop - g.start) for g in groups]

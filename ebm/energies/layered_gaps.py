@@ -50,24 +50,25 @@ def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Pa
     for k, layer in enumerate(model.layers):
         missing = masks.get(k, np.ones(layer.size, bool))
         parts += [(k, m, known) for m, known in ((~missing, True), (missing, False)) if m.any()]
+    some = [subset(model.layers[k].unit, params.own[k], m) for k, m, _ in parts]
     layers = [
         replace(
             model.layers[k],
             name=f"{model.names[k]}, {'known' if known else 'unknown'}",
-            unit=model.layers[k].unit.restricted(m),
+            unit=unit,
             size=int(m.sum()),
         )
-        for k, m, known in parts
+        for (k, m, known), (unit, _) in zip(parts, some, strict=True)
     ]
-    own = tuple(subset(params.own[k], m) for k, m, _ in parts)
+    own = tuple(x for _, x in some)
     edges, weights = [], []
     for edge, ends, W in zip(model.edges, model.ends, params.weights, strict=True):
         for low, (j, lower, _) in zip(layers, parts, strict=True):
             for high, (k, upper, _) in zip(layers, parts, strict=True):
                 if (j, k) == ends:
-                    coupling, some = edge.coupling.between(W, lower, upper)
+                    coupling, between = edge.coupling.between(W, lower, upper)
                     edges.append(Edge(low.name, high.name, coupling, edge.multiplicity))
-                    weights.append(some)
+                    weights.append(between)
     found: dict[bool, dict[int, Array]] = {True: {}, False: {}}
     for number, (k, m, known) in enumerate(parts):
         if k in columns:

@@ -116,8 +116,8 @@ def tilted(shape: tuple[int, int], dtype: Any, tilt: Tilt | None) -> Array:
 
 
 class Stage(NamedTuple):
-    """A bipartite model part of the way: own parameters, factors of the inputs, and the constant of the hidden
-    distribution.
+    """A bipartite model part of the way: own parameters for compiled functions, factors of the inputs, and the constant
+    of the hidden distribution.
     """
 
     t: float
@@ -171,7 +171,8 @@ class BipartitePath(Path):
         p, q = (one if x is None else x for one, x in zip(ones, (p, q), strict=True))
         visible, hidden = (type(own)(*(x.astype(dtype) for x in own)) for own in (visible, hidden))
         share = dtype.type(t)
-        return Stage(t, visible, hidden, share * p, share * q, constant)
+        v, h = self._model.visible.compiled(visible), self._model.hidden.compiled(hidden)
+        return Stage(t, v, h, share * p, share * q, constant)
 
     def gain(self, x: Array, inputs: Array, first: Stage, last: Stage) -> Array:
         """(t_last - t_first) (U_0 - U_1)(v) + A_last - A_first."""
@@ -200,7 +201,7 @@ class BipartitePath(Path):
         """One step of block Gibbs sampling."""
         h = np.empty_like(inputs)
         self._sample(inputs, h, [(s.hidden, s.hidden_factors) for s in stages], (key, 0), first_row)
-        kernels.to_statistic(self._params.hidden, h)
+        kernels.to_statistic(stages[0].hidden, h)
         f: Array = h @ self._Wt
         v = f  # in place
         if tilt is not None:

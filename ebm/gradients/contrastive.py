@@ -93,7 +93,7 @@ def _(
     n_steps: int,
     slide: float,
 ) -> BoundGradient:
-    bound = BoundContrastive(gradient, batch_size, n_chains, n_steps, slide)
+    bound = BoundContrastive(model, gradient, batch_size, n_chains, n_steps, slide)
     bound.takes_sparse = isinstance(model.visible, Linear)
     return bound
 
@@ -120,6 +120,7 @@ class BoundContrastive(BoundGradient):
 
     def __init__(
         self,
+        model: Bipartite,
         gradient: BipartiteParameters,
         batch_size: int,
         n_chains: int | None,
@@ -129,7 +130,7 @@ class BoundContrastive(BoundGradient):
         n_visible, n_hidden = gradient.W.shape
         dtype = gradient.W.dtype
         n_stacked = batch_size + (batch_size if n_chains is None else n_chains) + 2
-        self._gradient = gradient
+        self._model, self._gradient = model, gradient
         self._batch_size = batch_size
         self._written = tuple(
             gradient
@@ -165,7 +166,9 @@ class BoundContrastive(BoundGradient):
         self._check(n_rows, chains)
         self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
         h = chains.h if self._persistent else self._scratch
-        laws = tuple(params), tuple(walkers), (h, chains.visible_offset, chains.hidden_offset)
+        compiled = self._model.compiled(params)
+        walks = compiled if walkers is params else self._model.compiled(walkers)
+        laws = compiled, walks, (h, chains.visible_offset, chains.hidden_offset)
         choice = self._persistent, self._n_steps, self._slide, tuple(key), self._written
         if isinstance(batch.v, SparseRows):
             V, H, omega = self._stacked
@@ -233,7 +236,7 @@ class BoundContrastive(BoundGradient):
         if n_steps > self._steps_per_call(len(chains.h) if self._persistent else batch_size):
             return self._ascend_step_by_step(task, data, chains_of, key, optimizer)
         made: int = kernels.contrastive_ascent(
-            (tuple(task.params), self._written, task.theta, task.gradient),
+            (self._model.compiled(task.params), self._written, task.theta, task.gradient),
             chains_of,
             self._stacked,
             data,
@@ -254,7 +257,7 @@ class BoundContrastive(BoundGradient):
         optimizer: tuple[Any, ...],
     ) -> int:
         """The same updates, bit for bit, in several compiled calls."""
-        params, (rule, memory, hold) = tuple(task.params), optimizer
+        params, (rule, memory, hold) = self._model.compiled(task.params), optimizer
         for step, rate in enumerate(task.rates):
             n_rows = kernels.take_batch(data, step, self._stacked)
             step_key = tuple(fold(key, task.first_step + step))

@@ -103,7 +103,8 @@ class BoundFastPersistent(BoundGradient):
         n_chains: int,
     ) -> None:
         self._choice, self._model = choice, model
-        self._inner = BoundContrastive(gradient, batch_size, n_chains, choice.n_steps, choice.slide)
+        chains = n_chains, choice.n_steps, choice.slide
+        self._inner = BoundContrastive(model, gradient, batch_size, *chains)
         self.takes_sparse = isinstance(model.visible, Linear)
         self._shape = model.shape(gradient)
         buffers = np.zeros((2, model.pack(gradient).size), gradient.W.dtype)

@@ -190,19 +190,21 @@ class BoundTempered(BoundGradient):
         self._V[n_rows:total] = state.x[:n_chains]
         self._omega[:n_rows] = 1.0 / n_rows if batch.weights is None else batch.weights
         self._omega[n_rows:total] = -1.0 / n_chains
-        kernels.to_statistic(params.visible, self._V[:total])
+        compiled = self._model.compiled(params)
+        _, visible, hidden = compiled
+        kernels.to_statistic(visible, self._V[:total])
         np.dot(self._V[:total], params.W, out=self._H[:total])
         h = self._model.hidden.sample(
             params.hidden, self._H[n_rows:total], fold(key, Reserved.REPLICA_HIDDEN.number)
         )
-        own = params.hidden, self._H[:total], self._omega[:total], self._gradient.hidden
+        own = hidden, self._H[:total], self._omega[:total], self._gradient.hidden
         kernels.expected_own_gradient(*own, True)
-        kernels.mean(params.hidden, self._H[:total], 1.0)
-        kernels.to_statistic(params.hidden, self._H[:total])
+        kernels.mean(hidden, self._H[:total], 1.0)
+        kernels.to_statistic(hidden, self._H[:total])
         stacked = (self._V, self._H, self._omega)
         slide = params.W.dtype.type(self._choice.slide)
         finite = phase_difference(
-            tuple(params),
+            compiled,
             chains.visible_offset,
             chains.hidden_offset,
             stacked,

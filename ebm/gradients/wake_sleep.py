@@ -141,7 +141,8 @@ class BoundUpDown(BoundGradient):
     ) -> None:
         self._model, self._gradient = model, gradient
         kept = n_chains if choice.persistent else None
-        self._top = BoundContrastive(gradient.top, batch_size, kept, choice.n_steps, choice.slide)
+        chains = kept, choice.n_steps, choice.slide
+        self._top = BoundContrastive(model.top_model, gradient.top, batch_size, *chains)
         sizes, dtype = model.shape(gradient)[:-1], gradient.top.W.dtype
         self._V = np.zeros((batch_size, sizes[0] + model.n_extra), dtype)
         most = max(batch_size, n_chains)
@@ -176,7 +177,8 @@ class BoundUpDown(BoundGradient):
         states = [x]
         for k, (layer, buffer) in enumerate(zip(params.up, self._states[1:], strict=True)):
             above = np.dot(x, layer.W, out=buffer[: len(v)])
-            kernels.sample(layer.own, above, 1.0, *fold(key, k), 0)
+            unit = self._model.units[k + 1]
+            kernels.sample(unit.compiled(layer.own), above, 1.0, *fold(key, k), 0)
             states.append(x := above)
         for k, layer in enumerate(params.down):
             inputs = np.dot(states[k + 1], layer.W.T, out=self._predicted[k][: len(v)])
@@ -213,7 +215,8 @@ class BoundUpDown(BoundGradient):
         for k in reversed(range(len(params.down))):
             layer = params.down[k]
             np.dot(states[k + 1], layer.W.T, out=states[k])
-            kernels.sample(layer.own, states[k], 1.0, *fold(key, k), 0)
+            own = self._model.units[k].compiled(layer.own)
+            kernels.sample(own, states[k], 1.0, *fold(key, k), 0)
         for k, layer in enumerate(params.up):
             inputs = np.dot(states[k], layer.W, out=self._predicted[k + 1][: len(x)])
             gradient, unit = self._gradient.up[k], self._model.units[k + 1]
@@ -243,11 +246,12 @@ def delta_rule(
         means, given = unit.mean_derivatives(own, inputs), inputs.copy()
         for field, values in scales.items():
             getattr(gradient.own, field)[:] = weights @ (values - means[field])
-    kernels.mean(own, inputs, 1.0)
+    compiled = unit.compiled(own)
+    kernels.mean(compiled, inputs, 1.0)
     np.subtract(x, inputs, out=inputs)
-    kernels.to_statistic(own, inputs)
+    kernels.to_statistic(compiled, inputs)
     np.multiply(inputs, weights[:, np.newaxis], out=inputs)
     if scales:
-        kernels.couple(own, np.einsum("ij,ij->j", inputs, given), gradient.own)
+        kernels.couple(compiled, np.einsum("ij,ij->j", inputs, given), gradient.own)
     inputs.sum(axis=0, out=gradient.own.bias)
     return inputs

@@ -100,10 +100,10 @@ def _enumerated_log_partition(
     steps = (model.visible.statistic(params.visible, high - low)[0] * W.T).T.copy()
     base = model.visible.statistic(params.visible, low)[0] @ W
     offset = -float(model.visible.energy(params.visible, low)[0])
+    hidden = model.hidden.compiled(params.hidden)
     tasks = [(start, min(start + TASK, 2**n)) for start in range(0, 2**n, TASK)]
     logs = Parallel(n_jobs=n_jobs, prefer="threads")(
-        delayed(gray_code_log_sum)(steps, gains, base, params.hidden, float(beta), *task)
-        for task in tasks
+        delayed(gray_code_log_sum)(steps, gains, base, hidden, float(beta), *task) for task in tasks
     )
     return beta * offset + float(np.logaddexp.reduce(logs))
 

@@ -24,7 +24,7 @@ from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
 from ebm.likelihood.listed import listed_conditionals
-from ebm.units import Bernoulli, Counts, Gaussian, OneHot, Unit
+from ebm.units import Bernoulli, Counts, Gaussian, Groups, Unit
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -39,7 +39,7 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 def pseudo_log_likelihood(model: Model, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
-    Exact for visible units of two states, counts, one-hot groups, and Gaussian units over two-state or Gaussian ones;
+    Exact for visible units of two states, counts, categories, and Gaussian units over two-state or Gaussian ones;
     TypeError for all others. Deterministic. All features of a row are predicted, those that are zero as well. The cost
     is proportional to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
     """
@@ -50,7 +50,7 @@ def pseudo_log_likelihood(model: Model, params: Any, v: Any) -> Array:
 def _(model: Bipartite, params: BipartiteParameters, v: Any) -> Array:
     """Of dense or CSR rows, some at a time."""
     params = in_double(params)
-    if isinstance(model.visible, OneHot):
+    if isinstance(model.visible, Groups):
         return _in_blocks(v, partial(_grouped_visible, model, params))
     if isinstance(model.visible, Counts):
         return _in_blocks(v, partial(listed_conditionals, model, params))
@@ -86,7 +86,7 @@ def _flipped_visible(model: Bipartite, params: BipartiteParameters, v: Any, n: i
     """
     W, bias = params.W[:n], params.visible.bias[:n]
     largest = np.abs(W).max()
-    binary = isinstance(model.visible, Bernoulli | OneHot) and isinstance(model.hidden, Bernoulli)
+    binary = isinstance(model.visible, Bernoulli | Groups) and isinstance(model.hidden, Bernoulli)
     binary = binary and largest < LOG_LARGEST and np.abs(bias).max() < LARGEST_BIAS
     growth, run = flip_tables(W, largest) if binary else (W, 1)
     out = np.empty(v.shape[0])
@@ -117,8 +117,8 @@ def _two_state_visible(model: Bipartite, params: BipartiteParameters, v: Array, 
 
 def _grouped_visible(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:
     """Log p(group | all others), averaged where a group holds probabilities, and the flips of the Bernoulli units."""
-    assert isinstance(model.visible, OneHot)
-    n = v.shape[1] - model.visible.n_grouped
+    assert isinstance(model.visible, Groups)
+    n = model.visible.first_column(v.shape[1])
     out: Array = np.zeros(len(v))
     for group in model.visible.groups(v.shape[1]):
         logs = log_weights_of(model, params, v, group, np.eye(group.stop - group.start))

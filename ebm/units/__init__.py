@@ -12,16 +12,16 @@ others and follows an exponential-family distribution with log-normaliser A,
 The units say nothing of how many layers there are; beta is the inverse temperature. A layer's own parameters are a
 NamedTuple of arrays (units,), with the field ``bias`` first; the gradient by them has the same type.
 
-=========  ===========================  ====================  =============================================
-unit       own energy U(x)              statistic s(x)        states
-=========  ===========================  ====================  =============================================
-Bernoulli  -b x                         x                     {0, 1}
-Spin       -b x                         x                     {-1, +1}
-Gaussian   (x - b)^2 / (2 sigma^2)      x / sigma^2           real line
-OneHot     -b x                         x                     {0, 1}, exactly one unit of each group being 1
-Poisson    log x! - b x                 x                     0, 1, 2, ...
-Binomial   -log (n choose x) - b x      x                     0, 1, ..., n
-=========  ===========================  ====================  =============================================
+===========  ===========================  ====================  =============================================
+unit         own energy U(x)              statistic s(x)        states
+===========  ===========================  ====================  =============================================
+Bernoulli    -b x                         x                     {0, 1}
+Spin         -b x                         x                     {-1, +1}
+Gaussian     (x - b)^2 / (2 sigma^2)      x / sigma^2           real line
+Categorical  -b x                         x                     {0, 1}, exactly one unit of each group being 1
+Poisson      log x! - b x                 x                     0, 1, 2, ...
+Binomial     -log (n choose x) - b x      x                     0, 1, ..., n
+===========  ===========================  ====================  =============================================
 
 A unit class is abstract (:class:`Unit`) or final. To add one: the compiled functions (``ebm/_kernels/NAME.py``, entered
 in ``ebm/_kernels/units.py``) and a class in a file beside this one, entered in :data:`UNITS` if layers of any size are
@@ -31,9 +31,11 @@ made of it.
 from ebm.units.base import Bounds, Linear, TwoState, Unit, confined
 from ebm.units.bernoulli import Bernoulli
 from ebm.units.binomial import Binomial
-from ebm.units.categorical import TOTAL_TOLERANCE, OneHot
+from ebm.units.categorical import Categorical
 from ebm.units.counts import Counts
 from ebm.units.gaussian import Gaussian
+from ebm.units.groups import TOTAL_TOLERANCE, Groups
+from ebm.units.one_hot import OneHot
 from ebm.units.poisson import Poisson
 from ebm.units.spin import Spin
 
@@ -43,8 +45,10 @@ __all__ = [
     "Bernoulli",
     "Binomial",
     "Bounds",
+    "Categorical",
     "Counts",
     "Gaussian",
+    "Groups",
     "Linear",
     "OneHot",
     "Poisson",

@@ -31,6 +31,9 @@ def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
 class Unit(Record, abc.ABC):
     """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
 
+    Parameters are arrays that are learned, or given as those of a Gaussian unit's variance may be. Constants, such as
+    a number of trials or the sizes of groups, are fields of the unit.
+
     Attributes
     ----------
     fields : tuple of str
@@ -62,6 +65,10 @@ class Unit(Record, abc.ABC):
     def fields(self) -> tuple[str, ...]:
         """Names of the layer's parameters, the bias first."""
         return tuple(self.parameters._fields)
+
+    def compiled(self, own: Any) -> Any:
+        """The arguments of compiled functions in the place of `own`: the parameters with the unit's constants."""
+        return own
 
     def is_free(self, field: str) -> bool:
         """Whether the parameter of that name is learned; the others keep their values."""
@@ -168,13 +175,13 @@ class Unit(Record, abc.ABC):
         if is_sparse(x):  # linear: the state times a number of the unit's
             return scaled(x, self.statistic(own, np.ones((1, x.shape[1]), x.dtype))[0])
         out = np.array(x, order="C")
-        kernels.to_statistic(own, out)
+        kernels.to_statistic(self.compiled(own), out)
         return out
 
     def mean(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
         """E[x | input]: (rows, units) -> (rows, units)."""
         out = np.array(inputs, order="C")
-        kernels.mean(own, out, beta)
+        kernels.mean(self.compiled(own), out, beta)
         return out
 
     def sample(
@@ -182,14 +189,14 @@ class Unit(Record, abc.ABC):
     ) -> Array:
         """Independent draws from p(x | input): row r draws the numbers of row ``first_row + r`` of `key`."""
         out = np.array(inputs, order="C")
-        kernels.sample(own, out, beta, key[0], key[1], first_row)
+        kernels.sample(self.compiled(own), out, beta, key[0], key[1], first_row)
         return out
 
     def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
         """A(input), summed over the units: (rows, units) -> (rows,) in double precision."""
         out = np.zeros(len(inputs))
         if inputs.shape[1]:  # kernels read the type of the first unit's numbers
-            kernels.log_normaliser(own, np.ascontiguousarray(inputs), beta, out)
+            kernels.log_normaliser(self.compiled(own), np.ascontiguousarray(inputs), beta, out)
         return out
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy.special import gammaln
 
 from ebm._checks import Array, check_integer
-from ebm._kernels.binomial import BinomialParameters
+from ebm._kernels.binomial import BinomialLayer, BinomialParameters
 from ebm._values import States
 from ebm.units.counts import Counts
 
@@ -57,25 +57,20 @@ class Binomial(Counts):
         """The states, in words."""
         return f"counts 0 to {self.n}"
 
-    def is_free(self, field: str) -> bool:
-        """The biases are learned."""
-        return field == "bias"
+    def compiled(self, own: BinomialParameters) -> BinomialLayer:
+        """The biases and the number of trials."""
+        return BinomialLayer(own.bias, float(self.n))
 
     def log_choices(self, own: BinomialParameters, x: Array) -> Array:
         """Log (n choose x)."""
         logs: Array = gammaln(self.n + 1) - gammaln(x + 1) - gammaln(self.n - x + 1)
         return logs
 
-    def neutral(self, n_units: int, dtype: Any) -> BinomialParameters:
-        """Zero biases, and the numbers of trials."""
-        return BinomialParameters(np.zeros(n_units, dtype), np.full(n_units, self.n, dtype))
-
     def initial(self, mean: Array, variance: Array, count: float) -> BinomialParameters:
         """Log-odds of the mean, with half an observation of either added to the trials (Jeffreys' prior)."""
-        own = self.neutral(len(mean), mean.dtype)
         highs = np.clip(mean, 0, self.n) * count
-        own.bias[:] = np.log((highs + 0.5) / (self.n * count - highs + 0.5))
-        return own
+        odds = np.log((highs + 0.5) / (self.n * count - highs + 0.5))
+        return BinomialParameters(odds.astype(mean.dtype))
 
     def least_variance(self, own: BinomialParameters, mean: Array) -> Array:
         """The variance of one binomial distribution with the mean, which that of a mixture exceeds."""

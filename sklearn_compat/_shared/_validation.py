@@ -17,7 +17,7 @@ from ebm._arrays import Array, as_numbers, check_magnitude, not_numbers, screene
 from ebm._sparse import canonical, dense, is_sparse
 from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, invalid_groups, other_alphabet
 from ebm.energies.side_by_side import SideBySide
-from ebm.units import TOTAL_TOLERANCE, Bernoulli, Counts, OneHot, Unit
+from ebm.units import TOTAL_TOLERANCE, Bernoulli, Counts, Groups, Unit
 
 FLOATS = (np.float64, np.float32)
 # The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
@@ -185,9 +185,9 @@ def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDIN
 
 def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
     """The fault in the groups of units of CSR rows, whose other columns stay as they are."""
-    if not isinstance(unit, OneHot) or not is_sparse(X):
+    if not isinstance(unit, Groups) or not is_sparse(X):
         return ""
-    first = X.shape[1] - unit.n_grouped
+    first = unit.first_column(X.shape[1])
     return invalid_groups(X[:, first:].toarray(), unit.groups(X.shape[1]), TOTAL_TOLERANCE, first)
 
 
@@ -234,7 +234,7 @@ def _(unit: Counts, values: Array, argument: str) -> str:
 
 
 @_remedy.register
-def _(unit: OneHot, values: Array, argument: str) -> str:
+def _(unit: Groups, values: Array, argument: str) -> str:
     if Bernoulli().invalid(values):
         return _remedy(Bernoulli(), values, argument)
     return (

@@ -36,7 +36,7 @@ class RBM(BaseRBM):
         Type of the visible units: binary {0, 1}, spins {-1, +1}, real, counts 0, 1, 2, ..., or counts of two trials;
         ``Gaussian(variance="unit")``, ``Binomial(10)`` and the like for settings. Columns of several types are a list
         of groups, in the order of the columns. Each is a type and how many columns it has, such as
-        ``[("bernoulli", 3), ("gaussian", 2), (OneHot((4,)), 4)]``.
+        ``[("bernoulli", 3), ("gaussian", 2), (Categorical((4,)), 4)]``.
 
     hidden : {"bernoulli", "spin", "gaussian", "poisson", "binomial"} or Unit, default="bernoulli"
         Type of the hidden units.

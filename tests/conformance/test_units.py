@@ -83,7 +83,7 @@ class TestUnit:
         whole = unit.sample(params, f, KEY)
         np.testing.assert_array_equal(unit.sample(params, f[25:], KEY, first_row=25), whole[25:])
         means, drawn = f.copy(), np.empty_like(f)
-        kernels.mean_and_sample(params, means, drawn, 1.0, *KEY, 0)
+        kernels.mean_and_sample(unit.compiled(params), means, drawn, 1.0, *KEY, 0)
         np.testing.assert_array_equal(drawn, whole)
         np.testing.assert_array_equal(means, unit.mean(params, f))
 
@@ -141,17 +141,18 @@ class TestUnit:
         params, f = own(unit), fields()
         x, weights = states(unit, params, len(f)), np.linspace(0.1, -0.2, len(f))
         gradient = type(params)(*(np.full(SIZE, 7.0) for _ in params))
-        kernels.own_gradient(params, unit.statistic(params, x), weights, gradient)
+        compiled = unit.compiled(params)
+        kernels.own_gradient(compiled, unit.statistic(params, x), weights, gradient)
         for name, d in unit.own_derivatives(params, x).items():
             np.testing.assert_allclose(getattr(gradient, name), weights @ d, atol=1e-12)
         for times, fresh in ((1, True), (2, False)):
-            kernels.expected_own_gradient(params, f, weights, gradient, fresh)
+            kernels.expected_own_gradient(compiled, f, weights, gradient, fresh)
             for name, d in unit.mean_derivatives(params, f).items():
                 np.testing.assert_allclose(getattr(gradient, name), times * weights @ d, atol=1e-12)
         coupling = np.array([0.3, -1.0, 2.0])
         before = {name: np.array(x) for name, x in gradient._asdict().items()}
-        kernels.couple(params, coupling, gradient)
-        assert kernels.couples(params) == bool(unit.statistic_slopes(params))
+        kernels.couple(compiled, coupling, gradient)
+        assert kernels.couples(compiled) == bool(unit.statistic_slopes(params))
         for name, slope in unit.statistic_slopes(params).items():
             np.testing.assert_allclose(getattr(gradient, name) - before[name], slope * coupling)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.units import UNITS, OneHot
+from ebm.units import UNITS, Categorical, OneHot
 from tests.oracles.enumeration import TABLES, Layer, Machine
 
-ALL = [kind() for kind in UNITS.values()] + [OneHot((2,))]
 SIZE = 3
+ALL = [kind() for kind in UNITS.values()] + [Categorical((SIZE,)), OneHot((2,))]
 
 
 def own(unit, n=SIZE, seed=0, dtype=np.float64):
@@ -41,8 +41,9 @@ def states(unit, params, n_rows=6, seed=2):
     return x
 
 
-def pair(visible, hidden, shape=(SIZE, 2), seed=3, spread=0.2):
-    """A model of both, and its parameters."""
+def pair(visible, hidden, seed=3, spread=0.2):
+    """A model of both, and its parameters: of two hidden units, or as many as their groups take."""
+    shape = SIZE, SIZE if isinstance(hidden, Categorical) else 2
     W = np.random.default_rng(seed).normal(0, spread, shape)
     params = BipartiteParameters(
         W, own(visible, shape[0], seed + 1), own(hidden, shape[1], seed + 2)

@@ -115,10 +115,9 @@ def test_a_group_of_two_is_one_binary_unit():
 def test_layers_start_at_the_datas_means_and_finite(dtype):
     mean = np.array([0.3, 0.5, 0.5, 0.0, 0.25, 0.75], dtype)
     start = UNIT.initial(mean, mean, 1000.0)
-    assert start.bias.dtype == start.group.dtype == dtype and np.isfinite(start.bias).all()
+    assert start.bias.dtype == dtype and np.isfinite(start.bias).all()
     rest = UNIT.mean(start, np.zeros((1, 6), dtype))[0]
     np.testing.assert_allclose(rest, mean, atol=1e-3)
-    np.testing.assert_array_equal(start.group, [0, 1, 1, 1, 2, 2])
 
 
 def test_layers_say_what_they_cannot_be():
@@ -312,7 +311,7 @@ def estimate(record, X, *, chains=None, params=PARAMS, model=LIBRARY, key=KEY):
     chains = no_chains() if chains is None else chains
     bound = record.bind(model, gradient, len(X), len(chains.h))
     gradient, chains, info = bound(params, Batch(X.copy(), None), chains, key)
-    assert info.finite and not gradient.visible.group.any()
+    assert info.finite
     return gradient, chains
 
 
@@ -395,13 +394,13 @@ def plan(gradient, optimizer="sgd", **settings):
 
 
 @pytest.mark.parametrize("optimizer", ["momentum", "adam"])
-def test_training_leaves_the_groups_alone(optimizer):
+def test_training_moves_every_weight(optimizer):
     X = rows(20)
     way = plan(PersistentContrastiveDivergence(), optimizer)
     state = training.start(LIBRARY, Rows(X), 3, way)
     before = state.theta.copy()
     assert training.train(state, Rows(X), way, 3) == ""
-    np.testing.assert_array_equal(state.params.visible.group, [0, 1, 1, 1, 2, 2])
+    assert state.theta.size == 6 * 3 + 6 + 3
     assert np.abs(state.theta - before)[: LIBRARY.n_weights(state.params)].min() > 0
 
 

@@ -88,14 +88,8 @@ def spin(unit):
     return Table(finite([-1, 1]), linear, plain)
 
 
-def one_hot(unit):
-    def energy(x, bias, group):
-        return -x @ bias
-
-    def statistic(x, bias, group):
-        return x
-
-    return Table(partial(grouped, unit.sizes), energy, statistic)
+def categorical(unit):
+    return Table(partial(grouped, unit.sizes), linear, plain)
 
 
 def gaussian(unit):
@@ -116,20 +110,18 @@ def poisson(unit):
 
 
 def binomial(unit):
-    def energy(x, bias, trials):
+    def energy(x, bias):
         return -log_choices(x, unit.n) - x @ bias
 
-    def statistic(x, bias, trials):
-        return x
-
-    return Table(finite(range(unit.n + 1)), energy, statistic)
+    return Table(finite(range(unit.n + 1)), energy, plain)
 
 
 # By the name of the unit's class. A new unit needs its table here: it is all that the conformance tests know of it.
 TABLES = {
     "Bernoulli": bernoulli,
     "Spin": spin,
-    "OneHot": one_hot,
+    "Categorical": categorical,
+    "OneHot": categorical,
     "Gaussian": gaussian,
     "Poisson": poisson,
     "Binomial": binomial,

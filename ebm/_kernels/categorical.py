@@ -1,4 +1,4 @@
-"""Bernoulli units, followed by groups of {0, 1} units of which exactly one each is on (a softmax, or Potts unit):
+"""Groups of {0, 1} units of which exactly one each is on (softmax, or Potts units), after Bernoulli units or alone:
 
     p(x_k = 1 | f) = exp(f_k) / sum_l exp(f_l)    over the units l of k's group,    f = beta (input + bias).
 
@@ -19,14 +19,21 @@ from ebm._kernels.counter import threefry
 from ebm._kernels.elementary import SATURATION, exp
 
 
-class OneHotParameters(NamedTuple):
-    """A layer's own parameters: the biases (units,), and the number of each unit's group (units,).
+class CategoricalParameters(NamedTuple):
+    """A layer's own parameters: the biases (units,)."""
 
-    The numbers are 0 for the Bernoulli units, which come first, then 1, 2, ...; they are never learned.
+    bias: np.ndarray
+
+
+class CategoricalLayer(NamedTuple):
+    """The parameters, and the constants of the layer.
+
+    `edges` (groups + 1,) holds the column in which each group begins, and the number of all columns. Columns in front
+    of the first group are those of Bernoulli units.
     """
 
     bias: np.ndarray
-    group: np.ndarray
+    edges: np.ndarray
 
 
 # Whether the statistic has a parameter.
@@ -34,31 +41,14 @@ COUPLES = False
 
 
 @jit
-def _first_column(group):
-    """Where the groups begin."""
-    first = 0
-    while first < group.size and group[first] == 0:
-        first += 1
-    return first
-
-
-@jit
-def _end_of_group(group, start):
-    end = start + 1
-    while end < group.size and group[end] == group[start]:
-        end += 1
-    return end
-
-
-@jit
-def _weights(own, x, beta, first):
-    """exp(f - the group's largest f), of the units from column `first` on."""
-    T = type(own.bias[0])
+def _weights(own, x, beta):
+    """exp(f - the group's largest f), of the units in groups."""
+    T, edges = type(own.bias[0]), own.edges
+    first = edges[0]
     e = np.empty((x.shape[0], x.shape[1] - first), x.dtype)
     for r in range(x.shape[0]):
-        start = first
-        while start < x.shape[1]:
-            end = _end_of_group(own.group, start)
+        for k in range(edges.size - 1):
+            start, end = edges[k], edges[k + 1]
             largest = beta * (x[r, start] + own.bias[start])
             for c in range(start, end):
                 f = beta * (x[r, c] + own.bias[c])
@@ -67,33 +57,30 @@ def _weights(own, x, beta, first):
             for c in range(start, end):
                 below = e[r, c - first] - largest
                 e[r, c - first] = exp(T(-SATURATION) if below < T(-SATURATION) else below)
-            start = end
     return e
 
 
 @jit
-def _probabilities(group, e, first, x):
-    """Weights `e` -> conditional means of the groups, in the columns from `first` on."""
+def _probabilities(edges, e, x):
+    """Weights `e` -> conditional means of the groups, in their columns of `x`."""
+    first = edges[0]
     for r in range(x.shape[0]):
-        start = first
-        while start < x.shape[1]:
-            end = _end_of_group(group, start)
+        for k in range(edges.size - 1):
+            start, end = edges[k], edges[k + 1]
             total = type(e[0, 0])(0.0)
             for c in range(start, end):
                 total += e[r, c - first]
             for c in range(start, end):
                 x[r, c] = e[r, c - first] / total
-            start = end
 
 
 @jit
-def _draw(group, e, first, out, key, first_row):
-    """Weights `e` -> states of the groups, in the columns from `first` on."""
-    per_row = (out.shape[1] + 1) // 2
+def _draw(edges, e, out, key, first_row):
+    """Weights `e` -> states of the groups, in their columns of `out`."""
+    per_row, first = (out.shape[1] + 1) // 2, edges[0]
     for r in range(out.shape[0]):
-        start = first
-        while start < out.shape[1]:
-            end = _end_of_group(group, start)
+        for k in range(edges.size - 1):
+            start, end = edges[k], edges[k + 1]
             # A counter whose two words belong to columns of this group alone, or to this one and the row's padding.
             counter = (first_row + r) * per_row + (start + 1) // 2
             low, high = np.uint32(counter & 0xFFFFFFFF), np.uint32(counter >> 32)
@@ -109,57 +96,55 @@ def _draw(group, e, first, out, key, first_row):
                 is_it = not on and left < reached
                 out[r, c] = is_it
                 on = on or is_it
-            start = end
 
 
 @jit
 def mean(own, x, beta):
     """Inputs -> conditional means."""
-    first = _first_column(own.group)
-    e = _weights(own, x, beta, first)
-    bernoulli.mean(BernoulliParameters(own.bias), x, beta)
-    _probabilities(own.group, e, first, x)
+    e = _weights(own, x, beta)
+    if own.edges[0] > 0:
+        bernoulli.mean(BernoulliParameters(own.bias), x, beta)
+    _probabilities(own.edges, e, x)
 
 
 @jit
 def mean_and_sample(own, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
-    first = _first_column(own.group)
-    e = _weights(own, x, beta, first)
-    plain = BernoulliParameters(own.bias)
-    bernoulli.mean_and_sample(plain, x, out, beta, key0, key1, first_row)
-    _probabilities(own.group, e, first, x)
-    _draw(own.group, e, first, out, (key0, key1), first_row)
+    e = _weights(own, x, beta)
+    if own.edges[0] > 0:
+        plain = BernoulliParameters(own.bias)
+        bernoulli.mean_and_sample(plain, x, out, beta, key0, key1, first_row)
+    _probabilities(own.edges, e, x)
+    _draw(own.edges, e, out, (key0, key1), first_row)
 
 
 @jit
 def sample(own, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
-    first = _first_column(own.group)
-    e = _weights(own, x, beta, first)
-    bernoulli.sample(BernoulliParameters(own.bias), x, beta, key0, key1, first_row)
-    _draw(own.group, e, first, x, (key0, key1), first_row)
+    e = _weights(own, x, beta)
+    if own.edges[0] > 0:
+        bernoulli.sample(BernoulliParameters(own.bias), x, beta, key0, key1, first_row)
+    _draw(own.edges, e, x, (key0, key1), first_row)
 
 
 @jit
 def log_normaliser(own, x, beta, out):
     """Add sum_i log(1 + exp f_ri) over the Bernoulli units, and log sum_k exp f_rk of each group, to out[r]."""
-    first = _first_column(own.group)
+    edges = own.edges
+    first = edges[0]
     if first > 0:  # contiguous, without which the loop does not vectorise
         plain = BernoulliParameters(own.bias[:first])
         bernoulli.log_normaliser(plain, np.ascontiguousarray(x[:, :first]), beta, out)
-    e = _weights(own, x, beta, first)
+    e = _weights(own, x, beta)
     for r in range(x.shape[0]):
-        start = first
-        while start < x.shape[1]:
-            end = _end_of_group(own.group, start)
+        for k in range(edges.size - 1):
+            start, end = edges[k], edges[k + 1]
             largest, total = beta * (x[r, start] + own.bias[start]), type(e[0, 0])(0.0)
             for c in range(start, end):
                 f = beta * (x[r, c] + own.bias[c])
                 largest = f if f > largest else largest
                 total += e[r, c - first]
             out[r] += np.float64(largest) + math.log(total)
-            start = end
 
 
 @jit
@@ -169,15 +154,12 @@ def to_statistic(own, x):
 
 @jit
 def own_gradient(own, s, weights, gradient):
-    """Nothing to learn but the bias: the groups stay as they are."""
-    for c in range(gradient.group.size):
-        gradient.group[c] = 0
+    """Nothing to learn but the bias."""
 
 
 @jit
 def expected_own_gradient(own, x, weights, gradient, fresh):
     """Nothing to learn but the bias."""
-    own_gradient(own, x, weights, gradient)
 
 
 @jit
