@@ -89,8 +89,9 @@ class Groups(Linear):
         for count, group in counts:
             if count not in (0, group.stop - group.start):
                 raise ValueError(
-                    f"A group is known as a whole or not at all. Got {count} of the columns {group.start} to "
-                    f"{group.stop - 1}. Make all of them NaN, or none."
+                    f"Rows hold NaN in some of the columns {group.start} to {group.stop - 1}, a group that is known as "
+                    "a whole or not at all. Make one of them 1 and the others 0, or all of them NaN where a group is "
+                    "unknown."
                 )
         return tuple(count for count, _ in counts if count)
 
