@@ -22,25 +22,27 @@ from tests.fuzz import verdicts
 from tests.fuzz.calls import Call, namespace
 
 SECONDS = {"odd": 60.0, "same": 60.0, "long": 1.0}  # a first call may compile
+AGAIN = 5.0  # seconds after which a call that goes on is interrupted once more
 MEMORY = 6 << 30
 NEW_PROCESS: Any = {"divide": "warn", "over": "warn", "under": "ignore", "invalid": "warn"}
 
 
 class Timer:
-    """Ctrl-C after some seconds."""
+    """Ctrl-C after some seconds: the signal of a terminal, which the library holds back while Numba compiles."""
 
     rang = False
 
     def __call__(self, *_: Any) -> None:
         self.rang = True
-        raise KeyboardInterrupt
+        signal.raise_signal(signal.SIGINT)
 
     @contextmanager
     def running(self, seconds: float) -> Iterator[None]:
-        """Interrupt the block if it lasts longer."""
+        """Interrupt the block if it lasts longer, and again until it ends."""
         self.rang = False
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGALRM, self)
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, seconds, AGAIN)
         try:
             yield
         finally:
@@ -94,7 +96,13 @@ def heading(told: Any) -> str:
 
 
 def judge(call: Call) -> tuple[str, str]:
-    """The verdict on a call, and what it is founded on."""
+    """The verdict on a call, and what it is founded on; on a slow one once all is compiled that it takes."""
+    found = judge_once(call)
+    return judge_once(call) if found[0] in ("slow", "hang") else found
+
+
+def judge_once(call: Call) -> tuple[str, str]:
+    """The verdict on one run of a call."""
     try:
         names = scene(call, call.value)
     except Exception as error:

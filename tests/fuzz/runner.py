@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from tests.fuzz.calls import Call
 
-PATIENCE = 90.0  # seconds for one call, beyond the interrupt that it gets before
+PATIENCE = 180.0  # seconds for one call, beyond the interrupt that it gets before
 
 
 class Outcome(NamedTuple):
