@@ -1,6 +1,7 @@
 """The settings of estimators: what numbers may be, and when they are checked."""
 
 from collections.abc import Callable
+from contextvars import copy_context
 from functools import wraps
 from inspect import signature
 from numbers import Integral
@@ -72,7 +73,8 @@ def settings_checked(method: M) -> M:
         if not get_config()["skip_parameter_validation"]:
             estimator._validate_params()
         with memory_named(estimator, method, args, kwargs):
-            return method(estimator, *args, **kwargs)
+            # In a copy of the context: NumPy's error state, which an interrupt may leave changed, ends with the copy.
+            return copy_context().run(method, estimator, *args, **kwargs)
 
     return checked  # type: ignore[return-value]
 
@@ -86,8 +88,7 @@ def all_or_nothing(method: M) -> M:
 
     @wraps(method)
     def unharming(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-        with unharmed(estimator):
-            return method(estimator, *args, **kwargs)
+        return unharmed(method, estimator, *args, **kwargs)
 
     return settings_checked(unharming)  # type: ignore[return-value]
 
@@ -100,8 +101,7 @@ def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concaten
 
     @wraps(method)
     def learned(estimator: S, /, *args: P.args, **kwargs: P.kwargs) -> S:
-        with unharmed(estimator):
-            stopped = method(estimator, *args, **kwargs)
+        stopped = unharmed(method, estimator, *args, **kwargs)
         if stopped:
             warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
         return estimator

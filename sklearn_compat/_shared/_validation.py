@@ -3,11 +3,11 @@
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import singledispatch
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from sklearn.utils import check_random_state
@@ -19,6 +19,7 @@ from ebm._values import BITS, NAMES, ROUNDING, TRANSLATIONS, invalid_groups, oth
 from ebm.energies.side_by_side import SideBySide
 from ebm.units import TOTAL_TOLERANCE, Bernoulli, Counts, Groups, Unit
 
+T = TypeVar("T")
 FLOATS = (np.float64, np.float32)
 # The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
 OUT_OR_FILL = (
@@ -49,26 +50,38 @@ OWN = ("ebm", "sklearn")
 _DRAWN: ContextVar[list[tuple[Any, Any, Any]] | None] = ContextVar("_DRAWN", default=None)
 
 
-@contextmanager
-def unharmed(estimator: Any) -> Iterator[None]:
-    """Put all attributes and random streams back if something is raised: it is as if nobody had called."""
+def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: Any) -> T:
+    """Call the `method`. If it raises, put all attributes and random streams back: it is as if nobody had called.
+
+    This is no context manager. An interrupt could come between the end of a block and the first line of an ``__exit__``
+    in Python. The attributes would then be put back when the traceback is forgotten, much later. Callers run it in a
+    context of its own (:func:`ebm.sklearn_compat._shared._settings.settings_checked`), with which `_DRAWN` ends.
+    """
     before, outer, drawn = dict(vars(estimator)), _DRAWN.get(), []  # type: ignore[var-annotated]
-    token = _DRAWN.set(drawn)
+    _DRAWN.set(drawn)
     try:
-        yield
+        result = method(estimator, *args, **kwargs)
     except BaseException:
-        now = vars(estimator)
-        for name in now.keys() - before.keys():
-            del now[name]
-        now.update(before)
-        for generator, state, left in reversed(drawn):
-            if _same_state(generator.get_state(), left):  # nobody else has drawn from it since
-                generator.set_state(state)
+        while True:
+            try:
+                _put_back(vars(estimator), before, drawn)
+                break
+            except KeyboardInterrupt:  # a second one: once more from the start
+                continue
         raise
-    finally:
-        _DRAWN.reset(token)
     if outer is not None:
         outer += drawn
+    return result
+
+
+def _put_back(now: dict[str, Any], before: dict[str, Any], drawn: list[Any]) -> None:
+    """Attributes as `before`, and generators in the states before they were drawn from; twice is as good as once."""
+    for name in now.keys() - before.keys():
+        del now[name]
+    now.update(before)
+    for generator, state, left in reversed(drawn):
+        if _same_state(generator.get_state(), left):  # nobody else has drawn from it since
+            generator.set_state(state)
 
 
 def _same_state(a: Any, b: Any) -> bool:

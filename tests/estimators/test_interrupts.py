@@ -2,19 +2,22 @@
 
 Every estimator, every method. A trace function counts the lines of Python that a call runs through, in any library,
 and interrupts at a random one of them: the same lines on every machine, whatever its load. `EBM_INTERRUPTS` says how
-often for each estimator. Interrupts while the compiler works are in tests/core/test_jit.py.
+often for each estimator. A second interrupt, of a clock, may follow at once, while the model is put back. Interrupts
+while the compiler works are in tests/core/test_jit.py.
 """
 
 from __future__ import annotations
 
 import copy
 import os
+import signal
 import sys
 import warnings
 
 import numpy as np
 import pytest
 
+import ebm
 from tests.estimators.everyone import calls, everyone, fitted, learn, name_of, quietly, same
 
 MOMENTS = int(os.environ.get("EBM_INTERRUPTS", "6"))
@@ -24,15 +27,16 @@ pytestmark = pytest.mark.needs_jit
 
 
 class Interrupter:
-    """Counts lines of Python; at line number `at` there is an interrupt."""
+    """Counts lines of Python; at line number `at` there is an interrupt, and another after `gap` seconds, if any."""
 
-    def __init__(self, at: int = 0):
-        self.at, self.lines = at, 0
+    def __init__(self, at: int = 0, gap: float = 0.0):
+        self.at, self.gap, self.lines = at, gap, 0
 
     def __call__(self, frame, event, argument):
         if event == "line":
             self.lines += 1
             if self.lines == self.at:
+                signal.setitimer(signal.ITIMER_REAL, self.gap)
                 raise KeyboardInterrupt
             if self.lines == MOST_LINES:
                 sys.settrace(None)
@@ -40,7 +44,7 @@ class Interrupter:
 
     def run(self, call, model) -> str:
         """How the call ended: "done", "raised", or "told" by a warning that it was interrupted."""
-        before = sys.gettrace()
+        before, clock = sys.gettrace(), signal.signal(signal.SIGALRM, interrupt_within)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             sys.settrace(self)
@@ -52,7 +56,17 @@ class Interrupter:
                 return "raised"
             finally:
                 sys.settrace(before)
+                signal.setitimer(signal.ITIMER_REAL, 0)
+                signal.signal(signal.SIGALRM, clock)
         return "told" if any("interrupted" in str(w.message) for w in caught) else "done"
+
+
+def interrupt_within(number, frame):
+    """A handler that interrupts the library, and not the test around it."""
+    while frame is not None:
+        if frame.f_globals["__name__"].startswith("ebm."):
+            raise KeyboardInterrupt
+        frame = frame.f_back
 
 
 def comes_from_interrupt(error):
@@ -75,13 +89,16 @@ def is_finite(value):
     return all(map(is_finite, value)) if isinstance(value, list | tuple) else True
 
 
-def interrupted(model, call, rng):
-    """Interrupt the call at a random line, and hold what is left against the models before and after a whole call."""
+def interrupted(model, call, rng, gap=0.0):
+    """Interrupt the call at a random line, and again after a `gap`, if any.
+
+    Hold what is left against the models before and after a whole call.
+    """
     before, whole = state_of(model), copy.deepcopy(model)
     quietly(lambda: call(whole))
     counter = Interrupter()
     counter.run(call, copy.deepcopy(model))
-    interrupter = Interrupter(1 + int(rng.integers(counter.lines)))
+    interrupter = Interrupter(1 + int(rng.integers(counter.lines)), gap)
     ended, found = interrupter.run(call, model), None
     if ended == "told":  # trained in part
         assert len({len(x) for x in getattr(model, "history_", {}).values()}) <= 1
@@ -115,6 +132,53 @@ def test_an_interrupt_leaves_a_model_whole(estimator):
         except AssertionError as error:
             error.add_note(f"{name}, moment {k}")
             raise
+
+
+@pytest.mark.parametrize("estimator", everyone(), ids=name_of)
+def test_a_second_interrupt_at_once_leaves_a_model_whole(estimator):
+    """The first one has the attributes put back; this comes in the midst of that."""
+    reference = fitted(estimator)
+    methods = calls(reference)
+    rng = np.random.default_rng(1 + sum(map(ord, name_of(estimator))))
+    names = [name for name in ("fit", "partial_fit", "sample", "log_partition") if name in methods]
+    for k in range(2 * MOMENTS):
+        name, gap = names[k % len(names)], float(10 ** rng.uniform(-5.5, -3.5))
+        try:
+            interrupted(copy.deepcopy(reference), methods[name], rng, gap)
+        except AssertionError as error:
+            error.add_note(f"{name}, moment {k}")
+            raise
+
+
+@pytest.mark.parametrize("name", ["fit", "partial_fit", "log_partition", "log_likelihood"])
+@pytest.mark.parametrize("kind", [ebm.BernoulliRBM, ebm.BoltzmannMachine, ebm.MLPClassifier])
+def test_an_interrupt_leaves_numpy_to_warn_as_before(kind, name):
+    """It comes where NumPy is about to put its error state back."""
+    model = fitted(next(estimator for estimator in everyone() if type(estimator) is kind))
+    call = calls(model).get(name)
+    if call is None:
+        pytest.skip("no such method")
+    quietly(lambda: call(model))  # compiled
+    before, ends = np.geterr(), 0
+
+    def interrupt(frame, event, argument):
+        nonlocal ends
+        if frame.f_code is np.errstate.__exit__.__code__:
+            ends += 1
+            raise KeyboardInterrupt
+        return interrupt
+
+    traced = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        quietly(lambda: call(model))
+    except KeyboardInterrupt:
+        pass
+    finally:
+        sys.settrace(traced)
+        after = np.geterr()
+        np.seterr(**before)
+    assert (ends, after) == (1, before)
 
 
 @pytest.mark.parametrize("estimator", everyone(), ids=name_of)
