@@ -76,6 +76,14 @@ def as_numbers(x: Any, argument: str) -> Array:
         raise not_numbers(argument, x, error) from None
 
 
+def as_array(x: Any, argument: str) -> Array:
+    """`x` as an array of whatever type; ValueError for rows of several lengths."""
+    try:
+        return np.asarray(x)
+    except (TypeError, ValueError) as error:
+        raise not_numbers(argument, x, error) from None
+
+
 def finite_numbers(x: Any, argument: str) -> Array:
     """The same, refused where entries are NaN or infinite."""
     array = as_numbers(x, argument)
@@ -86,24 +94,26 @@ def finite_numbers(x: Any, argument: str) -> Array:
 def check_finite(x: Any, argument: str) -> None:
     """Refuse NaN and infinity: in one fast pass where there are none, and squares do not overflow."""
     flat = stored(x).ravel(order="K")
-    with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.dot(flat, flat)):
-            return
-    if not np.isfinite(flat).all():
+    if not _has_squares(flat) and not np.isfinite(flat).all():
         raise ValueError(f"{argument} holds NaN or infinite values. Finite ones are needed.")
 
 
 def check_squares(x: Any, argument: str) -> None:
-    """Refuse finite numbers of which the sum of squares overflows: energies would, too."""
+    """Refuse NaN, infinity, and finite numbers of which the sum of squares overflows: energies would, too."""
     flat = stored(x).ravel(order="K")
-    with np.errstate(over="ignore"):
-        overflows = np.isinf(np.dot(flat, flat))
-    if overflows:
+    if not _has_squares(flat):
+        check_finite(flat, argument)
         low, high = extent(flat)
         raise ValueError(
             f"{argument} holds {low if -low > high else high:.6g}, of which squares overflow. Set smaller numbers, or "
             "fit again."
         )
+
+
+def _has_squares(flat: Array) -> bool:
+    """Whether the sum of the squares is finite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.dot(flat, flat)))
 
 
 def not_numbers(argument: str, x: Any, error: Exception) -> Exception:
@@ -184,6 +194,8 @@ def check_sparse(x: Any, argument: str) -> None:
 
 def _fault(x: Any) -> str:
     """The fault in the arrays of a sparse matrix, or ''."""
+    if x.dtype.hasobject:
+        return f"its values are of the type {x.dtype}, and not numbers"
     if x.format == "dia":
         fits = np.ndim(x.data) == 2 and np.shape(x.offsets) == (len(x.data),)
         return "" if fits else "its data and offsets have different lengths"

@@ -37,6 +37,7 @@ GIVEN_AS = {
     "seed": "random_state",
     "shape": "sizes: n_components, n_hidden or hidden_layer_sizes, columns of X, and classes or outputs of y",
     "model": "units, layers and their settings, such as n_components, hidden_layer_sizes or temperature",
+    "gradient": "gradient and its settings, or error_power",
     "optimizer": "optimizer, or solver, and its settings, such as momentum, beta_1, beta_2 and epsilon",
     "n_iter": "n_iter, or max_iter",
     "learning_rate": "learning_rate, or learning_rate_init",

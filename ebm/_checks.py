@@ -25,7 +25,7 @@ LARGEST_SCHEDULE = 10**8
 # The types of true and false; they are not numbers, though Python counts its own among the integers.
 FLAGS = (bool, np.bool_)
 # The smallest and the largest inverse temperature: energies times or over them are finite in either precision.
-BETAS = (1e-30, 1e30)
+SMALLEST_BETA, LARGEST_BETA = 1e-30, 1e30
 # More threads than any machine has cores.
 MOST_JOBS = 10_000
 # Letters of a refused value that a message shows.
@@ -271,8 +271,8 @@ def check_real(
 
 
 def check_beta(value: Any, argument: str = "beta") -> float:
-    """`value` as an inverse temperature within :data:`BETAS`; else ValueError."""
-    return check_real(value, argument, *BETAS)
+    """`value` as an inverse temperature between the smallest and the largest; else ValueError."""
+    return check_real(value, argument, SMALLEST_BETA, LARGEST_BETA)
 
 
 def check_room(needed: int, of: str, cure: str) -> None:

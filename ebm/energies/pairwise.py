@@ -251,8 +251,9 @@ def check_couplings(
     dtype = float_type(given)
     couplings: Any = given.astype(dtype) if is_sparse(given) else np.array(given, dtype, order="C")
     n = count_units(couplings) if n_units is None else n_units
-    if couplings.shape != (n, n):
-        raise ValueError(f"{argument} must have the shape ({n}, {n}). Got {couplings.shape}.")
+    if couplings.shape != (n, n) or not n:
+        wanted = f"({n}, {n})" if n else "(n_units, n_units), with one unit at least"
+        raise ValueError(f"{argument} must have the shape {wanted}. Got {couplings.shape}.")
     if is_sparse(couplings):
         couplings.sum_duplicates()
         couplings.eliminate_zeros()

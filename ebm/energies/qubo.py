@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.sparse import coo_array, csr_array, diags_array, triu
 
-from ebm._arrays import check_finite, float_type, is_sparse
+from ebm._arrays import check_finite, check_squares, float_type, is_sparse
 from ebm.energies.conversions import as_binary
 from ebm.energies.couplings import unwrapped
 from ebm.energies.pairwise import PairwiseParameters
@@ -69,6 +69,7 @@ def from_qubo(Q: Any) -> PairwiseParameters:
     dtype = float_type(given)
     given = given.astype(dtype)
     check_finite(given, "Q")
+    check_squares(given, "Q")
     J, bias = -(given + given.T), -given.diagonal()
     if is_sparse(J):
         J.setdiag(0)

@@ -23,7 +23,16 @@ from typing import Any
 import numpy as np
 from scipy.special import expit, stdtrit
 
-from ebm._checks import LARGEST_SCHEDULE, Array, Record, check_integer, check_real, check_room
+from ebm._arrays import as_array
+from ebm._checks import (
+    LARGEST_SCHEDULE,
+    Array,
+    Record,
+    check_integer,
+    check_real,
+    check_room,
+    shown,
+)
 from ebm._random import Key, Reserved, fold, uniform
 from ebm.energies.path import Path
 from ebm.likelihood.base import LogPartition
@@ -192,7 +201,7 @@ def check_schedule(schedule: Any) -> None:
     """Refuse anything but a known name or temperatures that increase from 0 to 1."""
     if isinstance(schedule, str) and schedule in ("sigmoid", "linear"):
         return
-    t = np.asarray(schedule)
+    t = as_array(schedule, "schedule")
     if t.ndim == 1 and t.size > 1 and t.dtype.kind in "iuf":
         if t[0] == 0 and t[-1] == 1 and np.all(np.diff(t) > 0):
             return
@@ -202,7 +211,7 @@ def check_schedule(schedule: Any) -> None:
         )
     raise ValueError(
         "schedule must be 'sigmoid', 'linear', or an array of temperatures that increases from 0 to 1. "
-        f"Got {schedule!r} instead."
+        f"Got {shown(schedule)} instead."
     )
 
 

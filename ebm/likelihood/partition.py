@@ -94,10 +94,10 @@ def log_partition(
     _check_method(method, PARTITIONS, AIS)
     if method == "auto":
         method = "exact" if can_be_exact(model, params) else "ais"
-    if method == "exact":
-        return exact_log_partition(model, params, beta=beta, n_jobs=evaluation.n_jobs)
-    params = params if beta == 1 else model.tempered(params, beta)
-    with np.errstate(all="ignore"):  # the doubt of the result says what is not finite
+    with np.errstate(all="ignore"):  # the result says what is not finite
+        if method == "exact":
+            return exact_log_partition(model, params, beta=beta, n_jobs=evaluation.n_jobs)
+        params = params if beta == 1 else model.tempered(params, beta)
         if method == "ais" and has_routes(model) and evaluation.base is None:
             return two_routes(
                 model,

@@ -6,11 +6,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ebm._arrays import as_numbers
-from ebm._checks import Array, check_real, extent, varies
+from ebm._checks import Array, check_real, extent, shown, varies
 from ebm._kernels.gaussian import GaussianParameters
 from ebm._sparse import blocks, is_sparse
 from ebm._values import ROUNDING
 from ebm.units.base import Unit
+
+# The smallest and the largest variance that may be given: squares over or times them are finite.
+VARIANCES = (1e-100, 1e100)
 
 
 @dataclass(frozen=True, repr=False)
@@ -41,10 +44,11 @@ class Gaussian(Unit):
         if word and self.variance in ("learned", "unit"):
             return
         given = np.zeros(1) if word else as_numbers(self.variance, "variance")
-        if given.ndim > 1 or not np.all(np.isfinite(given)) or not np.all(given > 0):
+        low, high = VARIANCES
+        if given.ndim > 1 or not np.all((given >= low) & (given <= high)):
             raise ValueError(
-                "variance must be 'learned', 'unit', or positive numbers, one per unit or one for all. "
-                f"Got {self.variance!r} instead."
+                f"variance must be 'learned', 'unit', or positive numbers between {low:g} and {high:g}, one per unit "
+                f"or one for all. Got {shown(self.variance)} instead."
             )
 
     def is_free(self, field: str) -> bool:

@@ -9,7 +9,8 @@ from ebm._arrays import Array, as_numbers, check_finite, is_sparse, screened
 from ebm._checks import check_option, integer_of, shown
 from ebm.networks.losses import LOSSES
 from ebm.networks.network import Network
-from ebm.sklearn_compat._shared._labels import is_missing
+from ebm.sklearn_compat._shared._labels import are_sorted, is_missing, of_one_type
+from ebm.storage.patterns import CONVENTIONS
 
 
 def _numbers(x: Any, name: str) -> Array:
@@ -36,6 +37,10 @@ def _couplings(x: Any, name: str) -> Any:
     return x
 
 
+def _states(x: Any, name: str) -> str:
+    return check_option(x, name, CONVENTIONS)
+
+
 def _output(x: Any, name: str) -> str:
     return check_option(x, name, sorted({loss.out_activation for loss in LOSSES.values()}))
 
@@ -48,9 +53,12 @@ def _classes(x: Any, name: str) -> Array:
         classes = np.empty((0, 0))
     wrong = classes.ndim != 1 or not classes.size or classes.dtype.kind not in "biufUSOMm"
     infinite = classes.dtype.kind == "f" and np.isinf(classes).any()
-    if wrong or infinite or is_missing(classes).any():
-        raise ValueError(f"{name} must be an array of the classes. Got {shown(x)}. {AGAIN}")
-    return classes
+    if wrong or infinite or is_missing(classes).any() or not are_sorted(classes):
+        raise ValueError(
+            f"{name} must be an array of the classes, sorted and without repetitions, all of them numbers or all "
+            f"words. Got {shown(x)}. {AGAIN}"
+        )
+    return of_one_type(classes, name)
 
 
 def _range(x: Any, name: str) -> tuple[float, float]:
@@ -110,6 +118,7 @@ KINDS: dict[str, Callable[[Any, str], Any]] = {
     "out_activation_": _output,
     "classes_": _classes,
     "range_": _range,
+    "states_": _states,
     "network_": _network,
 }
 

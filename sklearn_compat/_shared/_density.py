@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
+from ebm._arrays import check_squares
 from ebm._batches import blocks
 from ebm._checks import Array, as_rows, check_beta, check_integer
+from ebm._flat import leaves
 from ebm._random import Key, Reserved, fold
 from ebm._sparse import as_dtype, dense, is_thin, row_blocks
 from ebm.energies.path import base_of
@@ -69,6 +71,11 @@ class Density:
         """The marginals of the training data, to anneal from, or None when they are unknown."""
         known = self.marginals and len(self.marginals[0]) == self.n_visible
         return base_of(self.model, self.params, *self.marginals) if known else None
+
+    def check_squares(self) -> None:
+        """Refuse parameters, set by hand, of which squares overflow: chains would come to no states."""
+        for x in leaves(self.params):
+            check_squares(x, "A fitted attribute")
 
     # Rows
 
@@ -197,6 +204,7 @@ def sample(
     n_steps = check_integer(n_steps, "n_steps")
     beta = check_beta(beta)
     walker, law = sampler_record(sampler), self._density()
+    law.check_squares()
     clamped = law.clamped(given, n_samples)
     key = self._next_key(random_state)
     x = law.begun(start, n_samples, fold(key, 0), beta)
@@ -254,6 +262,7 @@ def impute(self: Any, X: Any, *, n_steps: int = 200, return_std: bool = False) -
     """
     n_steps = check_integer(n_steps, "n_steps")
     law = self._density()
+    law.check_squares()
     X = law.seen(self, X, allow_nan=True)
     rows = as_dtype(np.concatenate([block for _, block in blocks(X)]), law.dtype)
     clamped = law.all_units(rows)

@@ -12,7 +12,7 @@ unlabelled row is -1, or NaN, throughout.
 """
 
 from collections.abc import Iterable
-from numbers import Number
+from numbers import Number, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -80,7 +80,7 @@ def read_labels(
         raise ValueError(
             f"y is {UNLABELLED}, NaN or None throughout: no row is labelled. Label some rows of at least two classes."
         )
-    labels = _of_one_type(y[labelled])
+    labels = of_one_type(y[labelled])
     if len(labels):
         assert_all_finite(labels, input_name="y")
         with named("y", y), np.errstate(invalid="ignore"):
@@ -103,7 +103,7 @@ def announced(estimator: Any, classes: Any, first: bool) -> Array:
             raise ValueError(
                 f"classes must be a list of classes, none of them missing. Got {shown(classes)}."
             )
-        given = np.unique(_of_one_type(given, "classes"))
+        given = np.unique(of_one_type(given, "classes"))
     if not first and not np.array_equal(given, estimator.classes_):
         raise ValueError(
             f"classes must be those of the first call, {estimator.classes_.tolist()}. Got {given.tolist()}."
@@ -286,7 +286,7 @@ def _are_words(labels: Array) -> bool:
     )
 
 
-def _of_one_type(labels: Array, name: str = "y") -> Array:
+def of_one_type(labels: Array, name: str = "y") -> Array:
     """Labels of which none is missing; numbers in an array of objects become an array of numbers."""
     if labels.dtype != object:
         return labels
@@ -300,6 +300,18 @@ def _of_one_type(labels: Array, name: str = "y") -> Array:
             "leave None in the rows without a label."
         )
     return labels
+
+
+def are_sorted(classes: Array) -> bool:
+    """Whether labels (classes,) are all words or all real numbers, and rise from one to the next."""
+    if classes.dtype == object:
+        words = [_is_word(x) for x in classes.flat]
+        known = all(words) or (
+            not any(words) and all(isinstance(x, Real | np.bool_) for x in classes.flat)
+        )
+        if not known:
+            return False
+    return bool((classes[:-1] < classes[1:]).all())
 
 
 def _check_same_kind(y: Array, classes: Array) -> None:
@@ -362,7 +374,7 @@ def _labelled_rows(y: Array, known: Array | None, useful: bool) -> Array:
         return ~missing
     _check_indicators(y[~(missing | marked)])
     if known is None and y.ndim == 1 and marked.any() and not marked.all():
-        others = np.unique(_of_one_type(y[~(missing | marked)]))
+        others = np.unique(of_one_type(y[~(missing | marked)]))
         if missing.any() or len(others) < 2:
             if len(others) and not missing.any():
                 _warn_of_a_class(others, useful)
@@ -445,8 +457,8 @@ def known_rows(y: Array) -> Array:
 
 def sorted_classes(estimator: Any, classes: Any) -> Array:
     """Given classes, in whose order outputs stand: as a fit would find them."""
-    known = announced(estimator, np.asarray(classes), True)
-    if not np.array_equal(known, classes):
+    known = announced(estimator, classes, True)
+    if not np.array_equal(known, np.asarray(classes)):
         raise ValueError(
             f"classes must be sorted, without repetitions: {known.tolist()}. Got {list(classes)}. Reorder the outputs "
             "as well."

@@ -9,7 +9,7 @@ from typing import Any
 from numpy import isfinite
 from sklearn.exceptions import ConvergenceWarning
 
-from ebm._checks import Array, check_beta, check_jobs, check_real
+from ebm._checks import SMALLEST_BETA, Array, check_beta, check_jobs, check_real
 from ebm._random import Reserved
 from ebm.likelihood import (
     Evaluation,
@@ -50,7 +50,7 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
         If the hidden units or the unknown entries are too many for exact sums; :meth:`log_likelihood` estimates
         them.
     """
-    beta = check_real(beta, "beta", open_low=True)
+    beta = check_real(beta, "beta", SMALLEST_BETA)
     law = self._density()
 
     def of_rows(params: Any, v: Any) -> Array:
@@ -147,7 +147,7 @@ def log_partition(
     Raises
     ------
     ValueError
-        If `method` is unknown, or "exact" and there are too many units to be enumerated.
+        If `method` is unknown, or "exact" and there are too many units to be enumerated. If energies overflow.
 
     Warns
     -----
@@ -158,7 +158,13 @@ def log_partition(
     beta = check_beta(beta)
     law = self._density()
     evaluation = evaluation_of(self, law, n_jobs, random_state)
-    return trusted(log_z(law.model, law.params, method, beta=beta, evaluation=evaluation))
+    z = log_z(law.model, law.params, method, beta=beta, evaluation=evaluation)
+    if not isfinite(z.value):
+        raise ValueError(
+            f"log Z is {z.value}: energies times beta={beta:g} overflow. Use a smaller beta, set smaller parameters, "
+            "or fit again."
+        )
+    return trusted(z)
 
 
 @all_or_nothing

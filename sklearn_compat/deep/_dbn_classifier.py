@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted
 
+from ebm._arrays import as_array
 from ebm._checks import Array, check_integer, shown
 from ebm._random import fold
 from ebm.energies.extra_units import extra_probabilities
@@ -23,7 +24,6 @@ from ebm.sklearn_compat._shared._labels import (
     warn_weightless,
 )
 from ebm.sklearn_compat._shared._settings import all_or_nothing, learns
-from ebm.sklearn_compat._shared._validation import check_as_many
 from ebm.sklearn_compat.deep import _belief as belief
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
 from ebm.sklearn_compat.deep._given_stack import (
@@ -34,6 +34,7 @@ from ebm.sklearn_compat.deep._given_stack import (
 )
 from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
+from ebm.units import OneHot
 
 # Keys of one call of `sample`.
 START, DOWN, WALK = range(3)
@@ -276,7 +277,10 @@ class DBNClassifier(ClassifierMixin, BaseStack):
             If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
             them; the layers stay as they are.
         """
-        known = announced(self, classes, not hasattr(self, "rbms_"))
+        first = not hasattr(self, "rbms_")
+        if not first:
+            self._n_labels()
+        known = announced(self, classes, first)
         read = partial(self._indicators, y, known, whole=False)
         return update_stack(self, X, sample_weight, read)
 
@@ -300,6 +304,12 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         return Labels(columns)
 
     def _n_labels(self) -> int:
+        visible = model_of(self._fitted_machines()[-1]).visible
+        if isinstance(visible, OneHot) and len(self.classes_) != visible.n_grouped:
+            raise ValueError(
+                f"classes_ must have {visible.n_grouped} entries, as many as the joint machine has label units. "
+                f"Got {shown(self.classes_)}. Set one that fits, or fit again."
+            )
         return len(self.classes_)
 
     def _check_joint(self) -> None:
@@ -308,12 +318,6 @@ class DBNClassifier(ClassifierMixin, BaseStack):
             raise ValueError(
                 "The joint machine of features and labels has not learned yet, for fit was interrupted before. Go on "
                 "by set_params(warm_start=True).fit(X, y)."
-            )
-        n_labels = model_of(self.rbms_[-1]).visible.n_grouped  # type: ignore[attr-defined]
-        if len(self.classes_) != n_labels:
-            raise ValueError(
-                f"classes_ must have {n_labels} entries, as many as the joint machine has label units. "
-                f"Got {shown(self.classes_)}. Set one that fits, or fit again."
             )
 
     # Labels
@@ -441,14 +445,14 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         """The known features in `rows`, or none, followed by the label as indicators; None where nothing is known."""
         if label is None:
             return rows
-        labels = np.asarray(label)
+        labels = as_array(label, "label")
         if labels.ndim > 1 or labels.size not in (1, n_samples):
             raise ValueError(
                 f"label must be one class, or one for each of {n_samples} samples. Got the shape {labels.shape}."
             )
         if not np.isin(labels, self.classes_).all():
             raise ValueError(
-                f"label must be among the classes {self.classes_.tolist()}. Got {label!r}."
+                f"label must be among the classes {self.classes_.tolist()}. Got {shown(label)}."
             )
         n_classes = len(self.classes_)
         if rows is None:
@@ -507,10 +511,14 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         self._check_joint()
         labels = None
         if y is not None:
-            check_as_many(X, y)
-            known = np.asarray(y)
-            check_known(known, self.classes_)
-            labels = np.eye(len(self.classes_))[np.searchsorted(self.classes_, known)]
+            known = read_labels(self, X, y, self.classes_, useful=True, several=False)
+            if not known.labelled.all():
+                raise ValueError(
+                    f"y has {np.count_nonzero(~known.labelled)} rows without a label. Leave them out here, or pass "
+                    "y=None: the classes are then summed out in all rows."
+                )
+            check_known(known.y, self.classes_)
+            labels = np.eye(len(self.classes_))[np.searchsorted(self.classes_, known.y)]
         return belief.bounded(
             self, X, labels, method, n_samples, return_std, n_jobs, random_state, exact=True
         )

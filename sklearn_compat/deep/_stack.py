@@ -240,7 +240,9 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         chosen = self._chosen()
         model, params = self._network()
-        rows = check_array(as_rows(X, self._n_features_out, "X"), input_name="X", dtype=FLOATS)
+        named = isinstance(self.features, str)
+        argument = "X" if named else f"X, of the layers features={shown(self.features)},"
+        rows = check_array(as_rows(X, self._n_features_out, argument), input_name="X", dtype=FLOATS)
         rows = as_dtype(rows, params.top.W.dtype)
         widths = [len(self.rbms_[k].components_) for k in chosen]
         place = chosen.index(max(chosen))

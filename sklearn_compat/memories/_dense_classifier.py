@@ -470,7 +470,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         found = np.concatenate(parts)
         if not np.isfinite(found).all():
             raise ValueError(
-                f"components_ holds {np.abs(params.memories).max():.6g}, and powers of it overflow. Set smaller "
-                "values, or fit again."
+                f"components_ holds {np.abs(params.memories).max():.6g}, and powers of it overflow at degree="
+                f"{self.degree}. Set smaller values, or fit again."
             )
         return found

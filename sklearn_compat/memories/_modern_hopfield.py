@@ -231,8 +231,8 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         found = not_held(self._model(), params, some, self.max_steps, self.tol)
         if found.n_failed:
             warn_user(
-                f"{found.n_failed} of {len(some)} patterns are not held at beta={self.beta:g}: retrieval from them "
-                f"ends elsewhere. {_advice(found)}",
+                f"{found.n_failed} of {len(some)} patterns are not held at beta={float(self.beta):g}: retrieval from "
+                f"them ends elsewhere. {_advice(found)}",
                 UserWarning,
             )
 

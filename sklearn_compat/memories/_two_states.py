@@ -109,7 +109,7 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
 
 def read_for(self: Any, X: Array, quiet: bool = False) -> Array:
     """The same for a fitted memory (a method); `quiet` where other values have drawn their warning already."""
-    strict = self.states != "auto"
+    strict = check_option(self.states, "states", ("auto", *NAMES)) != "auto"
     return read(X, self.states_, strict=strict, clean=self._clean, quiet=quiet)
 
 

@@ -9,7 +9,8 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils._param_validation import HasMethods, Options, StrOptions
 
 from ebm import training
-from ebm._checks import Array, by_value, check_real, resolve
+from ebm._arrays import as_array
+from ebm._checks import Array, by_value, check_real, resolve, shown
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.monitors import Plateau
 from ebm.networks import feed_forward
@@ -131,9 +132,11 @@ def dropouts_of(self: Any, n_layers: int) -> tuple[float, ...]:
     """Of the inputs and of each hidden layer; one number is for the hidden layers."""
     if isinstance(self.dropout, Real):
         return (0.0, *[float(self.dropout)] * n_layers)
-    given = np.asarray(self.dropout)
+    given = as_array(self.dropout, "dropout")
     if given.ndim != 1 or given.dtype.kind not in "iuf":
-        raise ValueError(f"dropout must be a number or a list of numbers. Got {self.dropout!r}.")
+        raise ValueError(
+            f"dropout must be a number or a list of numbers. Got {shown(self.dropout)}."
+        )
     shares = tuple(check_real(x, "dropout", 0.0, 1.0, open_high=True) for x in given.tolist())
     if len(shares) != n_layers + 1:
         raise ValueError(

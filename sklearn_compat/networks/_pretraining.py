@@ -8,7 +8,7 @@ from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array
+from ebm._checks import Array, shown
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.rbm._layer import name_columns, recognition_of
@@ -75,9 +75,10 @@ def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
     trained = tuple(len(bias) for _, bias in start.layers)
     if isinstance(sizes, str):
         return trained or (100,)
+    sizes = tuple(np.atleast_1d(sizes)) if isinstance(sizes, np.ndarray) else sizes
     sizes = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in sizes):
-        raise ValueError(f"hidden_layer_sizes must be positive integers. Got {list(sizes)}.")
+        raise ValueError(f"hidden_layer_sizes must be positive integers. Got {shown(sizes)}.")
     sizes = tuple(int(n) for n in sizes)
     if sizes[: len(trained)] != trained:
         raise ValueError(

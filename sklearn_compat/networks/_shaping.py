@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array, check_integer, check_real
+from ebm._checks import Array, check_integer, check_real, shown
 from ebm.networks.pruning import (
     count_weights,
     input_shares,
@@ -173,6 +173,6 @@ def _pair(validation: Any) -> tuple[Any, Any]:
         X, y = validation
     except (TypeError, ValueError):
         raise ValueError(
-            f"validation must be a pair (X, y) or None. Got {validation!r} instead."
+            f"validation must be a pair (X, y) or None. Got {shown(validation)} instead."
         ) from None
     return X, y

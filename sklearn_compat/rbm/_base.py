@@ -136,6 +136,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             Energies in nats.
         """
         law = self._density()
+        law.check_squares()
         v = law.rows(self, X)
         n_hidden = law.model.shape(law.params)[1]
         h = law.hidden_states(H, n_hidden, law.model.hidden, v.shape[0])
@@ -156,6 +157,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             Features, of the dtype of the model.
         """
         law = self._density()
+        law.check_squares()
         return law.by_blocks(law.seen(self, X), law.model.hidden_mean)
 
     def inverse_transform(self, X: Any) -> Array:
@@ -171,11 +173,13 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         V : ndarray of shape (n_samples, n_features)
             Visible means.
         """
-        params, model = self._params(), self._model()
-        h = as_rows(X, model.shape(params)[1], "X")
-        h = as_dtype(check_array(h, input_name="X", dtype=FLOATS), dtype_of(params))
-        warn_outside(model.hidden, h, slack=EXTRAPOLATION)
-        return model.visible_mean(params, h)
+        law = self._density()
+        law.check_squares()
+        h = as_rows(X, law.model.shape(law.params)[1], "X")
+        h = as_dtype(check_array(h, input_name="X", dtype=FLOATS), law.dtype)
+        warn_outside(law.model.hidden, h, slack=EXTRAPOLATION)
+        means: Array = law.model.visible_mean(law.params, h)
+        return means
 
     def reconstruct(self, X: Any) -> Array:
         """Visible means given the hidden means given `X`: one deterministic pass up and down.
@@ -207,6 +211,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             Visible states after the step; repeated calls draw anew.
         """
         law = self._density()
+        law.check_squares()
         rows = law.dense(self, v)
         return walk(law.model, law.params, rows, self._next_key(None), 1)
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import scipy.sparse as sp
 
+from ebm import DBNClassifier
 from ebm.sklearn_compat._shared._attributes import KINDS
 from tests.fuzz.calls import estimators, evaluate, fitted, invocation, methods, new
 
@@ -72,6 +73,45 @@ def test_squares_of_biases_that_overflow_are_refused_by_name(machines, name):
         for method in {"transform", "free_energy", "predict", "energy"} & set(methods(ALL[name])):
             with pytest.raises(ValueError, match=f"{attribute} holds"):
                 evaluate(invocation(ALL[name], method), est=copy.deepcopy(machine))
+
+
+LEARN = ("fit", "fit_transform")
+OF_CLASSES = [name for name, cls in ALL.items() if hasattr(cls, "predict_proba")]
+
+
+@pytest.mark.parametrize(
+    "wrong", [[1, 0], [0, 0], [0, 1j], [0, [1]], [object()], [0, "a"], ["b", "a"]]
+)
+@pytest.mark.parametrize("name", OF_CLASSES)
+def test_classes_are_sorted_words_or_numbers(machines, name, wrong):
+    machine, classes = copy.deepcopy(machines[name]), np.empty(len(wrong), object)
+    classes[:] = wrong
+    with pytest.raises(ValueError, match="classes_ must be an array of the classes, sorted"):
+        machine.classes_ = classes
+
+
+@pytest.mark.parametrize(
+    "method", sorted(set(methods(DBNClassifier)) - {*LEARN, "get_feature_names_out"})
+)
+def test_classes_are_as_many_as_the_label_units(machines, method):
+    for classes in ([0], [0, 1, 2]):
+        machine = copy.deepcopy(machines["DBNClassifier"])
+        machine.classes_ = np.array(classes)
+        call = invocation(DBNClassifier, method)
+        with pytest.raises(ValueError, match="classes_ must have 2 entries"):
+            evaluate(call, est=machine)
+
+
+@pytest.mark.parametrize("value", [1e200, -1.7e308])
+@pytest.mark.parametrize("name", [name for name in ALL if "RBM" in name])
+def test_squares_of_weights_that_overflow_are_refused_but_by_scores(machines, name, value):
+    for method in sorted(
+        {"transform", "inverse_transform", "reconstruct", "energy", "sample", "gibbs", "impute"}
+    ):
+        machine = copy.deepcopy(machines[name])
+        machine.components_ = np.full(machine.components_.shape, value)
+        with pytest.raises(ValueError, match="squares overflow"):
+            evaluate(invocation(ALL[name], method), est=machine)
 
 
 @pytest.mark.parametrize("name", ALL)
