@@ -99,7 +99,7 @@ def check_finite(x: Any, argument: str) -> None:
 
 
 def check_squares(x: Any, argument: str) -> None:
-    """Refuse NaN, infinity, and finite numbers of which the sum of squares overflows: energies would, too."""
+    """Refuse NaN, infinity, and finite numbers so large that sums of their squares overflow: energies would, too."""
     flat = stored(x).ravel(order="K")
     if not _has_squares(flat):
         check_finite(flat, argument)
@@ -111,9 +111,9 @@ def check_squares(x: Any, argument: str) -> None:
 
 
 def _has_squares(flat: Array) -> bool:
-    """Whether the sum of the squares is finite."""
+    """Whether the sum of the squares is finite, with room for many such sums."""
     with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(np.dot(flat, flat)))
+        return bool(np.dot(flat, flat) <= LARGEST.get(flat.dtype, 1e148) ** 2)
 
 
 def not_numbers(argument: str, x: Any, error: Exception) -> Exception:

@@ -48,6 +48,8 @@ INTERACTIONS = ("polynomial", "rectified", "exponential")
 LEVEL_WIDTH = 900
 # Largest whole number up to which double precision knows them all.
 LARGEST_EXACT = 2**53
+# The largest weight of a pattern: beside larger weights, a weight of one is lost in rounding.
+MOST_COPIES = 1e15
 # Bits of a stored pattern that noise may turn, at the capacity.
 TOLERATED_ERROR = 0.005
 # Limit of the search for patterns that are not fixed points, in products of entries; patterns examined in any case.
@@ -330,13 +332,14 @@ class ModernMemory(Settled):
 
 
 def check_counts(weights: Array, dtype: Any, argument: str) -> None:
-    """Refuse weights of patterns that are not positive, or so small that their inverses overflow in `dtype`."""
+    """Refuse weights of patterns that are not positive, or of which inverses or sums overflow in `dtype`."""
     least = float(np.finfo(dtype).tiny)
-    too_small = weights[~(weights >= least)]
-    if len(too_small):
+    wrong = weights[~((weights >= least) & (weights <= MOST_COPIES))]
+    if len(wrong):
         raise ValueError(
-            f"{argument} holds {too_small[0]:g}, but the weight of a pattern must be at least {least:.3g} in "
-            f"{np.dtype(dtype)}. Set it to zero in fit, which leaves the pattern out, or multiply all weights."
+            f"{argument} holds {wrong[0]:g}, but the weight of a pattern must be between {least:.3g} and "
+            f"{MOST_COPIES:g} in {np.dtype(dtype)}. A weight of zero in fit leaves the pattern out. Multiply or divide "
+            "all weights by a number."
         )
 
 

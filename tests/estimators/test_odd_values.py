@@ -136,9 +136,9 @@ def test_resume_names_the_argument_that_differs(tmp_path):
     settings = {"n_components": 3, "n_iter": 2, "random_state": 0}
     BernoulliRBM(**settings, callbacks=Checkpoint(file)).fit(X)
     machine = BernoulliRBM(**settings)
-    with pytest.raises(ValueError, match="the same X, y and sample_weight"):
+    with pytest.raises(ValueError, match="the same X, y, sample_weight"):
         machine.resume(file, X, sample_weight=np.arange(12.0))
-    with pytest.raises(ValueError, match="the same X, y and sample_weight"):
+    with pytest.raises(ValueError, match="the same X, y, sample_weight"):
         machine.resume(file, 1 - X)
     with pytest.raises(ValueError, match="Continue with the same random_state"):
         machine.set_params(random_state=1).resume(file, X)
