@@ -315,7 +315,7 @@ TABLE = {
     ),
     "words and numbers": Advice(
         lambda: network().fit(BITS, ["a", 1] * 15),
-        "Make words of all of them",
+        "Convert all labels to strings",
         lambda _: network().fit(BITS, ["a", "1"] * 15),
     ),
     # Networks
@@ -370,7 +370,7 @@ TABLE = {
         lambda: MLPClassifier("auto", pretraining=FrozenEstimator(rbm().fit(BITS)), **BRIEF).fit(
             BITS[:, :3], Y
         ),
-        "Give both the same features",
+        "Use the same features",
         lambda _: MLPClassifier("auto", pretraining=rbm(), **BRIEF).fit(BITS[:, :3], Y),
     ),
     "inputs beyond bounds": Advice(

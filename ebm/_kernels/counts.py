@@ -1,14 +1,14 @@
-"""Counts: the distribution p(x) of x = 0, 1, 2, ..., of which the terms rise to a mode and fall beyond it,
+"""Counts x = 0, 1, 2, ... (Poisson) or x = 0, ..., n (binomial), with the unimodal distribution
 
-    w(x) = [C(x) exp(eta x)]^beta,    C(x) = 1 / x!  or  C(x) = (n choose x),    p(x) = w(x) / sum_x' w(x').
+    p(x) = w(x) / sum_y w(y),    w(x) = [C(x) exp(eta x)]^beta,    C(x) = 1 / x!  or  C(x) = (n choose x).
 
-All sums begin at the mode and go outwards on both sides, by ratios of neighbours, until terms are below rounding: about
-ten standard deviations. The same order inverts the distribution function: the probabilities of the mode, its upper
-neighbour, its lower neighbour, and so on, are subtracted from one uniform number until it is used up. At beta = 1 the
-sum is known in closed form. A number `n` of trials is zero or more; -1 stands for 1 / x!, of which there is no end.
+All sums begin at the mode and proceed in both directions, with ratios of neighboring terms, until terms are below
+rounding (about ten standard deviations). Samples invert the distribution function in the same order. The probabilities
+of the mode, its upper neighbor, its lower neighbor, and so on, are subtracted from a uniform number until it is
+negative. At beta = 1 the sum has a closed form. `n` is the number of trials; -1 stands for C(x) = 1 / x!.
 
-Everything is in double precision. Rates beyond the largest count that single precision tells from its neighbours are
-divergence: the draw is infinite.
+All computations are in double precision. Rates above 2^24, where single precision cannot represent all integers, count
+as divergence: the sample is infinite.
 """
 
 import math
@@ -19,14 +19,14 @@ from ebm._jit import jit
 from ebm._kernels.counter import threefry
 
 LOG_LARGEST = 24 * math.log(2.0)
-NEGLIGIBLE = 1e-18  # of the term of the mode
-# Beyond, sums are the first terms of Laplace's expansion, whose next ones are below rounding.
+NEGLIGIBLE = 1e-18  # relative to the term of the mode
+# For larger eta, sums are the first terms of Laplace's expansion: the next terms are below rounding.
 LOG_MANY = 14.0
 
 
 @jit
 def uniform(key0, key1, counter):
-    """A number in (0, 1) of 53 bits: the one that belongs to the counter."""
+    """The uniform number in (0, 1), of 53 bits, that belongs to the counter."""
     low, high = np.uint32(counter & 0xFFFFFFFF), np.uint32(counter >> 32)
     first, second = threefry(np.uint32(key0), np.uint32(key1), low, high)
     whole = np.float64(first >> np.uint32(5)) * 67108864.0 + np.float64(second >> np.uint32(6))
@@ -35,14 +35,14 @@ def uniform(key0, key1, counter):
 
 @jit
 def _ratio(x, factor, beta, n):
-    """w(x + 1) / w(x), of which `factor` is exp(eta)."""
+    """w(x + 1) / w(x), with `factor` = exp(eta)."""
     rise = factor / (x + 1.0) if n < 0 else factor * (n - x) / (x + 1.0)
     return rise if beta == 1.0 else rise**beta
 
 
 @jit
 def _mode(factor, n):
-    """The largest term: up to it the ratios are above one."""
+    """The position of the largest term."""
     return np.floor(factor) if n < 0 else min(n, np.floor((n + 1.0) / (1.0 + 1.0 / factor)))
 
 
@@ -136,6 +136,6 @@ def draw(eta, beta, n, u):
         left -= below
         if left < 0.0:
             return low
-        if above < NEGLIGIBLE and below < NEGLIGIBLE:  # what rounding leaves of the total
+        if above < NEGLIGIBLE and below < NEGLIGIBLE:  # the rest of the total is a rounding error
             return m
     return m

@@ -99,7 +99,9 @@ class Density:
             raise ValueError("H holds NaN: an energy is that of states that are known.")
         warn_outside(unit, h, "H", EXTRAPOLATION)
         if n_rows != len(h):
-            raise ValueError(f"X and H must have as many rows. Got {n_rows} and {len(h)}.")
+            raise ValueError(
+                f"X and H must have the same number of rows. Got {n_rows} and {len(h)}."
+            )
         return h
 
     def by_blocks(self, X: Any, function: Callable[[Any, Any], Array]) -> Array:

@@ -1,14 +1,14 @@
-"""Targets on the way in: classes and numbers, and the rows that have none.
+"""Validation of targets: classes and numbers, and unlabelled rows.
 
-Every classifier reads labels here. A row is unlabelled if its label is missing (NaN, or None beside words), or if it is
--1, in scikit-learn's convention, unless that is a class:
+All classifiers read labels with these functions. A row is unlabelled if its label is missing (NaN, or None among
+strings), or if its label is -1 (the convention of scikit-learn) and -1 is no class. -1 is a class
 
-- where the classes are given or known, if it is among them;
-- where they are not, if there are fewer than two others, as in the labels -1 and 1 of two classes, or if NaN or None
-  mark the unlabelled rows.
+- if the classes are given or known, and -1 is one of them;
+- if the classes are not known, and there are fewer than two other classes, as for the labels -1 and 1;
+- if the classes are not known, and NaN or None marks unlabelled rows.
 
-The word "-1", which NumPy makes of the number beside other words, is the same mark. Of several labels at once, an
-unlabelled row is -1, or NaN, throughout.
+The string "-1" among other strings has the same meaning, because NumPy converts -1 to it. With several labels per row,
+all labels of an unlabelled row are -1, or all are NaN.
 """
 
 from collections.abc import Iterable
@@ -27,12 +27,12 @@ from ebm._arrays import Array, as_numbers, check_magnitude, screened
 from ebm._checks import shown
 from ebm.sklearn_compat._shared._validation import check_as_many, check_weights, named, warn_user
 
-# What marks an unlabelled row, in scikit-learn's convention.
+# The label of an unlabelled row, in scikit-learn's convention.
 UNLABELLED = -1
 
 
 class Labels(NamedTuple):
-    """Labels of the labelled rows, (labelled rows,) or (labelled rows, labels), and which rows these are (rows,)."""
+    """Labels of the labelled rows, (labelled rows,) or (labelled rows, labels), and the mask of these rows (rows,)."""
 
     y: Array
     labelled: Array
@@ -53,24 +53,24 @@ def read_labels(
     Parameters
     ----------
     known : ndarray of shape (n_classes,), optional
-        The classes, if they are given or known.
+        The classes, if users gave them or an earlier fit found them.
     useful : bool
         Whether the estimator learns from unlabelled rows.
     several : bool
         Whether a row may have several labels at once.
     some : bool
-        Whether at least one row has to be labelled.
+        Whether at least one row must be labelled.
 
     Raises
     ------
     ValueError
-        If there is no label; if the shape of `y` does not fit; if it mixes words and numbers or is not of classes; if
-        labels are missing that are not `useful`; or if a row has some of several labels and others not.
+        If there is no label; if `y` has the wrong shape, mixes strings and numbers, or has no classes. If labels are
+        missing but unlabelled rows are not `useful`; or if only some labels of a row are missing.
 
     Warns
     -----
     UserWarning
-        If -1 may have been meant otherwise than it is taken.
+        If the meaning of -1 is ambiguous.
     """
     y = _label_array(estimator, X, y)
     if y.ndim > 1 and not several:
@@ -78,7 +78,7 @@ def read_labels(
     labelled = _labelled_rows(y, known, useful)
     if some and not labelled.any():
         raise ValueError(
-            f"y is {UNLABELLED}, NaN or None throughout: no row is labelled. Label some rows of at least two classes."
+            f"y is {UNLABELLED}, NaN or None everywhere: no row is labelled. Label some rows of at least two classes."
         )
     labels = of_one_type(y[labelled])
     if len(labels):
@@ -89,19 +89,19 @@ def read_labels(
 
 
 def announced(estimator: Any, classes: Any, first: bool) -> Array:
-    """The argument `classes` of `partial_fit`, sorted: needed in the first call, and the same in all others."""
+    """The argument `classes` of `partial_fit`, sorted: required in the first call, and the same in all later calls."""
     if classes is None:
         if first:
             raise ValueError(
                 f"classes must be passed to the first call of partial_fit of {type(estimator).__name__}: all classes "
-                "that will come up, for example np.unique(y_all)."
+                "that later calls may contain, for example np.unique(y_all)."
             )
         return np.asarray(estimator.classes_)
     with named("classes", classes):
         given = _read(classes, "classes")
         if given.ndim != 1 or not np.isfinite(_numbers_of(given)).all():
             raise ValueError(
-                f"classes must be a list of classes, none of them missing. Got {shown(classes)}."
+                f"classes must be a list of classes without NaN or None. Got {shown(classes)}."
             )
         given = np.unique(of_one_type(given, "classes"))
     if not first and not np.array_equal(given, estimator.classes_):
@@ -115,12 +115,12 @@ def check_several(classes: Array) -> None:
     """Refuse a single class."""
     if len(classes) < 2:
         raise ValueError(
-            f"y has the one class {classes.tolist()}: there must be two at least to tell apart."
+            f"y has the one class {classes.tolist()}, but a classifier needs at least two classes."
         )
 
 
 def check_known(y: Array, classes: Array) -> None:
-    """Refuse labels that are none of the `classes`."""
+    """ValueError for labels that are not among the `classes`."""
     _check_same_kind(y, classes)
     unknown = np.setdiff1d(y, classes)
     if len(unknown):
@@ -131,7 +131,7 @@ def check_known(y: Array, classes: Array) -> None:
 
 
 def check_same(y: Array, classes: Array) -> None:
-    """Refuse labels to go on with that are others, or fewer, than those of before."""
+    """ValueError if the classes of a warm start are not those of the previous fit."""
     present = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])
     if not np.array_equal(present, classes):
         raise ValueError(
@@ -141,14 +141,14 @@ def check_same(y: Array, classes: Array) -> None:
 
 
 def warn_weightless(y: Array, weights: Array | None) -> None:
-    """One warning that names the classes of which no row has a weight."""
+    """One warning that lists the classes in which all rows have the weight zero."""
     if weights is None or y.ndim > 1:
         return
     without = np.setdiff1d(y, y[weights > 0])
     if len(without) and weights.any():
         warn_user(
-            f"sample_weight is zero in all rows of the classes {without.tolist()}: nothing is learned of them. Leave "
-            "these rows out if they are to be no classes.",
+            f"sample_weight is zero in all rows of the classes {without.tolist()}, so nothing is learned about them. "
+            "To remove these classes, leave out their rows.",
             UserWarning,
         )
 
@@ -157,15 +157,15 @@ def warn_weightless(y: Array, weights: Array | None) -> None:
 
 
 def score(self: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
-    """Share of the labelled rows whose class, or all of whose labels, are found.
+    """Accuracy: the share of the labelled rows for which the class (or all of several labels) is predicted.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Rows.
     y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-        Their classes, or indicators of several labels. Rows without a label do not count: NaN, None beside words,
-        or -1 where that is none of the classes.
+        Classes, or indicators of several labels. Unlabelled rows do not count: NaN, None among strings, or -1 if it
+        is no class.
     sample_weight : array-like of shape (n_samples,), default=None
         Weights of the rows.
 
@@ -198,24 +198,26 @@ def score(self: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
 
 
 def new_binarizer(y: Array, classes: Array | None) -> LabelBinarizer:
-    """The map from labels to indicators, of the `classes`, or else of those of the labels `y`."""
+    """The map from labels to indicators of the `classes`, or of the classes of `y` if `classes` is None."""
     binarizer = LabelBinarizer().fit(y if classes is None or y.ndim == 2 else classes)
     if classes is not None and not np.array_equal(binarizer.classes_, classes):
         raise ValueError(
             f"classes must be {binarizer.classes_.tolist()}, the numbers of the columns of y. Got {classes.tolist()}."
         )
-    if y.ndim == 1:  # in the labels' own type: of words in an array of objects it makes others
+    if (
+        y.ndim == 1
+    ):  # in the type of the labels: LabelBinarizer converts strings in arrays of objects
         binarizer.classes_ = np.unique(y) if classes is None else classes
     return binarizer
 
 
 def indicators(binarizer: LabelBinarizer, y: Array) -> Array:
-    """The labels `y`, as many in a row as before and of known classes, as indicators (rows, outputs)."""
+    """The labels `y` as indicators (rows, outputs); ValueError for unknown classes or another number of labels."""
     several = binarizer.y_type_.startswith("multilabel")
     if several != (y.ndim > 1) or (several and y.shape[1] != len(binarizer.classes_)):
         raise ValueError(
-            f"y has the shape {y.shape}, but a row has {len(binarizer.classes_) if several else 'one'} of the labels "
-            f"{binarizer.classes_.tolist()}. Fit anew (warm_start=False) to change that."
+            f"y has the shape {y.shape}, but each row must have {'indicators of all' if several else 'one of the'} "
+            f"labels {binarizer.classes_.tolist()}. Fit anew (warm_start=False) to change that."
         )
     if not several:
         check_known(y, binarizer.classes_)
@@ -226,7 +228,7 @@ def indicators(binarizer: LabelBinarizer, y: Array) -> Array:
 
 
 def _read(labels: Any, argument: str, **choice: Any) -> Any:
-    """Labels of any type, in as many dimensions as they have, by scikit-learn's checks."""
+    """Labels of any type and any number of dimensions, after the checks of scikit-learn."""
     return check_array(
         _unmixed(screened(labels, argument)),
         input_name=argument,
@@ -244,9 +246,7 @@ def _label_array(estimator: Any, X: Any, y: Any) -> Array:
         y = _read(y, "y", accept_sparse="csr")
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
     if y.dtype.kind == "V":
-        raise TypeError(
-            f"y holds records ({y.dtype}), which are no labels. Pass one of their fields."
-        )
+        raise TypeError(f"y is a structured array ({y.dtype}). Pass one of its fields.")
     check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
 
@@ -267,17 +267,17 @@ def _is_number(label: Any) -> bool:
 
 
 def _mixes(labels: Iterable[Any]) -> bool:
-    """Whether there are words, and what is none."""
+    """Whether there are both strings and other labels."""
     words = [_is_word(x) for x in labels]
     return any(words) and not all(words)
 
 
 def _unmixed(labels: Any) -> Any:
-    """Objects where a list has words and numbers, of which NumPy would make words, and for types of pandas' own."""
+    """An array of objects for lists of strings and numbers, which NumPy would convert to strings, and for pandas."""
     dtype = getattr(labels, "dtype", None)
     mixed = isinstance(labels, list | tuple) and _mixes(labels)
-    own = hasattr(labels, "array") and dtype is not None and not isinstance(dtype, np.dtype)
-    return np.array(labels, dtype=object) if mixed or own else labels
+    of_pandas = hasattr(labels, "array") and dtype is not None and not isinstance(dtype, np.dtype)
+    return np.array(labels, dtype=object) if mixed or of_pandas else labels
 
 
 def _are_words(labels: Array) -> bool:
@@ -287,7 +287,7 @@ def _are_words(labels: Array) -> bool:
 
 
 def of_one_type(labels: Array, name: str = "y") -> Array:
-    """Labels of which none is missing; numbers in an array of objects become an array of numbers."""
+    """Labels without missing ones; numbers in an array of objects become an array of numbers."""
     if labels.dtype != object:
         return labels
     if all(_is_number(x) for x in labels.flat):
@@ -296,14 +296,14 @@ def of_one_type(labels: Array, name: str = "y") -> Array:
         word = next(x for x in labels.flat if _is_word(x))
         other = next(x for x in labels.flat if not _is_word(x))
         raise ValueError(
-            f"{name} mixes words and other labels, such as {word!r} and {other!r}. Make words of all of them, and "
-            "leave None in the rows without a label."
+            f"{name} mixes strings and other labels, such as {word!r} and {other!r}. Convert all labels to strings, "
+            "and leave None in unlabelled rows."
         )
     return labels
 
 
 def are_sorted(classes: Array) -> bool:
-    """Whether labels (classes,) are all words or all real numbers, and rise from one to the next."""
+    """Whether labels (classes,) are all strings or all real numbers, in increasing order."""
     if classes.dtype == object:
         words = [_is_word(x) for x in classes.flat]
         known = all(words) or (
@@ -316,10 +316,10 @@ def are_sorted(classes: Array) -> bool:
 
 def _check_same_kind(y: Array, classes: Array) -> None:
     if len(y) and _are_words(y) != _are_words(classes):
-        kinds = ("words", "numbers") if _are_words(y) else ("numbers", "words")
+        kinds = ("strings", "numbers") if _are_words(y) else ("numbers", "strings")
         raise ValueError(
-            f"y has {kinds[0]}, such as {y.tolist()[0]!r}, but the classes are {kinds[1]}, {classes.tolist()}. Give "
-            "both the same type."
+            f"y has {kinds[0]}, such as {y.tolist()[0]!r}, but the classes are {kinds[1]}, {classes.tolist()}. Use "
+            "the same type for both."
         )
 
 
@@ -327,7 +327,7 @@ def _check_same_kind(y: Array, classes: Array) -> None:
 
 
 def is_missing(y: Array) -> Array:
-    """Which labels are NaN, None or pandas.NA."""
+    """Mask of the labels that are NaN, None or pandas.NA."""
     if y.dtype.kind == "f":
         return np.isnan(y)
     if y.dtype == object:
@@ -343,7 +343,7 @@ def _numbers_of(y: Array) -> Array:
 
 
 def _marks(y: Array, beside: Array) -> Array:
-    """Which labels are the number -1, or the word, beside words that are no numbers."""
+    """Mask of the labels -1; the string "-1" counts if the strings in `beside` are not all numbers."""
     if y.dtype == object:
         found = np.array([_is_number(x) and x == UNLABELLED for x in y.flat], bool).reshape(y.shape)
     else:
@@ -362,13 +362,13 @@ def _reads_as_number(label: Any) -> bool:
 
 
 def _labelled_rows(y: Array, known: Array | None, useful: bool) -> Array:
-    """Which rows have a label (rows,)."""
+    """Mask of the labelled rows (rows,)."""
     missing: Array = np.all(is_missing(y).reshape(len(y), -1), axis=1)
     marked: Array = np.all(_marks(y, y if known is None else known).reshape(len(y), -1), axis=1)
     if missing.any() and not useful:
         raise ValueError(
-            f"y contains NaN or None in {missing.sum()} rows. Leave them out: nothing is learned from rows without a "
-            "label here."
+            f"y contains NaN or None in {missing.sum()} rows. Leave these rows out: this estimator does not learn from "
+            "unlabelled rows."
         )
     if known is not None and _marks(known, known).any():
         return ~missing
@@ -386,33 +386,33 @@ def _labelled_rows(y: Array, known: Array | None, useful: bool) -> Array:
 
 
 def _check_indicators(y: Array) -> None:
-    """Refuse anything but 0 and 1 of several labels at once."""
+    """ValueError if several labels per row are not 0 and 1."""
     if y.ndim > 1 and not np.isin(y, (0, 1)).all():
         raise ValueError(
-            f"y: several labels at once are 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
+            f"y: several labels per row must be 0 or 1 each, or all {UNLABELLED} in an unlabelled row. Got "
             f"{np.unique(y).tolist()}."
         )
 
 
 def _warn_of_a_class(others: Array, useful: bool) -> None:
-    """The usual names of two classes need no remark."""
+    """Warn that -1 is a class, except for the usual labels -1 and 1."""
     if useful and not np.array_equal(others, [1]):
         warn_user(
-            f"y = -1 is taken for a class, beside {others.tolist()}: where it is to mark unlabelled rows there must be "
-            "two other classes at least. NaN (None beside words) marks them in any case.",
+            f"y = -1 is taken for a class, beside {others.tolist()}, because -1 marks unlabelled rows only if there "
+            "are at least two other classes. Use NaN (None among strings) to mark unlabelled rows.",
             UserWarning,
         )
 
 
 def _warn_of_marks(marked: Array, others: Array, useful: bool) -> None:
-    """Where unlabelled rows are left out, or -1 stands among numbers on either side of zero."""
-    text = f"{marked.sum()} rows have y = -1, which marks unlabelled ones"
-    cure = "If it is meant as a class, give that another name"
+    """Warn if unlabelled rows are left out, or if -1 could be a class because classes are negative or 0 and 1."""
+    text = f"{marked.sum()} rows have y = -1, which marks unlabelled rows"
+    cure = "If -1 is a class, give that class another name"
     if not useful:
         warn_user(f"{text}: they are left out. {cure}.", UserWarning)
     elif others.dtype.kind in "iuf" and (others.min() < 0 or np.array_equal(others, [0, 1])):
         warn_user(
-            f"{text}, beside the classes {others.tolist()}. {cure}; else mark them by NaN to silence this.",
+            f"{text}, beside the classes {others.tolist()}. {cure}. Otherwise use NaN to silence this.",
             UserWarning,
         )
 
@@ -437,30 +437,29 @@ def check_numbers(estimator: Any, X: Any, y: Any, missing: bool) -> Array:
 
 
 def known_rows(y: Array) -> Array:
-    """Which rows have targets (rows,): not NaN throughout.
+    """Mask of the rows that have targets (rows,).
 
     Raises
     ------
     ValueError
-        If none has, or if a row has some of its targets and others not.
+        If no row has targets, or if only some targets of a row are NaN.
     """
     missing = np.isnan(y.reshape(len(y), -1))
     known: Array = ~missing[:, 0]
     if missing.all():
-        raise ValueError("y is NaN throughout: no row has a target.")
+        raise ValueError("y has no target: all entries are NaN.")
     if (missing != missing[:, :1]).any():
         raise ValueError(
-            "y has rows of which some targets are NaN and others not. Leave out all or none."
+            "y has rows in which only some targets are NaN. Set all targets of such a row to NaN, or none."
         )
     return known
 
 
 def sorted_classes(estimator: Any, classes: Any) -> Array:
-    """Given classes, in whose order outputs stand: as a fit would find them."""
+    """The given classes, checked to be sorted and unique; outputs are in their order."""
     known = announced(estimator, classes, True)
     if not np.array_equal(known, np.asarray(classes)):
         raise ValueError(
-            f"classes must be sorted, without repetitions: {known.tolist()}. Got {list(classes)}. Reorder the outputs "
-            "as well."
+            f"classes must be sorted and unique: {known.tolist()}. Got {list(classes)}. Reorder the outputs to match."
         )
     return known

@@ -1,7 +1,7 @@
-"""How machines learn a distribution by gradients: settings, and `fit`, `resume` and `partial_fit`, written once.
+"""Training of distributions by gradients: settings, and the methods `fit`, `resume` and `partial_fit`.
 
-Functions whose first argument is `self` are methods: estimators take the public ones into their bodies. Such an
-estimator says how it learns (`_lesson`), and how its parameters are named (`_params`, `_named`).
+Functions whose first argument is `self` are methods: estimators have the public ones as class attributes. Such an
+estimator defines how it learns (`_lesson`) and the names of its parameters (`_params`, `_named`).
 """
 
 from collections.abc import Callable
@@ -39,9 +39,9 @@ from ebm.sklearn_compat._shared._validation import (
 )
 
 S = TypeVar("S", bound=Any)
-# Rows whose pseudo-likelihood is shown after each epoch: enough for two digits.
+# Number of rows for the pseudo-likelihood that `verbose` shows: enough for two digits.
 SHOWN_ROWS = 500
-# Settings of all that learn by batches, and of those that climb the likelihood of a distribution.
+# Settings of all estimators that train on batches, and of those that ascend a likelihood.
 BATCH_SETTINGS: dict[str, list[Any]] = {
     "learning_rate": [Number(Real, 0, None, closed="neither")],
     "batch_size": [Number(Integral, 1, None, closed="left")],
@@ -80,11 +80,11 @@ def fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Training data, never modified; float32 or float64 in C order is not copied either.
+        Training data. `X` is not modified; float32 or float64 in C order is not copied.
     y : None
         Ignored.
     sample_weight : array-like of shape (n_samples,), default=None
-        A row of weight w counts as w equal rows; zero leaves it out.
+        A row of weight w counts as w equal rows. Zero leaves the row out.
 
     Returns
     -------
@@ -99,32 +99,32 @@ def fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     Warns
     -----
     ConvergenceWarning
-        If training stopped because of an interrupt, or because numbers grew beyond all bounds; the model keeps the
-        last parameters, or in the second case those from before the epoch, and can be used. Or if the law of a
-        machine with real visible units is not where the data are: see :doc:`/learning`.
+        If training was interrupted or diverged. The model then has the last parameters, or after a divergence those
+        from before the epoch, and can be used. Also if the distribution of a machine with real visible units is far
+        from the data: see :doc:`/learning`.
     UserWarning
-        If real visible units have constant columns of data, which are named: no variance can be learned from them.
+        If columns of real visible units are constant: no variance can be learned from them.
     """
     return fit_rows(self, X, sample_weight, self.warm_start and self._is_fitted())
 
 
 @learns
 def resume(self: S, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-    """Go on with a `fit` that did not come to its end, from the file of a :class:`ebm.Checkpoint`.
+    """Continue an interrupted `fit` from the file of a :class:`ebm.Checkpoint`.
 
-    The result is that of the uninterrupted `fit`, bit for bit. The estimator must have the parameters, and `X` and
-    the weights be those, of the interrupted fit.
+    The result is identical to that of an uninterrupted `fit`. The parameters of the estimator, `X`, and the weights
+    must be those of the interrupted fit.
 
     Parameters
     ----------
     checkpoint : str or path
-        The file.
+        The checkpoint file.
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         The training data.
     y : None
         Ignored.
     sample_weight : array-like of shape (n_samples,), default=None
-        The weights.
+        The weights of the rows.
 
     Returns
     -------
@@ -134,32 +134,32 @@ def resume(self: S, checkpoint: Any, X: Any, y: Any = None, sample_weight: Any =
     Raises
     ------
     ValueError
-        If the file is no checkpoint, of another version of its format, of other settings or data, or holds
-        something that no such training comes to.
+        If the file is no checkpoint, or has another version of the format; if its settings or data differ; or if its
+        content is invalid.
     OSError
         If the file cannot be read.
 
     Warns
     -----
     UserWarning
-        If another version of the library has written the file.
+        If another version of the library wrote the file.
     """
     return self._resume(readable(checkpoint, "checkpoint"), X, y, sample_weight)
 
 
 @learns
 def partial_fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-    """Make one update of the parameters, with all of `X` as the batch.
+    """Make one update of the parameters, with `X` as the batch.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        A batch of training data; any number of rows. The first one also sets the initial visible biases, and is
-        looked through for constant columns, as by `fit`, unless it is one row.
+        A batch of training data with any number of rows. The first batch also sets the initial visible biases, and
+        is checked for constant columns unless it has a single row.
     y : None
         Ignored.
     sample_weight : array-like of shape (n_samples,), default=None
-        Weights of the rows in the batch's averages.
+        Weights of the rows in the averages over the batch.
 
     Returns
     -------
@@ -169,37 +169,37 @@ def partial_fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> st
     return update_rows(self, X, sample_weight)
 
 
-# Acts of learning: what stopped them is returned, or '', to be told once all that was learned is kept
+# Training. Each function returns the reason for an early stop, or ''. Callers warn after storing the fitted attributes.
 
 
 def fit_rows(self: Any, X: Any, sample_weight: Any, go_on: bool) -> str:
-    """Learn from all rows of `X`, anew or from where learning has come to."""
+    """Train on all rows of `X`, from the beginning or from the fitted attributes."""
     X, weights = rows_to_learn(self, X, sample_weight, go_on)
     check_repetitions(weights)
     return keep(self, self._course.fit_rows(self._lesson(go_on), X, weights))
 
 
 def resume_rows(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
-    """Go on from a file; where no labels are learned from."""
+    """Continue training from a checkpoint file, for estimators without labels."""
     X, weights = rows_to_learn(self, X, sample_weight, False)
     return keep(self, self._course.resume_rows(self._lesson(False), file, X, weights))
 
 
 def update_rows(self: Any, X: Any, sample_weight: Any) -> str:
-    """Make one update with all rows of `X` as the batch."""
+    """Make one update with `X` as the batch."""
     go_on = self._is_fitted()
     X, weights = rows_to_learn(self, X, sample_weight, go_on)
     return keep(self, self._course.update_rows(self._lesson(go_on), X, as_shares(weights)))
 
 
 def as_shares(weights: Array | None) -> Array | None:
-    """Weights as shares of one batch, not repetitions."""
+    """Weights relative to the largest: in a single update they are no repetitions."""
     return None if weights is None else weights / weights.max()
 
 
 def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
-    """Rows to learn from, of the dtype of the model if there is one already, and their weights."""
-    # Rows are picked at random: from columns stored one after the other that takes a cache line per number.
+    """Training rows, in the dtype of the fitted model if there is one, and their weights."""
+    # C order, because rows are picked at random: in Fortran order each number would take a cache line of its own.
     X = check_rows(self, X, reset=not go_on, order="C")
     warn_outside(self._model().visible, X)
     if go_on:
@@ -214,7 +214,7 @@ def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[A
 def lesson(
     self: Any, go_on: bool, plan: Callable[[int], training.Plan], watch: Watch, model: Any = None
 ) -> Lesson:
-    """How the estimator learns, anew or from where its fitted attributes stand; `model` as in :class:`Lesson`."""
+    """How the estimator learns, from the beginning or from its fitted attributes; `model` as in :class:`Lesson`."""
     return Lesson(
         plan,
         model or (lambda rows, plan: self._model()),
@@ -228,19 +228,19 @@ def lesson(
 
 
 def ascent_lesson(self: Any, go_on: bool) -> Lesson:
-    """How a machine learns that climbs the likelihood."""
+    """How a machine learns by ascent of the likelihood."""
     title = getattr(self, "_title", type(self).__name__)
     watch = Watch(title, self.callbacks, self.verbose, shown_scores)
     return lesson(self, go_on, lambda seed: ascent(self, seed), watch)
 
 
 def ascent(self: Any, seed: int) -> training.Plan:
-    """The plan of a machine that climbs the likelihood."""
+    """The training plan of a machine that ascends the likelihood."""
     return ascent_plan(self, self._resolvers["gradient"](self.gradient), seed)
 
 
 def ascent_plan(self: Any, gradient: Gradient, seed: int) -> training.Plan:
-    """The plan of a machine, or of settings, with the gradient for which theirs stands."""
+    """The training plan of an estimator, or of settings, with the given gradient."""
     return training.Plan(
         gradient,
         optimizer_record(self.optimizer),
@@ -254,7 +254,7 @@ def ascent_plan(self: Any, gradient: Gradient, seed: int) -> training.Plan:
 
 
 def shown_scores(X: Any, model: Any) -> list[Any]:
-    """The pseudo-likelihood of some rows; of real-valued units, for which it takes an integral each, an error."""
+    """The pseudo-likelihood of some rows, or for real-valued units the cheaper reconstruction error."""
     step = -(-X.shape[0] // SHOWN_ROWS)
     shown = np.concatenate([block for _, block in blocks(X[::step])])
     if model.visible.has_scale:
@@ -263,29 +263,29 @@ def shown_scores(X: Any, model: Any) -> list[Any]:
 
 
 def count_hidden(self: Any) -> int:
-    """How many hidden units the settings ask for."""
+    """The number of hidden units in the settings."""
     return int(getattr(self, self._hidden_name))
 
 
 def check_size(self: Any) -> None:
-    """Refuse to go on with another number of hidden units than there are."""
+    """ValueError if the number of hidden units in the settings has changed since the last fit."""
     n_hidden, wanted = self._model().shape(self._params())[1], count_hidden(self)
     if n_hidden != wanted:
         raise ValueError(
-            f"{self._hidden_name} is {wanted}, but the model to go on from has {n_hidden} hidden units. "
+            f"{self._hidden_name} is {wanted}, but the fitted model has {n_hidden} hidden units. "
             "Fit anew (warm_start=False) to change it."
         )
 
 
 def standing(self: Any) -> Standing:
-    """Learning so far, as the fitted attributes show it."""
+    """The state of the last training, from the fitted attributes."""
     chains = tuple(getattr(self, name, None) for name in self._chain_names)
     history = {} if self._course.n_steps is None else self.history_
     return Standing(self._params(), chains, history)
 
 
 def keep(self: Any, learned: Learned) -> str:
-    """Turn where learning has come to into fitted attributes; what stopped it."""
+    """Store the result of training as fitted attributes. Returns the reason for an early stop, or ''."""
     state, self._course = learned.state, learned.course
     chains = dict(zip(self._chain_names, state.chains, strict=False))
     keep_attributes(self, learned.attributes | self._named(state.params) | chains)
@@ -294,7 +294,7 @@ def keep(self: Any, learned: Learned) -> str:
 
 
 def keep_attributes(self: Any, attributes: dict[str, Any]) -> None:
-    """Set fitted attributes, and take away those of an earlier fit that are not among them."""
+    """Set fitted attributes, and delete all others of an earlier fit."""
     for name in self._course.attributes:
         if hasattr(self, name):
             delattr(self, name)

@@ -1,6 +1,6 @@
-"""How good a fitted machine is: free energies, pseudo-likelihood, log Z, likelihoods.
+"""Likelihoods of fitted models: free energies, pseudo-likelihood, log Z, log-likelihood.
 
-These are methods: estimators that have a `_density` take them into their bodies.
+These functions are methods: estimators with a `_density` have them as class attributes.
 """
 
 from dataclasses import replace
@@ -35,20 +35,19 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Visible states, NaN where unknown: the sum is then over the unknown entries, too.
+        Visible states. NaN marks unknown entries, which are summed out like hidden units.
     beta : float, default=1.0
         Inverse temperature.
 
     Returns
     -------
     free_energy : ndarray of shape (n_samples,)
-        Free energies in nats; -beta F(v) is log p(v) up to the constant log Z(beta).
+        Free energies in nats. log p(v) = -beta F(v) - log Z(beta).
 
     Raises
     ------
     ValueError
-        If the hidden units or the unknown entries are too many for exact sums; :meth:`log_likelihood` estimates
-        them.
+        If there are too many hidden units or unknown entries for exact sums. :meth:`log_likelihood` has estimates.
     """
     beta = check_real(beta, "beta", SMALLEST_BETA)
     law = self._density()
@@ -61,9 +60,9 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
 
 
 def score_samples(self: Any, X: Any, beta: float = 1.0) -> Array:
-    """Pseudo-log-likelihood of each row: the sum of log p(v_i | the other visible units) over the features.
+    """Pseudo-log-likelihood of each row: the sum of log p(v_i | the other visible units) over all features.
 
-    Deterministic: no feature is picked at random, all are summed.
+    The result is deterministic, unlike that of scikit-learn, which samples one feature per row.
 
     Parameters
     ----------
@@ -75,7 +74,7 @@ def score_samples(self: Any, X: Any, beta: float = 1.0) -> Array:
     Returns
     -------
     pseudo_log_likelihood : ndarray of shape (n_samples,)
-        In nats; -inf where numbers overflow, never NaN or +inf.
+        Values in nats; -inf after an overflow, never NaN or +inf.
 
     Raises
     ------
@@ -105,7 +104,7 @@ def score(self: Any, X: Any, y: Any = None) -> float:
     Returns
     -------
     score : float
-        In nats per row; larger is better. -inf where numbers overflow, so that no search prefers such a machine.
+        Score in nats per row; larger is better. An overflow gives -inf, so that a grid search rejects the model.
     """
     return mean_ranked(self.score_samples(X))
 
@@ -124,36 +123,36 @@ def log_partition(
     Parameters
     ----------
     method : {"auto", "exact", "ais"} or AIS, default="auto"
-        "exact" enumerates states of at most 25 two-state units, of two layers the smaller one; for two Gaussian
-        layers Z is known in closed form. Units of a Boltzmann machine whose couplings are sparse are summed out one
-        after the other, as long as no table of more than 24 units is needed. "ais" combines two estimates, from
-        fair coins and from the modes of the model. A record, ``AIS(n_temperatures=10000, n_runs=200)``, is annealed
-        importance sampling from one base: the marginals of the training data, or of short chains if these are
-        nearer to the model. "auto" is exact up to 20 units, or tables of 20.
+        "exact" enumerates the states of at most 25 two-state units, for two layers those of the smaller layer. Two
+        Gaussian layers have a closed form. Sparse Boltzmann machines are summed out unit by unit, with tables of at
+        most 24 units. "ais" combines two estimates: annealed importance sampling from independent fair units, and
+        from the modes of the model. A record, ``AIS(n_temperatures=10000, n_runs=200)``, uses a single base: the
+        marginals of the training data, or those of short chains if these are nearer to the model. "auto" is "exact"
+        up to 20 units, or tables of 20 units, and "ais" beyond.
     beta : float, default=1.0
         Inverse temperature.
     n_jobs : int, default=None
-        Threads, in joblib's sense. The result does not depend on it, nor on earlier calls.
+        Number of threads, as in joblib. The result does not depend on it, nor on earlier calls.
     random_state : int, RandomState instance or None, default=None
-        Seed of the particles. None: the model's own, so that the same question has the same answer.
+        Seed of the particles. None takes the seed of the model, so that repeated calls agree.
 
     Returns
     -------
     log_partition : LogPartition
-        `value` in nats, its `standard_error` and 95 % `interval`, the `method`, and of an estimate also the
-        `effective_sample_size` of its weights, a `lower_bound` that log Z is not below, the `base` of the
-        annealing, and with a record the `reverse` estimate.
+        `value` in nats, its `standard_error` and 95 % `interval`, and the `method`. An estimate also has the
+        `effective_sample_size` of its weights, a `lower_bound` of log Z, the `base` of the annealing, and with a
+        record the `reverse` estimate.
 
     Raises
     ------
     ValueError
-        If `method` is unknown, or "exact" and there are too many units to be enumerated. If energies overflow.
+        If `method` is unknown, or is "exact" with too many units. If energies overflow.
 
     Warns
     -----
     ConvergenceWarning
-        If the estimate should not be trusted: it is below the lower bound, the two estimates or directions
-        disagree, or few particles carry the weight. The warning says which, and what to do.
+        If the estimate is unreliable: it is below the lower bound, the two estimates or directions disagree, or few
+        particles have most of the weight. The message says which, and gives a remedy.
     """
     beta = check_beta(beta)
     law = self._density()
@@ -183,28 +182,29 @@ def log_likelihood(
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Visible states, NaN where unknown: the result is then log p of the known entries, the others summed out.
-        That is exact for as many of them as :meth:`impute` sums exactly; elsewhere it is estimated row by row, and
-        `return_std` returns the error.
+        Visible states, NaN where unknown. The result is then log p of the known entries, with the unknown entries
+        summed out. It is exact for as many unknown entries as in :meth:`impute`; beyond, it is estimated row by
+        row, and `return_std` returns the error.
     method : {"auto", "exact", "ais", "raise", "pseudo"} or AIS or RAISE, default="auto"
-        The first three: with log Z of :meth:`log_partition`. "raise": by annealing back from each row, a
-        conservative estimate that needs no log Z. "pseudo": the pseudo-log-likelihood of :meth:`score_samples`.
+        "auto", "exact" and "ais" are methods of :meth:`log_partition` for log Z. "raise" is reverse annealing from
+        each row, a conservative estimate that needs no log Z. "pseudo" is the pseudo-log-likelihood of
+        :meth:`score_samples`.
     beta : float, default=1.0
         Inverse temperature.
     return_std : bool, default=False
-        Whether to return standard errors as well.
+        Whether to return standard errors, too.
     n_jobs : int, default=None
-        Threads, in joblib's sense; the result does not depend on it.
+        Number of threads, as in joblib. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seed of the particles. None: the model's own, so that the same question has the same answer.
+        Seed of the particles. None takes the seed of the model, so that repeated calls agree.
 
     Returns
     -------
     log_likelihood : ndarray of shape (n_samples,)
-        In nats; densities for real-valued units. -inf where numbers overflow, never NaN or +inf.
+        Values in nats; log-densities for real-valued units. An overflow gives -inf, never NaN or +inf.
     standard_error : ndarray of shape (n_samples,)
-        Only with `return_std`. That of log Z is shared by all rows, so that their mean has it as well; those of
-        "raise" are independent.
+        Only with `return_std`. The error of log Z is the same for all rows, so it is also the error of their mean;
+        the errors of "raise" are independent.
 
     Raises
     ------
@@ -227,19 +227,19 @@ def log_likelihood(
 
 
 def evaluation_of(self: Any, law: Density, n_jobs: int | None, random_state: Any) -> Evaluation:
-    """How log Z is to be estimated."""
+    """The settings of the estimation of log Z."""
     key, name = self._standing_key(Reserved.ANNEALING.number, random_state), type(self).__name__
     tell = (lambda line: print(f"[{name}] {line}")) if self.verbose else None
     return Evaluation(marginals=law.base(), key=key, n_jobs=check_jobs(n_jobs), tell=tell)
 
 
 def tempered(law: Density, beta: float) -> Any:
-    """Parameters whose law at temperature one is that of the density at the inverse temperature `beta`."""
+    """Parameters whose distribution at beta = 1 is that of `law` at the inverse temperature `beta`."""
     return law.params if beta == 1 else law.model.tempered(law.params, beta)
 
 
 def trusted(z: LogPartition) -> LogPartition:
-    """Warn of an estimate that should not be trusted."""
+    """Warn if an estimate is unreliable."""
     if z.doubt:
         warn_user(z.doubt, ConvergenceWarning)
     return z

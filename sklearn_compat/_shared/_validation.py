@@ -1,4 +1,4 @@
-"""What every estimator checks on the way in, rows, weights and seeds, and what it does when something is amiss."""
+"""Validation that all estimators share: rows, weights, seeds, errors and warnings."""
 
 import re
 import sys
@@ -21,7 +21,7 @@ from ebm.units import TOTAL_TOLERANCE, Bernoulli, Counts, Groups, Unit
 
 T = TypeVar("T")
 FLOATS = (np.float64, np.float32)
-# The cures of rows with NaN: while there is no model yet that fills in, where there is one, and where there never is.
+# Advice about rows with NaN: before a model is fitted, after that, and for models that cannot impute.
 OUT_OR_FILL = (
     "Leave such rows out or fill them in first, for example with sklearn.impute.SimpleImputer"
 )
@@ -30,32 +30,35 @@ FILL_LATER = (
 )
 FILL_NOW = "{} of this model fills in what is unknown (NaN)."
 FILL_ELSEWHERE = OUT_OR_FILL + " or impute(X) of a fitted RBM."
-NO_INFINITY = "Infinity is no value: leave such rows out, or write NaN where an entry is unknown. "
-# Weights stand for repetitions; a mean above this is taken for a mistake of scale, not for a wish.
+NO_INFINITY = (
+    "Infinity is not allowed: leave such rows out, or write NaN where an entry is unknown. "
+)
+# Weights are repetitions of rows. A mean above this limit is more likely a wrong scale than intended.
 MOST_REPETITIONS = 1000
-# New rows may go a little beyond those that the scaling was made with. Beyond this share of the distance of two states
-# they were not scaled.
+# Scaled new rows may exceed the range of the training rows by this share of the distance of two states. Rows beyond it
+# were not scaled.
 EXTRAPOLATION = 0.5
-# What NumPy says of what is no number.
+# Phrases in the errors of NumPy about values that are no numbers.
 NO_NUMBERS = ("Complex data", "could not convert", "float() argument", "sequence", "Cannot cast")
 # Weights beside which a weight of one would be lost to rounding.
 LARGEST_WEIGHT = 1e15
-# By how much log-probabilities may exceed zero before it is told that they are rounding.
+# Log-probabilities above this limit raise a warning about rounding.
 LARGEST_ROUNDING = 1e-3
-# Packages whose frames a warning passes over on its way to the caller.
+# Packages whose frames a warning skips, so that it points to the caller.
 OWN = ("ebm", "sklearn")
 
 
-# Generators from which seeds were drawn in the call that is going on, with their states before and after.
+# Generators from which the present call has drawn seeds, with their states before and after.
 _DRAWN: ContextVar[list[tuple[Any, Any, Any]] | None] = ContextVar("_DRAWN", default=None)
 
 
 def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: Any) -> T:
-    """Call the `method`. If it raises, put all attributes and random streams back: it is as if nobody had called.
+    """Call the `method`, and roll back all attributes and random generators if an error is raised.
 
-    This is no context manager. An interrupt could come between the end of a block and the first line of an ``__exit__``
-    in Python. The attributes would then be put back when the traceback is forgotten, much later. Callers run it in a
-    context of its own (:func:`ebm.sklearn_compat._shared._settings.settings_checked`), with which `_DRAWN` ends.
+    This is no context manager, because an interrupt could come between the end of a block and the first line of an
+    ``__exit__`` in Python. Python would then roll back only when it deletes the traceback, much later. Callers run this
+    function in a context of its own (:func:`ebm.sklearn_compat._shared._settings.settings_checked`), which ends
+    `_DRAWN`.
     """
     before, outer, drawn = dict(vars(estimator)), _DRAWN.get(), []  # type: ignore[var-annotated]
     _DRAWN.set(drawn)
@@ -66,7 +69,7 @@ def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: 
             try:
                 _put_back(vars(estimator), before, drawn)
                 break
-            except KeyboardInterrupt:  # a second one: once more from the start
+            except KeyboardInterrupt:  # a second interrupt: start the rollback again
                 continue
         raise
     if outer is not None:
@@ -75,7 +78,7 @@ def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: 
 
 
 def _put_back(now: dict[str, Any], before: dict[str, Any], drawn: list[Any]) -> None:
-    """Attributes as `before`, and generators in the states before they were drawn from; twice is as good as once."""
+    """Roll back attributes and generators. An interrupted rollback may start again."""
     for name in now.keys() - before.keys():
         del now[name]
     now.update(before)
@@ -89,7 +92,7 @@ def _same_state(a: Any, b: Any) -> bool:
 
 
 def warn_user(message: str, category: type[Warning]) -> None:
-    """A warning that points to the caller's line, through however many frames of ours and of scikit-learn."""
+    """Issue a warning at the line of the caller outside of ebm and scikit-learn."""
     level, frame = 2, sys._getframe(1)
     while frame.f_back and frame.f_globals.get("__name__", "").split(".")[0] in OWN:
         frame, level = frame.f_back, level + 1
@@ -97,7 +100,7 @@ def warn_user(message: str, category: type[Warning]) -> None:
 
 
 def column_names(estimator: Any) -> Array | None:
-    """Names of the columns of X: the estimator's own, or those that another has given it; None if there are none."""
+    """Names of the columns of X: from the fit of the estimator, or given by another estimator; None without names."""
     names: Array | None = getattr(
         estimator, "feature_names_in_", getattr(estimator, "_columns", None)
     )
@@ -113,10 +116,10 @@ def check_rows(
     order: str | None = None,
     unit: Unit | None = None,
 ) -> Any:
-    """`X` as float32 or float64, dense or CSR, finite; NaN and infinity are refused with the remedy.
+    """`X` as float32 or float64, dense or CSR, and finite; errors about NaN and infinity come with advice.
 
-    Entries of CSR rows that are stored twice are added up, in a copy. Values that the `unit` of a fitted machine cannot
-    have draw a warning.
+    Duplicate entries of CSR rows are added, in a copy. Values that the `unit` of a fitted machine cannot have raise a
+    warning.
     """
     X = canonical(
         check_finite(
@@ -131,7 +134,7 @@ def check_rows(
 def check_finite(
     estimator: Any, X: Any, *, reset: bool, allow_nan: bool = False, **choice: Any
 ) -> Any:
-    """`X` by scikit-learn's checks, as float32 or float64; NaN and infinity are refused with the cure that there is."""
+    """`X` as float32 or float64 after the checks of scikit-learn; errors about NaN and infinity come with advice."""
     finite = "allow-nan" if allow_nan else True
     X = screened(X, "X")
     try:
@@ -139,7 +142,7 @@ def check_finite(
             estimator, X, dtype=FLOATS, reset=reset, ensure_all_finite=finite, **choice
         )
     except (TypeError, ValueError, OverflowError) as error:
-        found = str(error).split("\n")[0]  # the rest is advice for estimators of scikit-learn
+        found = str(error).split("\n")[0]  # further lines are advice for estimators of scikit-learn
         if "NaN" not in found and "infinity" not in found:
             raise _renamed(error, "X", X) from None
         cure = "" if allow_nan else _fill(estimator, reset)
@@ -151,7 +154,7 @@ def check_finite(
 
 @contextmanager
 def named(argument: str, x: Any) -> Iterator[None]:
-    """Errors of NumPy and scikit-learn about `x` come with the argument's name."""
+    """Add the name of the argument to errors of NumPy and scikit-learn about `x`."""
     try:
         yield
     except (TypeError, ValueError, OverflowError) as error:
@@ -160,24 +163,24 @@ def named(argument: str, x: Any) -> Iterator[None]:
 
 @contextmanager
 def calls_it(**names: str) -> Iterator[None]:
-    """Errors about the arguments of a method come with the names that they have for the caller of another one."""
+    """Rename arguments in errors of a method, for callers that know them by other names."""
     try:
         yield
     except (TypeError, ValueError) as error:
-        if len(error.args) != 1:  # it is made of more than words
+        if len(error.args) != 1:  # an error with more arguments than a message cannot be made again
             raise
-        said = re.sub(
+        message = re.sub(
             rf"(?<!\w)(?<!\w\()({'|'.join(names)})\b", lambda found: names[found[1]], str(error)
         )
-        raise type(error)(said) from None
+        raise type(error)(message) from None
 
 
 def _renamed(error: Exception, argument: str, x: Any) -> Exception:
-    said = str(error)
-    if type(error) is OverflowError or any(words in said for words in NO_NUMBERS):
+    message = str(error)
+    if type(error) is OverflowError or any(words in message for words in NO_NUMBERS):
         return not_numbers(argument, x, error)
-    known = re.search(rf"\b{argument}\b", said)
-    return error if known else type(error)(f"{argument}: {said}")
+    known = re.search(rf"\b{argument}\b", message)
+    return error if known else type(error)(f"{argument}: {message}")
 
 
 def _fill(estimator: Any, reset: bool) -> str:
@@ -188,8 +191,8 @@ def _fill(estimator: Any, reset: bool) -> str:
 
 
 def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDING) -> None:
-    """One warning when `X` holds values that the units cannot have, with the remedy."""
-    # Of units of several types it matters in which column a value is.
+    """One warning with advice if `X` holds values that the units cannot have."""
+    # Units of several types need the column of each value.
     values = dense(X) if isinstance(unit, SideBySide) else _values(X)
     reason = unit.invalid(values, slack) or _invalid_sparse_groups(unit, X)
     if reason:
@@ -197,7 +200,7 @@ def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDIN
 
 
 def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
-    """The fault in the groups of units of CSR rows, whose other columns stay as they are."""
+    """The fault in the grouped columns of CSR rows, or ''; only these columns become dense."""
     if not isinstance(unit, Groups) or not is_sparse(X):
         return ""
     first = unit.first_column(X.shape[1])
@@ -205,7 +208,7 @@ def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
 
 
 def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
-    """One warning of log-probabilities above zero: rows are no states, though within the extrapolation, or rounding."""
+    """One warning if log-probabilities exceed zero, because rows are no states or because of rounding."""
     if unit.has_scale or not (log_p > ROUNDING).any():
         return
     values = _values(X)
@@ -214,15 +217,15 @@ def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
             warn_outside(unit, X)
     elif log_p.max() > LARGEST_ROUNDING:
         warn_user(
-            f"log-probabilities of up to {log_p.max():.3g} nats are above zero, which no probability can be. Energies "
-            "times beta are so large that their differences are lost in rounding: use a smaller beta, or smaller "
-            "parameters. Or log Z is estimated too low: look at log_partition().",
+            f"log-probabilities of up to {log_p.max():.3g} nats are above zero, which is impossible. Either energies "
+            "times beta are so large that rounding errors exceed their differences: use a smaller beta, or smaller "
+            "parameters. Or the estimate of log Z is too low: see log_partition().",
             UserWarning,
         )
 
 
 def _values(X: Any) -> Any:
-    """The entries of `X`; of CSR rows those that are stored, and a zero if there is one that is not."""
+    """The entries of `X`; for CSR rows the stored entries, and a zero if some entries are not stored."""
     if not hasattr(X, "indptr"):
         return X
     filled = len(X.data) == X.shape[0] * X.shape[1]
@@ -251,28 +254,28 @@ def _(unit: Groups, values: Array, argument: str) -> str:
     if Bernoulli().invalid(values):
         return _remedy(Bernoulli(), values, argument)
     return (
-        "Make one column of each group 1 and the others 0, as sklearn.preprocessing.OneHotEncoder does, or all of them "
-        "NaN where a group is unknown."
+        "Set one column of each group to 1 and the others to 0, as sklearn.preprocessing.OneHotEncoder does, or all "
+        "of them to NaN if the group is unknown."
     )
 
 
 def check_weights(sample_weight: Any, X: Any) -> Array | None:
-    """Weights (n_samples,) of the rows of `X`, not all zero, or None; a single number is the weight of every row."""
+    """Weights (n_samples,) of the rows of `X`, not all zero, or None; a number is the weight of every row."""
     if sample_weight is None:
         return None
     n_rows = _num_samples(X)
     weights = as_numbers(sample_weight, "sample_weight").astype(np.float64, copy=False)
     if weights.shape not in ((), (n_rows,)):
         raise ValueError(
-            f"sample_weight must be 1D, with a number for each of the {n_rows} rows of X. Got the shape "
+            f"sample_weight must be 1D, with one number for each of the {n_rows} rows of X. Got the shape "
             f"{weights.shape}."
         )
     weights = np.broadcast_to(weights, n_rows).copy()
     wrong = np.flatnonzero(~((weights >= 0) & (weights <= LARGEST_WEIGHT)))
     if len(wrong):
         raise ValueError(
-            f"sample_weight holds {_kind_of(float(weights[wrong[0]]))} in row {wrong[0]}. A weight of zero leaves a "
-            f"row out. Beyond {LARGEST_WEIGHT:g}, divide the weights by their mean."
+            f"sample_weight holds {_kind_of(float(weights[wrong[0]]))} in row {wrong[0]}. Weights must be between 0 "
+            f"and {LARGEST_WEIGHT:g}. Zero leaves a row out; divide larger weights by their mean."
         )
     if not weights.any():
         raise ValueError("sample_weight is zero for every sample: at least one must be positive.")
@@ -286,23 +289,25 @@ def _kind_of(weight: float) -> str:
 
 
 def check_as_many(X: Any, y: Any) -> None:
-    """Refuse targets `y` for another number of rows than `X` has."""
+    """ValueError if `X` and `y` have different numbers of rows."""
     n_rows, n_targets = _num_samples(X), _num_samples(y)
     if n_rows != n_targets:
-        raise ValueError(f"X and y must have as many rows. Got {n_rows} and {n_targets}.")
+        raise ValueError(
+            f"X and y must have the same number of rows. Got {n_rows} and {n_targets}."
+        )
 
 
 def check_repetitions(weights: Array | None) -> None:
-    """Refuse weights that would make an epoch absurdly long."""
+    """ValueError for weights that would make an epoch far too long."""
     if weights is not None and weights.mean() > MOST_REPETITIONS:
         raise ValueError(
             f"sample_weight has the mean {weights.mean():g}. A weight counts repetitions of its row, so an epoch would "
-            f"take that many times longer; divide the weights by their mean."
+            "take that many times longer. Divide the weights by their mean."
         )
 
 
 def check_callbacks(callbacks: Any) -> list[Any]:
-    """One callable, several or none (None), as a list."""
+    """The callbacks as a list; None is an empty list."""
     given = [] if callbacks is None else [callbacks] if callable(callbacks) else list(callbacks)
     for callback in given:
         if not callable(callback):
@@ -311,7 +316,7 @@ def check_callbacks(callbacks: Any) -> list[Any]:
 
 
 def draw_seed(random_state: Any) -> int:
-    """The integer itself, or one drawn from a generator (from NumPy's global one for None)."""
+    """An integer as it is, or one drawn from the given generator; None means the global generator of NumPy."""
     if isinstance(random_state, int | np.integer):
         check_random_state(random_state)
         return int(random_state)

@@ -1,4 +1,4 @@
-"""The general Boltzmann machine: any pairs of units joined, visible or hidden."""
+"""The general Boltzmann machine: any pairs of units may be connected, visible or hidden."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +16,7 @@ from ebm.gradients import PAIRWISE_GRADIENTS, Direct, pairwise_gradient_record
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import column_names, draw_seed
 from ebm.sklearn_compat.boltzmann._pairwise import TWO_STATE, PairwiseDistribution
@@ -23,7 +24,7 @@ from ebm.units import TwoState
 
 
 def _goes_by_batches(machine: Any) -> bool:
-    """Whether learning takes one batch after the other, as far as that is known: else the call says what is wrong."""
+    """Whether training consists of batches; an invalid `gradient` passes, and the call then raises its error."""
     try:
         return not isinstance(pairwise_gradient_record(machine.gradient), Direct)
     except (TypeError, ValueError):
@@ -31,23 +32,24 @@ def _goes_by_batches(machine: Any) -> bool:
 
 
 def _unit_of_given(unit: Any, biases: Array) -> Any:
-    """The unit of given parameters; ValueError where biases leave open which of the two it is."""
+    """The unit type of given parameters; ValueError if there are biases but no `unit`."""
     if unit is None and biases.any():
         raise ValueError(
-            "unit must say which states the couplings and the intercept are of: unit='bernoulli' for 0 and 1, as "
-            "BoltzmannMachine learns them by default, or unit='spin' for -1 and +1. The same numbers mean different "
-            "distributions."
+            "unit must say for which states the couplings and the intercept are: unit='bernoulli' for 0 and 1 (the "
+            "default of BoltzmannMachine), or unit='spin' for -1 and +1. The same numbers give different distributions."
         )
     return "spin" if unit is None else unit
 
 
+@complete_docstring
 class BoltzmannMachine(PairwiseDistribution):
-    """Boltzmann machine: two-state units, any pairs of them joined, all of them visible or some hidden.
+    """Boltzmann machine: two-state units, of which any pairs may be connected and some may be hidden.
 
         p(s) = exp(-E(s)) / Z,    E(s) = -1/2 s'Js - b's,    s = (v, h),
 
-    with symmetric couplings J of zero diagonal. Without hidden units this is the Ising model, and to find its couplings
-    from data is the *inverse Ising problem*; hidden units let it learn more than means and pair correlations.
+    with symmetric couplings J and a zero diagonal. Without hidden units this is the Ising model, and the estimation of
+    J from data is called the *inverse Ising problem*. With hidden units the machine learns more than means and pair
+    correlations.
 
     Read more in the :ref:`User Guide <boltzmann_machine>`.
 
@@ -60,12 +62,12 @@ class BoltzmannMachine(PairwiseDistribution):
         States of the units, and of the data: 0 and 1, or -1 and +1.
 
     mask : {array-like, sparse matrix, graph} of bool, shape (n_units, n_units), default=None
-        Which pairs of the n_features + n_hidden units are joined, the visible units first; all pairs if None.
-        ``lattice((8, 8)) > 0`` is one, and a graph of networkx another.
+        Pairs of the n_features + n_hidden units that are connected, visible units first; all pairs if None. For example
+        ``lattice((8, 8)) > 0``, or a graph of networkx.
 
     learning_rate : float, default=0.05
-        Step size of the updates, at the start of `schedule`. Spins, whose states are twice as far apart, want smaller
-        steps.
+        Initial step size, which `schedule` changes. Spins need a smaller value, because their states are twice as far
+        apart.
 
     batch_size : int, default=100
         Rows per update.
@@ -74,8 +76,8 @@ class BoltzmannMachine(PairwiseDistribution):
         Passes over the training data.
 
     verbose : int, default=0
-        Whether to show progress and the pseudo-likelihood after each epoch, as a bar on a terminal and in lines
-        elsewhere; of a direct solution, what is minimised and its slope after each iteration.
+        Whether to show progress and the pseudo-likelihood after each epoch: a bar on a terminal, lines elsewhere. A
+        direct solver shows its cost function and the largest derivative after each iteration.
 
     random_state : int, RandomState instance or None, default=None
         Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
@@ -83,70 +85,62 @@ class BoltzmannMachine(PairwiseDistribution):
 
     gradient : {"pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"} or record, \
             default="pcd"
-        How the couplings are learned. "pcd" and "cd" estimate the gradient of the log-likelihood from Gibbs sweeps, and
-        "exact" enumerates all states (about 20 units); hidden units that are joined to each other are averaged in mean
-        field by the first two. The others are for machines without hidden units, which they solve as a whole, without
-        the settings of stochastic ascent: "maximum_likelihood" exactly, by Newton's method (up to 20 units),
-        "pseudo_likelihood" as a concave problem, with penalties in :class:`MaximumPseudoLikelihood`, "mean_field" and
-        "tap" by inversion of the covariance matrix (:class:`MeanFieldInversion`).
+        How the couplings are learned. "pcd" and "cd" estimate the gradient of the log-likelihood from Gibbs sweeps;
+        they average hidden units that are connected to each other in mean field. "exact" enumerates all states (about
+        20 units). The others are direct solvers for machines without hidden units and ignore the settings of stochastic
+        ascent. "maximum_likelihood" is Newton's method on the exact likelihood (up to 20 units). "pseudo_likelihood"
+        solves a concave problem (penalties: :class:`MaximumPseudoLikelihood`). "mean_field" and "tap" invert the
+        covariance matrix (:class:`MeanFieldInversion`).
 
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
-        What is done with the gradient.
+        Rule of the updates.
 
     schedule : {"constant", "linear", "exponential", "inverse"} or record, default="constant"
-        Course of the learning rate over the epochs of `fit`.
+        How the learning rate changes over the epochs of `fit`.
 
     weight_decay : float, default=0.0
         Coefficient of the penalty on half the squared couplings.
 
     regularization : Regularization or None, default=None
-        Further penalties and limits: l1, clip_norm, clip_value. The others have no meaning without layers.
+        Further penalties and limits: `l1`, `clip_norm` and `clip_value`. The others need layers.
 
     warm_start : bool, default=False
-        Whether `fit` goes on from the last solution instead of starting anew.
+        Whether `fit` continues from the last solution.
 
     callbacks : callable, list of callables or None, default=None
-        Called after each epoch with a :class:`ebm.monitors.Report`; may return a dict of numbers for `history_`, or
-        True to end training. There are :class:`ebm.EarlyStopping` and :class:`ebm.Checkpoint`.
+        Called after each epoch with a :class:`ebm.monitors.Report`. A callback may return a dict of numbers for
+        `history_`, or True to end training. Examples are :class:`ebm.EarlyStopping` and :class:`ebm.Checkpoint`.
 
     Attributes
     ----------
     couplings_ : ndarray or CSR array of shape (n_units, n_units)
-        J, where n_units = n_features + n_hidden. Sparse only where :meth:`from_couplings` was given few entries in a
-        sparse matrix, or somebody has set one; learning makes it dense. It may be edited in place or replaced: what is
-        new is checked at the next call.
+        J, where n_units = n_features + n_hidden. J is sparse if it was assigned so, or if :meth:`from_couplings` got a
+        sparse matrix with few entries; training makes it dense. You may edit or replace J: the next call checks it.
 
     intercept_ : ndarray of shape (n_units,)
-        Biases b: the fields that act on single units.
+        Biases b (fields on single units).
 
     chains_ : ndarray of shape (n_chains, n_units)
-        States of the persistent chains; no rows for ways of learning without chains.
+        States of the persistent chains; no rows if `gradient` has no chains.
 
     offset_ : ndarray of shape (n_units,)
-        Offsets of the units in the centred gradient.
+        Offsets of the units in the centered gradient.
 
     history_ : dict of ndarray
-        What was recorded, one entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the
-        callbacks; of a direct solution one entry per iteration: "iteration", "cost" (what is minimised), "slope".
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+        One entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers that callbacks return. A
+        direct solver has one entry per iteration: "iteration", "cost" and "slope" (the largest derivative).
 
     See Also
     --------
-    BernoulliRBM : Hidden units that are joined to visible ones only: faster by far.
+    BernoulliRBM : Hidden units are connected to visible units only, which is much faster.
     HopfieldNetwork : The same energy, with couplings that store patterns.
 
     Notes
     -----
-    On {0, 1} and {-1, +1} the same numbers J and b mean different distributions. The default of the class is bits;
-    :meth:`from_couplings` takes couplings without biases as those of spins, and asks for `unit` beside biases. On spins
-    and without fields the couplings of a fitted machine can be compared with those of physics, at the inverse
-    temperature one.
+    The same J and b give different distributions on {0, 1} and on {-1, +1}. The default of the class is {0, 1}.
+    :meth:`from_couplings` takes couplings without biases as those of spins, and requires `unit` if there are biases.
+    The couplings of a machine of spins can be compared with those of physics at the inverse temperature 1.
 
     References
     ----------
@@ -223,21 +217,20 @@ class BoltzmannMachine(PairwiseDistribution):
     def from_couplings(
         cls, J: Any, intercept: Any = None, *, unit: Any = None, n_hidden: int = 0
     ) -> "BoltzmannMachine":
-        """The machine that has given couplings and biases, without data: whatever a fitted one can do, it can.
+        """A machine with the given couplings and biases, without data; it has all methods of a fitted machine.
 
         Parameters
         ----------
         J : {array-like, sparse matrix, graph} of shape (n_units, n_units)
-            Couplings: symmetric, zero on the diagonal. float32 is kept. Of a graph of networkx, whose nodes are the
-            units in its own order, they are the weights of the edges. A sparse matrix or graph of at least 64 units
-            with few edges is kept as a CSR array: work and memory are then in proportion to its entries.
+            Couplings: symmetric, with a zero diagonal. float32 stays float32. A graph of networkx has the units as
+            nodes, in the order of the graph, and the couplings as edge weights. A sparse matrix or graph of at least 64
+            units with few edges becomes a CSR array; cost and memory then grow with the number of its entries.
         intercept : array-like of shape (n_units,), default=None
             Biases b; zero if None.
         unit : {"spin", "bernoulli"} or record, default=None
-            States of the units: -1 and +1, or 0 and 1. Needed where there are biases, which mean different
-            distributions for either; couplings alone are those of spins if None.
+            States of the units: -1 and +1, or 0 and 1. Required if there are biases; without biases None means spins.
         n_hidden : int, default=0
-            How many of the units are hidden: the last ones.
+            Number of hidden units, which are the last ones.
 
         Returns
         -------
@@ -247,18 +240,18 @@ class BoltzmannMachine(PairwiseDistribution):
         Raises
         ------
         ValueError
-            If `J` is not square, finite, symmetric and zero on the diagonal, `intercept` does not fit it, `unit` has
-            other than two states or is missing beside biases, or `n_hidden` leaves no unit visible.
+            If `J` is not square, finite and symmetric with a zero diagonal, or if `intercept` has another size. If
+            `unit` has not two states, or is missing although there are biases. If `n_hidden` leaves no visible unit.
 
         Notes
         -----
-        Chains start from fair and independent units, for there are no training data to say otherwise. All other
-        settings have their defaults; ``set_params(random_state=0)`` changes them. Learning can go on from here with
-        `partial_fit`, or by `fit` with `warm_start`: of all pairs, unless `mask` is set.
+        Chains start from independent units with equal probabilities of both states, because there are no training
+        data. All other settings have their defaults; change them with ``set_params(random_state=0)``. `partial_fit`, or
+        `fit` with `warm_start`, continues from these couplings; all pairs are trained unless `mask` is set.
 
         Examples
         --------
-        Two spins that feel each other agree with the probability 1 / (1 + exp(-2 J)).
+        Two coupled spins are equal with the probability 1 / (1 + exp(-2 J)).
 
         >>> import numpy as np
         >>> from ebm import BoltzmannMachine
@@ -280,7 +273,7 @@ class BoltzmannMachine(PairwiseDistribution):
         biases = check_biases(intercept, "intercept", couplings).copy()
         machine = cls(n_hidden, unit=_unit_of_given(unit, biases))
         machine.n_features_in_ = n_units - n_hidden
-        machine._model()  # says so if there is no such unit
+        machine._model()  # raises an error for an invalid unit
         learning.keep_attributes(machine, machine._named(PairwiseParameters(couplings, biases)))
         return machine
 
@@ -294,25 +287,25 @@ class BoltzmannMachine(PairwiseDistribution):
         n_hidden: int = 0,
         **settings: Any,
     ) -> "BoltzmannMachine":
-        """The machine of given fitted attributes: :meth:`from_couplings`, with the defaults of the constructor.
+        """A machine with the given fitted attributes: :meth:`from_couplings` with the defaults of the constructor.
 
         Parameters
         ----------
         couplings : {array-like, sparse matrix, graph} of shape (n_units, n_units)
-            Couplings: symmetric, zero on the diagonal.
+            Couplings: symmetric, with a zero diagonal.
         intercept : array-like of shape (n_units,), default=None
             Biases; zero if None.
         unit : {"bernoulli", "spin"} or record, default="bernoulli"
             States of the units.
         n_hidden : int, default=0
-            How many of the units are hidden: the last ones.
+            Number of hidden units, which are the last ones.
         **settings : object
             Further parameters of the constructor.
 
         Returns
         -------
         machine : BoltzmannMachine
-            The model; the arrays are copied. The errors are those of :meth:`from_couplings`.
+            The model, with copies of the arrays. Errors are those of :meth:`from_couplings`.
 
         Examples
         --------
@@ -331,16 +324,16 @@ class BoltzmannMachine(PairwiseDistribution):
 
     @learns
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-        """Fit the model to `X`: by stochastic ascent of the log-likelihood, or at once (see `gradient`).
+        """Fit the model to `X` by stochastic ascent of the log-likelihood, or with a direct solver (see `gradient`).
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, never modified: states of the units, or their means.
+            Training data: states of the units, or their means. `X` is not modified.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows; zero leaves it out.
+            A row of weight w counts as w equal rows. Zero leaves the row out.
 
         Returns
         -------
@@ -350,15 +343,14 @@ class BoltzmannMachine(PairwiseDistribution):
         Raises
         ------
         ValueError
-            If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero; if
-            `mask` does not fit, or `gradient` is for machines without hidden units and there are some.
+            If `X` has no rows, or NaN or infinite entries (see `impute`). If weights are negative or all zero. If
+            `mask` has the wrong shape, or a direct solver is used with hidden units.
 
         Warns
         -----
         ConvergenceWarning
-            If training stopped because of an interrupt, or because numbers grew beyond all bounds, or before it had
-            converged; the model keeps the last good parameters and can be used. If a solver found units that never
-            change: they are named, and their couplings are zero.
+            If training was interrupted, diverged, or did not converge. The model keeps the last good parameters and
+            can be used. Also if a direct solver found units that never change; their couplings are then zero.
         """
         choice = pairwise_gradient_record(self.gradient)
         go_on = self.warm_start and self._is_fitted()
@@ -367,22 +359,22 @@ class BoltzmannMachine(PairwiseDistribution):
         return learning.fit_rows(self, X, sample_weight, go_on)
 
     def _solve(self, choice: Direct, X: Any, sample_weight: Any, go_on: bool) -> str:
-        """Find the parameters at once."""
+        """Find the parameters with a direct solver."""
         X, weights = learning.rows_to_learn(self, X, sample_weight, go_on)
         model, start = self._model(), in_dense(self._params()) if go_on else None
         seed = draw_seed(self.random_state)
         rows = Rows(X, weights)
-        told: list[Progress] = []
+        reported: list[Progress] = []
 
         def tell(progress: Progress) -> None:
-            told.append(progress)
+            reported.append(progress)
             if self.verbose:
                 n, cost, slope = progress
                 print(
                     f"[{type(self).__name__}] Iteration {n}, cost = {cost:.6g}, slope = {slope:.2g}"
                 )
 
-        # Different rows in an order of their own: that of X and what is repeated do not matter.
+        # Distinct rows in an order of their own: the order of X and repeated rows do not change the result.
         index, totals = rows.distinct()
         solution = choice.solve(model, X[index], totals, start=start, tell=tell)
         mean = rows.mean()
@@ -391,7 +383,7 @@ class BoltzmannMachine(PairwiseDistribution):
         chains = {"chains_": np.zeros((0, len(mean)), X.dtype), "offset_": mean.astype(X.dtype)}
         learning.keep_attributes(self, self._named(solution.params) | chains)
         names = ("iteration", "cost", "slope")
-        columns = zip(*told, strict=True) if told else [()] * len(names)
+        columns = zip(*reported, strict=True) if reported else [()] * len(names)
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
         return solution.told(column_names(self))
 

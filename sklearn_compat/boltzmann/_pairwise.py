@@ -1,4 +1,4 @@
-"""What a fitted Boltzmann machine is made of, and what can be had of it."""
+"""Methods of a fitted Boltzmann machine: energies, features, samples, minima, moments."""
 
 from typing import Any
 
@@ -71,25 +71,25 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
 
     @property
     def _n_hidden(self) -> int:
-        """The setting in the integers of Python, which do not overflow."""
+        """The setting as a Python integer, which cannot overflow."""
         return check_integer(self.n_hidden, "n_hidden", 0)
 
     @property
     def _n_visible(self) -> int:
-        """How many features there are: as in training, or as couplings that the user has set without it say."""
+        """Number of features: that of the training data, or derived from couplings that users have assigned."""
         if hasattr(self, "n_features_in_"):
             return check_integer(self.n_features_in_, "n_features_in_")
         check_is_fitted(self, ["couplings_", "intercept_"])
         return count_units(self.couplings_) - self._n_hidden
 
     def _params(self) -> PairwiseParameters:
-        """The parameters that the fitted attributes hold, whoever set them."""
+        """The fitted attributes as parameters, checked: users may have replaced them."""
         check_is_fitted(self, ["couplings_", "intercept_"])
         n_hidden = count_units(self.couplings_) - self._n_visible
         if n_hidden >= 0 and n_hidden != self._n_hidden:
             raise ValueError(
-                f"n_hidden is {self._n_hidden}, but the fitted machine has {n_hidden} hidden units. "
-                "Fit anew (warm_start=False) to change it."
+                f"n_hidden is {self._n_hidden}, but the fitted machine has {n_hidden} hidden units. Fit anew "
+                "(warm_start=False) to change it."
             )
         n_units = self._n_visible + self._n_hidden
         J = once(check_couplings, self.couplings_, "couplings_", n_units)
@@ -102,7 +102,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
             return independent_states(model, params, law.base(), n_rows, key)
 
         def states_at(v: Array, key: Key, beta: float) -> Array:
-            """One sweep over the hidden units: where no two of them are joined, a draw of their law."""
+            """One sweep over the hidden units: an exact draw if no two of them are connected."""
             x, known = first_states(len(v), fold(key, 0)), law.all_units(v)
             return gibbs(model, params, x, fold(key, 1), 1, beta=beta, given=known)
 
@@ -127,7 +127,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Visible states.
         H : array-like of shape (n_samples, n_hidden), default=None
-            Hidden states, of machines that have hidden units; see :meth:`free_energy` for the sum over them.
+            Hidden states; required if the machine has hidden units. :meth:`free_energy` sums over hidden states.
 
         Returns
         -------
@@ -137,15 +137,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         Raises
         ------
         ValueError
-            If `H` is missing, or there are no hidden units for it, or it has another number of rows than `X`.
+            If `H` is missing, is given without hidden units, or has another number of rows than `X`.
         """
         law = self._density()
         v = law.dense(self, X)
         if (H is None) != (self._n_hidden == 0):
             raise ValueError(
-                f"H must hold the states of the {self._n_hidden} hidden units. Of X alone there is the free_energy."
+                f"H must hold the states of the {self._n_hidden} hidden units. Use free_energy(X) to sum over them."
                 if self._n_hidden
-                else "H must be None: there are no hidden units."
+                else "H must be None, because there are no hidden units."
             )
         if H is None:
             return law.model.energy(law.params, v)
@@ -153,7 +153,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         return law.model.energy(law.params, np.hstack([v, h]))
 
     def transform(self, X: Any, beta: float = 1.0) -> Array:
-        """Means of the hidden units given `X`; without hidden units, of each unit given all others.
+        """Means of the hidden units given `X`; without hidden units, mean of each unit given all others.
 
         Parameters
         ----------
@@ -165,15 +165,15 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         Returns
         -------
         H : ndarray of shape (n_samples, n_hidden) or (n_samples, n_features)
-            Features, of the dtype of the model. Exact where no two hidden units are joined, or at most ten of them;
-            else those of naive mean field: of all laws of independent units, the one nearest to that of the hidden
-            units given the row.
+            Features, in the dtype of the model. They are exact if no two hidden units are connected, or if at most ten
+            hidden units are. Otherwise they are the naive mean field: the means of the distribution of independent
+            units that is nearest to the distribution of the hidden units given the row.
 
         Warns
         -----
         ConvergenceWarning
-            If the mean field is off, by short chains of the first eight rows: by more than a tenth of the gap between
-            the two states, or because the hidden units have several modes, of which mean field averages over one.
+            If short chains of the first eight rows show that the mean field is inaccurate. Its error is then more than
+            a tenth of the gap between the two states, or it misses some of several modes.
         """
         beta = check_beta(beta)
         law = self._density()
@@ -189,28 +189,28 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
 
     @classmethod
     def from_qubo(cls, Q: Any) -> Any:
-        """The machine of bits whose energy is x'Qx: a problem of quadratic unconstrained binary optimization.
+        """A machine of bits with the energy x'Qx, for quadratic unconstrained binary optimization (QUBO).
 
         Parameters
         ----------
         Q : {array-like, sparse matrix} of shape (n_units, n_units) or mapping
-            A triangle, in which each pair is written once, or any square matrix: the sums of opposite entries count.
-            The diagonal is linear, for x * x = x. A mapping ``{(i, j): value}`` holds the entries that are not zero.
+            A triangular or a full square matrix; only the sums Q_ij + Q_ji matter. The diagonal has the linear
+            coefficients, because x * x = x. A mapping ``{(i, j): value}`` has the entries that are not zero.
 
         Returns
         -------
         machine : BoltzmannMachine
-            With ``unit="bernoulli"``; :meth:`anneal` looks for the minimum. A constant that is added to the energy
-            changes no distribution, and is left to the caller.
+            Machine with ``unit="bernoulli"``; :meth:`anneal` searches for the minimum. Add a constant term of the
+            energy yourself: it does not change the distribution.
 
         Raises
         ------
         ValueError
-            If `Q` is not square, or holds anything but finite numbers.
+            If `Q` is not square, or has entries that are not finite numbers.
 
         Examples
         --------
-        Exactly one of three: (x_1 + x_2 + x_3 - 1)^2 without its constant.
+        Exactly one of three bits is on: (x_1 + x_2 + x_3 - 1)^2 without its constant.
 
         >>> from ebm import BoltzmannMachine
         >>> machine = BoltzmannMachine.from_qubo([[-1, 2, 2], [0, -1, 2], [0, 0, -1]])
@@ -221,13 +221,13 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         return cls.from_couplings(J, bias, unit="bernoulli")
 
     def to_qubo(self) -> qubo.Qubo:
-        """The energy as a quadratic function of bits, x'Qx + offset; of spins, x = (s + 1) / 2.
+        """The energy as a quadratic function x'Qx + offset of bits x, with x = (s + 1) / 2 for spins s.
 
         Returns
         -------
         qubo : Qubo
-            `Q`, an upper triangle with linear coefficients on its diagonal, for all units, the hidden ones last; and
-            `offset`, which is zero for machines of bits.
+            `Q`, an upper triangular matrix over all units, with the linear coefficients on its diagonal and hidden
+            units last; and `offset`, which is zero for machines of bits.
 
         Examples
         --------
@@ -252,37 +252,37 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         start: Any = None,
         random_state: Any = None,
     ) -> Cooled:
-        """States of low energy, by simulated annealing: independent chains that are cooled until nothing moves.
+        """States of low energy, by simulated annealing of independent chains.
 
         Parameters
         ----------
         n_samples : int, default=10
-            Count of chains.
+            Number of chains.
         n_steps : int, default=1000
-            Sweeps over all units, at as many inverse temperatures; at most 100 millions.
+            Sweeps over all units, each at its own inverse temperature; at most 100 million.
         betas : tuple (first, last) or array-like of shape (n_steps,), default=None
-            Inverse temperatures: from the first to the last in equal ratios, or every one of them. If None, they follow
-            the couplings: from where the flip that costs most is still made half as often as one that costs nothing,
-            to where the units have frozen. The result then does not depend on the unit of energy.
+            Inverse temperatures: the first and the last of a geometric sequence, or all of them. None computes the two
+            from the couplings. At the first, the most costly flip is half as frequent as a flip without cost; at the
+            last, the units are frozen. The result then does not depend on the scale of the energy.
         given : array-like of shape (n_features,) or (n_samples, n_features), default=None
-            Known values, which stay as they are, and NaN where the model is to choose.
+            Known values, which stay fixed, and NaN for unknown values.
         start : array-like of shape (n_features,) or (n_samples, n_features), default=None
-            Visible states from which the chains go on; independent units if None. The first temperatures forget them,
-            unless `betas` begin cold: ``betas=(2.0, 10.0)``.
+            Initial visible states; independent units if None. High initial temperatures forget them, so begin with a
+            large inverse temperature: ``betas=(2.0, 10.0)``.
         random_state : int, RandomState instance or None, default=None
-            None goes on in the model's own stream of draws, so that repeated calls differ.
+            Seed. None continues the random stream of the model, so that repeated calls differ.
 
         Returns
         -------
         cooled : Cooled
-            `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the
-            lowest first unless rows of `given` differ. No single flip lowers any of them.
+            `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the lowest
+            first unless rows of `given` differ. No single flip lowers any of these energies.
 
         Raises
         ------
         ValueError
-            If a count is not a positive integer, `betas` are not positive, or `given` or `start` of the wrong shape or
-            with values that the visible units cannot have.
+            If `n_samples` or `n_steps` is not a positive integer, or `betas` are not positive; if `given` or `start`
+            has the wrong shape, or values that the visible units cannot have.
         """
         n_samples = check_integer(n_samples, "n_samples")
         n_steps = check_integer(n_steps, "n_steps", 1, LARGEST_SCHEDULE)
@@ -301,23 +301,23 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
 
     @all_or_nothing
     def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:
-        """Local minima of the energy, the sizes of their basins, and the barriers between them.
+        """Local minima of the energy, with the sizes of their basins and the barriers between them.
 
         Parameters
         ----------
         n_starts : int, default=None
-            Number of random states from which steepest descent starts. If None, all states of up to 16 units, and 1000
-            random states of more.
+            Number of random initial states of steepest descent. None takes all states if there are at most 16 units,
+            else 1000 random states.
         random_state : int, RandomState instance or None, default=None
-            None goes on in the model's own stream of draws.
+            Seed. None continues the random stream of the model.
 
         Returns
         -------
         minima : Minima
-            A tuple, the lowest minimum first: `states` (n_minima, n_units), `energies`, `counts` of starts that ended
-            there, `basins` (their shares) with `basin_errors`, `barriers` (n_minima, n_minima), which have to be
-            climbed from one to the other by single flips, and `is_complete`. Where not all states were starts,
-            `barriers` is None and there may be further minima.
+            A tuple, the lowest minimum first: `states` (n_minima, n_units), `energies`, `counts` of descents that ended
+            there, `basins` (their shares) with `basin_errors`, and `is_complete`. ``barriers[a, b]`` is the energy to
+            climb from minimum a to minimum b by single flips. If descent did not start from all states, `barriers` is
+            None and there may be further minima.
 
         Raises
         ------
@@ -344,7 +344,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         sample_weight: Any = None,
         random_state: Any = None,
     ) -> Comparison:
-        """Means and correlations of the visible units: those of the model, beside those of data.
+        """Means and covariances of the visible units, of the model and of data.
 
         Parameters
         ----------
@@ -353,20 +353,20 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         beta : float, default=1.0
             Inverse temperature of the model.
         n_samples : int, default=1000
-            Chains from which the model's moments are estimated when it is too large for exact sums: more than 20 units,
-            unless couplings are sparse, as on a chain or a lattice of 10 x 10.
+            Number of chains, if the model is too large for exact sums. Exact sums take at most 20 units, or sparse
+            couplings such as a chain or a 10 x 10 lattice.
         n_steps : int, default=1000
-            Sweeps of these chains.
+            Sweeps of each chain.
         sample_weight : array-like of shape (n_samples,), default=None
             Weights of the rows of `X`.
         random_state : int, RandomState instance or None, default=None
-            None goes on in the model's own stream of draws.
+            Seed. None continues the random stream of the model.
 
         Returns
         -------
         comparison : Comparison
-            `mean` and `covariance` of the model, `standard_error` of either (zero if exact), and `data_mean` and
-            `data_covariance`, None without `X`.
+            `mean` and `covariance` of the model with their `standard_error` (zero if exact), and `data_mean` and
+            `data_covariance`, which are None without `X`.
         """
         n_samples = check_integer(n_samples, "n_samples")
         law = self._density()

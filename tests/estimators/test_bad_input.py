@@ -138,7 +138,7 @@ def test_hidden_states_of_the_wrong_kind_are_refused(name):
     H = rbm.transform(X)
     with pytest.raises(ValueError, match="H must have 3 columns"):
         rbm.energy(X, H[:, :2])
-    with pytest.raises(ValueError, match="as many rows"):
+    with pytest.raises(ValueError, match="same number of rows"):
         rbm.energy(X, H[:5])
     with pytest.raises(ValueError, match="must have 3 columns"):
         rbm.inverse_transform(H[:, :2])

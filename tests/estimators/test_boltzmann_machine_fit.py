@@ -309,7 +309,7 @@ def test_hidden_states_are_asked_for(states):
         found.energy(X)
     with pytest.raises(ValueError, match="H must have 2 columns"):
         found.energy(X, np.ones((6, 3)))
-    with pytest.raises(ValueError, match="as many rows"):
+    with pytest.raises(ValueError, match="same number of rows"):
         found.energy(X, np.ones((5, 2)))
     alone = fitted(strong(states))
     with pytest.raises(ValueError, match="no hidden units"):

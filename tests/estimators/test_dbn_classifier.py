@@ -457,7 +457,7 @@ def test_batches_go_on_with_fine_tuning():
         (np.full(60, np.nan), "no row is labelled"),
         (np.linspace(0, 1, 60), "Unknown label type|continuous"),
         (np.eye(3)[CODES].astype(int), "one label per row"),
-        (CODES[:-1], "as many rows"),
+        (CODES[:-1], "same number of rows"),
         (None, "requires y"),
     ],
 )

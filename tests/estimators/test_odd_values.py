@@ -165,7 +165,7 @@ def test_lengths_of_a_lattice_are_numbers():
 
 
 def test_records_are_no_labels():
-    with pytest.raises(TypeError, match="y holds records"):
+    with pytest.raises(TypeError, match="y is a structured array"):
         MLPClassifier(max_iter=1).fit(X, np.zeros(12, "V4"))
 
 
