@@ -59,7 +59,12 @@ COPIES = np.repeat(BITS[:, :2], 2, axis=1)
 STILL = np.column_stack([BITS[:, :2], np.ones(30)])
 ALIKE = np.where(RNG.random((20, 100)) < 0.1, -1.0, 1.0)
 GROUPS = OneHotEncoder(sparse_output=False).fit_transform(np.arange(30)[:, np.newaxis] % 3)
+COUNTS = np.arange(60).reshape(20, 3) % 5
 TORN = np.where((np.arange(30)[:, np.newaxis] == 4) & (np.arange(3) == 1), np.nan, GROUPS)
+
+
+def counted() -> RBM:
+    return RBM(2, visible="poisson", **{**QUICK, "learning_rate": 0.01}).fit(COUNTS)
 
 
 def rbm(**settings: Any) -> BernoulliRBM:
@@ -137,6 +142,15 @@ TABLE = {
         lambda: GaussianRBM(2, learning_rate=0.01, **QUICK).fit(np.column_stack([REAL, Y * 0])),
         r"\(4\).*Leave such columns out",
         lambda _: GaussianRBM(2, learning_rate=0.01, **QUICK).fit(REAL),
+    ),
+    "counts at another temperature": Advice(
+        lambda: counted().score_samples(COUNTS, beta=0.5),
+        r"free_energy\(X, beta=0.5\), log_partition\('exact', beta=0.5\), and sample\(beta=0.5\)",
+        lambda _: (
+            counted().free_energy(COUNTS, beta=0.5),
+            counted().log_partition("exact", beta=0.5),
+            counted().sample(3, n_steps=4, beta=0.5),
+        ),
     ),
     "a group known in part": Advice(
         lambda: grouped().log_likelihood(TORN),

@@ -185,6 +185,10 @@ class Model(abc.ABC):
         """Parameters of the energy beta E; its law at temperature one is that of E at the inverse temperature."""
         raise TypeError(f"{self!r} has no temperature.")
 
+    def check_energy(self) -> None:
+        """ValueError where the conditional distributions of the model belong to no energy: here they do."""
+        return
+
     # Start
 
     @abc.abstractmethod

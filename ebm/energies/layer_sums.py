@@ -21,6 +21,7 @@ from joblib import Parallel, delayed
 from ebm._checks import Array
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.normal_sums import is_integral, log_integrals
 from ebm.units import Groups, Unit
 
 # States of which sums are made on request, and unasked: seconds.
@@ -222,7 +223,10 @@ def layered_free_energy(
     model: LayeredModel, params: LayeredParameters, v: Array, beta: float = 1.0
 ) -> Array:
     """F(v) of rows of data (rows, n_visible), all hidden layers summed out: (rows,) in double precision."""
-    free: Array = -layer_sum(model, params, model.split(v), beta, MAX_UNASKED).log_sums() / beta
+    known = model.split(v)
+    if is_integral(model, known):
+        return -log_integrals(model, params, known, beta) / beta
+    free: Array = -layer_sum(model, params, known, beta, MAX_UNASKED).log_sums() / beta
     return free
 
 
@@ -230,4 +234,6 @@ def layered_log_z(
     model: LayeredModel, params: LayeredParameters, beta: float = 1.0, n_jobs: int | None = None
 ) -> float:
     """Log Z(beta)."""
+    if is_integral(model):
+        return float(log_integrals(model, params, beta=beta)[0])
     return float(layer_sum(model, params, beta=beta).log_sums(n_jobs)[0])

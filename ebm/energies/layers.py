@@ -324,7 +324,9 @@ class LayeredModel(Arrangement, Model):
                 raise ValueError(
                     f"The edge between {edge.lower!r} and {edge.upper!r} has the multiplicity {edge.multiplicity}: its "
                     "layers count what they receive from each other differently, and no energy has such conditional "
-                    "distributions. There is no likelihood, no free energy and no log Z. Use equal numbers for these."
+                    "distributions. So there is no joint distribution with samples, a likelihood, free energies or a "
+                    "log Z. Use equal numbers for these. walk(...) follows the two conditional distributions as they "
+                    "are."
                 )
 
     def check_finite(self, params: LayeredParameters) -> None:

@@ -17,6 +17,7 @@ from ebm.energies.layer_sums import (
     unit_states,
 )
 from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.normal_sums import check_normal, is_integral
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.exact import check_law, exact_log_partition
@@ -38,7 +39,7 @@ def _(
     beta: float = 1.0,
     n_jobs: int | None = None,
 ) -> LogPartition:
-    """By enumeration of the color with fewer states."""
+    """By enumeration of the color with fewer states, or in closed form where all layers are normal."""
     value = layered_log_z(model, params, beta, n_jobs)
     return LogPartition(value, 0.0, (value, value), "exact")
 
@@ -46,10 +47,13 @@ def _(
 @check_law.register
 def _(model: LayeredModel, params: LayeredParameters) -> None:
     model.check_finite(params)
+    check_normal(model, params)
 
 
 @can_be_exact.register
 def _(model: LayeredModel, params: LayeredParameters) -> bool:
+    if is_integral(model):
+        return True
     try:
         cheaper_color(model, most=MAX_UNASKED)
     except ValueError:
@@ -59,7 +63,7 @@ def _(model: LayeredModel, params: LayeredParameters) -> bool:
 
 @free_energy.register
 def _(model: LayeredModel, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
-    """By enumeration of the hidden layers of one color, if there are any of either color."""
+    """By enumeration of the hidden layers of one color, if there are any of either color, or in closed form."""
     return layered_free_energy(model, params, v, beta)
 
 

@@ -32,6 +32,7 @@ class Gibbs(Sampler):
     def draw(self, target: Target, v: Array, key: Key, n_steps: int) -> Draws:
         """Samples after `n_steps` from `v`; the trace is that of the second half of the steps."""
         model, params, beta, given, _ = target
+        model.check_energy()
         burn_in = n_steps // 2
         trace = np.empty((len(v), n_steps - burn_in))  # first, for it may be too large
         if burn_in:

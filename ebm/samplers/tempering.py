@@ -213,6 +213,11 @@ class Tempering(Sampler):
         params = params if beta == 1 else model.tempered(params, beta)
         path = path_to(model, params, base)
         state = replicas(path, self.n_temperatures, len(v), fold(key, 0))
+        if state.x.shape[1] != v.shape[1]:
+            raise ValueError(
+                "Parallel tempering exchanges the states of the layers of one color, and the visible layers of the "
+                f"model have both colors: {state.x.shape[1]} of the {v.shape[1]} units of a chain. Use Gibbs sampling."
+            )
         state.x[: len(v)] = v
         burn_in, length = n_steps // 2, 4 * self.n_temperatures
         trace = np.empty((len(v), n_steps - burn_in))  # first, for it may be too large

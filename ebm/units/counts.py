@@ -42,7 +42,9 @@ class Counts(Linear):
             return own, 1.0
         raise ValueError(
             f"beta={beta:g}: at inverse temperatures other than 1 the distribution of {self!r} units is of another "
-            "type, to which there is no annealing. Use method='exact', or Gibbs sampling at that beta."
+            f"type, to which there is no annealing. These methods take it: free_energy(X, beta={beta:g}), "
+            f"log_partition('exact', beta={beta:g}), and sample(beta={beta:g}) by Gibbs sampling. The log-likelihood "
+            "is -beta times the free energy minus log Z."
         )
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:

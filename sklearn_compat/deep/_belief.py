@@ -10,7 +10,7 @@ from ebm._random import Reserved, fold
 from ebm.likelihood import LogPartition, check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import likelihood_or_bound, variational_bound
 from ebm.pretraining import joined
-from ebm.samplers import Target, sampler_record
+from ebm.samplers import Gibbs, Target, sampler_record
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._likelihoods import trusted
 from ebm.sklearn_compat._shared._settings import all_or_nothing
@@ -258,7 +258,7 @@ def score(self: Any, X: Any, y: Any = None) -> float:
 
 def check_gibbs(sampler: Any) -> None:
     """ValueError for a sampler that cannot hold data where they were given."""
-    if sampler != "gibbs" and type(sampler).__name__ != "Gibbs":
+    if not isinstance(sampler_record(sampler), Gibbs):
         raise ValueError(
             f"sampler={sampler!r} walks in the topmost layers, which is not where given data are. Use sampler='gibbs' "
             "with given."

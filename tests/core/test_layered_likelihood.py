@@ -12,7 +12,7 @@ from ebm.energies.layer_graph import Layer
 from ebm.energies.layers import LayeredModel
 from ebm.likelihood import AIS, log_likelihood, log_partition
 from ebm.likelihood.modes import lower_bound
-from ebm.samplers import Gibbs, Target, Tempering
+from ebm.samplers import Gibbs, Target, Tempering, walk
 from ebm.units import Bernoulli
 from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
@@ -57,6 +57,29 @@ def test_large_models_are_estimated_unasked():
     model = LayeredModel(layers, [Edge("v", "h")])
     params = model.initial(DataSummary(np.full(40, 0.5), np.ones(40), 10), 1, stream(0, "init"))
     assert log_partition(model, params).method == "ais"
+
+
+def test_replicas_of_visible_layers_of_both_colors_are_refused():
+    """They exchange the states of one color: those of the others would stay behind."""
+    oracle, model, params = both("labels")
+    x = rows_of(oracle, 4)
+    with pytest.raises(ValueError, match=r"visible layers of the model have both colors.*Gibbs"):
+        Tempering(n_temperatures=3).draw(Target(model, params), x, Key(0, 1), 8)
+    assert Gibbs().draw(Target(model, params), x, Key(0, 1), 8).v.shape == x.shape
+
+
+@pytest.mark.parametrize("sampler", [Gibbs(), Tempering(n_temperatures=3)], ids=repr)
+def test_conditionals_of_no_energy_have_no_samples(sampler):
+    """The chain of the two conditional distributions can be walked; it is no sampler of a distribution."""
+    layers = [Layer("v", Bernoulli(), 3, visible=True), Layer("h", Bernoulli(), 2)]
+    model = LayeredModel(layers, [Edge("v", "h", multiplicity=(1, 2))])
+    params = model.initial(DataSummary(np.full(3, 0.5), np.ones(3), 10), 1, stream(0, "init"))
+    x = np.zeros((4, 3))
+    with pytest.raises(
+        ValueError, match=r"multiplicity \(1, 2\).*no joint distribution with samples"
+    ):
+        sampler.draw(Target(model, params), x, Key(0, 1), 8)
+    assert walk(model, params, x, Key(0, 1), 8).shape == x.shape
 
 
 @pytest.mark.needs_jit

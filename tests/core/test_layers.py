@@ -190,7 +190,7 @@ def test_blocks_and_threads_do_not_change_sums(monkeypatch):
 
 @pytest.mark.parametrize(
     "units",
-    [(Gaussian(), Gaussian()), (Bernoulli(), Bernoulli())],
+    [(Gaussian(), Bernoulli()), (Bernoulli(), Bernoulli())],
     ids=["infinitely many states", "too many"],
 )
 def test_sums_that_take_too_long_are_refused(units):

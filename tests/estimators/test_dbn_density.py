@@ -214,6 +214,10 @@ def test_chains_go_on_from_given_rows():
         ({"given": [7, np.nan, 0, 0]}, "given holds values between"),
         ({"start": [np.nan] * 4}, "start holds NaN"),
         ({"given": [1, 0, 0, np.nan], "sampler": "tempering"}, "Use sampler='gibbs' with given"),
+        (  # a class of the same name
+            {"given": [1, 0, 0, np.nan], "sampler": type("Gibbs", (Tempering,), {})()},
+            "Use sampler='gibbs' with given",
+        ),
         ({"n_steps": 0}, "n_steps must be an integer of at least 1"),
         ({"beta": 0}, "beta must be a number"),
     ],

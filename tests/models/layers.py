@@ -59,6 +59,18 @@ GRAPHS = {
         [(0, 1, True), (1, 2), (2, 3), (3, 0)],
     ),
 }
+# Normal units connected to each other: sums over neither color end.
+NORMAL = {
+    "pair": ([("gaussian", 3, True), ("gaussian", 2, False)], [(0, 1)]),
+    "chain": (
+        [("gaussian", 2, True), ("gaussian", 2, False), ("gaussian", 2, False)],
+        [(0, 1, True), (1, 2, False, 1.5)],
+    ),
+    "over bits": (
+        [("bernoulli", 2, True), ("gaussian", 2, False), ("gaussian", 2, False)],
+        [(0, 1), (1, 2)],
+    ),
+}
 # Of two layers.
 PAIRS = [
     (Bernoulli(), Bernoulli()),
@@ -79,7 +91,7 @@ def unit_of(layer):
 
 def oracle_layers(name, seed=3, scale=0.8):
     """W ~ scale N(0, 1), biases ~ N(0, 1) / 2, log-variances ~ N(0, 1) / 4."""
-    layers, edges = GRAPHS[name]
+    layers, edges = (GRAPHS | {f"normal {k}": x for k, x in NORMAL.items()})[name]
     rng = np.random.default_rng(seed)
     made = [
         OracleLayer(
