@@ -6,6 +6,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 
 from ebm._checks import Array
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat.deep import _belief as belief
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
@@ -15,100 +16,44 @@ from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.units import Unit
 
 
+@complete_docstring
 class DBN(BaseStack):
-    """Deep belief network: restricted Boltzmann machines one on top of the other, each trained on the one below.
+    """Deep belief network: a stack of restricted Boltzmann machines, each trained on the hidden units below.
 
     With the data v and the hidden layers h_1, ..., h_L,
 
-        p(v, h_1, ..., h_L) = p(v | h_1) p(h_1 | h_2) ... p(h_{L-2} | h_{L-1}) p(h_{L-1}, h_L),
+        p(v, h_1, ..., h_L) = p(v | h_1) p(h_1 | h_2) ... p(h_{L-2} | h_{L-1}) p(h_{L-1}, h_L).
 
-    where the two topmost layers are a restricted Boltzmann machine, and each layer below is predicted from the one
-    above it. Layers are learned greedily [1]_: the lowest machine learns the data, the next one what the first makes of
-    them, and so on; the whole may then be fine-tuned.
+    The two topmost layers are a restricted Boltzmann machine; each layer below is generated from the layer above it.
+    Training is greedy [1]_: the lowest machine is trained on the data, the next one on the hidden units of the first,
+    and so on. Optional fine-tuning then trains all layers together.
 
     Read more in the :ref:`User Guide <dbn>`.
 
     Parameters
     ----------
     layers : list or tuple of RBM estimators or int, default=(256, 64)
-        The machines, from the data up; they are cloned and stay as they are. An integer n stands for
-        ``BernoulliRBM(n)``. Parameters of layers are reached as in a Pipeline, by the names ``layer1``, ``layer2`` and
-        so on: ``set_params(layer2=BernoulliRBM(32), layer1__learning_rate=0.01)``, where an integer becomes its
-        machine. The hidden units of a layer must be of the type of the visible units of the next.
-
-    propagate : {"sample", "mean"}, default="sample"
-        What a layer learns from: states drawn from the law of the hidden units below given the data, anew for every
-        epoch; or their means. It is for the states that a layer more raises the bound, and the spread of the means
-        shrinks from layer to layer.
+        The machines, from the data up. They are cloned, not modified. An integer n stands for ``BernoulliRBM(n)``.
+        Layers have the names ``layer1``, ``layer2`` and so on, as the steps of a Pipeline:
+        ``set_params(layer2=BernoulliRBM(32), layer1__learning_rate=0.01)``. The hidden units of a layer must have the
+        type of the visible units of the next layer.
 
     start : {"random", "transposed"}, default="random"
-        Where `fit` starts a layer above the first: at small random weights, or at the layer below turned over, of which
-        its first hidden units are the visible ones. The bound then starts at that of the layers below, and what the
-        layer learns raises it [1]_; each layer needs as many hidden units as the one below has visible ones, of their
-        type. Such a layer wants small learning rates: what it starts with is soon lost.
-
-    features : {"top", "all"} or int or list of int, default="top"
-        Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
-        the given numbers, from 1.
-
-    fine_tuning : {"up_down"} or FineTuning or UpDown or None, default=None
-        Training of all layers together after the last one has learned, by the up-down algorithm [1]_; with settings,
-        ``FineTuning(n_iter=50, learning_rate=0.01)``, which are reached by ``fine_tuning__n_iter`` and so on. It unties
-        the way up (recognition) from the way down (generation).
-
-    verbose : int, default=0
-        Whether to show the progress of every layer, as an RBM does; layers may also have their own `verbose`.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of everything random. A layer whose own `random_state` is None gets a seed derived from it and from the
-        layer's number, which the fitted layer then shows. An int makes every result reproducible.
-        See :term:`Glossary <random_state>`.
-
-    warm_start : bool, default=False
-        Whether `fit` goes on from the last solution: every layer goes on learning, or, where layers were appended to
-        `layers`, the others stay as they are and those learn. A fine-tuned network goes on with fine-tuning alone.
-
-    Attributes
-    ----------
-    rbms_ : list of RBM estimators
-        The fitted machines, from the data up. Fine-tuning changes the topmost one; those below stay as they were before
-        it. After an interrupt the list ends with the layer that it came in.
-
-    recognition_components_ : list of ndarray of shape (n_units_above, n_units_below)
-        Weights of the way up, layer by layer. Weights here and below multiply the states of units themselves; before
-        fine-tuning they are those of `rbms_`. The topmost ones have no direction and end both lists.
-
-    recognition_intercepts_ : list of ndarray of shape (n_units_above,)
-        Biases of the hidden units on the way up.
-
-    generative_components_ : list of ndarray of shape (n_units_above, n_units_below)
-        Weights of the way down.
-
-    generative_intercepts_ : list of ndarray of shape (n_units_below,)
-        Biases of the units below, on the way down.
-
-    history_ : dict of ndarray
-        What was recorded while fine-tuning, one entry per epoch. Defined only after it.
-
-    histories_ : dict of dict of ndarray
-        What was recorded, by stage: "layer1", "layer2", ..., and "fine_tuning".
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+        Initial weights of each layer above the first: small random numbers, or the transposed weights of the layer
+        below. With transposed weights the lower bound on the likelihood starts at the bound of the layers below, and
+        training raises it [1]_. Each layer then needs as many hidden units as the layer below has visible units, of the
+        same type. Use a small learning rate, because large updates soon destroy the initial weights.
 
     See Also
     --------
     BernoulliRBM : One layer of binary hidden units.
-    GaussianRBM : For the lowest layer, where data are real-valued.
-    FineTuning : Settings of the training of the whole.
+    GaussianRBM : Lowest layer for real-valued data.
+    FineTuning : Settings of the joint training of all layers.
 
     Notes
     -----
-    `score` is a lower bound on the mean log-likelihood [2]_, estimated without bias up to the error of log Z of the
-    topmost machine, so that networks can be compared by it, also with other densities.
+    `score` is a lower bound on the mean log-likelihood [2]_. Its estimate has no bias, apart from the error of log Z of
+    the topmost machine. So `score` can compare networks with each other and with other densities.
 
     References
     ----------
@@ -164,24 +109,24 @@ class DBN(BaseStack):
 
     @classmethod
     def from_parameters(cls, rbms: Any, **settings: Any) -> Any:
-        """The network of given machines, without data: whatever one fitted without fine-tuning can do, it can.
+        """A network of the given machines, without data; it has all methods of a network without fine-tuning.
 
         Parameters
         ----------
         rbms : list of fitted RBM estimators
-            The fitted attribute `rbms_`, from the data up; or machines of ``from_parameters``. They are copied.
+            The machines, from the data up: the fitted attribute `rbms_`, or results of ``from_parameters``.
         **settings : object
             Parameters of the constructor. The machines set `layers`.
 
         Returns
         -------
         network : DBN
-            The network. Its ways up and down are those of the machines: what fine-tuning made of them is not in `rbms`.
+            The network, with copies of the machines. `rbms` does not contain the results of fine-tuning.
 
         Raises
         ------
         ValueError
-            If there is no machine, or the units of one are not those of the next.
+            If there is no machine, or the units of adjacent machines do not agree.
         NotFittedError
             If a machine has no parameters.
 
@@ -203,16 +148,16 @@ class DBN(BaseStack):
 
     @learns
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-        """Fit the layers to `X`, from the lowest up, and then, where asked, the whole.
+        """Train the layers on `X`, from the lowest up, and then all layers together if `fine_tuning` is set.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, never modified.
+            Training data. `X` is not modified.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows; zero leaves it out.
+            A row of weight w counts as w equal rows. Zero leaves the row out.
 
         Returns
         -------
@@ -222,30 +167,29 @@ class DBN(BaseStack):
         Raises
         ------
         ValueError
-            If `layers` is empty, holds what is no machine, or machines whose units do not fit; if `X` has no rows, or
-            NaN or infinite entries (see `impute`), or weights that are negative or all zero.
+            If `layers` is empty, has entries that are no machines, or machines whose units do not agree. If `X` has no
+            rows, or NaN or infinite entries (see `impute`). If weights are negative or all zero.
 
         Warns
         -----
         ConvergenceWarning
-            If a layer, or fine-tuning, stopped because of an interrupt, or because numbers grew beyond all bounds. What
-            was learned is kept and can be used; an interrupt ends `fit`, and layers above the one in which it came are
-            missing, until `fit` with `warm_start` appends them.
+            If a layer or fine-tuning was interrupted, or diverged. The parameters learned so far can be used. After an
+            interrupt the layers above are missing; `fit` with `warm_start` appends them.
         """
         return fit_stack(self, X, sample_weight)
 
     @learns
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-        """Make one update of every layer, from the lowest up, or, once fine-tuned, of the whole; `X` is the batch.
+        """Make one update of each layer, from the lowest up, with `X` as the batch; once fine-tuned, one joint update.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A batch of training data; any number of rows. The first one also sets the initial biases.
+            A batch of training data with any number of rows. The first batch also sets the initial biases.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the batch's averages.
+            Weights of the rows in the averages over the batch.
 
         Returns
         -------
@@ -258,5 +202,5 @@ class DBN(BaseStack):
         return 0
 
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
-        """The units of each hidden layer, and the weights and biases that make their inputs of the layer below."""
+        """The units of each hidden layer, and the weights and biases of recognition from the layer below."""
         return [(model.hidden, model.recognition(params)) for model, params in self._steps_up()]

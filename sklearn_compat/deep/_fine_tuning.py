@@ -1,4 +1,4 @@
-"""Training of a whole stack at once, after its layers have learned one by one: settings, and where they apply."""
+"""Fine-tuning: joint training of all layers of a stack after greedy training."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import replace
@@ -40,15 +40,15 @@ method_record = partial(resolve, known=METHODS, base=UpDown, argument="method")
 
 
 class FineTuning(Estimator):
-    """How a stack of machines is trained as a whole, after its layers have learned one by one.
+    """Settings of the joint training of a stack of machines after its layers were trained one by one.
 
     Parameters
     ----------
     method : {"up_down"} or UpDown, default="up_down"
-        The up-down algorithm [1]_, by name or with its own settings: ``UpDown(n_steps=3)``.
+        The up-down algorithm [1]_, by name or with settings: ``UpDown(n_steps=3)``.
 
     learning_rate : float, default=0.05
-        Step size of the updates, at the start of `schedule`.
+        Initial step size, which `schedule` changes.
 
     batch_size : int, default=100
         Rows per update.
@@ -58,25 +58,25 @@ class FineTuning(Estimator):
 
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
-        What is done with the gradient.
+        Rule of the updates.
 
     schedule : {"constant", "linear", "exponential", "inverse"} or record, default="constant"
-        Course of the learning rate over the epochs.
+        How the learning rate changes over the epochs.
 
     weight_decay : float, default=0.0
         Coefficient of the penalty on half the squared weights.
 
     regularization : Regularization or None, default=None
-        Further penalties and limits: l1, max_norm, clip_norm, clip_value.
+        Further penalties and limits: `l1`, `max_norm`, `clip_norm` and `clip_value`.
 
     callbacks : callable, list of callables or None, default=None
         Called after each epoch with a :class:`ebm.monitors.Report`, whose model is a
-        :class:`~ebm.energies.belief_network.BeliefNetwork`; may return a dict of numbers for the history, or True to
-        end training.
+        :class:`~ebm.energies.belief_network.BeliefNetwork`. A callback may return a dict of numbers for the history, or
+        True to end training.
 
     See Also
     --------
-    DBN : Takes it as `fine_tuning`.
+    DBN : Has these settings as its parameter `fine_tuning`.
 
     References
     ----------
@@ -141,13 +141,13 @@ class FineTuning(Estimator):
 
 
 def plan_of(self: FineTuning, seed: int) -> training.Plan:
-    """The settings in the core's terms."""
+    """The training plan of these settings."""
     self._validate_params()
     return ascent_plan(self, method_record(self.method), seed)
 
 
 def fine_tuning_record(value: object) -> FineTuning:
-    """The settings that a name, a method, settings themselves, or None stand for."""
+    """The FineTuning of a name, a method, a FineTuning, or None."""
     if isinstance(value, FineTuning):
         return value
     if value is None or value == "up_down":
@@ -160,16 +160,16 @@ def fine_tuning_record(value: object) -> FineTuning:
     )
 
 
-# The stack, as a whole. Acts of learning return what did not come to its end.
+# Training of the stack. Each function returns the reasons for an early stop.
 
 
 def is_tuned(self: Any) -> bool:
-    """Whether the two passes have parted in all layers below the top."""
+    """Whether the network has been fine-tuned."""
     return hasattr(self, "_tuning")
 
 
 def settings_of(self: Any, go_on: bool) -> FineTuning | None:
-    """How to fine-tune, or None; ValueError where that is not possible."""
+    """The settings of fine-tuning, or None; ValueError if a fine-tuned network lacks them."""
     if self.fine_tuning is not None:
         with naming("fine_tuning"):
             settings = fine_tuning_record(self.fine_tuning)
@@ -178,8 +178,8 @@ def settings_of(self: Any, go_on: bool) -> FineTuning | None:
         return settings
     if go_on and is_tuned(self) and len(self.layers) <= len(self.rbms_):
         raise ValueError(
-            "fine_tuning is None, but the network to go on from has been fine-tuned: its layers are machines no "
-            "more. Set it, or fit anew (warm_start=False)."
+            "fine_tuning is None, but the fitted network has been fine-tuned, so its layers cannot be trained one by "
+            "one. Set fine_tuning, or fit anew (warm_start=False)."
         )
     return None
 
@@ -188,7 +188,7 @@ Read = Callable[[Any, Array | None], Labels]
 
 
 def fit_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -> str:
-    """Train the layers one after the other, and then the whole; `read` makes labels of the rows and their weights."""
+    """Train the layers one by one, and then fine-tune. `read` returns the labels of the rows."""
     go_on = self.warm_start and hasattr(self, "rbms_")
     settings = settings_of(self, go_on)
     seed = self._own_seed() if go_on else draw_seed(self.random_state)
@@ -199,14 +199,14 @@ def fit_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -
         self.__dict__.pop(name, None)
     if not tuned or len(self.layers) > len(self.rbms_):
         stopped = learn_layers(self, X, weights, seed, go_on, labels)
-    if settings is not None and not any(said.endswith(INTERRUPTED) for said in stopped):
+    if settings is not None and not any(reason.endswith(INTERRUPTED) for reason in stopped):
         stopped += tune(self, settings, X, weights, seed, labels)
     self._course = Course(seed)
     return "; ".join(stopped)
 
 
 def update_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -> str:
-    """One update of every layer, or of the whole once that has begun."""
+    """One update of each layer, or one joint update of a fine-tuned network."""
     first = not hasattr(self, "rbms_")
     settings = settings_of(self, not first)
     seed = draw_seed(self.random_state) if first else self._own_seed()
@@ -222,7 +222,7 @@ def update_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None
 
 
 def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
-    """Rows to learn from and their weights."""
+    """Training rows and their weights."""
     X = check_rows(self, X, reset=not go_on, order="C")
     return X, check_weights(sample_weight, X)
 
@@ -235,7 +235,7 @@ def tune(
     seed: int,
     labels: Labels | None,
 ) -> list[str]:
-    """Train the whole stack, from where it is."""
+    """Fine-tune the stack from its present parameters."""
     X = as_dtype(X, self.rbms_[-1].components_.dtype)
     rows = Rows(X, weights, None if labels is None else labels.columns.astype(X.dtype, copy=False))
     plan = plan_of(settings, layer_seed(seed, Reserved.FINE_TUNING.number))
@@ -256,7 +256,7 @@ def tune_once(
     seed: int,
     labels: Labels | None,
 ) -> list[str]:
-    """One update of the whole stack with all rows as the batch."""
+    """One joint update of the stack with `X` as the batch."""
     X = as_dtype(X, self.rbms_[-1].components_.dtype)
     plan = plan_of(settings, layer_seed(seed, Reserved.FINE_TUNING.number))
     state = tuning_state(self, plan, Rows(X, weights))
@@ -267,41 +267,41 @@ def tune_once(
 
 
 def tuning_state(self: Any, plan: training.Plan, rows: Rows) -> training.State:
-    """The state of training, in new arrays; what the last fine-tuning left of it goes on."""
+    """The state of training, in new arrays; it continues the last fine-tuning as far as the settings agree."""
     model, params = self._network()
-    last, of = getattr(self, "_tuning", (None, ("", "")))
-    said, mean = said_of(model, plan), rows.mean().astype(rows.dtype)
-    if last is None or said[0] != of[0]:
+    last, last_identity = getattr(self, "_tuning", (None, ("", "")))
+    identity, mean = identity_of(model, plan), rows.mean().astype(rows.dtype)
+    if last is None or identity[0] != last_identity[0]:
         return training.resume(model, params, plan, mean=mean)
     chains = None
-    if said == of:
+    if identity == last_identity:
         h, mu, lam, own = last.chains
         chains = ChainState(h.copy(), mu.copy(), lam.copy(), own)
     mean = mean if last.origin is None else last.origin
     state = training.resume(model, params, plan, chains=chains, mean=mean)
     state.n_steps, state.bounds = last.n_steps, last.bounds
     state.history = {name: list(x) for name, x in last.history.items()}
-    if said == of:
+    if identity == last_identity:
         state.memory = tuple(np.array(x) for x in last.memory)
     return state
 
 
 def keep_tuned(self: Any, state: training.State, plan: training.Plan) -> None:
-    """Turn what was learned into fitted attributes."""
+    """Store the result of fine-tuning as fitted attributes."""
     down, top, up = state.params
     self.rbms_ = [*self.rbms_[:-1], with_parameters(self.rbms_[-1], top)]
     self._directed = (down, up)
     self.history_ = {name: np.asarray(x) for name, x in state.history.items()}
-    self._tuning = (replace(state, theta=np.empty(0)), said_of(state.model, plan))
+    self._tuning = (replace(state, theta=np.empty(0)), identity_of(state.model, plan))
 
 
 def shown(X: Any, model: Any) -> list[Scorer]:
-    """What a verbose fit shows: the reconstruction error of some rows."""
+    """The number that a verbose fit shows: the reconstruction error of some rows."""
     step = -(-X.shape[0] // SHOWN_ROWS)
     rows = dense(X[::step])
     return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
 
 
-def said_of(model: Any, plan: training.Plan) -> tuple[Hashable, Hashable]:
-    """What must be the same for bounds, and all for chains and velocities, to keep their meaning."""
+def identity_of(model: Any, plan: training.Plan) -> tuple[Hashable, Hashable]:
+    """Bounds continue if the first part is the same; chains and velocities continue if both parts are."""
     return by_value(model), by_value((plan.gradient, plan.batch_size, plan.optimizer))

@@ -1,4 +1,4 @@
-"""Stacks of machines: parameters, features, and the belief network that they are."""
+"""The base class of stacks of machines: settings, features, and the belief network of the stack."""
 
 from collections.abc import Callable, Iterator
 from numbers import Integral
@@ -28,10 +28,61 @@ from ebm.units import Bernoulli, OneHot, Unit
 
 
 class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
-    """Machines one on top of the other, and the belief network that they are (abstract).
+    """Stack of machines as a belief network (abstract).
 
-    The fitted attribute `rbms_` holds them. Where fine-tuning has parted the two passes, `_directed` holds the
-    parameters of the layers below the top: those down and those up.
+    After fine-tuning, `_directed` has the generative and the recognition parameters of the layers below the top.
+
+    Parameters
+    ----------
+    propagate : {"sample", "mean"}, default="sample"
+        Training data of a layer: samples of the hidden units below given the data, new in every epoch, or their means.
+        Theory guarantees a better bound with each layer for samples only. The spread of means shrinks from layer to
+        layer.
+
+    features : {"top", "all"} or int or list of int, default="top"
+        Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which
+        start at 1.
+
+    fine_tuning : {"up_down"} or FineTuning or UpDown or None, default=None
+        Joint training of all layers after greedy training, by the up-down algorithm [1]_. Use a record for settings,
+        ``FineTuning(n_iter=50, learning_rate=0.01)``, also reached as ``fine_tuning__n_iter``. Fine-tuning separates
+        the parameters of recognition (upward) from those of generation (downward).
+
+    verbose : int, default=0
+        Whether to show the progress of all layers; a layer may also have its own `verbose`.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of the network. A layer without a seed gets one that is derived from this seed and the number of the layer.
+        An int makes every result reproducible. See :term:`Glossary <random_state>`.
+
+    warm_start : bool, default=False
+        Whether `fit` continues from the last solution. If layers were appended to `layers`, only the new layers are
+        trained. After fine-tuning, only fine-tuning continues.
+
+    Attributes
+    ----------
+    rbms_ : list of RBM estimators
+        The fitted machines, from the data up. Fine-tuning changes only the topmost machine. After an interrupt the list
+        ends with the interrupted layer.
+
+    recognition_components_ : list of ndarray of shape (n_units_above, n_units_below)
+        Upward weights, layer by layer, which multiply the states of the units. Before fine-tuning they are the weights
+        of `rbms_`. The topmost weights have no direction and are in both lists.
+
+    recognition_intercepts_ : list of ndarray of shape (n_units_above,)
+        Biases of the hidden units in upward passes.
+
+    generative_components_ : list of ndarray of shape (n_units_above, n_units_below)
+        Downward weights.
+
+    generative_intercepts_ : list of ndarray of shape (n_units_below,)
+        Biases of the units below in downward passes.
+
+    history_ : dict of ndarray
+        History of fine-tuning, one entry per epoch. Defined only after fine-tuning.
+
+    histories_ : dict of dict of ndarray
+        Histories by stage: "layer1", "layer2", ..., and "fine_tuning".
     """
 
     layers: Any
@@ -69,19 +120,19 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _sk_visual_block_(self) -> Any:
         return block_of(self.layers)
 
-    # The parameters, as the core wants them
+    # Parameters of the core
 
     def _n_labels(self) -> int:
-        """Count of classes that the topmost machine sees beside the features, 0 for none."""
+        """Number of label units of the topmost machine; 0 without labels."""
         raise NotImplementedError
 
     def _has_joint(self) -> bool:
-        """Whether there are labels, and the machine that sees them has learned: an interrupt may have come before."""
+        """Whether the machine with label units is trained; after an interrupt it may be missing."""
         top = self._fitted_machines()[-1]
         return self._n_labels() > 0 and isinstance(model_of(top).visible, OneHot)
 
     def _network(self) -> tuple[BeliefNetwork, BeliefParameters]:
-        """The belief network, in arrays of its own."""
+        """The belief network of the stack, with copies of the arrays."""
         pairs, n_labels, joined = [as_pair(rbm) for rbm in self._fitted_machines()], 0, None
         if self._has_joint():
             model, params = pairs[-1]
@@ -98,7 +149,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         top = density_of(self.rbms_[-1])
 
         def first_states(n_rows: int, key: Key) -> Array:
-            """What comes down from the state in which the topmost machine starts its own chains."""
+            """Samples of the layers below, given the initial states of the topmost machine."""
             x, labels = model.split(top.first_states(n_rows, fold(key, 0)))
             x = [*model.sample_down(params, x, fold(key, 1)), x][0]
             return model.top_rows(x, labels)
@@ -107,7 +158,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return density.Density(model, params, dtype, first_states, n_beside=model.n_extra)
 
     def _fitted_machines(self) -> list[BaseRBM]:
-        """The fitted attribute `rbms_`, whoever set it."""
+        """The fitted attribute `rbms_`, checked: users may have replaced it."""
         check_is_fitted(self, "rbms_")
         rbms = self.rbms_
         if not isinstance(rbms, list) or not rbms or not all(isinstance(x, BaseRBM) for x in rbms):
@@ -118,7 +169,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return rbms
 
     def _steps_up(self) -> list[Step]:
-        """One model for every step up, by recognition; its parameters are no copies. Labels are averaged over."""
+        """The model and parameters (no copies) of each upward step of recognition. Labels are averaged over."""
         steps: list[Step] = [as_pair(rbm) for rbm in self._fitted_machines()]
         for k, layer in enumerate(self._directed[1]):
             steps[k] = as_step(layer, steps[k][0].hidden)
@@ -129,15 +180,15 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @property
     def histories_(self) -> dict[str, dict[str, Array]]:
-        """What was recorded, by stage: "layer1", "layer2", ..., and "fine_tuning"."""
+        """Histories by stage: "layer1", "layer2", ..., and "fine_tuning"."""
         found = {f"layer{k}": rbm.history_ for k, rbm in enumerate(self._fitted_machines(), 1)}
         return found | ({"fine_tuning": self.history_} if is_tuned(self) else {})
 
     @property
     def recognition_components_(self) -> list[Array]:
-        """Weights of the way up, one ndarray of shape (n_units_above, n_units_below) per layer.
+        """Upward weights, one ndarray of shape (n_units_above, n_units_below) per layer.
 
-        They multiply the states themselves, whatever the units. Those of the topmost layer have no direction.
+        The weights multiply the states of all types of units. The topmost weights have no direction.
         """
         return [
             model.visible.statistic(params.visible, params.W.T)
@@ -146,14 +197,14 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @property
     def recognition_intercepts_(self) -> list[Array]:
-        """Biases of the hidden units on the way up, one ndarray of shape (n_units_above,) per layer."""
+        """Biases of the hidden units in upward passes, one ndarray of shape (n_units_above,) per layer."""
         return [params.hidden.bias.copy() for _, params in self._steps_up()]
 
     @property
     def generative_components_(self) -> list[Array]:
-        """Weights of the way down, one ndarray of shape (n_units_above, n_units_below) per layer.
+        """Downward weights, one ndarray of shape (n_units_above, n_units_below) per layer.
 
-        They multiply the states themselves, whatever the units. Those of the topmost layer have no direction.
+        The weights multiply the states of all types of units. The topmost weights have no direction.
         """
         model, params = self._network()
         top = model.top_model.hidden.statistic(params.top.hidden, params.top.W)
@@ -161,14 +212,14 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @property
     def generative_intercepts_(self) -> list[Array]:
-        """Biases of the units below on the way down, one ndarray of shape (n_units_below,) per layer."""
+        """Biases of the units below in downward passes, one ndarray of shape (n_units_below,) per layer."""
         _, params = self._network()
         return [*(layer.own.bias for layer in params.down), params.top.visible.bias]
 
     # Up
 
     def _blocks(self, X: Any) -> Iterator[Any]:
-        """Rows of `X`, checked, of the dtype of the model; CSR ones where most entries are zero."""
+        """Checked blocks of rows of `X`, in the dtype of the model; sparse blocks are CSR."""
         steps = self._steps_up()
         machines, dtype = self._fitted_machines(), steps[0][1].W.dtype
         alone = len(machines) == 1 and self._has_joint()
@@ -185,9 +236,9 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return sum(len(self.rbms_[k].components_) for k in self._chosen())
 
     def transform(self, X: Any) -> Array:
-        """Means of hidden units given `X`: of the topmost layer, or of the layers that `features` names.
+        """Means of hidden units given `X`, for the topmost layer or the layers of the setting `features`.
 
-        Each layer is given the means of the one below as if they were its states.
+        Each layer gets the means of the layer below as if they were states.
 
         Parameters
         ----------
@@ -197,7 +248,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Returns
         -------
         H : ndarray of shape (n_samples, n_features_out)
-            Features, of the dtype of the model; those of several layers side by side.
+            Features, in the dtype of the model; several layers are side by side.
         """
         chosen, steps = self._chosen(), self._steps_up()[: max(self._chosen()) + 1]
         parts = []
@@ -207,7 +258,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return np.concatenate(parts)
 
     def layer_means(self, X: Any) -> list[Array]:
-        """Means of the hidden units of every layer given `X`.
+        """Means of the hidden units of all layers given `X`.
 
         Parameters
         ----------
@@ -226,12 +277,12 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     # Down
 
     def inverse_transform(self, X: Any) -> Array:
-        """Means of the data given features, by way of the means of the layers between.
+        """Means of the data given features: one downward pass of means.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features_out)
-            What :meth:`transform` returns; of several layers the topmost one is used.
+            Features as from :meth:`transform`. Of several layers, only the topmost one is used.
 
         Returns
         -------
@@ -252,7 +303,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return model.mean_down(params, states, max(chosen) + 1)
 
     def reconstruct(self, X: Any) -> Array:
-        """Means of the data given the topmost means given `X`: one deterministic pass up and down.
+        """Reconstructions of `X`: one deterministic pass of means, upward and then downward.
 
         Parameters
         ----------
@@ -275,7 +326,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
 
 def as_step(layer: Directed, unit: Unit) -> Step:
-    """Recognition as a model of two layers: binary units below, whatever they are, add their states as they stand."""
+    """Recognition as a model of two layers; the layer below counts as binary, because its states are inputs only."""
     below = Bernoulli()
     rest = below.neutral(len(layer.W), layer.W.dtype)
     return Bipartite(below, unit), BipartiteParameters(layer.W, rest, layer.own)

@@ -288,7 +288,9 @@ def test_fine_tuning_goes_on(method):
     dbn.partial_fit(X)
     assert dbn.score(X) != before
     assert dbn.rbms_[0] is first
-    with pytest.raises(ValueError, match="fine_tuning is None, but the network to go on from"):
+    with pytest.raises(
+        ValueError, match="fine_tuning is None, but the fitted network has been fine-tuned"
+    ):
         dbn.set_params(fine_tuning=None).fit(X)
     dbn.set_params(warm_start=False).fit(X)
     assert same_stack(dbn, stack((3, 2)))
