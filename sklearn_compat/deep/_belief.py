@@ -1,4 +1,4 @@
-"""A fitted stack as a distribution: samples, completion of rows, and the variational bound on log p."""
+"""A fitted stack as a distribution: samples, log Z, and the variational bound on log p."""
 
 from typing import Any
 
@@ -34,44 +34,44 @@ def sample(
     return_diagnostics: bool = False,
     random_state: Any = None,
 ) -> Any:
-    """Draw data from the model: Markov chains in the two topmost layers, one per sample, then one pass down.
+    """Draw samples from the model: one Markov chain per sample in the two topmost layers, then one downward pass.
 
     Parameters
     ----------
     n_samples : int, default=1
-        Count of samples, and of chains.
+        Number of samples, each from its own chain.
     n_steps : int, default=1000
-        Steps per chain. The samples follow the model's law as far as that many steps forget their start.
+        Steps per chain. Use enough steps for the chains to forget their initial states.
     given : array-like of shape (n_features,) or (n_samples, n_features), default=None
-        Condition: known values, which stay as they are bit for bit, and NaN where the model is to draw. The chains
-        are then those of all layers: proposals by recognition, accepted such that the conditional law is left
-        unchanged.
+        Known values, which stay fixed, and NaN for values to sample. The chains then contain all layers. Recognition
+        proposes states of the hidden layers. A Metropolis-Hastings step accepts them such that the conditional
+        distribution is invariant.
     start : array-like of shape (n_features,) or (n_samples, n_features), default=None
-        Data from which the chains go on, by way of recognition. If None, they start from independent units.
+        Data whose recognized hidden states are the initial states. With None chains start from independent units.
     beta : float, default=1.0
-        Inverse temperature of the two topmost layers; those below follow their laws given them.
+        Inverse temperature of the two topmost layers. The layers below are sampled at temperature one, given these.
     sampler : {"gibbs", "tempering"} or record, default="gibbs"
-        How the topmost layers are walked in: Gibbs sampling, or parallel tempering, for example
-        ``Tempering(n_temperatures=20)``. With `given` there is only "gibbs".
+        Sampler of the topmost layers: Gibbs sampling or parallel tempering, for example
+        ``Tempering(n_temperatures=20)``. `given` requires "gibbs".
     return_diagnostics : bool, default=False
-        Whether to return what the energies along the chains say of their convergence as well.
+        Whether to return diagnostics of the convergence of the chains, too.
     random_state : int, RandomState instance or None, default=None
-        None goes on in the model's own stream of draws, so that repeated calls differ.
+        Seed. None continues the random stream of the model, so that repeated calls differ.
 
     Returns
     -------
     V : ndarray of shape (n_samples, n_features)
-        Samples, of the dtype of the model.
+        Samples, in the dtype of the model.
     diagnostics : Diagnostics
-        Only with `return_diagnostics`: R-hat, effective sample sizes and autocorrelation time of the second half of
-        the chains, swap rates and temperatures of replicas.
+        Only with `return_diagnostics`: R-hat, effective sample sizes and autocorrelation time of the energies in the
+        second half of the chains, swap rates and temperatures of replicas.
 
     Raises
     ------
     ValueError
-        If a count is not a positive integer, `beta` not a positive number, `given` or `start` of the wrong shape or
-        with values that the data's units cannot have, or `given` is to be walked in by another sampler than Gibbs
-        sampling.
+        If `n_samples` or `n_steps` is not a positive integer, or `beta` is not a positive number. If `given` or `start`
+        has the wrong shape, or values that the visible units cannot have. If `given` is used with another sampler than
+        Gibbs sampling.
     """
     n_samples = check_integer(n_samples, "n_samples")
     n_steps = check_integer(n_steps, "n_steps")
@@ -102,7 +102,7 @@ def sample(
 def log_partition(
     self, method: Any = "auto", *, n_jobs: int | None = None, random_state: Any = None
 ) -> LogPartition:
-    """Logarithm of the partition function Z of the two topmost layers; the other layers need none.
+    """Logarithm of the partition function Z of the two topmost layers; the layers below are normalized.
 
     Parameters
     ----------
@@ -111,16 +111,16 @@ def log_partition(
         sampling; a record, ``AIS(n_temperatures=10000, n_runs=200)``, gives it settings. "auto" is exact up to 20
         units.
     n_jobs : int, default=None
-        Threads, in joblib's sense. The result does not depend on it, nor on earlier calls.
+        Number of threads, as in joblib. The result does not depend on it, nor on earlier calls.
     random_state : int, RandomState instance or None, default=None
-        Seed of the particles. None: the model's own, so that the same question has the same answer, which is
-        remembered until the parameters change.
+        Seed of the particles. None takes the seed of the model, so that repeated calls agree; the result is then
+        cached until the parameters change.
 
     Returns
     -------
     log_partition : LogPartition
-        `value` in nats, its `standard_error` and 95 % `interval`, the `method`, and of an estimate also the
-        `effective_sample_size` of its weights, a `lower_bound` and the `base` of the annealing.
+        `value` in nats, its `standard_error` and 95 % `interval`, and the `method`. An estimate also has the
+        `effective_sample_size` of its weights, a `lower_bound` of log Z and the `base` of the annealing.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def log_partition(
     Warns
     -----
     ConvergenceWarning
-        If the estimate should not be trusted; the warning says why, and what to do.
+        If the estimate is unreliable. The message says why, and gives a remedy.
     """
     params = self._network()[1].top
     top = self.rbms_[-1]
@@ -156,33 +156,33 @@ def lower_bound(
 ) -> Any:
     """Variational lower bound on the log-likelihood log p(v) of each row.
 
-    It is the mean of log p(v, h) - log Q(h | v) over hidden states h from recognition Q, the topmost layer being
-    summed out. With one layer it is log p(v) itself.
+    The bound is the mean of log p(v, h) - log Q(h | v) over hidden states h from recognition Q, with the topmost layer
+    summed out. With one layer the bound is log p(v) itself.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Data.
     method : {"auto", "exact", "ais"} or AIS, default="auto"
-        How log Z is found, see :meth:`log_partition`.
+        Method for log Z, see :meth:`log_partition`.
     n_samples : int, default=10
-        Draws of the hidden states per row. Where the layers below the topmost one have 8 two-state units at most,
-        all states are visited instead.
+        Samples of the hidden states per row. If the hidden layers below the topmost one have at most 8 two-state units,
+        all states are enumerated instead.
     return_std : bool, default=False
-        Whether to return standard errors as well.
+        Whether to return standard errors, too.
     n_jobs : int, default=None
-        Threads, in joblib's sense; the result does not depend on it.
+        Number of threads, as in joblib. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seed of the draws. None: the model's own, so that the same question has the same answer. The draws for a row
-        depend on its content, not on its place.
+        Seed of the samples. None takes the seed of the model, so that repeated calls agree. Samples depend on the
+        content of a row, not on its position.
 
     Returns
     -------
     bound : ndarray of shape (n_samples,)
-        In nats; of densities for real-valued data. -inf where numbers overflow, never NaN or +inf.
+        Bounds in nats, of log-densities for real-valued data. An overflow gives -inf, never NaN or +inf.
     standard_error : ndarray of shape (n_samples,)
-        Only with `return_std`: of the draws (NaN for one), and of log Z, which is shared by all rows, so that their
-        mean has it as well.
+        Only with `return_std`: the error of sampling (NaN for one sample) and of log Z. The error of log Z is the same
+        for all rows, so it is also an error of their mean.
     """
     return bounded(self, X, None, method, n_samples, return_std, n_jobs, random_state)
 
@@ -199,9 +199,9 @@ def bounded(
     *,
     exact: bool = False,
 ) -> Any:
-    """The bound for rows `X`, followed by indicators of `labels` if there are any.
+    """The bound for rows `X`, with the indicators `labels` appended unless None.
 
-    With `exact` it is the log-likelihood itself where that takes a moment.
+    With `exact` the result is the log-likelihood itself if exact sums are cheap.
     """
     n_samples = check_integer(n_samples, "n_samples")
     law = self._density()
@@ -232,7 +232,7 @@ def score_samples(self: Any, X: Any) -> Array:
     Returns
     -------
     bound : ndarray of shape (n_samples,)
-        In nats. The same call gives the same result.
+        Bounds in nats. The same call gives the same result.
     """
     bound: Array = self.lower_bound(X)
     return bound
@@ -251,15 +251,15 @@ def score(self: Any, X: Any, y: Any = None) -> float:
     Returns
     -------
     score : float
-        In nats per row; larger is better.
+        Mean bound in nats per row; larger is better.
     """
     return mean_ranked(self.score_samples(X))
 
 
 def check_gibbs(sampler: Any) -> None:
-    """ValueError for a sampler that cannot hold data where they were given."""
+    """ValueError for a sampler that cannot condition on given data."""
     if not isinstance(sampler_record(sampler), Gibbs):
         raise ValueError(
-            f"sampler={sampler!r} walks in the topmost layers, which is not where given data are. Use sampler='gibbs' "
-            "with given."
+            f"sampler={sampler!r} samples only the topmost layers, so it cannot condition on given. Use "
+            "sampler='gibbs' with given."
         )

@@ -1,4 +1,4 @@
-"""Deep belief networks of features and labels."""
+"""The deep belief network of features and labels."""
 
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from ebm.energies.extra_units import extra_probabilities
 from ebm.pretraining import Labels, layers_above
 from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._shared import _labels as labels_
+from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import (
     announced,
     check_known,
@@ -40,46 +41,31 @@ from ebm.units import OneHot
 START, DOWN, WALK = range(3)
 
 
+@complete_docstring
 class DBNClassifier(ClassifierMixin, BaseStack):
     """Deep belief network of features and labels.
 
-    A stack of restricted Boltzmann machines, each trained on the hidden units of the one below. The topmost one sees
-    the label beside them, as a group of units y of which exactly one is on, and models the joint density [1]_
+    A stack of restricted Boltzmann machines, each trained on the hidden units of the machine below. The topmost machine
+    has label units y as further visible units, of which exactly one is on. It models the joint distribution [1]_
 
-        p(x, y) = sum_h exp(-E(x, y, h)) / Z,    so that    p(y | x) = exp(-F(x, y)) / sum_y' exp(-F(x, y')),
+        p(x, y) = sum_h exp(-E(x, y, h)) / Z,    so that    p(y | x) = exp(-F(x, y)) / sum_y' exp(-F(x, y')).
 
-    with x the features of the layer below and F the free energy: exact, though Z is not known. As a density it can also
-    be run the other way, and shows what a class looks like (:meth:`sample`).
+    Here x are the features from the layer below, and F is the free energy. p(y | x) is exact, because Z cancels. The
+    joint distribution also generates samples of a class (:meth:`sample`).
 
     Read more in the :ref:`User Guide <dbn_classifier>`.
 
     Parameters
     ----------
     layers : list or tuple of RBM estimators or int, default=(100, 100)
-        Numbers of hidden units, or machines with settings, from the data up; a number n stands for
-        ``BernoulliRBM(n)``. The last one is the joint machine; its visible units must be binary, and its gradient one
-        that follows chains (not "pseudo_likelihood", and "tap" to first order only). One layer alone is a joint machine
-        on the data. Entries are reached as ``layer1``, ``layer2__learning_rate`` and so on.
-
-    propagate : {"sample", "mean"}, default="sample"
-        What a layer learns from: states of the hidden units below, drawn anew for every epoch, or their means.
+        Numbers of hidden units, or machines with settings, from the data up; a number n stands for ``BernoulliRBM(n)``.
+        The last entry is the joint machine, with binary visible units and a gradient that uses chains (neither
+        "pseudo_likelihood" nor "tap" of higher order). A single layer is a joint machine on the data. Entries have the
+        names ``layer1``, ``layer2__learning_rate`` and so on.
 
     features : {"top", "all"}, int or list of int, default="top"
-        Layers whose means are the features that `transform` returns, side by side: the topmost one, all, or those of
-        the given numbers, from 1. Of the topmost layer, the mean over the classes, each by its probability.
-
-    fine_tuning : {"up_down"} or FineTuning or UpDown or None, default=None
-        Training of all layers together after the last one has learned, by the up-down algorithm [1]_, with the labels
-        clamped; with settings, ``FineTuning(n_iter=50, learning_rate=0.01)``.
-
-    verbose : int, default=0
-        Whether to show progress of every layer.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed of the layers that have none of their own. See :term:`Glossary <random_state>`.
-
-    warm_start : bool, default=False
-        Whether `fit` goes on from the last solution, with the same classes.
+        Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which
+        start at 1. The means of the topmost layer are averaged over the classes, with the weights p(y | x).
 
     Attributes
     ----------
@@ -87,39 +73,22 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Class labels.
 
     rbms_ : list of RBM estimators
-        The fitted machines. The last ``n_classes`` visible units of the last one are the label.
-
-    history_ : dict of ndarray
-        What was recorded while fine-tuning, one entry per epoch. Defined only after it.
-
-    histories_ : dict of dict of ndarray
-        What was recorded, by stage: "layer1", "layer2", ..., and "fine_tuning".
-
-    recognition_components_, recognition_intercepts_ : list of ndarray
-        Weights and biases of the way up, layer by layer; see :class:`DBN`.
-
-    generative_components_, generative_intercepts_ : list of ndarray
-        Weights and biases of the way down.
-
-    n_features_in_ : int
-        Number of features seen during :term:`fit`.
-
-    feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+        The fitted machines. The last ``n_classes`` visible units of the last machine are the label units.
 
     See Also
     --------
-    DBN : Without labels.
-    MLPClassifier : Trained to discriminate, with a stack as its start.
+    DBN : Deep belief network without labels.
+    MLPClassifier : Classifier by a network, with optional pre-training by a stack.
 
     Notes
     -----
-    Rows with y = -1 are unlabelled, as elsewhere in scikit-learn: they train the layers below the top, and are left out
-    of the joint machine and by `score`; in fine-tuning, the model draws their labels. That is so where there are at
-    least two other classes; else -1 is a class like any other. In `partial_fit` it is so unless -1 is among the
-    `classes`. NaN (None beside words) marks unlabelled rows, too, and then -1 is always a class.
+    Rows with y = -1 are unlabelled, as elsewhere in scikit-learn. They train the layers below the top; the joint
+    machine and `score` leave them out. Fine-tuning clamps the known labels and samples the others. However, -1 is a
+    normal class if there are fewer than two other classes, or if the `classes` of `partial_fit` contain it. NaN (or
+    None among strings) also marks unlabelled rows; if `y` has such marks, -1 is a normal class.
 
-    :meth:`predict_proba` is exact given the features of the layer below the top, which are means, passed up once.
+    :meth:`predict_proba` is exact given the features of the layer below the top, which are the means of one upward
+    pass.
 
     References
     ----------
@@ -169,28 +138,28 @@ class DBNClassifier(ClassifierMixin, BaseStack):
 
     @classmethod
     def from_parameters(cls, rbms: Any, classes: Any, **settings: Any) -> Any:
-        """The network of given machines, without data: whatever one fitted without fine-tuning can do, it can.
+        """A network of the given machines, without data; it has all methods of a network without fine-tuning.
 
         Parameters
         ----------
         rbms : list of fitted RBM estimators
-            The fitted attribute `rbms_`, from the data up; or machines of ``from_parameters``. The topmost one has
-            ``visible=OneHot((n_classes,))``: its last visible units are the label. They are copied.
+            The machines, from the data up: the fitted attribute `rbms_`, or results of ``from_parameters``. The topmost
+            machine has ``visible=OneHot((n_classes,))``: its last visible units are the label units.
         classes : array-like of shape (n_classes,)
             The classes, sorted, in the order of the label units.
         **settings : object
-            Parameters of the constructor. Of them `layers` is what a later `fit` learns anew; the default takes the
-            sizes of the machines.
+            Parameters of the constructor. `layers` is for a later `fit`; the default has the sizes of the machines.
 
         Returns
         -------
         network : DBNClassifier
-            The network. Its ways up and down are those of the machines: what fine-tuning made of them is not in `rbms`.
+            The network, with copies of the machines. `rbms` does not contain the results of fine-tuning.
 
         Raises
         ------
         ValueError
-            If there is no machine, the units of one are not those of the next, or the topmost one has no label units.
+            If there is no machine, the units of adjacent machines do not agree, or the topmost machine has no label
+            units.
         NotFittedError
             If a machine has no parameters.
 
@@ -214,16 +183,16 @@ class DBNClassifier(ClassifierMixin, BaseStack):
 
     @learns
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
-        """Fit the layers from the lowest up, the topmost with the labels, and then, where asked, the whole.
+        """Train the layers from the lowest up, the topmost one with labels, then fine-tune if `fine_tuning` is set.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data, never modified.
+            Training data. `X` is not modified.
         y : array-like of shape (n_samples,)
             Classes; -1 marks unlabelled rows, see Notes.
         sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows; zero leaves it out.
+            A row of weight w counts as w equal rows. Zero leaves the row out.
 
         Returns
         -------
@@ -233,18 +202,17 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Raises
         ------
         ValueError
-            If no row has a label (and a weight), there is one class only, or words and numbers are mixed; if `layers`
-            is empty, holds what is no machine, or machines whose units do not fit; with `warm_start`, if classes or
-            layers are others than before. What was learned before is then kept.
+            If no row has a label and a weight, if there is a single class, or if `y` mixes strings and numbers. If
+            `layers` is empty, has entries that are no machines, or machines whose units do not agree. With
+            `warm_start`, if classes or layers have changed; the network then stays unchanged.
 
         Warns
         -----
         UserWarning
-            If -1 may have been meant otherwise than it is taken, or a class has no weight.
+            If the meaning of -1 in `y` is ambiguous, or a class has no weight.
         ConvergenceWarning
-            If a layer, or fine-tuning, stopped because of an interrupt, or because numbers grew beyond all bounds. What
-            was learned is kept; an interrupt ends `fit`, and layers above the one in which it came are missing, until
-            `fit` with `warm_start` appends them.
+            If a layer or fine-tuning was interrupted, or diverged. The parameters learned so far can be used. After an
+            interrupt the layers above are missing; `fit` with `warm_start` appends them.
         """
         known = self.classes_ if self.warm_start and hasattr(self, "rbms_") else None
         read = partial(self._indicators, y, known, whole=True)
@@ -252,19 +220,19 @@ class DBNClassifier(ClassifierMixin, BaseStack):
 
     @learns
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> str:
-        """Make one update of every layer, from the lowest up, or, once fine-tuned, of the whole; `X` is the batch.
+        """Make one update of each layer, from the lowest up, with `X` as the batch; once fine-tuned, one joint update.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A batch of training data; any number of rows. The first one also sets the initial biases.
+            A batch of training data with any number of rows. The first batch also sets the initial biases.
         y : array-like of shape (n_samples,)
             Classes; -1 marks unlabelled rows if it is not among the `classes`. At least one row of the first batch must
             have a label.
         classes : array-like of shape (n_classes,), default=None
-            All classes that will come up; needed in the first call.
+            All classes that later batches may contain; required in the first call.
         sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the batch's averages.
+            Weights of the rows in the averages over the batch.
 
         Returns
         -------
@@ -274,8 +242,8 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Raises
         ------
         ValueError
-            If there are no `classes` in the first call, or others than before, or `y` has a class that is not among
-            them; the layers stay as they are.
+            If `classes` is missing in the first call or differs from the first call, or if `y` has another class.
+            The layers stay unchanged.
         """
         first = not hasattr(self, "rbms_")
         if not first:
@@ -287,7 +255,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
     def _indicators(
         self, y: Any, known: Array | None, X: Any, weights: Array | None, *, whole: bool
     ) -> Labels:
-        """Indicators of the classes, NaN in rows without a label; keeps the classes, new ones if none are known."""
+        """Indicators of the classes, NaN in unlabelled rows; sets `classes_`, to those of `y` if none are known."""
         some = whole or not hasattr(self, "rbms_")
         labels = read_labels(self, X, y, known, useful=True, several=False, some=some)
         if known is None:
@@ -346,12 +314,12 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Returns
         -------
         p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
+            Probabilities, in the order of `classes_`.
         """
         return self._posterior(X)[0]
 
     def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the probabilities of the classes, also of those that round to zero.
+        """Logarithms of the probabilities of the classes, which are finite even if probabilities round to zero.
 
         Parameters
         ----------
@@ -361,7 +329,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Returns
         -------
         log_p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
+            Log-probabilities, in the order of `classes_`.
         """
         return self._posterior(X)[1]
 
@@ -394,37 +362,37 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         return_labels: bool = False,
         random_state: Any = None,
     ) -> Any:
-        """Draw data from the model: Gibbs sampling in the joint machine, then one pass down.
+        """Draw samples from the model: Gibbs sampling in the joint machine, then one downward pass.
 
         Parameters
         ----------
         n_samples : int, default=1
-            Count of samples, and of independent chains.
+            Number of samples, each from its own chain.
         label : class or array-like of shape (n_samples,), default=None
-            Class of all samples, or of each; None: drawn by the model, too.
+            Class of all samples, or of each sample. With None the model samples the classes, too.
         n_steps : int, default=1000
-            Gibbs steps per chain, the label being clamped if there is one.
+            Gibbs steps per chain. A given label is clamped.
         given : array-like of shape (n_features,) or (n_samples, n_features), default=None
-            Condition: known features, which stay as they are bit for bit, and NaN where the model is to draw. The
-            chains are then those of all layers. Recognition proposes, and proposals are accepted such that the
-            conditional distribution is left unchanged.
+            Known features, which stay fixed, and NaN for features to sample. The chains then contain all layers.
+            Recognition proposes states of the hidden layers. A Metropolis-Hastings step accepts them such that the
+            conditional distribution is invariant.
         return_labels : bool, default=False
-            Whether to return the samples' classes as well.
+            Whether to return the classes of the samples, too.
         random_state : int, RandomState instance or None, default=None
-            None goes on in the model's own stream of draws, so that repeated calls differ.
+            Seed. None continues the random stream of the model, so that repeated calls differ.
 
         Returns
         -------
         V : ndarray of shape (n_samples, n_features)
-            Samples, of the dtype of the model.
+            Samples, in the dtype of the model.
         y : ndarray of shape (n_samples,)
-            Their classes; only with `return_labels`.
+            Classes of the samples; only with `return_labels`.
 
         Raises
         ------
         ValueError
-            If a count is not a positive integer, or `label` is no class or not one per sample, or `given` is of the
-            wrong shape or has values that the data's units cannot have.
+            If `n_samples` or `n_steps` is not a positive integer. If `label` is neither one class nor one per sample.
+            If `given` has the wrong shape, or values that the visible units cannot have.
         """
         n_samples = check_integer(n_samples, "n_samples")
         n_steps = check_integer(n_steps, "n_steps")
@@ -442,7 +410,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         return (x, self.classes_[np.argmax(labels, axis=-1)]) if return_labels else x
 
     def _clamped(self, label: Any, rows: Array | None, n_samples: int, dtype: Any) -> Array | None:
-        """The known features in `rows`, or none, followed by the label as indicators; None where nothing is known."""
+        """Known features in `rows` (or NaN), followed by indicators of the label; None if nothing is known."""
         if label is None:
             return rows
         labels = as_array(label, "label")
@@ -460,7 +428,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         rows[:, -n_classes:] = np.eye(n_classes)[np.searchsorted(self.classes_, labels)]
         return rows
 
-    # How good it is as a density
+    # Likelihood
 
     @all_or_nothing
     def log_likelihood(
@@ -476,32 +444,32 @@ class DBNClassifier(ClassifierMixin, BaseStack):
     ) -> Any:
         """Log-likelihood log p(x, y) of each row and its label, or log p(x) of the row alone.
 
-        It is exact where the layers below the topmost one have 8 two-state units at most, and one layer has none below.
-        Elsewhere it is the variational lower bound, see :meth:`DBN.lower_bound`.
+        The result is exact for a single layer, and if the hidden layers below the topmost one have at most 8 two-state
+        units. Otherwise it is the variational lower bound, see :meth:`DBN.lower_bound`.
 
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Data.
         y : array-like of shape (n_samples,), default=None
-            Classes of the rows; None: they are summed out.
+            Classes of the rows. With None the classes are summed out.
         method : {"auto", "exact", "ais"} or AIS, default="auto"
-            How log Z is found, see :meth:`log_partition`.
+            Method for log Z, see :meth:`log_partition`.
         n_samples : int, default=10
-            Draws of the hidden states per row, for the bound.
+            Samples of the hidden states per row, for the bound.
         return_std : bool, default=False
-            Whether to return standard errors as well.
+            Whether to return standard errors, too.
         n_jobs : int, default=None
-            Threads, in joblib's sense; the result does not depend on it.
+            Number of threads, as in joblib. The result does not depend on it.
         random_state : int, RandomState instance or None, default=None
-            Seed of the draws. None: the model's own, so that the same question has the same answer.
+            Seed of the samples. None takes the seed of the model, so that repeated calls agree.
 
         Returns
         -------
         log_likelihood : ndarray of shape (n_samples,)
-            In nats; of densities for real-valued data. -inf where numbers overflow, never NaN or +inf.
+            Values in nats; log-densities for real-valued data. An overflow gives -inf, never NaN or +inf.
         standard_error : ndarray of shape (n_samples,)
-            Only with `return_std`: of the draws (NaN for one), and of log Z, which is shared by all rows.
+            Only with `return_std`: the error of sampling (NaN for one sample) and of log Z, which all rows share.
 
         Raises
         ------
@@ -524,7 +492,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         )
 
     def score_samples(self, X: Any) -> Array:
-        """Log-likelihood log p(x) of each row, whatever its class, or its lower bound: see :meth:`log_likelihood`.
+        """Log-likelihood log p(x) of each row (or its lower bound), with the class summed out: :meth:`log_likelihood`.
 
         Parameters
         ----------
@@ -534,7 +502,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Returns
         -------
         log_p : ndarray of shape (n_samples,)
-            In nats. The same call gives the same result.
+            Values in nats. The same call gives the same result.
         """
         log_p: Array = self.log_likelihood(X)
         return log_p
