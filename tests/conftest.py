@@ -34,7 +34,9 @@ os.environ["NUMBA_CACHE_DIR"] = str(ROOT / ".numba_cache" / _cache_key())
 os.environ["MPLBACKEND"] = "Agg"
 
 import hypothesis  # noqa: E402
+import numpy  # noqa: E402
 import pytest  # noqa: E402
+import sklearn  # noqa: E402
 from threadpoolctl import threadpool_limits  # noqa: E402
 
 # Fixed seeds, and no deadline, for the first example of a property may compile a kernel.
@@ -47,6 +49,15 @@ def _one_blas_thread() -> Iterator[None]:
     """Pin the pools that were loaded before the environment could tell them."""
     with threadpool_limits(limits=1):
         yield
+
+
+@pytest.fixture(autouse=True)
+def _states_of_other_libraries() -> Iterator[None]:
+    """Hand no error state of NumPy on, and no configuration of scikit-learn: interrupts may leave them changed."""
+    before, config = numpy.geterr(), sklearn.get_config()
+    yield
+    numpy.seterr(**before)
+    sklearn.set_config(**config)
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from functools import singledispatch
 from typing import Any, TypeVar
 
 import numpy as np
+from sklearn import get_config, set_config
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import _num_samples, validate_data
 
@@ -55,12 +56,15 @@ _DRAWN: ContextVar[list[tuple[Any, Any, Any]] | None] = ContextVar("_DRAWN", def
 def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: Any) -> T:
     """Call the `method`, and roll back all attributes and random generators if an error is raised.
 
+    The configuration of scikit-learn is restored too, because its own estimators change the configuration in `fit`.
+
     This is no context manager, because an interrupt could come between the end of a block and the first line of an
     ``__exit__`` in Python. Python would then roll back only when it deletes the traceback, much later. Callers run this
     function in a context of its own (:func:`ebm.sklearn_compat._shared._settings.settings_checked`), which ends
     `_DRAWN`.
     """
     before, outer, drawn = dict(vars(estimator)), _DRAWN.get(), []  # type: ignore[var-annotated]
+    config = get_config()
     _DRAWN.set(drawn)
     try:
         result = method(estimator, *args, **kwargs)
@@ -68,6 +72,7 @@ def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: 
         while True:
             try:
                 _put_back(vars(estimator), before, drawn)
+                set_config(**config)
                 break
             except KeyboardInterrupt:  # a second interrupt: start the rollback again
                 continue

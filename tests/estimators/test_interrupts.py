@@ -16,6 +16,7 @@ import warnings
 
 import numpy as np
 import pytest
+from sklearn import get_config, set_config
 
 import ebm
 from tests.estimators.everyone import calls, everyone, fitted, learn, name_of, quietly, same
@@ -94,12 +95,13 @@ def interrupted(model, call, rng, gap=0.0):
 
     Hold what is left against the models before and after a whole call.
     """
-    before, whole = state_of(model), copy.deepcopy(model)
+    before, whole, config = state_of(model), copy.deepcopy(model), get_config()
     quietly(lambda: call(whole))
     counter = Interrupter()
     counter.run(call, copy.deepcopy(model))
     interrupter = Interrupter(1 + int(rng.integers(counter.lines)), gap)
     ended, found = interrupter.run(call, model), None
+    assert get_config() == config
     if ended == "told":  # trained in part
         assert len({len(x) for x in getattr(model, "history_", {}).values()}) <= 1
         assert is_finite([x for k, x in vars(model).items() if k != "history_"])
@@ -179,6 +181,30 @@ def test_an_interrupt_leaves_numpy_to_warn_as_before(kind, name):
         after = np.geterr()
         np.seterr(**before)
     assert (ends, after) == (1, before)
+
+
+def test_an_interrupt_leaves_scikit_learn_to_check_settings():
+    """It comes where a fit of an estimator of scikit-learn, within ours, is about to have settings checked again."""
+    model = fitted(next(x for x in everyone() if type(x) is ebm.MLPClassifier))
+    call, before, changes = calls(model)["fit"], get_config(), 0
+
+    def interrupt(frame, event, argument):
+        nonlocal changes
+        if frame.f_code is set_config.__code__ and event == "call":
+            changes += 1
+            if changes == 2:
+                raise KeyboardInterrupt
+        return interrupt
+
+    traced = sys.gettrace()
+    sys.settrace(interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            call(model)
+    finally:
+        sys.settrace(traced)
+    assert changes == 2
+    assert get_config() == before
 
 
 @pytest.mark.parametrize("estimator", everyone(), ids=name_of)
