@@ -10,20 +10,12 @@ import inspect
 import warnings
 
 import numpy as np
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import is_classifier
 from threadpoolctl import threadpool_limits
 
 import ebm
+from tests.estimators.settings import ESTIMATORS, SMALL
 
-SMALL = {
-    "n_components": 3,
-    "layers": (3, 2),
-    "hidden_layer_sizes": (3,),
-    "n_iter": 3,
-    "max_iter": 3,
-    "batch_size": 10,
-    "random_state": 0,
-}
 # Settings that change which code runs.
 ALSO = {
     "BoltzmannMachine": [{"n_hidden": 2}, {"gradient": "mean_field"}],
@@ -65,15 +57,12 @@ def name_of(estimator):
 def everyone():
     """Unfitted estimators of every class."""
     found = []
-    for name in ebm.__all__:
-        kind = getattr(ebm, name)
-        if not (inspect.isclass(kind) and issubclass(kind, BaseEstimator) and hasattr(kind, "fit")):
-            continue
+    for kind in ESTIMATORS:
         known = inspect.signature(kind).parameters
         settings = {k: v for k, v in SMALL.items() if k in known}
-        if name == "ModernHopfieldNetwork":
+        if kind is ebm.ModernHopfieldNetwork:
             settings["beta"] = 20.0
-        found += [kind(**settings | also) for also in [{}, *ALSO.get(name, [])]]
+        found += [kind(**settings | also) for also in [{}, *ALSO.get(kind.__name__, [])]]
     return found
 
 

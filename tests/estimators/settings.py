@@ -15,14 +15,20 @@ X = np.unique(np.random.default_rng(0).integers(2, size=(12, 8)), axis=0).astype
 Y = X[:, -1].astype(int)
 
 
+# What keeps an estimator small, whatever it is.
 SMALL = {
     "n_components": 3,
     "n_iter": 2,
     "max_iter": 2,
-    "layers": [3, 2],
+    "layers": (3, 3),
     "batch_size": 5,
-    "hidden_layer_sizes": 3,
+    "hidden_layer_sizes": (3,),
     "random_state": 0,
+}
+
+
+# What keeps searches and recall short as well.
+SHORT = SMALL | {
     "degree": 3,
     "n_iter_no_change": 2,
     "max_sweeps": 20,
@@ -46,4 +52,4 @@ ESTIMATORS = [x for x in CLASSES if issubclass(x, BaseEstimator) and hasattr(x, 
 def small(kind, **settings):
     """An unfitted estimator that is quick."""
     names = inspect.signature(kind).parameters
-    return kind(**{name: x for name, x in SMALL.items() if name in names}).set_params(**settings)
+    return kind(**{name: x for name, x in SHORT.items() if name in names}).set_params(**settings)

@@ -16,6 +16,8 @@ from sklearn.base import is_classifier, is_regressor
 
 import ebm
 import ebm.sklearn_compat
+from tests.estimators.settings import ESTIMATORS
+from tests.estimators.settings import SMALL as QUICK
 from tests.fuzz import values
 
 PRELUDE = f"""
@@ -33,15 +35,8 @@ y = np.array([0, 1] * 6)
 """.strip()
 
 # What keeps an estimator small, by the name of the setting.
-SMALL = {
-    "n_components": "3",
+SMALL = {name: repr(x) for name, x in QUICK.items()} | {
     "n_hidden": "3",
-    "layers": "(3, 3)",
-    "hidden_layer_sizes": "(3,)",
-    "n_iter": "2",
-    "max_iter": "2",
-    "random_state": "0",
-    "batch_size": "5",
     "callbacks": "()",
     "n_starts": "3",
 }
@@ -106,7 +101,10 @@ LABELS = ("y", "classes", "label")
 # Methods of scikit-learn that the calls leave alone.
 SKIPPED_METHODS = ("get_params", "get_metadata_routing", "set_output", "set_params")
 # Attributes that scikit-learn sets and reads, and those that no method reads.
-NOT_OURS = ("n_features_in_", "feature_names_in_", "history_", "loss_curve_", "validation_scores_")
+NOT_OURS = (
+    *("n_features_in_", "feature_names_in_", "history_", "loss_curve_", "validation_scores_"),
+    "pretraining_",
+)
 # Where the records of a kind are used, by the name of a class that they derive from.
 PLACES = {
     "Gradient": ["BernoulliRBM.gradient", "BoltzmannMachine.gradient", "FineTuning.method"],
@@ -161,8 +159,7 @@ class Call:
 
 def estimators() -> list[type]:
     """The public classes that can be fitted."""
-    public = [getattr(ebm, name) for name in ebm.__all__]
-    return [c for c in public if isinstance(c, type) and hasattr(c, "fit")]
+    return list(ESTIMATORS)
 
 
 def records() -> list[type]:

@@ -1,12 +1,15 @@
 """The fuzz itself: that its calls reach all there is, and that its verdicts tell good from bad."""
 
 import inspect
+from typing import NamedTuple
 
 import numpy as np
 import pytest
 from sklearn.utils._param_validation import InvalidParameterError
 
 import ebm
+from ebm.likelihood.diagnostics import Diagnostics
+from ebm.sklearn_compat._shared import _learning
 from tests.fuzz import child, verdicts
 from tests.fuzz.calls import (
     Call,
@@ -135,6 +138,39 @@ class Wrong:
 
     def log_likelihood(self, X):
         return np.ones(len(X))
+
+
+class Walk(NamedTuple):
+    """Stands for what a recall returns."""
+
+    trajectory: np.ndarray
+
+
+NAN = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("result", "places"),
+    [
+        (Walk(np.array([NAN, 0.0])), set()),
+        (Walk(np.array([0.0, NAN])), {".trajectory"}),
+        (Diagnostics(NAN, NAN, NAN, NAN), set()),
+        (Diagnostics(1.0, NAN, NAN, NAN), set()),
+        (Diagnostics(NAN, 9.0, 9.0, 9.0), {".rhat"}),
+        (Diagnostics(NAN, NAN, 9.0, 9.0), {".rhat", ".bulk_ess"}),
+        (Diagnostics(1.0, np.inf, NAN, NAN), {".bulk_ess"}),
+    ],
+)
+def test_nan_is_handled_only_where_it_is_documented(result, places):
+    assert verdicts.bad_numbers(result) == places
+
+
+def test_an_argument_that_is_missing_within_is_an_internal_error(monkeypatch):
+    error = raised(lambda: ebm.BernoulliRBM().fit())
+    assert verdicts.of_error(error, "X", "argument") == "refused"
+    monkeypatch.setattr(_learning, "fit_rows", lambda estimator, rows, weights, go_on, X: "")
+    error = raised(lambda: ebm.BernoulliRBM().fit([[0.0], [1.0]]))
+    assert verdicts.of_error(error, "X", "argument") == "internal"
 
 
 @pytest.mark.parametrize(

@@ -54,8 +54,10 @@ SYNONYMS = {
     "path": ("checkpoint",),
     "couplings": ("J",),  # the errors are those of from_couplings, as the documentation says
 }
-# Documented to be NaN: diagnoses that are undetermined, and units in a walk that are still unknown.
-MAY_BE_NAN = ("autocorrelation_time", "bulk_ess", "tail_ess", "r_hat", "trajectory")
+# Documented to be NaN: these diagnoses, all together where they are undetermined, or without R-hat after few steps.
+DIAGNOSES = ("rhat", "autocorrelation_time", "bulk_ess", "tail_ess")
+# Where Python finds that an argument is missing, if not at the call itself: in what stands around our methods.
+AROUND = ("checked", "learned", "unharming", "unharmed")
 # Attributes of training that say how long it took, or that are no numbers of the model.
 NOT_COMPARED = ("time",)
 
@@ -108,14 +110,16 @@ def home(frame: traceback.FrameSummary) -> str:
 def of_error(error: BaseException, argument: str, kind: str) -> str:
     """The verdict on an error."""
     frames = traceback.extract_tb(error.__traceback__)
+    last = frames[-1]
     if type(error).__name__ == "NotFittedError":
         return "refused"
     if "this object cannot be read" in str(error):
         return "refused"  # the caller's own object raised
     if isinstance(error, AttributeError) and kind == "attribute" and argument in str(error):
         return "refused"  # Python's own word on an attribute that was taken away
-    if isinstance(error, TypeError) and f"required positional argument: '{argument}'" in str(error):
-        return "refused"  # and on an argument that is missing
+    missing = f"required positional argument: '{argument}'" in str(error)
+    if isinstance(error, TypeError) and missing and (not home(last) or last.name in AROUND):
+        return "refused"  # and on an argument that is missing, of the method that was called
     ours = [i for i, frame in enumerate(frames) if home(frame)]
     if not ours:
         return (
@@ -182,19 +186,28 @@ def numbers(x: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, np.nd
 def bad_numbers(x: Any) -> set[str]:
     """Where a result is not finite."""
     with np.errstate(all="ignore"):
+        known = dict(numbers(x))
         return {
             path
-            for path, array in numbers(x)
-            if not np.isfinite(array).all() and not _may_be_nan(path, array)
+            for path, array in known.items()
+            if not np.isfinite(array).all() and not _may_be_nan(path, known)
         }
 
 
-def _may_be_nan(path: str, array: np.ndarray) -> bool:
-    """Whether NaN is documented there: of diagnoses, and in histories of what is not recorded in every epoch."""
-    if np.isinf(array).any():
+def _may_be_nan(path: str, known: dict[str, np.ndarray]) -> bool:
+    """Whether NaN is documented at the `path` among the `known` numbers of a result.
+
+    So it is of diagnoses, of units that are unknown before the end of a walk, and in histories of what is not recorded
+    in every epoch, but for the last.
+    """
+    folder, _, name = path.rpartition(".")
+    if np.isinf(known[path]).any():
         return False
-    between = ".history_." in path and array.ndim == 1 and np.isfinite(array[-1:]).all()
-    return path.endswith(MAY_BE_NAN) or between
+    if name in DIAGNOSES:
+        undetermined = all(np.isnan(known[f"{folder}.{x}"]).all() for x in DIAGNOSES)
+        return undetermined or bool(np.isfinite(known[f"{folder}.rhat"]).all())
+    ends = name == "trajectory" or (folder.endswith(".history_") and known[path].ndim == 1)
+    return ends and bool(np.isfinite(known[path][-1:]).all())
 
 
 def only_minus_infinity(x: Any) -> bool:
