@@ -188,25 +188,13 @@ class Bipartite(Model):
         about x / (1 + q x) with x = u^2 n_hidden / n_visible: :data:`LARGEST_GAIN` limits x, and so u where hidden
         units are many. Features that are constant among the examples have no weights at first.
         """
-        n_visible, n_hidden = params.W.shape
         scale = np.asarray(self.visible.scale(params.visible), np.float64)
-        mean = params.visible.bias.astype(np.float64)
-        apart = examples - mean
-        spread = apart.var(axis=0)
-        known = varies(mean, spread, examples.dtype)
-        unit = np.sqrt(np.maximum(scale, spread))[known, np.newaxis]  # given variances may be small
-        n_blocks = -(-n_hidden // max(1, known.sum()))
-        length = np.sqrt(min(INPUT_DEVIATION**2, LARGEST_GAIN / n_blocks))
-        U = np.zeros((n_visible, n_hidden))
-        U[known] = length * orthogonal(params.W[known] / unit) / unit
-        thresholds = np.einsum("ij,ji->i", U.T, apart[:n_hidden].T)
-        inputs = apart @ U - thresholds
-        h = expit(inputs)
-        visible = self.visible.narrowed(params.visible, U**2 @ (h * expit(-inputs)).mean(axis=0))
-        W = np.asarray(self.visible.scale(visible), np.float64)[:, np.newaxis] * U
+        apart = rows_apart(params.W, params.visible.bias, scale, examples)
+        visible = self.visible.narrowed(params.visible, apart.precision)
+        W, b = apart.weights_and_means(self.visible.scale(visible))
         dtype = params.W.dtype
-        visible = visible._replace(bias=(mean - W @ h.mean(axis=0)).astype(dtype))
-        hidden = params.hidden._replace(bias=(-thresholds - mean @ U).astype(dtype))
+        visible = visible._replace(bias=b.astype(dtype))
+        hidden = params.hidden._replace(bias=apart.hidden_bias.astype(dtype))
         return BipartiteParameters(W.astype(dtype), visible, hidden)
 
     def centered(self, params: BipartiteParameters, mean: Array) -> BipartiteParameters:
@@ -400,6 +388,56 @@ class Bipartite(Model):
 def _lead(own: Any, first: Any) -> Any:
     """The own parameters `own` of a layer whose first units have those of `first`."""
     return type(own)(*(np.concatenate([a, b[len(a) :]]) for a, b in zip(first, own, strict=True)))
+
+
+class Apart(NamedTuple):
+    """Hidden units with a threshold at each of some rows: see :meth:`Bipartite.with_examples`.
+
+    Attributes
+    ----------
+    U : ndarray of shape (n_visible, n_hidden)
+        Weights divided by the variances of the visible units.
+    mean : ndarray of shape (n_visible,)
+        Of the data.
+    hidden_bias : ndarray of shape (n_hidden,)
+    hidden_mean : ndarray of shape (n_hidden,)
+        Over the rows.
+    precision : ndarray of shape (n_visible,)
+        Inverse variances that the visible units need beside their own, for what the hidden units add.
+    """
+
+    U: Array
+    mean: Array
+    hidden_bias: Array
+    hidden_mean: Array
+    precision: Array
+
+    def weights_and_means(self, scale: Any, some: slice = slice(None)) -> tuple[Array, Array]:
+        """The weights and the means of some visible units with the variances `scale`."""
+        W = np.asarray(scale, np.float64)[:, np.newaxis] * self.U[some]
+        return W, self.mean[some] - W @ self.hidden_mean
+
+
+def rows_apart(directions: Array, mean: Array, scale: Array, examples: Array) -> Apart:
+    """Hidden units that tell rows apart, along `directions` (n_visible, n_hidden): :meth:`Bipartite.with_examples`.
+
+    `mean` and `scale` (n_visible,) are the means and variances of the visible units without hidden ones.
+    """
+    n_visible, n_hidden = directions.shape
+    mean = mean.astype(np.float64)
+    apart = examples - mean
+    spread = apart.var(axis=0)
+    known = varies(mean, spread, examples.dtype)
+    unit = np.sqrt(np.maximum(scale, spread))[known, np.newaxis]  # given variances may be small
+    n_blocks = -(-n_hidden // max(1, known.sum()))
+    length = np.sqrt(min(INPUT_DEVIATION**2, LARGEST_GAIN / n_blocks))
+    U = np.zeros((n_visible, n_hidden))
+    U[known] = length * orthogonal(directions[known] / unit) / unit
+    thresholds = np.einsum("ij,ji->i", U.T, apart[:n_hidden].T)
+    inputs = apart @ U - thresholds
+    h = expit(inputs)
+    precision = U**2 @ (h * expit(-inputs)).mean(axis=0)
+    return Apart(U, mean, -thresholds - mean @ U, h.mean(axis=0), precision)
 
 
 def orthogonal(columns: Array) -> Array:

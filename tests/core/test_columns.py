@@ -5,13 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ebm import training
+from ebm._batches import Rows
 from ebm._random import Key, stream
 from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.columns import ColumnModel
+from ebm.energies.layer_graph import ODD
 from ebm.energies.layers import LayeredParameters
+from ebm.gradients import PersistentContrastiveDivergence
 from ebm.likelihood import log_likelihood, pseudo_log_likelihood, reconstruction_error
-from ebm.units import Bernoulli, Gaussian, OneHot, Spin
+from ebm.optimizers import Constant, optimizer_record
+from ebm.units import Bernoulli, Categorical, Gaussian, Spin
 from tests.models.layers import both, rows_of
 
 UNITS = [Bernoulli(), Spin(), Gaussian()]
@@ -97,7 +102,7 @@ def test_models_without_pseudo_likelihoods_say_so():
 
 
 def test_arrays_by_name_are_those_of_all_groups():
-    groups = [(Bernoulli(), 2), (Gaussian(), 2), (OneHot((3,)), 3), (Gaussian(), 1)]
+    groups = [(Bernoulli(), 2), (Gaussian(), 2), (Categorical((3,)), 3), (Gaussian(), 1)]
     model = ColumnModel(groups, Gaussian(), 4)
     data = DataSummary(np.full(8, 0.4), np.full(8, 2.0), 10)
     params = model.initial(data, 4, stream(0, "init"))
@@ -112,3 +117,76 @@ def test_arrays_by_name_are_those_of_all_groups():
     # A machine of which only the weights are known has neutral units.
     bare = model.of_arrays(named["weights"], lambda name, neutral: neutral)
     assert not bare.own[0].bias.any()
+
+
+# Where learning starts ---------------------------------------------------------------------
+
+
+def table(n_rows=300, seed=0):
+    """Two bits, two real columns around one of two centers, three categories, and one real column far away."""
+    rng = np.random.default_rng(seed)
+    place = rng.integers(0, 2, n_rows)[:, np.newaxis]
+    near = 3 * place + rng.normal(size=(n_rows, 2))
+    bits = (rng.random((n_rows, 2)) < 0.2 + 0.6 * place).astype(float)
+    kinds = np.eye(3)[rng.integers(0, 3, n_rows)]
+    return np.hstack([bits, near, kinds, 1000 + 50 * rng.normal(size=(n_rows, 1))])
+
+
+GROUPS = [(Bernoulli(), 2), (Gaussian(), 2), (Categorical((3,)), 3), (Gaussian(), 1)]
+
+
+def begun(model, X, n_hidden):
+    data = DataSummary(X.mean(axis=0), X.var(axis=0), float(len(X)))
+    return model.initial(data, n_hidden, stream(3, "init"))
+
+
+@pytest.mark.parametrize("n_hidden", [2, 7])
+def test_real_columns_in_two_groups_start_as_one_layer(n_hidden):
+    X = np.random.default_rng(0).normal(size=(40, 5)) * [1, 2, 3, 4, 5]
+    fused = Bipartite(Gaussian(), Bernoulli())
+    model = ColumnModel([(Gaussian(), 2), (Gaussian(), 3)], Bernoulli(), n_hidden)
+    params = begun(fused, X, n_hidden)
+    W, parts = params.W, [slice(2), slice(2, None)]
+    own = [type(params.visible)(*(a[some] for a in params.visible)) for some in parts]
+    split = LayeredParameters(tuple(W[some] for some in parts), (*own, params.hidden))
+    assert model.starts_at_rows
+    found = model.arrays(model.with_examples(split, X))
+    expected = fused.arrays(fused.with_examples(params, X))
+    assert set(found) == set(expected)
+    for name, x in expected.items():
+        np.testing.assert_allclose(found[name], x, rtol=1e-12, err_msg=name)
+
+
+def test_hidden_units_of_a_table_tell_its_rows_apart():
+    """By the real columns: at its own row a unit is undecided but for what the other columns add."""
+    X, n_hidden = table(), 4
+    model = ColumnModel(GROUPS, Bernoulli(), n_hidden)
+    params = begun(model, X, n_hidden)
+    made = model.with_examples(params, X)
+    odds = model.inputs_from(made, ODD, X) + made.own[-1].bias
+    assert (odds.std(axis=0) > 1).all() and (abs(np.diag(odds[:n_hidden])) < 0.7).all()
+    before = model.inputs_from(params, ODD, X) + params.own[-1].bias
+    assert before.std(axis=0).max() < 0.7
+    for k in (0, 2):
+        np.testing.assert_array_equal(made.weights[k], params.weights[k])
+        np.testing.assert_array_equal(made.own[k].bias, params.own[k].bias)
+    v = model.visible_mean(made, model.hidden_mean(made, X))
+    real = [2, 3, 7]
+    gap = (v.mean(axis=0) - X.mean(axis=0))[real] / X.std(axis=0)[real]
+    assert abs(gap).max() < 0.3
+
+
+def test_tables_learn_from_their_rows_on():
+    """Chains, too, begin at rows; a table without real columns begins with small weights as before."""
+    X = table().astype(np.float32)
+    settings = {"learning_rate": 0.01, "weight_decay": 0.0, "batch_size": 30, "seed": 3}
+    gradient = PersistentContrastiveDivergence(n_chains=60)
+    plan = training.Plan(gradient, optimizer_record("sgd"), Constant(), **settings)
+    model = ColumnModel(GROUPS, Bernoulli(), 4)
+    state = training.start(model, Rows(X), 4, plan)
+    h, mean = state.chains.h, X.mean(axis=0)
+    v = model.visible_mean(state.params, h).mean(axis=0)
+    assert np.isin(h, (0, 1)).all()
+    assert (abs(v - mean) < 0.4 * X.std(axis=0)).all()
+    assert not ColumnModel(GROUPS[:1], Bernoulli(), 4).starts_at_rows
+    assert not ColumnModel(GROUPS, Spin(), 4).starts_at_rows
