@@ -13,6 +13,12 @@ from ebm.samplers import block_gibbs, conditional_mean
 from ebm.samplers.base import half_means, walk
 from ebm.samplers.layered_gibbs import layered_gibbs
 from ebm.units import Bernoulli
+from tests.checks.layers import (
+    N_CHAINS,
+    assert_leaves_the_joint_law,
+    assert_transition_row,
+    counts_of,
+)
 from tests.models.layers import (
     DISCRETE,
     GRAPHS,
@@ -26,21 +32,14 @@ from tests.oracles import layers as oracles
 from tests.statistics import assert_same_distribution, assert_same_mean
 
 KEY = Key(3, 4)
-N_CHAINS = 40_000
 
 
-def counts_of(model, joint, even, odd):
-    """How often each of the joint states occurs."""
-    number = {
-        (*a, *b): k
-        for k, (a, b) in enumerate(
-            zip(*map(np.ndarray.tolist, colors_of(model, joint)), strict=True)
-        )
-    }
-    rows, counts = np.unique(np.hstack([even, odd]), axis=0, return_counts=True)
-    out = np.zeros(len(joint))
-    out[[number[tuple(row)] for row in rows.tolist()]] = counts
-    return out
+def one_step(model, params, even, key):
+    return layered_gibbs(model, params, even, key, 1)
+
+
+def two_steps(model, params, even, key):
+    return layered_gibbs(model, params, even, key, 2)
 
 
 @pytest.mark.parametrize("beta", [0.5, 1.0])
@@ -65,34 +64,13 @@ def test_two_layers_walk_as_the_fused_model_does(pair, beta):
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DISCRETE)
 def test_a_step_has_the_enumerated_transition_row(name):
-    oracle, model, params = both(name)
-    joint, p = oracles.joint_law(oracle)
-    even, odd = colors_of(model, joint)
-    start = even[np.argmin(p)]
-    # p(odd | even), and then p(even' | odd): the joint law divided by its marginals.
-    from_start = (even == start).all(axis=1)
-    to_odd = {tuple(x): q for x, q in zip(odd[from_start].tolist(), p[from_start], strict=True)}
-    marginal = {}
-    for x, q in zip(odd.tolist(), p, strict=True):
-        marginal[tuple(x)] = marginal.get(tuple(x), 0) + q
-    total = sum(to_odd.values())
-    row = [
-        to_odd[tuple(x)] / total * q / marginal[tuple(x)]
-        for x, q in zip(odd.tolist(), p, strict=True)
-    ]
-    found = layered_gibbs(model, params, np.tile(start, (N_CHAINS, 1)), KEY, 1)
-    assert_same_distribution(counts_of(model, joint, *found), row)
+    assert_transition_row(one_step, name)
 
 
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DISCRETE)
 def test_a_step_leaves_the_joint_law(name):
-    oracle, model, params = both(name)
-    joint, p = oracles.joint_law(oracle)
-    rng = np.random.default_rng(0)
-    even, _ = colors_of(model, joint[rng.choice(len(p), N_CHAINS, p=p)])
-    found = layered_gibbs(model, params, even, KEY, 2)
-    assert_same_distribution(counts_of(model, joint, *found), p)
+    assert_leaves_the_joint_law(two_steps, name)
 
 
 @pytest.mark.needs_jit

@@ -11,10 +11,9 @@ from ebm._random import Key, fold, stream
 from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
-from ebm.energies.layer_sums import layered_free_energy, layered_log_z
-from ebm.energies.layers import LayeredModel, LayeredParameters
+from ebm.energies.layers import LayeredModel
 from ebm.gradients import ContrastiveDivergence, Exact, PersistentContrastiveDivergence
-from ebm.gradients.base import Batch, ChainState
+from ebm.gradients.base import Batch
 from ebm.gradients.layered import (
     BoundLayeredChains,
     BoundLayeredExact,
@@ -23,88 +22,22 @@ from ebm.gradients.layered import (
 )
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.units import Bernoulli
+from tests.checks.layers import (
+    STEP,
+    along,
+    arrays,
+    assert_exact_gradient,
+    free_arrays,
+    offsets_of,
+    slopes,
+    zeros_like,
+)
 from tests.models.layers import GRAPHS, PAIRS, both, colors_of, rows_of, two_layers
 from tests.oracles import layers as oracles
 from tests.statistics import assert_same_mean
 
 KEY = Key(7, 8)
 SLIDE = 0.1
-STEP = 1e-5
-
-
-def zeros_like(params):
-    return LayeredParameters(
-        tuple(np.zeros_like(W) for W in params.weights),
-        tuple(type(own)(*map(np.zeros_like, own)) for own in params.own),
-    )
-
-
-def arrays(params):
-    return [*params.weights, *(x for own in params.own for x in own)]
-
-
-def free_arrays(model, params):
-    """The arrays that are learned."""
-    named = zip(model.layers, params.own, strict=True)
-    own = [
-        x
-        for layer, part in named
-        for name, x in zip(layer.unit.fields, part, strict=True)
-        if layer.unit.is_free(name)
-    ]
-    return [*params.weights, *own]
-
-
-def directions(model, params, n=4):
-    """Random directions in the space of the learned parameters."""
-    rng = np.random.default_rng(0)
-    for _ in range(n):
-        step = zeros_like(params)
-        for x in free_arrays(model, step):
-            x[:] = rng.normal(size=x.shape)
-        yield step
-
-
-def moved(params, step, size):
-    out = copy.deepcopy(params)
-    for x, dx in zip(arrays(out), arrays(step), strict=True):
-        x += size * dx
-    return out
-
-
-def slopes(function, model, params):
-    """Central differences of a function of the parameters along random directions."""
-    return [
-        (function(moved(params, step, STEP)) - function(moved(params, step, -STEP))) / (2 * STEP)
-        for step in directions(model, params)
-    ]
-
-
-def along(gradient, model, params):
-    """The gradient's products with the same directions."""
-    return [
-        sum(
-            float((x * y).sum())
-            for x, y in zip(free_arrays(model, gradient), free_arrays(model, step), strict=True)
-        )
-        for step in directions(model, params)
-    ]
-
-
-def offsets_of(model, params, seed=None):
-    """Chains without states; random offsets, or none."""
-    rng = np.random.default_rng(seed)
-    sizes = [sum(side.sizes) for side in model.sides]
-    mu, lam = (rng.normal(size=n) if seed is not None else np.zeros(n) for n in sizes)
-    return ChainState(np.zeros((0, sizes[ODD])), mu, lam)
-
-
-def mean_log_likelihood(model, v):
-    def function(params):
-        free = layered_free_energy(model, params, v)
-        return -free.mean() - layered_log_z(model, params)
-
-    return function
 
 
 @pytest.mark.parametrize(
@@ -147,13 +80,7 @@ def test_two_layers_have_the_gradients_of_the_fused_model(pair, record, n_chains
 
 @pytest.mark.parametrize("name", GRAPHS)
 def test_exact_gradients_are_the_slopes_of_the_log_likelihood(name):
-    oracle, model, params = both(name)
-    v = rows_of(oracle, 3)
-    gradient = zeros_like(params)
-    bound = BoundLayeredExact(model, gradient, 3, 0.0)
-    bound(params, Batch(v), offsets_of(model, params), KEY)
-    expected = slopes(mean_log_likelihood(model, v), model, params)
-    np.testing.assert_allclose(along(gradient, model, params), expected, rtol=1e-6, atol=1e-7)
+    assert_exact_gradient(lambda model, out: BoundLayeredExact(model, out, 3, 0.0), name)
 
 
 def test_exact_gradients_are_the_slopes_of_the_oracle():

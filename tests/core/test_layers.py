@@ -17,6 +17,7 @@ from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.likelihood import log_likelihood, log_partition, pseudo_log_likelihood
 from ebm.units import Bernoulli, Gaussian, OneHot, Poisson, Spin
+from tests.checks.layers import assert_energies, assert_sums
 from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
 from tests.oracles.known_answers import DEEP_CHAINS, mixed_columns
@@ -126,9 +127,7 @@ def test_chains_have_their_known_answers(case):
 @pytest.mark.parametrize("beta", [0.6, 1.0])
 @pytest.mark.parametrize("name", GRAPHS)
 def test_log_z_is_the_sum_over_all_states(name, beta):
-    oracle, model, params = both(name)
-    expected = oracles.log_sum(oracle, beta=beta)
-    assert layered_log_z(model, params, beta) == pytest.approx(expected, rel=0, abs=1e-9)
+    assert_sums(name, beta=beta)
 
 
 @pytest.mark.parametrize("beta", [0.6, 1.0])
@@ -154,27 +153,10 @@ def test_any_layers_may_be_known(name):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
+@pytest.mark.parametrize("beta", [0.6, 1.0])
 @pytest.mark.parametrize("name", GRAPHS)
-def test_energies_are_those_of_the_definition(name):
-    oracle, model, params = both(name)
-    rng = np.random.default_rng(1)
-    states = [
-        rng.normal(size=(1, len(x.bias)))
-        if x.kind == "gaussian"
-        else np.array(oracles.unit_states(x))[rng.integers(2)][np.newaxis]
-        for x in oracle.layers
-    ]
-    expected = -oracles.log_integral(oracle, [tuple(x[0]) for x in states], 1.0)
-    colors = [
-        model.colored(color, dict(enumerate(states)), model.nothing(params, color))
-        for color in (EVEN, ODD)
-    ]
-    assert model.energy(params, *colors)[0] == pytest.approx(expected, rel=0, abs=1e-10)
-    for color in (EVEN, ODD):  # the other color, summed out
-        known = {k: states[k] for k in model.members[color]}
-        free = model.color_free_energy(params, color, colors[color])[0]
-        expected = -oracles.log_sum(oracle, {k: tuple(x[0]) for k, x in known.items()})
-        assert free == pytest.approx(expected, rel=0, abs=1e-9)
+def test_energies_are_those_of_the_definition(name, beta):
+    assert_energies(name, beta=beta)
 
 
 def test_blocks_and_threads_do_not_change_sums(monkeypatch):
