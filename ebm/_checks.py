@@ -275,16 +275,6 @@ def check_beta(value: Any, argument: str = "beta") -> float:
     return check_real(value, argument, SMALLEST_BETA, LARGEST_BETA)
 
 
-def check_room(needed: int, of: str, cure: str) -> None:
-    """ValueError if there is no memory for `needed` bytes, which are those `of` something in the plural."""
-    try:
-        np.empty(needed, np.uint8)
-    except (MemoryError, OverflowError, ValueError):
-        raise ValueError(
-            f"{of} take {needed / 1e9:.3g} GB, more than there is memory. {cure}"
-        ) from None
-
-
 def check_flag(value: Any, argument: str) -> bool:
     """`value` as a bool of Python; ValueError for anything but True and False."""
     flag = flag_of(value)

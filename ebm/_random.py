@@ -12,8 +12,11 @@ import numpy as np
 from scipy.special import ndtri
 
 from ebm._kernels import counter
+from ebm._memory import ask
 
 BLOCK = 1 << 14  # numbers made at a time
+# Arrays that there are, sooner or later, of what starts at random: the weights, their gradient, memory and old values.
+COPIES = 4
 STREAMS = ("init", "shuffle", "positive", "negative", "tempering", "evaluation")
 
 
@@ -82,7 +85,7 @@ def family(key: Key, first: int, count: int) -> np.ndarray:
 
 def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndarray:
     """Independent standard normal deviates of the given `shape` (rows, columns)."""
-    out = np.empty(shape[0] * shape[1], dtype)
+    out = np.empty(_with_room(shape[0] * shape[1], dtype), dtype)
     for start in range(0, out.size, BLOCK):
         counters = np.arange(start, min(start + BLOCK, out.size), dtype=np.uint64)
         uniform = ((words(key, counters) >> np.uint64(11)).astype(np.float64) + 0.5) * 2.0**-53
@@ -92,8 +95,15 @@ def normal(key: Key, shape: tuple[int, int], dtype: Any = np.float64) -> np.ndar
 
 def uniform(key: Key, count: int) -> np.ndarray:
     """Independent deviates (count,), uniform in (0, 1), in double precision."""
-    bits = words(key, np.arange(count, dtype=np.uint64)) >> np.uint64(11)
+    bits = words(key, np.arange(_with_room(count), dtype=np.uint64)) >> np.uint64(11)
     return (bits.astype(np.float64) + 0.5) * 2.0**-53
+
+
+def _with_room(count: int, dtype: Any = np.float64) -> int:
+    """Return the `count` of numbers; MemoryError if there is no memory for all the arrays that go with so many."""
+    if count > BLOCK:
+        ask(COPIES * count * np.dtype(dtype).itemsize)
+    return count
 
 
 def permutation(key: Key, count: int) -> np.ndarray[Any, Any]:

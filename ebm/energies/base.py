@@ -35,7 +35,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 import numpy as np
 
 from ebm import _flat
-from ebm._checks import Array, check_room
+from ebm._checks import Array
+from ebm._memory import check_room
 from ebm._random import Key
 from ebm.units import Bounds, Unit, confined
 

@@ -30,9 +30,9 @@ from ebm._checks import (
     Record,
     check_integer,
     check_real,
-    check_room,
     shown,
 )
+from ebm._memory import check_room
 from ebm._random import Key, Reserved, fold, uniform
 from ebm.energies.path import Path
 from ebm.likelihood.base import LogPartition
@@ -313,6 +313,8 @@ def raise_log_likelihood(
     values, errors = np.empty(len(v)), np.empty(len(v))
     for block, start in enumerate(range(0, len(v), RAISE_ROWS)):
         rows = slice(start, start + RAISE_ROWS)
+        needed = 2 * len(v[rows]) * choice.n_runs * v[:1].nbytes
+        check_room(needed, f"n_runs={choice.n_runs} particles for each row", "Use fewer.")
         x = np.repeat(v[rows], choice.n_runs, axis=0)
         back = anneal_back(
             path, t, x, fold(fold(key, Reserved.REVERSE_FROM_ROWS.number), block), n_jobs

@@ -14,6 +14,7 @@ from ebm._arrays import check_squares
 from ebm._batches import blocks
 from ebm._checks import Array, as_rows, check_beta, check_integer
 from ebm._flat import leaves
+from ebm._memory import ask
 from ebm._random import Key, Reserved, fold
 from ebm._sparse import as_dtype, dense, is_thin, row_blocks
 from ebm.energies.path import base_of
@@ -29,6 +30,9 @@ from ebm.sklearn_compat._shared._validation import (
 )
 from ebm.units import Unit
 
+# Arrays that go with chains: states and inputs of all units, and the states that are returned.
+STATES = 3
+
 
 @dataclass(frozen=True, eq=False)
 class Density:
@@ -41,7 +45,7 @@ class Density:
     params : tuple
     dtype : dtype
         Of the parameters.
-    first_states : callable
+    starts : callable
         n_rows, key -> states in which chains start, of the units that they renew.
     states_at : callable
         Visible rows, key, beta -> such states that have these visible parts.
@@ -56,7 +60,7 @@ class Density:
     model: Any
     params: Any
     dtype: Any
-    first_states: Callable[[int, Key], Array]
+    starts: Callable[[int, Key], Array]
     states_at: Callable[[Array, Key, float], Array] = lambda v, key, beta: v
     n_beside: int = 0
     takes_sparse: bool = False
@@ -110,6 +114,11 @@ class Density:
         return np.concatenate([function(self.params, as_dtype(x, self.dtype)) for x in of_rows])
 
     # States of chains
+
+    def first_states(self, n_rows: int, key: Key) -> Array:
+        """States in which `n_rows` chains start; MemoryError if there is no memory for what goes with them."""
+        ask(STATES * n_rows * sum(self.model.shape(self.params)) * np.dtype(self.dtype).itemsize)
+        return self.starts(n_rows, key)
 
     def begun(self, start: Any, n_rows: int, key: Key, beta: float) -> Array:
         """States for chains to go on from: at the visible rows `start`, or independent units if that is None."""

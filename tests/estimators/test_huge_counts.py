@@ -13,6 +13,7 @@ from sklearn.base import clone
 from ebm import (
     AIS,
     DBN,
+    RAISE,
     RBM,
     BernoulliRBM,
     BoltzmannMachine,
@@ -29,6 +30,7 @@ from ebm import (
     Perceptron,
     PersistentContrastiveDivergence,
     UpDown,
+    _memory,
 )
 from ebm.gradients import contrastive
 from ebm.storage import perceptron
@@ -191,6 +193,36 @@ def test_counts_that_memory_does_not_hold_are_named(name, number):
             warnings.simplefilter("ignore")
             with pytest.raises(ValueError, match=f"{name.split()[0]}.*=.*{count}.*"):
                 FULL[name](number(count))
+
+
+# Counts whose arrays could be allocated one by one, and would end the process once all of them are filled.
+FILLED = {
+    **{
+        k: FULL[k]
+        for k in ("n_components", "n_hidden", "hidden_layer_sizes", "layer1", "layers", "n_samples")
+    },
+    "n_components of a classifier": FULL["n_components of a classifier"],
+    "n_chains": FULL["n_chains"],
+    "n_samples of a stack": lambda n: quietly(DBN([3, 2])).sample(n),
+    "n_samples with labels": lambda n: quietly(DBNClassifier([3, 2])).sample(n),
+    "n_samples of pairs": lambda n: quietly(BoltzmannMachine(2)).sample(n),
+    "n_samples of moments": lambda n: quietly(BoltzmannMachine(2)).moments(n_samples=n),
+    "n_runs": lambda n: quietly(RBM(2)).log_partition(AIS(n_runs=n)),
+    "n_runs of rows": lambda n: quietly(RBM(2)).log_likelihood(X, RAISE(n_runs=n)),
+}
+
+
+@pytest.mark.parametrize("name", FILLED)
+def test_counts_that_the_machine_does_not_hold_are_refused_at_once(name, monkeypatch):
+    monkeypatch.setattr(_memory, "whole_memory", lambda: 1e7)
+    with pytest.raises(ValueError, match=rf"{name.split()[0]}.*=.*2000000.*"):
+        FILLED[name](2_000_000)
+
+
+def test_the_memory_of_the_machine_is_known():
+    assert 1e8 < _memory.whole_memory() < 1e15
+    assert _memory.is_too_much(int(_memory.whole_memory()) + 1)
+    assert not _memory.is_too_much(1000)
 
 
 def test_groups_of_parameters_have_to_come_out_even():
