@@ -1,6 +1,6 @@
 """The gate: arguments are put into one canonical form, or refused with the argument's name, value and cure.
 
-Also home of :class:`Record`, the small frozen settings that choose an algorithm.
+Also home of :class:`Settings`, the small frozen settings that choose an algorithm.
 """
 
 import math
@@ -17,7 +17,7 @@ from ebm._arrays import Array as Array
 from ebm._arrays import as_numbers, check_magnitude
 from ebm._arrays import extent as extent
 
-R = TypeVar("R", bound="Record")
+R = TypeVar("R", bound="Settings")
 # Beyond it there is no count that compiled code can take.
 LARGEST_INTEGER = 2**63 - 1
 # Temperatures of one schedule, which is an array: memory and the time to fill it are then no matter.
@@ -91,19 +91,19 @@ def _settled_first(checks: Callable[[Any], None]) -> Callable[[Any], None]:
     return convert_and_check
 
 
-class Record(Settled):
-    """A choice of algorithm with its own settings (abstract; subclasses are frozen dataclasses).
+class Settings(Settled):
+    """The choice of an algorithm with its settings (abstract; subclasses are frozen dataclasses).
 
     ``get_params`` and ``set_params`` follow scikit-learn's protocol, so that ``clone`` and nested parameter names
-    (``gradient__n_steps``) work; ``set_params`` is for cloned, not yet used records only. Records of one type are equal
-    where all settings are, by value (:func:`by_value`).
+    (``gradient__n_steps``) work; ``set_params`` is only for clones that are not yet used. Objects of one type are equal
+    if all their settings are equal by value (:func:`by_value`).
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Keep dataclasses from comparing arrays as truth values: a method that a class has is not replaced."""
         super().__init_subclass__(**kwargs)
         if "__eq__" not in vars(cls):
-            cls.__eq__, cls.__hash__ = Record.__eq__, Record.__hash__  # type: ignore[method-assign]
+            cls.__eq__, cls.__hash__ = Settings.__eq__, Settings.__hash__  # type: ignore[method-assign]
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and by_value(self) == by_value(other)

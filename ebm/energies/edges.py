@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, Record, check_real, shown
+from ebm._checks import Array, Settings, check_real, shown
 
 
-class Coupling(Record, abc.ABC):
+class Coupling(Settings, abc.ABC):
     """Which weights an edge has (abstract)."""
 
     @abc.abstractmethod
@@ -126,7 +126,7 @@ class Masked(Coupling):
 
 
 @dataclass(frozen=True, repr=False)
-class Edge(Record):
+class Edge(Settings):
     """Weights between two layers.
 
     Parameters

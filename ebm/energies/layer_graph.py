@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array, Record, by_value, check_integer
+from ebm._checks import Array, Settings, by_value, check_integer
 from ebm.energies.edges import Edge
 from ebm.energies.side_by_side import SideBySide
 from ebm.units import Unit
@@ -19,7 +19,7 @@ EVEN, ODD = 0, 1
 
 
 @dataclass(frozen=True, repr=False)
-class Layer(Record):
+class Layer(Settings):
     """Units of one type that are not connected to each other.
 
     Parameters

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from ebm._checks import Array, Record
+from ebm._checks import Array, Settings
 from ebm._random import Key
 from ebm.energies.base import ChainState as ChainState
 from ebm.energies.base import Model
@@ -120,7 +120,7 @@ class BoundGradient(abc.ABC):
 M = TypeVar("M", bound=Model)
 
 
-class Gradient(Record, abc.ABC, Generic[M]):
+class Gradient(Settings, abc.ABC, Generic[M]):
     """A choice of estimator, for models of the types `M` (abstract).
 
     Attributes

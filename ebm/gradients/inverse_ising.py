@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._arrays import float_type
-from ebm._checks import Array, Record, listed
+from ebm._checks import Array, Settings, listed
 from ebm.energies.conversions import double_blocks, from_spins
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.optimizers.lbfgs import Progress
@@ -62,7 +62,7 @@ class Solution(NamedTuple):
 Tell = Callable[[Progress], object]
 
 
-class Direct(Record, abc.ABC):
+class Direct(Settings, abc.ABC):
     """A choice of solver for fully visible machines (abstract): a subclass has the method `search`.
 
     Units that never change say nothing of couplings. They are left out: they have none, and the biases of independent

@@ -27,7 +27,7 @@ from ebm._arrays import as_array
 from ebm._checks import (
     LARGEST_SCHEDULE,
     Array,
-    Record,
+    Settings,
     check_integer,
     check_real,
     shown,
@@ -49,7 +49,7 @@ RAISE_ROWS = 64
 
 
 @dataclass(frozen=True, repr=False)
-class AIS(Record):
+class AIS(Settings):
     """Annealed importance sampling from one base: how log Z is estimated.
 
     Parameters
@@ -148,7 +148,7 @@ class AIS(Record):
 
 
 @dataclass(frozen=True, repr=False)
-class RAISE(Record):
+class RAISE(Settings):
     """Reverse annealing from the data: a conservative estimate of log-likelihoods under the annealed model.
 
     It is a lower bound, in expectation, of the log-probability that the annealing from base to model ends in a row. For

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from ebm._checks import Array, Record, check_integer, check_real
+from ebm._checks import Array, Settings, check_integer, check_real
 from ebm._random import Key
 from ebm.networks.network import Network, Parameters
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, repr=False)
-class Growth(Record):
+class Growth(Settings):
     """Units added to hidden layers when the loss stalls, as long as that helps.
 
     A multi-layer perceptron with this choice begins with the hidden layers it is given, and trains until it would stop:

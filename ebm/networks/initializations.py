@@ -26,11 +26,11 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, Record, resolve
+from ebm._checks import Array, Settings, resolve
 from ebm._random import Key, normal, uniform
 
 
-class Initialization(Record, abc.ABC):
+class Initialization(Settings, abc.ABC):
     """One distribution of the first weights (abstract)."""
 
     @abc.abstractmethod

@@ -12,7 +12,7 @@ what a network of such layers can be trained by, saved as and made into is the s
 import abc
 from typing import Any, ClassVar, NamedTuple
 
-from ebm._checks import Array, Record
+from ebm._checks import Array, Settings
 from ebm._random import Key
 
 
@@ -58,7 +58,7 @@ class Cost(NamedTuple):
     own: Any = None
 
 
-class Layer(Record, abc.ABC):
+class Layer(Settings, abc.ABC):
     """One type of layer (abstract).
 
     Attributes

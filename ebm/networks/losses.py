@@ -27,11 +27,11 @@ from typing import ClassVar
 import numpy as np
 from scipy.special import expit, softmax
 
-from ebm._checks import Array, Record, check_real, resolve
+from ebm._checks import Array, Settings, check_real, resolve
 from ebm._kernels import losses as kernels
 
 
-class Loss(Record, abc.ABC):
+class Loss(Settings, abc.ABC):
     """One loss (abstract). `z` (rows, outputs) is C-contiguous and overwritten.
 
     Attributes

@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ebm._checks import Array, Record
+from ebm._checks import Array, Settings
 from ebm._kernels import ascent, rules
 
 # (factor, limit, l1, l2, n_weights): see :func:`ebm._kernels.ascent.step`.
@@ -13,7 +13,7 @@ Hold = tuple[float, float, float, float, int]
 UNHELD: Hold = (1.0, np.inf, 0.0, 0.0, 0)
 
 
-class Optimizer(Record, abc.ABC):
+class Optimizer(Settings, abc.ABC):
     """A choice of optimiser (abstract).
 
     Attributes

@@ -19,13 +19,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ebm._checks import Array, Record, check_real
+from ebm._checks import Array, Settings, check_real
 from ebm._kernels.ascent import clip_factor
 from ebm.optimizers.base import Hold
 
 
 @dataclass(frozen=True, repr=False)
-class Regularization(Record):
+class Regularization(Settings):
     """Penalties and limits on an update, beyond the squared weights' `weight_decay`.
 
     Parameters

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ebm._checks import Record, check_integer, check_real
+from ebm._checks import Settings, check_integer, check_real
 
 
-class Schedule(Record, abc.ABC):
+class Schedule(Settings, abc.ABC):
     """A choice of schedule (abstract)."""
 
     @abc.abstractmethod

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array, Record
+from ebm._checks import Array, Settings
 from ebm._random import Key
 from ebm.energies.base import Model
 
@@ -56,7 +56,7 @@ class Draws(NamedTuple):
     temperatures: Array | None = None
 
 
-class Sampler(Record, abc.ABC):
+class Sampler(Settings, abc.ABC):
     """A choice of sampler (abstract)."""
 
     @abc.abstractmethod

@@ -21,7 +21,7 @@ import numpy as np
 
 from ebm._arrays import check_squares, finite_numbers
 from ebm._checked import once
-from ebm._checks import Array, Record
+from ebm._checks import Array, Settings
 from ebm._kernels.symmetry import is_symmetric
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import PairwiseParameters, check_couplings, check_mask, field_rounding
@@ -74,7 +74,7 @@ class Memory(NamedTuple):
         return J
 
 
-class StorageRule(Record, abc.ABC):
+class StorageRule(Settings, abc.ABC):
     """A way from patterns to couplings (abstract).
 
     Attributes

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from ebm._checks import Array, Record
+from ebm._checks import Array, Settings
 from ebm._kernels import units as kernels
 from ebm._random import Key
 from ebm._sparse import is_sparse, scaled
@@ -28,7 +28,7 @@ def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
     return inside
 
 
-class Unit(Record, abc.ABC):
+class Unit(Settings, abc.ABC):
     """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
 
     Parameters are arrays that are learned, or given as those of a Gaussian unit's variance may be. Constants, such as

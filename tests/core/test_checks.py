@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ebm
-from ebm._checks import Record, as_rows, by_value, check_integer, check_real, fingerprint, resolve
+from ebm._checks import Settings, as_rows, by_value, check_integer, check_real, fingerprint, resolve
 from ebm.energies.pairwise import Pairwise
 from ebm.optimizers import OPTIMIZERS, SGD, Momentum, Optimizer
 
@@ -88,7 +88,7 @@ BENT = LONG.copy()
 BENT[1000] += 1e-12  # in the middle, which printed arrays leave out
 
 
-def records(base=Record):
+def records(base=Settings):
     """Every type of settings that can be made without being told anything."""
     for kind in base.__subclasses__():
         yield from records(kind)
@@ -104,7 +104,7 @@ def records(base=Record):
 def test_records_of_the_same_settings_are_equal(one, other):
     assert one is not other and one == other and hash(one) == hash(other)
     assert fingerprint(one) == fingerprint(other)
-    assert one != Record() and one != "another thing"
+    assert one != Settings() and one != "another thing"
 
 
 @pytest.mark.parametrize(

@@ -15,12 +15,12 @@ import pytest
 from sklearn.base import clone
 
 import ebm
-from ebm._checks import Record, check_integer, check_real
+from ebm._checks import Settings, check_integer, check_real
 from ebm.sklearn_compat._shared._settings import Number
 from tests.estimators.settings import CLASSES, ESTIMATORS, X, Y, small
 
 INCREMENTAL = [x for x in ESTIMATORS if hasattr(x, "partial_fit")]
-RECORDS = [x for x in CLASSES if issubclass(x, Record) and is_dataclass(x)]
+RECORDS = [x for x in CLASSES if issubclass(x, Settings) and is_dataclass(x)]
 INTEGERS = (np.int8, np.uint8, np.int32, np.uint64)
 REALS = (np.float16, np.float32, np.longdouble)
 
