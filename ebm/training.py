@@ -339,5 +339,5 @@ def _diverged(
     grew = f"{where} grew" if where else "numbers grew"
     return (
         f"training diverged in {when} at learning rate {rate:g}: {grew} beyond all bounds. The "
-        f"parameters from before {kept} are kept. Use {gradient.remedy}"
+        f"parameters from before {kept} are kept. Use {gradient.divergence_hint}"
     )

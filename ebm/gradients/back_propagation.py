@@ -35,7 +35,9 @@ class BackPropagation(Gradient[Network]):
         training, as :class:`~ebm.networks.dropout.Dropout`, corrupts the inputs and not the targets.
     """
 
-    remedy = "a smaller learning rate, clip_norm, or data on a common scale (StandardScaler)"
+    divergence_hint = (
+        "a smaller learning rate, clip_norm, or data on a common scale (StandardScaler)"
+    )
     centered = False  # there are no offsets
     alpha: float = 0.0
     reconstructs: bool = False

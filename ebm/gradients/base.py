@@ -127,12 +127,14 @@ class Gradient(Settings, abc.ABC, Generic[M]):
     ----------
     has_own : bool
         Whether its chain state has arrays of its own.
-    remedy : str
+    divergence_hint : str
         Advice for a warning that learning by it has diverged.
     """
 
     has_own: ClassVar[bool] = False
-    remedy: ClassVar[str] = "a smaller learning_rate, or data on a common scale (StandardScaler)"
+    divergence_hint: ClassVar[str] = (
+        "a smaller learning_rate, or data on a common scale (StandardScaler)"
+    )
     centered: bool
 
     @abc.abstractmethod

@@ -57,7 +57,9 @@ class LabelCompletion(Gradient[Completion]):
     1.0
     """
 
-    remedy: ClassVar[str] = "a higher temperature, a lower degree, or a smaller learning_rate"
+    divergence_hint: ClassVar[str] = (
+        "a higher temperature, a lower degree, or a smaller learning_rate"
+    )
     centered = False  # there are no offsets
     power: int = 1
 

@@ -143,18 +143,18 @@ class Density:
         """The visible part of such rows."""
         return x if not self.n_beside else np.ascontiguousarray(x[:, : -self.n_beside])
 
-    def visible_rows(self, x: Any, n_rows: int, argument: str, remedy: str | None = None) -> Array:
-        """One visible state per chain: (n_rows, n_features). NaN is allowed where the `remedy` speaks of it."""
+    def visible_rows(self, x: Any, n_rows: int, argument: str, hint: str | None = None) -> Array:
+        """One visible state per chain: (n_rows, n_features). NaN is allowed where the `hint` speaks of it."""
         rows = as_dtype(as_rows(x, self.n_visible, argument), self.dtype, argument)
         if len(rows) not in (1, n_rows):
             raise ValueError(
                 f"{argument} must have the shape ({self.n_visible},) or ({n_rows}, {self.n_visible}). Got {rows.shape}."
             )
         reason = self.model.visible.impossible(rows)
-        if not reason and remedy is None and np.isnan(rows).any():
+        if not reason and hint is None and np.isnan(rows).any():
             reason = "NaN; what is known and what is not is for given to say"
         if reason:
-            raise ValueError(f"{argument} holds {reason}{remedy or ''}.")
+            raise ValueError(f"{argument} holds {reason}{hint or ''}.")
         return np.ascontiguousarray(np.broadcast_to(rows, (n_rows, self.n_visible)))
 
 

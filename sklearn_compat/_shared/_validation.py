@@ -201,7 +201,7 @@ def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDIN
     values = dense(X) if isinstance(unit, SideBySide) else _values(X)
     reason = unit.invalid(values, slack) or _invalid_sparse_groups(unit, X)
     if reason:
-        warn_user(f"{argument} holds {reason}. {_remedy(unit, values, argument)}", UserWarning)
+        warn_user(f"{argument} holds {reason}. {_advice(unit, values, argument)}", UserWarning)
 
 
 def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
@@ -238,7 +238,7 @@ def _values(X: Any) -> Any:
 
 
 @singledispatch
-def _remedy(unit: Unit, values: Array, argument: str) -> str:
+def _advice(unit: Unit, values: Array, argument: str) -> str:
     low, high = states = unit.states or BITS
     found = other_alphabet(values, states)
     if found:
@@ -249,15 +249,15 @@ def _remedy(unit: Unit, values: Array, argument: str) -> str:
     )
 
 
-@_remedy.register
+@_advice.register
 def _(unit: Counts, values: Array, argument: str) -> str:
     return "Pass counts as they are, not scaled; for real-valued data use GaussianRBM."
 
 
-@_remedy.register
+@_advice.register
 def _(unit: Groups, values: Array, argument: str) -> str:
     if Bernoulli().invalid(values):
-        return _remedy(Bernoulli(), values, argument)
+        return _advice(Bernoulli(), values, argument)
     return (
         "Set one column of each group to 1 and the others to 0, as sklearn.preprocessing.OneHotEncoder does, or all "
         "of them to NaN if the group is unknown."
