@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ebm import BernoulliRBM, PersistentContrastiveDivergence, Regularization
 from ebm.optimizers import OPTIMIZERS
-from ebm.optimizers.base import UNHELD, Hold
+from ebm.optimizers.base import UNLIMITED, UpdateLimits
 
 N_WEIGHTS = 784 * 500
 # Adaptive steps are about one learning rate long, whatever the gradient.
@@ -37,14 +37,14 @@ def medians(tasks: dict[str, Callable[[], object]], repeats: int) -> dict[str, f
     return {name: float(np.median(x)) for name, x in times.items()}
 
 
-def update(name: str, dtype: type, hold: Hold) -> tuple[Callable[[], object], int]:
+def update(name: str, dtype: type, limits: UpdateLimits) -> tuple[Callable[[], object], int]:
     """One update of the weights, and how many numbers it reads and writes."""
     rng = np.random.default_rng(0)
     theta, gradient = 0.01 * rng.normal(size=(2, N_WEIGHTS)).astype(dtype)
     record = OPTIMIZERS[name]()
     memory = record.start(theta)
     touched = (3 + 2 * (len(memory) - 1)) * N_WEIGHTS
-    return lambda: record.step(theta, gradient, memory, 1e-4, hold), touched
+    return lambda: record.step(theta, gradient, memory, 1e-4, limits), touched
 
 
 def copy(n_numbers: int, dtype: type) -> Callable[[], object]:
@@ -55,10 +55,10 @@ def copy(n_numbers: int, dtype: type) -> Callable[[], object]:
 
 def updates(dtype: type, repeats: int) -> None:
     """Each update beside its floor, free and with everything that holds an ascent back."""
-    everything = Regularization(l1=1e-4, clip_value=0.05).hold(np.ones(1), 1e-4, N_WEIGHTS)
+    everything = Regularization(l1=1e-4, clip_value=0.05).update_limits(np.ones(1), 1e-4, N_WEIGHTS)
     print(f"\nupdate of {N_WEIGHTS} weights, {np.dtype(dtype).name}, one thread, microseconds")
     for name in OPTIMIZERS:
-        free, touched = update(name, dtype, UNHELD)
+        free, touched = update(name, dtype, UNLIMITED)
         held, _ = update(name, dtype, everything)
         tasks = {"free": free, "copy": copy(touched, dtype), "held": held}
         t = medians(tasks, repeats)

@@ -29,7 +29,7 @@ from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
 from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, Report, notify
-from ebm.optimizers.base import Hold
+from ebm.optimizers.base import UpdateLimits
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
@@ -111,18 +111,18 @@ class Learner:
             self._gradient,
             settings,
             state.memory,
-            self._hold(plan.batch_size),
+            self._update_limits(plan.batch_size),
             rates,
             state.n_steps,
         )
         batches = Batch(v, weights)
         return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
 
-    def _hold(self, n_rows: int) -> Hold:
+    def _update_limits(self, n_rows: int) -> UpdateLimits:
         """Clipping and penalties of an update on so many rows."""
         plan = self._plan
         decay = plan.gradient.decay(plan.weight_decay, n_rows)
-        return plan.regularization.hold(self._gradient, decay, self._n_weights)
+        return plan.regularization.update_limits(self._gradient, decay, self._n_weights)
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
@@ -150,7 +150,7 @@ class Learner:
         for values in self._fixed:
             values[:] = 0
         finite = plan.optimizer.step(
-            state.theta, self._gradient, state.memory, rate, self._hold(len(v))
+            state.theta, self._gradient, state.memory, rate, self._update_limits(len(v))
         )
         if not (self.settle() and finite):
             self.where = self._estimate.infinite_part()

@@ -1,6 +1,6 @@
 """Updates of a flat parameter vector, in one pass and in place. Gradients point uphill.
 
-The gradient g of an entry theta is held back before the optimiser's rule (:mod:`ebm._kernels.rules`) sees it:
+The gradient g of an entry theta is limited before the optimiser's rule (:mod:`ebm._kernels.rules`) sees it:
 
     g <- clip(factor g, -limit, limit) - l1 sign(theta) - l2 theta
 
@@ -20,7 +20,7 @@ TINY = 1e-30
 
 
 @jit
-def step(settings, theta, gradient, memory, rate, hold):
+def step(settings, theta, gradient, memory, rate, limits):
     """One update; whether it is finite.
 
     Parameters
@@ -32,11 +32,11 @@ def step(settings, theta, gradient, memory, rate, hold):
         The clock (:data:`ebm._kernels.rules.CLOCK_SIZE`,), then what is remembered: arrays like `theta`.
     rate : float
         Learning rate, in the precision of `theta`.
-    hold : tuple (factor, limit, l1, l2, n_weights)
+    limits : tuple (factor, limit, l1, l2, n_weights)
         Clipping and penalties, see the module docstring; a limit of infinity means none.
     """
     T = type(rate)
-    factor, limit, l1, l2, n_weights = hold
+    factor, limit, l1, l2, n_weights = limits
     shared = numbers(settings, memory[0], rate)
     pull = (T(factor), T(limit), T(l1), T(l2))
     free = (T(factor), T(limit), T(0), T(0))
@@ -52,7 +52,7 @@ def _sweep(settings, shared, theta, gradient, memory, pull):
     """Update all entries; whether all moves were finite."""
     all_finite = True
     for i in range(theta.size):
-        g = _held_back(gradient[i], theta[i], pull)
+        g = _limited(gradient[i], theta[i], pull)
         move, new = rule(settings, shared, g, _load(memory, i))
         moved = theta[i] + move
         finite = (abs(moved) < np.inf) & _finite(new)
@@ -63,7 +63,7 @@ def _sweep(settings, shared, theta, gradient, memory, pull):
 
 
 @jit(inline=True)
-def _held_back(g, theta, pull):
+def _limited(g, theta, pull):
     # Both conditions are the same for all entries: the compiler makes a loop for each case, and most cost nothing.
     factor, limit, l1, l2 = pull
     none = type(g)(0)

@@ -302,7 +302,7 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
         The step number `first_step` + t draws from that fold of the key.
     rates : ndarray of shape (n_batches,)
         Learning rate of each step.
-    optimizer : tuple (settings, memory, hold)
+    optimizer : tuple (settings, memory, limits)
         As for :func:`ebm._kernels.ascent.step`.
 
     Returns
@@ -312,7 +312,7 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
     """
     params, gradient, theta, flat_gradient = model
     persistent, n_steps, slide = settings
-    rule, memory, hold = optimizer
+    rule, memory, limits = optimizer
     for step in range(rates.size):
         n_rows = take_batch(data, step, stacked)
         step_key = fold(key[0], key[1], first_step + step, 0)
@@ -320,7 +320,7 @@ def contrastive_ascent(model, chains, stacked, data, settings, key, first_step, 
             params, params, chains, stacked, n_rows, persistent, n_steps, slide, step_key, gradient
         ):
             return step
-        if not ascent.step(rule, theta, flat_gradient, memory, rates[step], hold):
+        if not ascent.step(rule, theta, flat_gradient, memory, rates[step], limits):
             return step
     return rates.size
 

@@ -64,8 +64,9 @@ class Info(NamedTuple):
 class Ascent(NamedTuple):
     """Updates to make: of `theta` along `gradient`, of which `params` and `views` are the views, step by step.
 
-    `settings` and `memory` are the optimiser's, `hold` is what holds it back (:func:`ebm._kernels.ascent.step`);
-    `rates` (batches,) are the learning rates; `first_step` is the number of the first update in the random stream.
+    `settings` and `memory` belong to the optimizer. `limits` are clipping and penalties
+    (:func:`ebm._kernels.ascent.step`). `rates` (batches,) are the learning rates. `first_step` is the number of the
+    first update in the random stream.
     """
 
     params: BipartiteParameters
@@ -74,7 +75,7 @@ class Ascent(NamedTuple):
     gradient: Array
     settings: tuple[Any, ...]
     memory: tuple[Array, ...]
-    hold: tuple[float, float, float, float, int]
+    limits: tuple[float, float, float, float, int]
     rates: Array
     first_step: int
 
@@ -190,7 +191,7 @@ class Gradient(Settings, abc.ABC, Generic[M]):
     def start(self, model: M, params: Any, mean: Array, batch_size: int, key: Key) -> ChainState:
         """Chains to begin with; offsets at the means, or zero if not centred.
 
-        `mean` (n_visible,) is the data's. ValueError where memory does not hold so many chains.
+        `mean` (n_visible,) is the data's. ValueError if there is not enough memory for so many chains.
         """
         n_chains = self.n_chains_for(batch_size)
         return model.start_chains(params, mean, n_chains, self.centered, key)

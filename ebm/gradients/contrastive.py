@@ -231,7 +231,7 @@ class BoundContrastive(BoundGradient):
             chains.visible_offset,
             chains.hidden_offset,
         )
-        optimizer = task.settings, task.memory, task.hold
+        optimizer = task.settings, task.memory, task.limits
         n_steps = self._n_steps * len(task.rates)
         if n_steps > self._steps_per_call(len(chains.h) if self._persistent else batch_size):
             return self._ascend_step_by_step(task, data, chains_of, key, optimizer)
@@ -257,14 +257,14 @@ class BoundContrastive(BoundGradient):
         optimizer: tuple[Any, ...],
     ) -> int:
         """The same updates, bit for bit, in several compiled calls."""
-        params, (rule, memory, hold) = self._model.compiled(task.params), optimizer
+        params, (rule, memory, limits) = self._model.compiled(task.params), optimizer
         for step, rate in enumerate(task.rates):
             n_rows = kernels.take_batch(data, step, self._stacked)
             step_key = tuple(fold(key, task.first_step + step))
             choice = self._persistent, self._n_steps, self._slide, step_key, self._written
             if not self._step((params, params, chains), n_rows, choice):
                 return step
-            if not ascent_step(rule, task.theta, task.gradient, memory, rate, hold):
+            if not ascent_step(rule, task.theta, task.gradient, memory, rate, limits):
                 return step
         return len(task.rates)
 

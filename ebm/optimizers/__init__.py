@@ -2,7 +2,7 @@
 
 from ebm._checks import resolve
 from ebm.optimizers.adaptive import AdaDelta, AdaGrad, Adam, Nadam, RMSProp
-from ebm.optimizers.base import Hold, Optimizer
+from ebm.optimizers.base import Optimizer, UpdateLimits
 from ebm.optimizers.normalized import NormalizedMomentum
 from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import (
@@ -36,7 +36,6 @@ __all__ = [
     "Adam",
     "Constant",
     "Exponential",
-    "Hold",
     "Inverse",
     "InverseScaling",
     "Linear",
@@ -48,6 +47,7 @@ __all__ = [
     "RMSProp",
     "Regularization",
     "Schedule",
+    "UpdateLimits",
     "optimizer_record",
     "regularization_record",
     "schedule_record",

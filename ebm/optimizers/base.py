@@ -9,8 +9,8 @@ from ebm._checks import Array, Settings
 from ebm._kernels import ascent, rules
 
 # (factor, limit, l1, l2, n_weights): see :func:`ebm._kernels.ascent.step`.
-Hold = tuple[float, float, float, float, int]
-UNHELD: Hold = (1.0, np.inf, 0.0, 0.0, 0)
+UpdateLimits = tuple[float, float, float, float, int]
+UNLIMITED: UpdateLimits = (1.0, np.inf, 0.0, 0.0, 0)
 
 
 class Optimizer(Settings, abc.ABC):
@@ -47,14 +47,19 @@ class Optimizer(Settings, abc.ABC):
         return ""
 
     def step(
-        self, theta: Array, gradient: Array, memory: tuple[Array, ...], rate: float, hold: Hold
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: tuple[Array, ...],
+        rate: float,
+        limits: UpdateLimits,
     ) -> bool:
         """Move `theta` (parameters,) along `gradient`, and `memory` with it, in place.
 
-        `rate` is the learning rate of this step. `hold` is (factor, limit, l1, l2, n_weights): first the gradient is
+        `rate` is the learning rate of this step. `limits` is (factor, limit, l1, l2, n_weights): first the gradient is
         multiplied by the factor and clipped to +- limit. Then the slopes of the penalties ``l1 |theta|`` and ``l2
         theta^2 / 2`` are subtracted in the first `n_weights` entries. Entries that would become infinite stay; False if
         there are any.
         """
         number = theta.dtype.type
-        return bool(ascent.step(self.settings, theta, gradient, memory, number(rate), hold))
+        return bool(ascent.step(self.settings, theta, gradient, memory, number(rate), limits))

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ebm._checks import Array, check_integer, check_real
-from ebm.optimizers.base import Hold, Optimizer
+from ebm.optimizers.base import Optimizer, UpdateLimits
 
 
 @dataclass(frozen=True, repr=False)
@@ -67,12 +67,17 @@ class NormalizedMomentum(Optimizer):
         return (np.zeros_like(theta),)
 
     def step(
-        self, theta: Array, gradient: Array, memory: tuple[Array, ...], rate: float, hold: Hold
+        self,
+        theta: Array,
+        gradient: Array,
+        memory: tuple[Array, ...],
+        rate: float,
+        limits: UpdateLimits,
     ) -> bool:
         """Move `theta`; nothing moves, and False, when the velocity would not be finite."""
-        factor, limit, l1, l2, n_weights = hold
+        factor, limit, l1, l2, n_weights = limits
         g = gradient
-        if factor != 1 or limit < np.inf:  # most often there is nothing to hold back
+        if factor != 1 or limit < np.inf:  # usually there is nothing to limit
             g = np.clip(factor * g, -limit, limit)
         if l1 or l2:
             g = g.copy()

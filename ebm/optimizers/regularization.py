@@ -21,7 +21,7 @@ import numpy as np
 
 from ebm._checks import Array, Settings, check_real
 from ebm._kernels.ascent import clip_factor
-from ebm.optimizers.base import Hold
+from ebm.optimizers.base import UpdateLimits
 
 
 @dataclass(frozen=True, repr=False)
@@ -99,7 +99,7 @@ class Regularization(Settings):
         """Whether some of it has a meaning for binary hidden units only."""
         return self.sparsity_target is not None or self.dropout > 0
 
-    def hold(self, gradient: Array, decay: float, n_weights: int) -> Hold:
+    def update_limits(self, gradient: Array, decay: float, n_weights: int) -> UpdateLimits:
         """Clipping and penalties of an update along `gradient` (:meth:`ebm.optimizers.base.Optimizer.step`).
 
         `decay` is the coefficient of the penalty on half the squared weights, which are the first `n_weights` entries.

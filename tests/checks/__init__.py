@@ -215,14 +215,14 @@ def assert_correlations(correlations, model, m_v, m_h, order, atol=1e-8):
 def assert_momentum(step, momentum, *, nesterov, decay=0.1, n_decayed=2):
     """Three steps by hand at three learning rates: the rate enters when the gradient does, once.
 
-    ``step(theta, gradient, rate, hold)`` returns the parameters after the step.
+    ``step(theta, gradient, rate, limits)`` returns the parameters after the step.
     """
     rng = np.random.default_rng(3)
     theta, velocity = rng.normal(size=5), np.zeros(5)
     for rate in (0.1, 0.02, 0.3):
         gradient = rng.normal(size=5)
-        hold = (1.0, np.inf, 0.0, decay, n_decayed)
-        moved = step(theta.copy(), gradient.copy(), rate, hold)
+        limits = (1.0, np.inf, 0.0, decay, n_decayed)
+        moved = step(theta.copy(), gradient.copy(), rate, limits)
         uphill = gradient.copy()
         uphill[:n_decayed] -= decay * theta[:n_decayed]
         velocity = momentum * velocity + rate * uphill
@@ -230,15 +230,15 @@ def assert_momentum(step, momentum, *, nesterov, decay=0.1, n_decayed=2):
         np.testing.assert_allclose(moved, theta, rtol=0, atol=1e-14)
 
 
-UNHELD = (1.0, np.inf, 0.0, 0.0, 0)
-# Each kind of hold has an effect on some entries and none on others.
+UNLIMITED = (1.0, np.inf, 0.0, 0.0, 0)
+# Each kind of limit has an effect on some entries and none on others.
 HELD = (0.8, 1.1, 0.02, 0.1, 60)
 
 
-def assert_follows_its_box(step, name, hold=HELD, dtype=np.float64, n_steps=25, **settings):
+def assert_follows_its_box(step, name, limits=HELD, dtype=np.float64, n_steps=25, **settings):
     """The path of the papers' rule `name` (:mod:`tests.oracles.optimizers`), from entries of which some are zero.
 
-    ``step(theta, gradient, rate, hold)`` returns the parameters after the step. Gradients change sign and scale,
+    ``step(theta, gradient, rate, limits)`` returns the parameters after the step. Gradients change sign and scale,
     rates change from step to step.
     """
     rng = np.random.default_rng(8)
@@ -247,9 +247,11 @@ def assert_follows_its_box(step, name, hold=HELD, dtype=np.float64, n_steps=25, 
     gradients = (rng.normal(size=(n_steps, 101)) * rng.uniform(0.1, 3, 101)).astype(dtype)
     rates = rng.uniform(0.001, 0.02, n_steps)
     box = optimizers.RULES[name]
-    path = optimizers.run(box, theta.tolist(), gradients.tolist(), rates.tolist(), hold, **settings)
+    path = optimizers.run(
+        box, theta.tolist(), gradients.tolist(), rates.tolist(), limits, **settings
+    )
     for gradient, rate, expected in zip(gradients, rates, path, strict=True):
-        theta = step(theta.copy(), gradient.copy(), rate, hold)
+        theta = step(theta.copy(), gradient.copy(), rate, limits)
         assert theta.dtype == dtype
         # Each of the steps rounds a few times, at numbers of size 1.
         np.testing.assert_allclose(theta, expected, rtol=0, atol=4 * n_steps * np.finfo(dtype).eps)
@@ -258,7 +260,7 @@ def assert_follows_its_box(step, name, hold=HELD, dtype=np.float64, n_steps=25, 
 def assert_first_step_is_one_rate_long(step):
     """Corrected for their start at zero, the means of one gradient are g and g^2."""
     gradient = np.array([3.0, -0.02, 1e-5, 400.0])
-    moved = step(np.zeros(4), gradient.copy(), 0.25, UNHELD)
+    moved = step(np.zeros(4), gradient.copy(), 0.25, UNLIMITED)
     by_hand = [0.25 * 3 / (3 + 1e-8), -0.25 * 0.02 / (0.02 + 1e-8), 0.25e-5 / 1.001e-5, 0.25]
     np.testing.assert_allclose(moved, by_hand, rtol=1e-9)
 

@@ -14,7 +14,7 @@ from ebm.energies.memory import DenseParameters
 from ebm.gradients.completion import LabelCompletion, completion_error, completion_gradient
 from ebm.monitors import EarlyStopping
 from ebm.optimizers import SGD, Adam, Constant, NormalizedMomentum, Regularization
-from ebm.optimizers.base import UNHELD
+from ebm.optimizers.base import UNLIMITED
 from ebm.training import Plan
 from ebm.units import Bernoulli
 from tests.checks.memories import assert_completion_gradient, completion_problem
@@ -96,15 +96,15 @@ def test_normalized_momentum_by_hand():
     rule = NormalizedMomentum(0.5, group_size=2)
     theta = np.array([1.0, 2.0, 3.0, 4.0])
     memory = rule.start(theta)
-    assert rule.step(theta, np.array([3.0, -4.0, 0.0, 0.0]), memory, 0.1, UNHELD)
+    assert rule.step(theta, np.array([3.0, -4.0, 0.0, 0.0]), memory, 0.1, UNLIMITED)
     np.testing.assert_allclose(
         theta, [1.075, 1.9, 3, 4]
     )  # (3, -4) / 4; without a gradient, nothing
-    assert rule.step(theta, np.array([1.5, 0.0, 1e-9, -5e-10]), memory, 0.2, UNHELD)
+    assert rule.step(theta, np.array([1.5, 0.0, 1e-9, -5e-10]), memory, 0.2, UNLIMITED)
     # 0.5 (3, -4) + (1.5, 0) = (3, -2), over 3; however small a gradient is, its step is as long.
     np.testing.assert_allclose(theta, [1.275, 1.9 - 0.4 / 3, 3.2, 3.9])
     before, velocity = theta.copy(), memory[0].copy()
-    assert not rule.step(theta, np.array([np.inf, 0, 0, 0]), memory, 0.1, UNHELD)
+    assert not rule.step(theta, np.array([np.inf, 0, 0, 0]), memory, 0.1, UNLIMITED)
     np.testing.assert_array_equal(theta, before)
     np.testing.assert_array_equal(memory[0], velocity)
 

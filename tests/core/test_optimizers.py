@@ -34,7 +34,7 @@ from ebm.optimizers import (
 )
 from tests.checks import (
     HELD,
-    UNHELD,
+    UNLIMITED,
     assert_clips_what_the_data_say,
     assert_first_step_is_one_rate_long,
     assert_follows_its_box,
@@ -50,8 +50,8 @@ def stepper(record, size=5, dtype=np.float64):
     """The record with the memory of one vector."""
     memory = record.start(np.zeros(size, dtype))
 
-    def step(theta, gradient, rate, hold=UNHELD):
-        assert record.step(theta, gradient, memory, rate, hold)
+    def step(theta, gradient, rate, limits=UNLIMITED):
+        assert record.step(theta, gradient, memory, rate, limits)
         return theta
 
     return step
@@ -60,11 +60,11 @@ def stepper(record, size=5, dtype=np.float64):
 # Rules ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("hold", [UNHELD, HELD], ids=["free", "held"])
+@pytest.mark.parametrize("limits", [UNLIMITED, HELD], ids=["free", "held"])
 @pytest.mark.parametrize("dtype", DTYPES)
 @each
-def test_paths_are_the_papers(name, dtype, hold):
-    assert_follows_its_box(stepper(OPTIMIZERS[name](), 101, dtype), name, hold, dtype)
+def test_paths_are_the_papers(name, dtype, limits):
+    assert_follows_its_box(stepper(OPTIMIZERS[name](), 101, dtype), name, limits, dtype)
 
 
 @pytest.mark.parametrize(
@@ -167,7 +167,7 @@ def test_the_clock_counts_updates(name, dtype):
     record, theta = OPTIMIZERS[name](), np.ones(3, dtype)
     memory = record.start(theta)
     for _ in range(7):
-        record.step(theta, np.ones(3, dtype), memory, 0.1, UNHELD)
+        record.step(theta, np.ones(3, dtype), memory, 0.1, UNLIMITED)
     assert memory[0][0] == 7
     mu = 0.9 * (1 - 0.5 * 0.96 ** (np.arange(1, 8) / 250))
     if name == "nadam":
@@ -199,10 +199,10 @@ def test_entries_that_would_become_infinite_stay_and_are_reported(name, dtype, b
 def test_what_is_long_past_is_forgotten_and_not_kept_subnormal(record, dtype):
     theta = np.zeros(20, dtype)
     memory = record.start(theta)
-    record.step(theta, np.ones(20, dtype), memory, 0.1, UNHELD)
+    record.step(theta, np.ones(20, dtype), memory, 0.1, UNLIMITED)
     assert all(m.all() for m in memory[1:])
     for _ in range(120):
-        record.step(theta, np.zeros(20, dtype), memory, 0.1, UNHELD)
+        record.step(theta, np.zeros(20, dtype), memory, 0.1, UNLIMITED)
     assert not any(m.any() for m in memory[1:])
 
 
@@ -214,7 +214,7 @@ def test_factor_limit_and_penalties_by_hand():
 
 
 @pytest.mark.parametrize(
-    ("hold", "moves"),
+    ("limits", "moves"),
     [
         ((0.5, np.inf, 0.0, 0.0, 3), [0.5, -0.25, 0.1, 2.0]),
         ((1.0, 0.3, 0.0, 0.0, 3), [0.3, -0.3, 0.2, 0.3]),
@@ -224,10 +224,10 @@ def test_factor_limit_and_penalties_by_hand():
     ids=["factor", "limit", "l1", "l2"],
 )
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_each_hold_by_hand(hold, moves, dtype):
+def test_each_limit_by_hand(limits, moves, dtype):
     theta = np.array([2.0, -2.0, 0.0, 7.0], dtype)
     step = stepper(SGD(), 4, dtype)
-    moved = step(theta.copy(), np.array([1.0, -0.5, 0.2, 4.0], dtype), 1.0, hold)
+    moved = step(theta.copy(), np.array([1.0, -0.5, 0.2, 4.0], dtype), 1.0, limits)
     np.testing.assert_allclose(moved - theta, moves, rtol=0, atol=8 * np.finfo(dtype).eps)
 
 
@@ -270,11 +270,11 @@ def test_columns_are_limited_on_many_units(dtype):
 
 def test_a_regularization_tells_what_holds_the_ascent_back():
     gradient = np.array([3.0, -4.0])
-    assert Regularization().hold(gradient, 0, 1) == (1.0, np.inf, 0.0, 0.0, 1)
+    assert Regularization().update_limits(gradient, 0, 1) == (1.0, np.inf, 0.0, 0.0, 1)
     all_of_it = Regularization(l1=0.1, clip_norm=2.5, clip_value=1)
-    assert all_of_it.hold(gradient, 0.01, 2) == (0.5, 1.0, 0.1, 0.01, 2)
+    assert all_of_it.update_limits(gradient, 0.01, 2) == (0.5, 1.0, 0.1, 0.01, 2)
     theta = np.array([1.0, -1.0])
-    stepper(SGD(), 2)(theta, gradient, 1.0, all_of_it.hold(gradient, 0.0, 2))
+    stepper(SGD(), 2)(theta, gradient, 1.0, all_of_it.update_limits(gradient, 0.0, 2))
     np.testing.assert_allclose(theta, [1 + 1 - 0.1, -1 - 1 + 0.1])
 
 

@@ -458,7 +458,7 @@ class SignAscent(Optimizer):
     def start(self, theta):
         return ()
 
-    def step(self, theta, gradient, memory, rate, hold):
+    def step(self, theta, gradient, memory, rate, limits):
         theta += rate * np.sign(gradient)
         return True
 

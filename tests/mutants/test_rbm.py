@@ -16,7 +16,7 @@ from ebm.networks.losses import SquaredError
 from ebm.networks.network import Network
 from ebm.networks.pruning import second_derivatives
 from ebm.optimizers import Momentum
-from ebm.optimizers.base import UNHELD
+from ebm.optimizers.base import UNLIMITED
 from ebm.samplers import anneal, anneal_back, block_gibbs
 from ebm.samplers import tempering as swaps
 from ebm.units import Gaussian
@@ -636,8 +636,8 @@ def stepper(rule, momentum=0.9):
     """A step that remembers its velocity: ``rule(theta, u, g, rate, momentum)`` -> (theta, u)."""
     memory = [np.zeros(5)]
 
-    def step(theta, gradient, rate, hold):
-        gradient[: hold[4]] -= hold[3] * theta[: hold[4]]
+    def step(theta, gradient, rate, limits):
+        gradient[: limits[4]] -= limits[3] * theta[: limits[4]]
         theta, memory[0] = rule(theta, memory[0], gradient, rate, momentum)
         return theta
 
@@ -695,42 +695,42 @@ def test_steps_by_hand_reject_a_decay_of_the_biases():
     step = stepper(right_momentum)
     rejects(
         assert_momentum,
-        lambda theta, g, rate, hold: step(theta, g, rate, (*hold[:4], len(theta))),
+        lambda theta, g, rate, limits: step(theta, g, rate, (*limits[:4], len(theta))),
         0.9,
         nesterov=False,
     )
 
 
-def right_hold(theta, g, hold):
-    factor, limit, l1, l2, n = hold
+def right_limits(theta, g, limits):
+    factor, limit, l1, l2, n = limits
     g = np.clip(factor * g, -limit, limit)
     g[:n] -= l1 * np.sign(theta[:n]) + l2 * theta[:n]
     return g
 
 
-def clipped_after_the_penalty(theta, g, hold):
-    factor, limit, l1, l2, n = hold
+def clipped_after_the_penalty(theta, g, limits):
+    factor, limit, l1, l2, n = limits
     g = factor * g
     g[:n] -= l1 * np.sign(theta[:n]) + l2 * theta[:n]
     return np.clip(g, -limit, limit)
 
 
-def scaled_after_the_limit(theta, g, hold):
-    factor, limit, *penalties = hold
-    return right_hold(theta, np.clip(g, -limit, limit), (factor, np.inf, *penalties))
+def scaled_after_the_limit(theta, g, limits):
+    factor, limit, *penalties = limits
+    return right_limits(theta, np.clip(g, -limit, limit), (factor, np.inf, *penalties))
 
 
-def penalties_uphill(theta, g, hold):
-    return right_hold(theta, g, (*hold[:2], -hold[2], -hold[3], hold[4]))
+def penalties_uphill(theta, g, limits):
+    return right_limits(theta, g, (*limits[:2], -limits[2], -limits[3], limits[4]))
 
 
-def penalties_on_the_biases(theta, g, hold):
-    return right_hold(theta, g, (*hold[:4], len(theta)))
+def penalties_on_the_biases(theta, g, limits):
+    return right_limits(theta, g, (*limits[:4], len(theta)))
 
 
-def no_sign_at_zero(theta, g, hold):
+def no_sign_at_zero(theta, g, limits):
     """The sign of zero taken as one: it pushes zeros away."""
-    return right_hold(np.where(theta == 0, 1e-300, theta), g, hold)
+    return right_limits(np.where(theta == 0, 1e-300, theta), g, limits)
 
 
 @pytest.mark.parametrize(
@@ -745,11 +745,11 @@ def no_sign_at_zero(theta, g, hold):
     ids=lambda f: f.__name__,
 )
 def test_holds_by_hand_reject(mutant):
-    def plain(hold_back):
-        return lambda theta, g, rate, hold: theta + rate * hold_back(theta, g, hold)
+    def plain(limited):
+        return lambda theta, g, rate, limits: theta + rate * limited(theta, g, limits)
 
     for check in (assert_clips_what_the_data_say, assert_sgd_follows_its_box):
-        check(plain(right_hold))
+        check(plain(right_limits))
         rejects(check, plain(mutant))
 
 
@@ -765,8 +765,8 @@ class OwnAdam:
     def __init__(self):
         self.t, self.m, self.n = 0, 0.0, 0.0
 
-    def __call__(self, theta, gradient, rate, hold):
-        g = right_hold(theta, gradient, hold)
+    def __call__(self, theta, gradient, rate, limits):
+        g = right_limits(theta, gradient, limits)
         self.t += 1
         self.m = self.keep() * self.m + (1 - self.keep()) * g
         self.n = self.b2 * self.n + (1 - self.b2) * g**2
@@ -874,8 +874,8 @@ def square_root_of_squares(forget, fresh, inside):
     """AdaGrad and RMSProp by NumPy."""
     memory = [0.0]
 
-    def step(theta, gradient, rate, hold):
-        g = right_hold(theta, gradient, hold)
+    def step(theta, gradient, rate, limits):
+        g = right_limits(theta, gradient, limits)
         memory[0] = forget * memory[0] + fresh * g**2
         root = np.sqrt(memory[0] + 1e-8) if inside else np.sqrt(memory[0]) + 1e-8
         return theta + rate * g / root
@@ -900,9 +900,9 @@ def test_boxes_of_squares_reject(name, right, wrong):
 def adadelta(wrong=""):
     s = x = 0.0
 
-    def step(theta, gradient, rate, hold):
+    def step(theta, gradient, rate, limits):
         nonlocal s, x
-        g = right_hold(theta, gradient, hold)
+        g = right_limits(theta, gradient, limits)
         s = 0.95 * s + 0.05 * g**2
         delta = np.sqrt((x + 1e-6) / (s + 1e-6)) * g
         size = rate * delta if wrong == "rate in the memory" else delta
@@ -1027,7 +1027,7 @@ def test_removed_weights_that_momentum_moves_are_rejected(masked):
         W = np.where(mask, 1.0, 0.0)
         theta, memory = W.copy().ravel(), Momentum(0.9).start(W.ravel())
         memory[1][:] = 0.5
-        Momentum(0.9).step(theta, 0.1 * mask.ravel(), memory, 0.1, UNHELD)
+        Momentum(0.9).step(theta, 0.1 * mask.ravel(), memory, 0.1, UNLIMITED)
         after = DenseParameters(theta.reshape(W.shape), np.zeros(2))
         Dense(2, mask=mask if masked else None).project(after)
         return W, after.W

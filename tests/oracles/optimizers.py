@@ -77,9 +77,9 @@ RULES = {
 }
 
 
-def held_back(g, theta, is_weight, hold):
+def limited(g, theta, is_weight, limits):
     """What is left of the gradient of one entry: scaled, clipped, and then without the slopes of the penalties."""
-    factor, limit, l1, l2, _ = hold
+    factor, limit, l1, l2, _ = limits
     g = max(-limit, min(limit, factor * g))
     if is_weight:
         sign = 0.0 if theta == 0 else math.copysign(1.0, theta)
@@ -87,14 +87,14 @@ def held_back(g, theta, is_weight, hold):
     return g
 
 
-def run(rule, theta, gradients, rates, hold, **settings):
+def run(rule, theta, gradients, rates, limits, **settings):
     """The parameters after each step, from `theta`, along the given gradients."""
     memories = [{} for _ in theta]
     path = []
     for t, (gradient, rate) in enumerate(zip(gradients, rates, strict=True), start=1):
         moved = []
         for i, (x, g) in enumerate(zip(theta, gradient, strict=True)):
-            g = held_back(g, x, i < hold[4], hold)
+            g = limited(g, x, i < limits[4], limits)
             moved.append(x + rule(g, rate, t, memories[i], **settings))
         theta = moved
         path.append(moved)
