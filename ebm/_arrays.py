@@ -118,12 +118,16 @@ def _has_squares(flat: Array) -> bool:
 
 def not_numbers(argument: str, x: Any, error: Exception) -> Exception:
     """The error to raise for `x` that cannot become an array of numbers, where NumPy raised the `error`."""
-    said = str(error).split("\n")[0].rstrip(".")
-    if "complex" in said.lower():
+    message = str(error).split("\n")[0].rstrip(".")
+    if "complex" in message.lower():
         return ValueError(UNREAL["c"].format(argument, "complex128"))
-    cure = next((cure for words, cure in CURES.items() if words in said), "Leave out what is none")
+    cure = next(
+        (cure for words, cure in CURES.items() if words in message), "Leave out what is none"
+    )
     kind = TypeError if isinstance(error, TypeError) else ValueError
-    return kind(f"{argument} must be an array of numbers. Got {reprlib.repr(x)}: {said}. {cure}.")
+    return kind(
+        f"{argument} must be an array of numbers. Got {reprlib.repr(x)}: {message}. {cure}."
+    )
 
 
 def is_sparse(x: Any) -> bool:

@@ -56,7 +56,7 @@ class Writer:
 
     def __init__(self, plan: Plan, rows: Rows, n_epochs: int) -> None:
         self._of = (plan, rows, n_epochs)
-        self._told: set[Path] = set()
+        self._reported: set[Path] = set()
 
     def write(self, paths: Sequence[Path], state: State) -> None:
         """Write `state` to the files, where that is possible."""
@@ -67,13 +67,13 @@ class Writer:
                 self._tell(path, error)
 
     def _tell(self, path: Path, error: BaseException) -> None:
-        if path not in self._told:
+        if path not in self._reported:
             warnings.warn(
                 f"checkpoint {path} could not be written: {str(error).rstrip('.')}. Training continues, and "
                 "writes the next one when it is due. There is no further warning.",
                 stacklevel=2,
             )
-        self._told.add(path)
+        self._reported.add(path)
 
 
 def load(

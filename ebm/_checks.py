@@ -50,7 +50,7 @@ def listed(places: Array, names: Array | None = None) -> str:
     return ", ".join([*shown, "..."] if len(places) > MOST_LISTED else shown)
 
 
-def told_constant(columns: Array, names: Array | None = None) -> str:
+def constant_columns_message(columns: Array, names: Array | None = None) -> str:
     """A sentence that real-valued `columns` (numbers) are constant, without a full stop; '' if there are none."""
     if not len(columns):
         return ""

@@ -14,7 +14,7 @@ from ebm._archive import REMEDY, ContentError, Described
 from ebm._checks import Array
 from ebm._state import Plan, State
 from ebm.gradients.base import ChainState
-from ebm.monitors import RECORDED, Callback, invalid_kept
+from ebm.monitors import RECORDED, Callback, invalid_saved
 from ebm.units import Bounds
 
 LAST_SEED = 2**32 - 1
@@ -60,7 +60,7 @@ def _wrong(what: str) -> ContentError:
 def arrays_of(state: State) -> dict[str, Any]:
     """All arrays of a state, by the names of the entries."""
     history = {f"history.{name}": _numbers(name, x) for name, x in state.history.items()}
-    return {**_named(state), **history, **{f"kept.{name}": x for name, x in state.kept.items()}}
+    return {**_named(state), **history, **{f"kept.{name}": x for name, x in state.saved.items()}}
 
 
 def _named(state: State) -> dict[str, Array]:
@@ -159,7 +159,7 @@ def state_of(header: Mapping[str, Any], arrays: Mapping[str, Array], like: State
         origin=arrays.get("origin"),
         history={name: x.tolist() for name, x in group("history").items()},
         marginals=tuple_of("marginals"),
-        kept=group("kept"),
+        saved=group("kept"),
         **{name: header[name] for name in PROGRESS if name != "shape"},
     )
 
@@ -184,7 +184,7 @@ def check_state(
     reason = (
         plan.gradient.invalid(state.model, state.chains)
         or plan.optimizer.invalid(state.memory)
-        or invalid_kept(callbacks, state.kept, state.theta)
+        or invalid_saved(callbacks, state.saved, state.theta)
     )
     if reason:
         raise _wrong(f"holds {reason}")

@@ -66,14 +66,14 @@ class Growth:
 
     def go_back(self, state: State) -> None:
         """Take the parameters and chains of the epoch :attr:`epoch` again, and what monitors kept until then."""
-        state.theta[:], state.chains, state.kept = self._kept
+        state.theta[:], state.chains, state.saved = self._kept
 
 
 def copied(state: State) -> tuple[Array, ChainState, dict[str, Array]]:
     """Copies of the parameters, the chains with their offsets, and of what monitors keep."""
     h, below, above, own = state.chains
     chains = ChainState(h.copy(), below.copy(), above.copy(), tuple(x.copy() for x in own))
-    return state.theta.copy(), chains, {name: x.copy() for name, x in state.kept.items()}
+    return state.theta.copy(), chains, {name: x.copy() for name, x in state.saved.items()}
 
 
 def outgrown(state: State, before: float) -> bool:

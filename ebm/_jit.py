@@ -265,14 +265,14 @@ def _cache(function: Callable[..., Any]) -> Any:
         return _Nowhere()
 
 
-_told = False
+_reported = False
 
 
 def _warn_that_nothing_is_kept(reason: str) -> None:
-    global _told
-    if _told:
+    global _reported
+    if _reported:
         return
-    _told = True
+    _reported = True
     warnings.warn(
         f"Compiled code cannot be kept on disk ({reason}). Every new process compiles anew, which makes a first fit "
         "some ten seconds longer. To avoid it set the environment variable NUMBA_CACHE_DIR to a writable folder before "

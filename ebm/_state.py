@@ -78,7 +78,7 @@ class State:
     history : dict of list
     marginals : tuple of ndarray
         Mean and variance (n_visible,) of the data that training began with, and the count of rows; empty if unknown.
-    kept : dict of ndarray
+    saved : dict of ndarray
         Values that monitors keep from epoch to epoch.
     first_step, epoch : int
         Updates before this fit began, and epochs of it that are done.
@@ -98,7 +98,7 @@ class State:
     n_steps: int = 0
     history: History = field(default_factory=dict)
     marginals: tuple[Array, ...] = ()
-    kept: dict[str, Array] = field(default_factory=dict)
+    saved: dict[str, Array] = field(default_factory=dict)
     first_step: int = 0
     epoch: int = 0
     finished: bool = False
@@ -215,7 +215,7 @@ def continued(state: State, model: Model, params: Any, memory: tuple[Array, ...]
         memory=memory,
         bounds=model.bounds(params),
         history={name: list(x) for name, x in state.history.items()},
-        kept={},
+        saved={},
     )
 
 

@@ -102,10 +102,10 @@ def fit_network(
 
     def learn(stage: training.State) -> Outcome:
         message = training.train(stage, rows, plan, limit - _n_done(stage), callbacks)
-        return Outcome(plateau.best(stage.kept), plateau.stuck(stage.kept), message)
+        return Outcome(plateau.best(stage.saved), plateau.stuck(stage.saved), message)
 
     def widen(stage: training.State) -> training.State | None:
-        network, theta = network_of(stage), stage.kept.get("best_theta", stage.theta)
+        network, theta = network_of(stage), stage.saved.get("best_theta", stage.theta)
         left = limit - _n_done(stage)
         wider = _wider(growth, network, network.unpack(theta), seed) if left else None
         if wider is None:

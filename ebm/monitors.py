@@ -7,6 +7,7 @@ True, which ends training there.
 import math
 import os
 import sys
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,7 +39,7 @@ class Report:
         The model, and its parameters as they are now: views, copy what you keep.
     theta : ndarray of shape (parameters,)
         The parameters as training holds them: what is written here is what it goes on from.
-    kept : dict of ndarray
+    saved : dict of ndarray
         Values that callbacks keep from epoch to epoch; they are part of a checkpoint.
     monitored : dict of float
         Numbers recorded for this epoch so far.
@@ -55,10 +56,16 @@ class Report:
     model: Model
     params: Any
     theta: Array = field(default_factory=lambda: np.empty(0))
-    kept: dict[str, Array] = field(default_factory=dict)
+    saved: dict[str, Array] = field(default_factory=dict)
     monitored: dict[str, float] = field(default_factory=dict)
     checkpoints: list[Path] = field(default_factory=list)
     slowdowns: list[float] = field(default_factory=list)
+
+    @property
+    def kept(self) -> dict[str, Array]:
+        """The old name of `saved`, for one more release."""
+        warnings.warn("Report.kept is now Report.saved.", FutureWarning, stacklevel=2)
+        return self.saved
 
 
 Callback = Callable[[Report], Any]
@@ -67,20 +74,20 @@ History = dict[str, list[float]]
 RECORDED = ("epoch", "learning_rate", "time")  # in every history, besides what monitors record
 
 
-def invalid_kept(callbacks: Sequence[Callback], kept: dict[str, Array], theta: Array) -> str:
-    """Why `kept`, beside the parameters `theta`, is not what the callbacks that know it leave there, or ''."""
-    judges = [getattr(callback, "invalid_kept", None) for callback in callbacks]
-    return next((reason for judge in judges if judge and (reason := judge(kept, theta))), "")
+def invalid_saved(callbacks: Sequence[Callback], saved: dict[str, Array], theta: Array) -> str:
+    """Why `saved`, beside the parameters `theta`, is not what the callbacks that know it leave there, or ''."""
+    judges = [getattr(callback, "invalid_saved", None) for callback in callbacks]
+    return next((reason for judge in judges if judge and (reason := judge(saved, theta))), "")
 
 
-def _invalid_best(kept: dict[str, Array], theta: Array, scores: str, best: str | None) -> str:
-    """Why `kept` has no two `scores`, of which the second is a count, or not the `best` parameters, if any; ''."""
+def _invalid_best(saved: dict[str, Array], theta: Array, scores: str, best: str | None) -> str:
+    """Why `saved` has no two `scores`, of which the second is a count, or not the `best` parameters, if any; ''."""
     likes = {scores: np.zeros(2)} | ({best: theta} if best else {})
     for name, like in likes.items():
-        x = kept.get(name)
+        x = saved.get(name)
         if x is None or (x.dtype, x.shape) != (like.dtype, like.shape):
             return f"no {name!r} of the shape {like.shape} and dtype {like.dtype}, which a monitor keeps"
-    if not kept[scores][1] >= 0 or (best and not np.isfinite(kept[best]).all()):
+    if not saved[scores][1] >= 0 or (best and not np.isfinite(saved[best]).all()):
         return f"a negative count in {scores!r}, or parameters that are not finite beside it"
     return ""
 
@@ -135,7 +142,7 @@ class Plateau:
     monitor : str
         Name of the number in ``report.monitored``, measured by the gradient or an earlier callback.
     rises : bool
-        Whether it improves by rising. The parameters at the highest are then kept, in ``report.kept["best_theta"]``.
+        Whether it improves by rising. The parameters at the highest are then kept, in ``report.saved["best_theta"]``.
     tol : float
     patience : float
         Infinite: never.
@@ -160,31 +167,31 @@ class Plateau:
     def __call__(self, report: Report) -> bool:
         """Compare; whether to end training."""
         value = self.sign * report.monitored[self.monitor]
-        best, misses = report.kept.get("plateau", np.array([-np.inf, 0.0]))
+        best, misses = report.saved.get("plateau", np.array([-np.inf, 0.0]))
         misses = 0 if value >= best + self.tol or best == -np.inf else misses + 1
         if value > best and self.sign > 0:
-            report.kept["best_theta"] = report.theta.copy()
+            report.saved["best_theta"] = report.theta.copy()
         stuck = misses > self.patience
         if stuck and self.slowdown is not None and report.learning_rate > self.smallest_rate:
             report.slowdowns.append(self.slowdown)
             stuck, misses = False, 0
-        report.kept["plateau"] = np.array([np.fmax(value, best), misses])
+        report.saved["plateau"] = np.array([np.fmax(value, best), misses])
         return bool(stuck)
 
-    def invalid_kept(self, kept: dict[str, Array], theta: Array) -> str:
-        """Say why `kept` is not what it has left there, or ''."""
-        best = "best_theta" if "best_theta" in kept else None
-        return _invalid_best(kept, theta, "plateau", best)
+    def invalid_saved(self, saved: dict[str, Array], theta: Array) -> str:
+        """Say why `saved` is not what it has left there, or ''."""
+        best = "best_theta" if "best_theta" in saved else None
+        return _invalid_best(saved, theta, "plateau", best)
 
-    def stuck(self, kept: dict[str, Array]) -> bool:
-        """Whether, by what it left in ``report.kept``, it has ended training."""
-        return bool(kept.get("plateau", np.zeros(2))[1] > self.patience)
+    def stuck(self, saved: dict[str, Array]) -> bool:
+        """Whether, by what it left in ``report.saved``, it has ended training."""
+        return bool(saved.get("plateau", np.zeros(2))[1] > self.patience)
 
-    def best(self, kept: dict[str, Array]) -> float:
+    def best(self, saved: dict[str, Array]) -> float:
         """The best value so far of a number that should fall, or of minus a number that should rise. Infinite before
         the first.
         """
-        return -float(kept.get("plateau", np.array([-np.inf]))[0])
+        return -float(saved.get("plateau", np.array([-np.inf]))[0])
 
 
 class EarlyStopping:
@@ -272,24 +279,24 @@ class EarlyStopping:
 
     def __call__(self, report: Report) -> bool:
         """Whether to stop; at the end of training the best parameters are back in place."""
-        kept, last = report.kept, report.epoch >= report.n_epochs
+        saved, last = report.saved, report.epoch >= report.n_epochs
         if report.epoch == 1:
-            kept.pop(self._name, None)  # of an earlier fit
+            saved.pop(self._name, None)  # of an earlier fit
         stop = False
         if report.epoch % self.every == 0 or last:
             score = self._score(report.model, report.params)
             report.monitored[self._name] = score
-            stop = self._judge(kept, score, report.theta)
+            stop = self._judge(saved, score, report.theta)
         if stop or last:
-            report.theta[:] = kept[f"{self._name}.theta"]
+            report.theta[:] = saved[f"{self._name}.theta"]
         return stop
 
-    def invalid_kept(self, kept: dict[str, Array], theta: Array) -> str:
-        """Say why `kept` is not what it has left there, or ''."""
+    def invalid_saved(self, saved: dict[str, Array], theta: Array) -> str:
+        """Say why `saved` is not what it has left there, or ''."""
         best = f"{self._name}.theta"
-        if not kept.keys() & {self._name, best}:  # it has not looked yet
+        if not saved.keys() & {self._name, best}:  # it has not looked yet
             return ""
-        return _invalid_best(kept, theta, self._name, best)
+        return _invalid_best(saved, theta, self._name, best)
 
     @property
     def _name(self) -> str:
@@ -315,14 +322,14 @@ class EarlyStopping:
             return free_energy_gap(model, params, self.train, self.held_out)
         return float(pseudo_log_likelihood(model, params, self.held_out).mean())
 
-    def _judge(self, kept: dict[str, Array], score: float, theta: Array) -> bool:
+    def _judge(self, saved: dict[str, Array], score: float, theta: Array) -> bool:
         """Note the score; whether there were too many bad ones in a row."""
-        best = kept.get(self._name)  # the best score, and how many looks ago it was
+        best = saved.get(self._name)  # the best score, and how many looks ago it was
         if best is None or self._improves(score, best[0]):
-            kept |= {self._name: np.array([score, 0.0]), f"{self._name}.theta": theta.copy()}
+            saved |= {self._name: np.array([score, 0.0]), f"{self._name}.theta": theta.copy()}
         else:
             best[1] += 1
-        return bool(kept[self._name][1] >= self.patience)
+        return bool(saved[self._name][1] >= self.patience)
 
     def _improves(self, score: float, best: float) -> bool:
         if self.monitor == "free_energy_gap":
@@ -387,8 +394,8 @@ class Checkpoint:
 
     Notes
     -----
-    Callbacks that keep something between epochs keep it in the file if it stands in ``report.kept``, as
-    :class:`EarlyStopping` does; what they keep elsewhere is lost.
+    Values that a callback stores in ``report.saved``, as :class:`EarlyStopping` does, are part of the file. Values that
+    it stores elsewhere are lost.
 
     Examples
     --------

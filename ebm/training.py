@@ -133,7 +133,7 @@ class Learner:
 
     def update(self, v: Any, weights: Array | None, rate: float) -> bool:
         """One step on the rows `v`, which are consumed; False, and nothing moved, when its gradient is not finite."""
-        with np.errstate(all="ignore"):  # what is not finite is told by the result
+        with np.errstate(all="ignore"):  # the result shows values that are not finite
             return self._update(v, weights, rate)
 
     def _update(self, v: Any, weights: Array | None, rate: float) -> bool:
@@ -250,8 +250,8 @@ def train(
                 where = learner.where if rate is None else grew
                 rate = rate or slowed.learning_rate * plan.schedule.factor(epoch, n_epochs)
                 at_once = epoch and state.n_steps == steps
-                kept = _before_growth(state, growth, (earlier, before), bool(at_once))
-                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, where, kept)
+                since = _before_growth(state, growth, (earlier, before), bool(at_once))
+                return _diverged(f"epoch {epoch + 1}", rate, plan.gradient, where, since)
             state.epoch += 1
             elapsed = time.perf_counter() - begun
             report = _report(state, n_epochs, rate, elapsed)
@@ -288,7 +288,7 @@ def _before_growth(state: State, growth: Growth, thetas: tuple[Array, Array], at
 
 def _report(state: State, n_epochs: int, rate: float, elapsed: float) -> Report:
     return Report(
-        state.epoch, n_epochs, rate, elapsed, state.model, state.params, state.theta, state.kept
+        state.epoch, n_epochs, rate, elapsed, state.model, state.params, state.theta, state.saved
     )
 
 
@@ -334,10 +334,10 @@ def _run_epoch(
 
 
 def _diverged(
-    when: str, rate: float, gradient: Gradient[Any], where: str = "", kept: str = "it"
+    when: str, rate: float, gradient: Gradient[Any], where: str = "", since: str = "it"
 ) -> str:
     grew = f"{where} grew" if where else "numbers grew"
     return (
         f"training diverged in {when} at learning rate {rate:g}: {grew} beyond all bounds. The "
-        f"parameters from before {kept} are kept. Use {gradient.divergence_hint}"
+        f"parameters from before {since} are kept. Use {gradient.divergence_hint}"
     )

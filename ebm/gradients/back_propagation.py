@@ -145,7 +145,7 @@ class MeanCost:
 
     def __call__(self, theta: Array) -> tuple[float, Array]:
         """The value, and the slopes (parameters,)."""
-        with np.errstate(all="ignore"):  # what is not finite is told by the result
+        with np.errstate(all="ignore"):  # the result shows values that are not finite
             value, slopes = self._of_rows(theta.astype(self._X.dtype))
             decayed = slice(0, self._n_weights)
             slopes[decayed] += self._alpha / self._total * theta[decayed]

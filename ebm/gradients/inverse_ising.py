@@ -54,9 +54,9 @@ class Solution(NamedTuple):
     message: str
     still: Array = NONE
 
-    def told(self, names: Array | None = None) -> str:
+    def report(self, names: Array | None = None) -> str:
         """The message, and which units never change, by their `names` (n_units,); '' if all is well."""
-        return "; ".join(filter(None, [told_still(self.still, names), self.message]))
+        return "; ".join(filter(None, [still_message(self.still, names), self.message]))
 
 
 Tell = Callable[[Progress], object]
@@ -173,7 +173,7 @@ def kept_states(unit: TwoState, X: Any, weights: Array) -> Array:
     return np.select([*kept], [*states], np.nan)
 
 
-def told_still(units: Array, names: Array | None = None) -> str:
+def still_message(units: Array, names: Array | None = None) -> str:
     """A sentence that the `units` (numbers) never change, without a full stop; '' if there are none."""
     if not len(units):
         return ""

@@ -128,9 +128,9 @@ class MaximumPseudoLikelihood(Direct):
             tell=tell,
         )
         J, bias = problem.decode(found.theta)
-        message = found.message or problem.told(found.theta)
-        told = "; ".join(filter(None, [message, problem.told_one_sided()]))
-        return finished(model, J, bias, X, found.progress, told)
+        message = found.message or problem.message(found.theta)
+        text = "; ".join(filter(None, [message, problem.one_sided_message()]))
+        return finished(model, J, bias, X, found.progress, text)
 
 
 class SpinRows:
@@ -247,7 +247,7 @@ class Problem:
                 self._passed[k] = theta.copy()
         return loss, slopes
 
-    def told_one_sided(self) -> str:
+    def one_sided_message(self) -> str:
         """Names units that have been on one side only: their values are means, and all nearer to the same state."""
         units = np.flatnonzero(~self.rows.changing)
         if not len(units):
@@ -258,7 +258,7 @@ class Problem:
             "the states as means"
         )
 
-    def told(self, theta: Array) -> str:
+    def message(self, theta: Array) -> str:
         """Names units whose fields have no finite best values, when no penalty holds the couplings back.
 
         Along parameters that go to infinity the cost becomes flat: its slopes and curvatures fall together, like exp(-2

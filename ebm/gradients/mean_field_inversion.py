@@ -106,7 +106,7 @@ class MeanFieldInversion(Direct):
         bias = np.arctanh(mean) - J @ mean
         if self.order == 2:
             bias += mean * (J**2 @ (1 - mean**2))
-        return finished(model, J, bias, X, Progress(0, np.nan, 0.0), _told(n_missed))
+        return finished(model, J, bias, X, Progress(0, np.nan, 0.0), _message(n_missed))
 
 
 def _with_fair_rows(moments: PairwiseMoments, share: float) -> tuple[Array, Array]:
@@ -146,7 +146,7 @@ def _couplings(mean: Array, inverse: Array, order: int) -> tuple[Array, int]:
     return J, n_missed
 
 
-def _told(n_missed: int) -> str:
+def _message(n_missed: int) -> str:
     if not n_missed:
         return ""
     return (

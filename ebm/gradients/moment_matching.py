@@ -256,9 +256,11 @@ def _newton(
             point = after
     except KeyboardInterrupt:
         return point.theta, progress, "interrupted; the parameters of the last step are kept"
-    told = f"not converged: after {progress.n_iter} steps a slope of {progress.slope:.3g} is left"
-    told = f"{told}, above tol={settings.tol:g}"
-    return point.theta, progress, f"{told}; {_boundary()}" if flat <= 1e-6 else told
+    message = (
+        f"not converged: after {progress.n_iter} steps a slope of {progress.slope:.3g} is left"
+    )
+    message = f"{message}, above tol={settings.tol:g}"
+    return point.theta, progress, f"{message}; {_boundary()}" if flat <= 1e-6 else message
 
 
 def _boundary() -> str:

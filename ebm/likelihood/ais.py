@@ -261,7 +261,7 @@ def ais_log_partition(
     attempt = 0
     while True:
         t = temperatures(choice.schedule, n)
-        with np.errstate(all="ignore"):  # what is not finite is told by the result
+        with np.errstate(all="ignore"):  # the result shows values that are not finite
             result = _estimate(path, t, choice, fold(key, attempt), samples, n_jobs)
         if tell is not None:
             tell(

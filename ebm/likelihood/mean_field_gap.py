@@ -43,7 +43,7 @@ def hidden_mean_gap(
     return gaps, chains.agreed
 
 
-def told_hidden_means(
+def mean_field_message(
     model: Pairwise, params: PairwiseParameters, v: Array, beta: float = 1.0
 ) -> str:
     """A sentence that the mean field is off for some first rows of `v`, without a full stop; '' where it is not."""

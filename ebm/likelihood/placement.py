@@ -78,8 +78,8 @@ def _(
         params = in_double(params)
         v = rows.some(min(len(rows), MOST_ROWS), key).astype(np.float64)
         if model.shape(params)[1] <= MOST_ENUMERATED:
-            return _told_of_split(worst_split(model, params, v))
-        return _told_of_bound(*upper_bound(model, params, v, marginals), v.shape[1])
+            return _split_message(worst_split(model, params, v))
+        return _bound_message(*upper_bound(model, params, v, marginals), v.shape[1])
 
 
 def worst_split(model: Bipartite, params: BipartiteParameters, v: Array) -> Split:
@@ -122,7 +122,7 @@ def upper_bound(
     return float(most), float(independent)
 
 
-def _told_of_split(split: Split) -> str:
+def _split_message(split: Split) -> str:
     if not (split.loss > LOSS and split.of_rows > RATIO * split.of_law):
         return ""
     share = max(split.of_law, 1e-6)
@@ -132,7 +132,7 @@ def _told_of_split(split: Split) -> str:
     )
 
 
-def _told_of_bound(most: float, independent: float, n_visible: int) -> str:
+def _bound_message(most: float, independent: float, n_visible: int) -> str:
     if not most < independent - LOSS_PER_FEATURE * n_visible:
         return ""
     return (

@@ -111,8 +111,8 @@ def two_routes(
     fields = mixture_fields(model, params, laws, data)
     mixture = by_modes(path, fields, constant, fold(key, 1), n_jobs)
     if tell is not None:
-        tell(f"AIS, populations from coins: log Z = {told(populations)}")
-        tell(f"AIS from a mixture of {len(fields)} distributions: log Z = {told(mixture)}")
+        tell(f"AIS, populations from coins: log Z = {reported(populations)}")
+        tell(f"AIS from a mixture of {len(fields)} distributions: log Z = {reported(mixture)}")
     value, error, doubt = combined(populations, mixture)
     width = half_width(error, N_POPULATIONS)
     known = "" if data is None else "the marginals of the data, "
@@ -122,7 +122,7 @@ def two_routes(
     return found.at_least(mixture_bound(laws)[0] + constant)
 
 
-def told(estimate: Estimate) -> str:
+def reported(estimate: Estimate) -> str:
     """An estimate in words."""
     return f"{estimate.value:.2f} +- {estimate.error:.2f}"
 

@@ -62,7 +62,7 @@ class SparseActivity(Layer):
     def cost(self, own: Any, y: Array, weights: Array, mean: Array | None) -> Cost:
         """The divergence; infinite or NaN where a mean is not between 0 and 1."""
         rho, strength = self.target, self.strength
-        with np.errstate(all="ignore"):  # what is not finite is told by the result
+        with np.errstate(all="ignore"):  # the result shows values that are not finite
             r = (weights @ y if mean is None else mean).astype(np.float64)
             value = rho * np.log(rho / r) + (1 - rho) * np.log((1 - rho) / (1 - r))
             slope = strength * (rho / r - (1 - rho) / (1 - r))

@@ -196,8 +196,8 @@ class Tempering(Sampler):
     >>> X = np.repeat([[0.0], [1.0]], 20, axis=0) * np.ones(4)
     >>> rbm = BernoulliRBM(n_components=2, n_iter=50, random_state=0).fit(X)
     >>> tempered = Tempering(n_temperatures=4)
-    >>> V, told = rbm.sample(10, n_steps=50, sampler=tempered, return_diagnostics=True)
-    >>> V.shape, told.swap_rates.shape
+    >>> V, diagnostics = rbm.sample(10, n_steps=50, sampler=tempered, return_diagnostics=True)
+    >>> V.shape, diagnostics.swap_rates.shape
     ((10, 4), (3,))
     """
 

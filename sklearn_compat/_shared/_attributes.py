@@ -1,4 +1,4 @@
-"""Fitted attributes: what is said where one is missing or does not fit the others."""
+"""Fitted attributes: errors if one is missing or does not agree with the others."""
 
 from collections.abc import Callable
 from typing import Any

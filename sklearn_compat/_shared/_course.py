@@ -11,7 +11,7 @@ import numpy as np
 
 from ebm import training
 from ebm._batches import Rows
-from ebm._checks import Array, by_value, told_constant
+from ebm._checks import Array, by_value, constant_columns_message
 from ebm._flat import dtype_of
 from ebm._series import Series
 from ebm.gradients import ChainState
@@ -132,9 +132,9 @@ def warn_constant(state: training.State, title: str, columns: Array | None) -> N
     """Warn of columns without variance where learning starts with one for each."""
     if not state.model.has_scale:
         return
-    told = told_constant(np.flatnonzero(state.marginals[1] == 0), columns)
-    if told:
-        warn_user(f"{title}: {told}.", UserWarning)
+    message = constant_columns_message(np.flatnonzero(state.marginals[1] == 0), columns)
+    if message:
+        warn_user(f"{title}: {message}.", UserWarning)
 
 
 class Learned(NamedTuple):

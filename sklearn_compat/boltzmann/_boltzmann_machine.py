@@ -385,7 +385,7 @@ class BoltzmannMachine(PairwiseDistribution):
         names = ("iteration", "cost", "slope")
         columns = zip(*reported, strict=True) if reported else [()] * len(names)
         self.history_ = {name: np.asarray(x) for name, x in zip(names, columns, strict=True)}
-        return solution.told(column_names(self))
+        return solution.report(column_names(self))
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "couplings_")

@@ -23,7 +23,7 @@ from ebm.energies.pairwise import (
 )
 from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.inference.minima import Minima, find_minima
-from ebm.likelihood.mean_field_gap import MOST_ROWS, told_hidden_means
+from ebm.likelihood.mean_field_gap import MOST_ROWS, mean_field_message
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
 from ebm.samplers.cooling import Cooled, cool, temperature_range
 from ebm.samplers.gibbs import gibbs, independent_states
@@ -180,9 +180,9 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         means = hidden_means if self._n_hidden else conditional_means
         X = law.seen(self, X)
         some = as_dtype(dense(X[:MOST_ROWS]), law.dtype)
-        told = told_hidden_means(law.model, law.params, some, beta)
-        if told:
-            warn_user(f"{type(self).__name__}: {told}.", ConvergenceWarning)
+        message = mean_field_message(law.model, law.params, some, beta)
+        if message:
+            warn_user(f"{type(self).__name__}: {message}.", ConvergenceWarning)
         return law.by_blocks(X, lambda params, v: means(law.model, params, v, beta))
 
     # Other forms of the same energy

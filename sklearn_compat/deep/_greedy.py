@@ -103,5 +103,5 @@ def seen_by_first(machines: list[BaseRBM], X: Any, labels: Labels | None) -> Any
 
 def keep_all(rbms: list[BaseRBM], learners: list[Machine], layers: list[Layer]) -> list[str]:
     """Turn the layers into fitted attributes of the machines; what did not come to its end."""
-    told = [keep(*each) for each in zip(rbms, learners, layers, strict=False)]
-    return [message for message in told if message]
+    messages = [keep(*each) for each in zip(rbms, learners, layers, strict=False)]
+    return [message for message in messages if message]

@@ -44,7 +44,7 @@ def recognise(X: Array, states: str) -> tuple[str, bool]:
     if found is None:
         _refuse_two_values(X)
         convention = nearest_convention(X)
-        warn_other(convention, _told_merged(X, convention))
+        warn_other(convention, _merged_message(X, convention))
         return convention, False
     return found, True
 
@@ -60,7 +60,7 @@ def _refuse_two_values(X: Array) -> None:
         )
 
 
-def _told_merged(X: Array, convention: str) -> str:
+def _merged_message(X: Array, convention: str) -> str:
     """How many patterns are lost because their reading is that of another, and the cure."""
     n_lost = n_merged(X, convention)
     if not n_lost:
@@ -97,10 +97,10 @@ def read(X: Array, convention: str, *, strict: bool, clean: bool, quiet: bool) -
     if not holds(X, convention):
         other = convention_of(X)
         if strict or (clean and other is not None):
-            said = f"{NAMES[other]}" if other else f"values other than {NAMES[convention]}"
+            values = f"{NAMES[other]}" if other else f"values other than {NAMES[convention]}"
             cure = CURES[convention] if other else "Round them, or set states='auto'."
             raise ValueError(
-                f"X holds {said}, but the patterns consist of {NAMES[convention]}. {cure}"
+                f"X holds {values}, but the patterns consist of {NAMES[convention]}. {cure}"
             )
         if not quiet:
             warn_other(convention)

@@ -181,11 +181,11 @@ def descend(
     state = self._state(plan, first)
     plateau = plateau_of(self)
     if checkpoint is not None:
-        told = [plateau, *check_callbacks(self.callbacks)]
-        state = training.load(checkpoint, state, plan, rows, self._n_epochs, told)
+        known = [plateau, *check_callbacks(self.callbacks)]
+        state = training.load(checkpoint, state, plan, rows, self._n_epochs, known)
     if not incremental and checkpoint is None:  # optimisers of another fit begin anew
         state.memory = plan.optimizer.start(state.theta)
-        state.kept.clear()
+        state.saved.clear()
     scores = [] if held_out is None else [scorer(self, *held_out)]
     watching: list[Callback] = [partial(follow, self)]
     watching += [Scorer("validation_score", score) for score in scores]
@@ -199,7 +199,7 @@ def descend(
     self.network_ = network_of(state)
     n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
     diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
-    if self.early_stopping and "best_theta" in state.kept:
+    if self.early_stopping and "best_theta" in state.saved:
         restore_best(self, state, plateau, scores if diverged else [])
     keep(self, self._course.learned(state, plan, stopped, -1))
     tell_course(self, n_done, len(rows), diverged)
@@ -207,7 +207,7 @@ def descend(
         self.loss_ = loss_kept(self, labelled, first)
         if self.best_loss_ is not None:
             self.best_loss_ = min(self.best_loss_, self.loss_)
-    return stopped or unfinished(self, n_done, incremental or plateau.stuck(state.kept))
+    return stopped or unfinished(self, n_done, incremental or plateau.stuck(state.saved))
 
 
 def unfinished(self: Any, n_done: int, expected: bool) -> str:
@@ -224,10 +224,10 @@ def restore_best(
     self: Any, state: training.State, plateau: Plateau, scores: Sequence[Callable[[Any], float]]
 ) -> None:
     """The weights of the best score, unless those from before a divergence, to be scored yet, are better."""
-    best = -plateau.best(state.kept)
+    best = -plateau.best(state.saved)
     if any(score(state.params) >= best for score in scores):
         return
-    state.theta[:] = state.kept["best_theta"]
+    state.theta[:] = state.saved["best_theta"]
 
 
 def loss_kept(self: Any, rows: Labelled, first: bool) -> float:
@@ -348,7 +348,9 @@ def labelled_rows(X: Any, targets: Array, labelled: Array, weights: Array | None
     """The rows that have targets, and these in the precision of the rows."""
     if not labelled.all():
         X, weights = X[labelled], None if weights is None else weights[labelled]
-    with np.errstate(over="ignore"):  # what is beyond single precision is infinite, and told
+    with np.errstate(
+        over="ignore"
+    ):  # targets beyond single precision become infinite, which raises an error
         return Labelled(X, targets.astype(X.dtype), weights)
 
 

@@ -258,7 +258,7 @@ def test_a_folder_that_vanishes_is_told_once_and_may_come_back(tmp_path):
 @pytest.mark.parametrize("kept", [[1, None], {"a": 1}, np.array([{}])])
 def test_what_cannot_be_written_is_told_once(kept, tmp_path):
     def keep(report):
-        report.kept["odd"] = kept
+        report.saved["odd"] = kept
 
     told = trained([keep, Checkpoint(tmp_path / "file")])
     assert len(told) == 1 and "'kept.odd' holds objects" in told[0]

@@ -310,7 +310,7 @@ def test_a_network_of_two_units_grows_to_what_the_task_takes():
 
     def learn(state):
         message = training.train(state, rows, plan, 400, [plateau])
-        return Outcome(plateau.best(state.kept), plateau.stuck(state.kept), message)
+        return Outcome(plateau.best(state.saved), plateau.stuck(state.saved), message)
 
     def widen(state):
         more = growth.additions(state.model)
@@ -346,7 +346,7 @@ def test_a_state_goes_on_in_a_wider_network_and_stays_itself():
     wider, own = grown(network, state.params, (1, 1), KEY)
     memory = tuple(padded(network, wider, x) for x in state.memory)
     larger = training.continued(state, wider, own, memory)
-    assert (larger.n_steps, larger.kept) == (state.n_steps, {})
+    assert (larger.n_steps, larger.saved) == (state.n_steps, {})
     assert training.train(larger, rows, plan, 2) == ""
     assert len(larger.history["loss"]) == 4 and larger.n_steps == 2 * state.n_steps
     np.testing.assert_array_equal(state.theta, before.theta)

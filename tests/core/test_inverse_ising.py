@@ -368,8 +368,8 @@ def test_a_unit_that_never_changes_is_set_aside(solver, form, side, states):
     found = solver.solve(machine(states, mask=mask), form(X), w, start=start)
     assert found.message == ""
     assert found.still.tolist() == [1]
-    assert "1 unit that never changes (1)" in found.told()
-    assert "1 unit that never changes ('b')" in found.told(np.array(list("abcd")))
+    assert "1 unit that never changes (1)" in found.report()
+    assert "1 unit that never changes ('b')" in found.report(np.array(list("abcd")))
     assert not found.params.J[1].any()
     odds = found.params.bias[1] * (states[1] - states[0])
     assert odds == pytest.approx((2 * side - 1) * np.log(49.5 / 0.5), rel=1e-12)
@@ -378,25 +378,25 @@ def test_a_unit_that_never_changes_is_set_aside(solver, form, side, states):
     others = solver.solve(model, X[:, rest], w)
     kept = (found.params.J[np.ix_(rest, rest)], found.params.bias[rest])
     assert_same_params(kept, others.params, 1e-5)
-    assert others.told() == "" and not len(others.still)
+    assert others.report() == "" and not len(others.still)
 
 
 @pytest.mark.parametrize("solver", SOLVERS, ids=repr)
 def test_all_units_may_be_constant(solver):
     found = solver.solve(machine(BINARY), np.zeros((10, 30)))
     assert (found.n_iter, found.message, len(found.still)) == (0, "", 30)
-    assert "30 units that never change (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)" in found.told()
+    assert "30 units that never change (0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...)" in found.report()
     np.testing.assert_allclose(found.params.bias, -np.log(10.5 / 0.5))
 
 
 def test_means_that_stay_near_one_state_are_taken_as_such_or_told():
     grey = np.random.default_rng(0).uniform(0.05, 0.45, (60, 3))
     grey[:, 2] = 0.3
-    told = MaximumPseudoLikelihood().solve(machine(BINARY), grey).told()
+    told = MaximumPseudoLikelihood().solve(machine(BINARY), grey).report()
     assert "3 units (0, 1, 2) are all nearer to the same state" in told
     for cure in (MeanFieldInversion(), MaximumLikelihood()):
         found = cure.solve(machine(BINARY), grey)
-        assert found.told() == "" and found.params.J[0, 1] != 0
+        assert found.report() == "" and found.params.J[0, 1] != 0
 
 
 @pytest.mark.parametrize("states", STATES)

@@ -207,7 +207,7 @@ def test_two_stops_keep_to_their_own_best():
     alone, _ = trained([scores])
     assert both.history["epoch"] == alone.history["epoch"]
     names = {"held_out_pseudo_likelihood", "free_energy_gap"}
-    assert names <= set(both.kept) and both.kept["held_out_pseudo_likelihood"][0] < 0
+    assert names <= set(both.saved) and both.saved["held_out_pseudo_likelihood"][0] < 0
 
 
 def test_the_gap_is_the_difference_of_mean_free_energies():
@@ -295,3 +295,9 @@ def test_settings_of_checkpoints_are_checked(tmp_path):
         Checkpoint(tmp_path / "nowhere" / "x")
     with pytest.raises(ValueError, match="every must be an integer"):
         Checkpoint(tmp_path / "x", every=0)
+
+
+def test_saved_values_have_their_old_name_for_one_release():
+    report = Report(1, 1, 0.1, 0.0, None, None, saved={"x": np.zeros(1)})
+    with pytest.warns(FutureWarning, match=r"Report\.kept is now Report\.saved"):
+        assert report.kept is report.saved
