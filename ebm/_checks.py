@@ -3,7 +3,9 @@
 Also home of :class:`Settings`, the small frozen settings that choose an algorithm.
 """
 
+import importlib
 import math
+import warnings
 from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from functools import singledispatch, wraps
@@ -363,3 +365,18 @@ def as_rows(x: Any, n_units: int, argument: str) -> Array:
         raise ValueError(f"{argument} must have {n_units} columns. Got the shape {rows.shape}.")
     check_magnitude(rows, argument)
     return np.ascontiguousarray(rows)
+
+
+def renamed(old: str, new: str, names: Mapping[str, str]) -> Callable[[str], Any]:
+    """The ``__getattr__`` of the module `old`: its `names` are those of the module `new`, with a FutureWarning."""
+
+    def find(name: str) -> Any:
+        if name not in names:
+            raise AttributeError(f"module {old!r} has no attribute {name!r}")
+        message = (
+            f"{old}.{name} is now {new}.{names[name]}. The old name works for one more release."
+        )
+        warnings.warn(message, FutureWarning, stacklevel=2)
+        return getattr(importlib.import_module(new), names[name])
+
+    return find

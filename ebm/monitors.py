@@ -35,7 +35,7 @@ class Report:
         Rate of the epoch's last step.
     elapsed : float
         Seconds since the fit began.
-    model, params : the model (Bipartite or Pairwise or Completion), and its parameters
+    model, params : the model (Bipartite or Pairwise or LabelMemory), and its parameters
         The model, and its parameters as they are now: views, copy what you keep.
     theta : ndarray of shape (parameters,)
         The parameters as training holds them: what is written here is what it goes on from.

@@ -166,7 +166,7 @@ TABLE = {
     ),
     "large weights": Advice(
         lambda: rbm().fit(BITS, sample_weight=np.full(30, 1e6)),
-        "divide the weights by their mean",
+        "Divide the weights by their mean",
         lambda _: rbm().fit(BITS, sample_weight=np.full(30, 1e6) / 1e6),
     ),
     "another range": Advice(

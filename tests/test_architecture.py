@@ -232,7 +232,7 @@ def test_reaching_is_recognised(source):
 MODELS = {
     "BeliefNetwork",
     "Bipartite",
-    "Completion",
+    "LabelMemory",
     "LayeredModel",
     "Model",
     "Network",
@@ -271,7 +271,7 @@ def test_the_core_knows_models_by_their_contract(found_in):
         (untyped_models_in, "class C:\n    model: object"),
         (told_apart_in, "isinstance(x, Bipartite)"),
         (told_apart_in, "isinstance(x, Network | Pairwise)"),
-        (told_apart_in, "issubclass(x, (Dense, Completion))"),
+        (told_apart_in, "issubclass(x, (Dense, LabelMemory))"),
     ],
 )
 def test_a_model_told_apart_is_recognised(found_in, source):

@@ -67,12 +67,12 @@ def _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden):
 
 
 @jit
-def walk(params, h, V, H, first, until, n_steps, renew, key, own):
+def run_chain(params, h, V, H, first, until, n_steps, renew, key, own):
     """Block Gibbs sampling from the hidden states `h` (overwritten).
 
     Leaves the statistics of the last visible samples in `V` and the hidden means given them in `H`. With `renew`, `h`
     becomes the last hidden samples; without, that draw is saved. Of `n_steps` in all, those from `first` up to `until`
-    are made: a long walk takes several calls, between which the user can interrupt. The last step adds the hidden
+    are made: a long run takes several calls, between which the user can interrupt. The last step adds the hidden
     units' own derivatives to the second of `own`, the weights of the chains and the gradient by the own parameters.
     """
     W, visible, hidden = params
@@ -119,13 +119,13 @@ def contrastive_gradient(
     total = begin(params, chains, stacked, n_rows, persistent, key, gradient)
     h, (V, H, omega) = chains[0][: total - n_rows], stacked
     v, means, own = V[n_rows:total], H[n_rows:total], (omega[n_rows:total], gradient[2])
-    walk(walkers, h, v, means, 0, n_steps, n_steps, persistent, key, own)
+    run_chain(walkers, h, v, means, 0, n_steps, n_steps, persistent, key, own)
     return end(params, chains, stacked, n_rows, total, slide, gradient)
 
 
 @jit
 def begin(params, chains, stacked, n_rows, persistent, key, gradient):
-    """The part of a step before the walk; the number of rows of the data and the chains."""
+    """The part of a step before the chains advance; the number of rows of the data and the chains."""
     W, visible, hidden = params
     V, H, omega = stacked
     n_chains = chains[0].shape[0] if persistent else n_rows
@@ -146,7 +146,7 @@ def begin(params, chains, stacked, n_rows, persistent, key, gradient):
 
 @jit
 def end(params, chains, stacked, n_rows, total, slide, gradient):
-    """The part of a step after the walk: the gradient; whether it is finite."""
+    """The part of a step after the chains advanced: the gradient; whether it is finite."""
     units.to_statistic(params[2], stacked[1][:total])
     return phase_difference(params, chains[1], chains[2], stacked, n_rows, total, slide, gradient)
 
@@ -239,7 +239,7 @@ def sparse_contrastive_gradient(
     V, H, omega = stacked
     n_rows = rows[0].size - 1
     h, v, own = chains[0][: total - n_rows], V[: total - n_rows], (omega[n_rows:total], gradient[2])
-    walk(walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key, own)
+    run_chain(walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key, own)
     return sparse_end(params, chains, rows, stacked, total, slide, gradient)
 
 

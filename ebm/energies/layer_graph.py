@@ -171,7 +171,7 @@ class Arrangement:
         return out
 
     def chain_states(self, even: Array, odd: Array) -> Array:
-        """The states from which a walk goes on (rows, units), in the states of both colors."""
+        """The states from which chains continue (rows, units), in the states of both colors."""
         states, places = (even, odd), [self.places[k] for k in self.walked]
         return np.hstack([states[color][:, columns] for color, columns in places])
 

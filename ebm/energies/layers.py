@@ -72,7 +72,7 @@ class LayeredModel(Arrangement, Model):
     visible : SideBySide
         The units of a row of data.
     chain : SideBySide
-        The units of a state from which a walk goes on: those of a row of data, then the even hidden layers.
+        The units of a state from which chains continue: those of a row of data, then the even hidden layers.
     places : tuple of Place
         Where the states of each layer stand.
 
@@ -325,8 +325,8 @@ class LayeredModel(Arrangement, Model):
                     f"The edge between {edge.lower!r} and {edge.upper!r} has the multiplicity {edge.multiplicity}: its "
                     "layers count what they receive from each other differently, and no energy has such conditional "
                     "distributions. So there is no joint distribution with samples, a likelihood, free energies or a "
-                    "log Z. Use equal numbers for these. walk(...) follows the two conditional distributions as they "
-                    "are."
+                    "log Z. Use equal numbers for these. run_chain(...) alternates between the two conditional "
+                    "distributions."
                 )
 
     def check_finite(self, params: LayeredParameters) -> None:

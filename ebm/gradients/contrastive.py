@@ -108,11 +108,11 @@ def walk_on(
     key: tuple[int, int],
     own: tuple[Array, Any],
 ) -> None:
-    """:func:`ebm._kernels.contrastive.walk` of (all, some of them in one call) `steps`."""
+    """:func:`ebm._kernels.contrastive.run_chain` of (all, some of them in one call) `steps`."""
     n_steps, some = steps
     for first in range(0, n_steps, some):
         until = min(first + some, n_steps)
-        kernels.walk(walkers, h, V, H, first, until, n_steps, renew, key, own)
+        kernels.run_chain(walkers, h, V, H, first, until, n_steps, renew, key, own)
 
 
 class BoundContrastive(BoundGradient):

@@ -28,12 +28,12 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold, permutation, uniform
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, log_conditional
-from ebm.samplers.base import averaged_halves, clamp, half_means, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, run_chain
 from ebm.samplers.block_gibbs import Chains, block_gibbs
 
 # Blocks of a layer's units that are proposed one after the other.
 N_BLOCKS = 10
-# Numbers of the keys of one call: of the start, the walk, the end; of one step; and of one layer's moves.
+# Numbers of the keys of one call: of the start, the chain, the end; of one step; and of one layer's moves.
 START, WALK, END = range(3)
 DATA, EXTRA, HIDDEN = range(3)
 ORDER, PROPOSAL, CHOICE = range(3)
@@ -85,7 +85,7 @@ def sample_rows(
     """
     if not params.down and not mean:
         top = model.top_model, params.top
-        return walk(*top, rows, key, n_steps, beta=beta, given=given, trace=trace)
+        return run_chain(*top, rows, key, n_steps, beta=beta, given=given, trace=trace)
     out = clamp(np.array(rows), given)
     for way, mine in _ways(model, params, beta, given, len(rows)):
         state = way.start(out, fold(key, START))
@@ -97,7 +97,7 @@ def sample_rows(
     return clamp(out, given)
 
 
-@walk.register
+@run_chain.register
 def _(
     model: BeliefNetwork,
     params: BeliefParameters,

@@ -65,7 +65,7 @@ class Sampler(Settings, abc.ABC):
 
 
 @singledispatch
-def walk(
+def run_chain(
     model: Model,
     params: Any,
     x: Array,
@@ -80,7 +80,9 @@ def walk(
 
     `trace` (chains, n_steps), if there is one, is filled with the free energies, times beta, after each step.
     """
-    raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
+    raise TypeError(
+        f"There is no run_chain for {model!r}: an energy registers its own with run_chain."
+    )
 
 
 @singledispatch
@@ -99,7 +101,9 @@ def half_means(
     Conditional means are averaged rather than states: they have the same expectation and less variance. A chain of one
     step has one half. Clamped entries come back bit for bit.
     """
-    raise TypeError(f"There is no walk for {model!r}: an energy registers its own with walk.")
+    raise TypeError(
+        f"There is no run_chain for {model!r}: an energy registers its own with run_chain."
+    )
 
 
 def conditional_mean(

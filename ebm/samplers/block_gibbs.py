@@ -14,7 +14,7 @@ from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.columns import ColumnModel
-from ebm.samplers.base import averaged_halves, clamp, half_means, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, run_chain
 
 
 def first_visible(
@@ -84,7 +84,7 @@ def block_gibbs(
     return Chains(v, h)
 
 
-@walk.register
+@run_chain.register
 def _(
     model: Bipartite,
     params: BipartiteParameters,

@@ -6,7 +6,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold
-from ebm.samplers.base import Draws, Sampler, Target, walk
+from ebm.samplers.base import Draws, Sampler, Target, run_chain
 
 
 @dataclass(frozen=True, repr=False)
@@ -36,7 +36,7 @@ class Gibbs(Sampler):
         burn_in = n_steps // 2
         trace = np.empty((len(v), n_steps - burn_in))  # first, for it may be too large
         if burn_in:
-            v = walk(model, params, v, fold(key, 0), burn_in, beta=beta, given=given)
+            v = run_chain(model, params, v, fold(key, 0), burn_in, beta=beta, given=given)
         key = fold(key, 1)
-        v = walk(model, params, v, key, n_steps - burn_in, beta=beta, given=given, trace=trace)
+        v = run_chain(model, params, v, key, n_steps - burn_in, beta=beta, given=given, trace=trace)
         return Draws(v, trace)

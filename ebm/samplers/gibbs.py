@@ -23,7 +23,7 @@ from ebm._random import Key, Reserved, choices, family, fold, permutation
 from ebm.energies.couplings import NO_ENERGIES, fastest, neighbour_lists
 from ebm.energies.couplings import visit as one_sweep
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, finite_beta
-from ebm.samplers.base import averaged_halves, clamp, half_means, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, run_chain
 
 VISITS = ("cyclic", "random", "glauber")
 # Visits of one compiled call, to units in up to so many chains; between two of them the user can interrupt.
@@ -174,7 +174,7 @@ def _dense_sweeps(
             energies[:, t] = model.energy(params, np.ascontiguousarray(states.T))
 
 
-@walk.register
+@run_chain.register
 def _(
     model: Pairwise,
     params: PairwiseParameters,

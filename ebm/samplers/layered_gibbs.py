@@ -15,7 +15,7 @@ from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.samplers.base import averaged_halves, clamp, half_means, walk
+from ebm.samplers.base import averaged_halves, clamp, half_means, run_chain
 
 
 class Colors(NamedTuple):
@@ -85,7 +85,7 @@ def _held(
     return held
 
 
-@walk.register
+@run_chain.register
 def _(
     model: LayeredModel,
     params: LayeredParameters,

@@ -25,8 +25,8 @@ from ebm.inference.hidden_means import conditional_means, hidden_means
 from ebm.inference.minima import Minima, find_minima
 from ebm.likelihood.mean_field_gap import MOST_ROWS, mean_field_message
 from ebm.likelihood.pairwise_moments import Comparison, compare_moments
-from ebm.samplers.cooling import Cooled, cool, temperature_range
 from ebm.samplers.gibbs import gibbs, independent_states
+from ebm.samplers.simulated_annealing import Annealed, simulated_annealing, temperature_range
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared import _likelihoods as likelihoods
 from ebm.sklearn_compat._shared._estimator import Estimator
@@ -251,7 +251,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         given: Any = None,
         start: Any = None,
         random_state: Any = None,
-    ) -> Cooled:
+    ) -> Annealed:
         """States of low energy, by simulated annealing of independent chains.
 
         Parameters
@@ -274,7 +274,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
 
         Returns
         -------
-        cooled : Cooled
+        annealed : Annealed
             `s`, states of all units (n_samples, n_features + n_hidden), and their `energies` (n_samples,), the lowest
             first unless rows of `given` differ. No single flip lowers any of these energies.
 
@@ -297,7 +297,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         key = self._next_key(random_state)
         clamped = law.clamped(given, n_samples)
         x = law.begun(start, n_samples, fold(key, 0), float(schedule[0]))
-        return cool(law.model, law.params, x, fold(key, 1), schedule, clamped)
+        return simulated_annealing(law.model, law.params, x, fold(key, 1), schedule, clamped)
 
     @all_or_nothing
     def minima(self, n_starts: int | None = None, *, random_state: Any = None) -> Minima:

@@ -15,9 +15,9 @@ from ebm._batches import Rows, blocks
 from ebm._checks import Array, check_real, resolve
 from ebm._random import fold, stream
 from ebm._sparse import as_dtype
-from ebm.energies.completion import Completion, given_memories, with_labels
+from ebm.energies.label_memory import LabelMemory, given_memories, with_labels
 from ebm.energies.memory import DenseParameters
-from ebm.gradients.completion import LabelCompletion
+from ebm.gradients.label_memory import LabelCompletion
 from ebm.optimizers import OPTIMIZERS, NormalizedMomentum, Optimizer, schedule_record
 from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared import _learning as learning
@@ -103,8 +103,8 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
 
     callbacks : callable or list of callables, default=None
         Called after each epoch of `fit` with a :class:`ebm.monitors.Report`, whose `model` is a
-        :class:`~ebm.energies.completion.Completion`. Use :class:`ebm.Checkpoint`, or :class:`ebm.EarlyStopping` with a
-        callable `monitor`; its rows are states of all units (see Examples).
+        :class:`~ebm.energies.label_memory.LabelMemory`. Use :class:`ebm.Checkpoint`, or :class:`ebm.EarlyStopping` with
+        a callable `monitor`; its rows are states of all units (see Examples).
 
     Attributes
     ----------
@@ -154,9 +154,9 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     The visible units are the features scaled to [-1, 1]; the label units are in the order of the sorted classes:
 
     >>> from ebm import EarlyStopping
-    >>> from ebm.energies.completion import Completion, with_labels
+    >>> from ebm.energies.label_memory import LabelMemory, with_labels
     >>> held_out = with_labels(X[1000:1200] / 8 - 1, y[1000:1200], 10)
-    >>> stop = EarlyStopping(held_out, monitor=Completion.accuracy, patience=5)
+    >>> stop = EarlyStopping(held_out, monitor=LabelMemory.accuracy, patience=5)
     >>> memory.set_params(n_iter=100, callbacks=stop).fit(X[:1000] / 16, y[:1000])
     DenseAssociativeClassifier(...)
     >>> len(memory.history_["accuracy"]) < 100
@@ -392,7 +392,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         watch = Watch(type(self).__name__, self.callbacks, self.verbose)
         return learning.lesson(self, go_on, self._plan, watch, None if go_on else self._model_for)
 
-    def _model_for(self, rows: Rows, plan: training.Plan) -> Completion:
+    def _model_for(self, rows: Rows, plan: training.Plan) -> LabelMemory:
         """The model at `temperature`, in units of the temperature that suits the initial memories."""
         self.scale_ = 1.0
         model = self._model()
@@ -401,8 +401,8 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         self.scale_ = float(self.temperature) * model.unit_scale(state.params, model.parts(some)[0])
         return self._model()
 
-    def _model(self) -> Completion:
-        return Completion(len(self.classes_), self.degree, True, self.scale_)
+    def _model(self) -> LabelMemory:
+        return LabelMemory(len(self.classes_), self.degree, True, self.scale_)
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "components_")

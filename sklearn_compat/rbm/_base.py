@@ -14,7 +14,7 @@ from ebm._random import Key
 from ebm._sparse import as_dtype
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.given import given_parameters
-from ebm.samplers import walk
+from ebm.samplers import run_chain
 from ebm.samplers.block_gibbs import first_visible
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared import _learning as learning
@@ -213,7 +213,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         law = self._density()
         law.check_squares()
         rows = law.dense(self, v)
-        return walk(law.model, law.params, rows, self._next_key(None), 1)
+        return run_chain(law.model, law.params, rows, self._next_key(None), 1)
 
     # From the fitted attributes to the core, and back
 

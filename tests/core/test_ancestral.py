@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ebm._random import Key, fold, permutation
-from ebm.samplers import Gibbs, Target, conditional_mean, sample_rows, walk
+from ebm.samplers import Gibbs, Target, conditional_mean, run_chain, sample_rows
 from ebm.samplers.ancestral import HIDDEN, ORDER, explain
 from tests.checks.belief import (
     KNOWN,
@@ -110,7 +110,7 @@ def test_what_is_known_is_kept_bit_for_bit(name, dtype):
     known = ~np.isnan(given)
     before = start.copy()
     for rows in (
-        walk(model, params, -start, KEY, 3, given=given),
+        run_chain(model, params, -start, KEY, 3, given=given),
         conditional_mean(model, params, -start, KEY, 3, given),
         sample_rows(model, params, -start, KEY, 3, given=given, mean=True)
         if params.down
@@ -125,13 +125,13 @@ def test_a_chain_does_not_depend_on_what_others_are_given():
     model, params = spelled(random_stack(n_extra=1))
     start = data_for(random_stack(n_extra=1), 6)
     given = np.full(start.shape, np.nan)
-    free = walk(model, params, start, KEY, 4)
-    np.testing.assert_array_equal(walk(model, params, start, KEY, 4, given=given), free)
+    free = run_chain(model, params, start, KEY, 4)
+    np.testing.assert_array_equal(run_chain(model, params, start, KEY, 4, given=given), free)
     given[1::2, 0] = 1.0
-    mixed = walk(model, params, start, KEY, 4, given=given)
+    mixed = run_chain(model, params, start, KEY, 4, given=given)
     np.testing.assert_array_equal(mixed[::2], free[::2])
     given[::2, 1] = 0.0
-    all_known = walk(model, params, start, KEY, 4, given=given)
+    all_known = run_chain(model, params, start, KEY, 4, given=given)
     np.testing.assert_array_equal(all_known[1::2], mixed[1::2])
 
 
@@ -141,8 +141,10 @@ def test_a_single_machine_walks_by_itself():
     start, given = data_for(oracle, 5), np.tile([np.nan, 1.0, np.nan, np.nan], (5, 1))
     top = model.top_model, params.top
     for known in (None, given):
-        expected = walk(*top, start, KEY, 3, given=known)
-        np.testing.assert_array_equal(walk(model, params, start, KEY, 3, given=known), expected)
+        expected = run_chain(*top, start, KEY, 3, given=known)
+        np.testing.assert_array_equal(
+            run_chain(model, params, start, KEY, 3, given=known), expected
+        )
     expected = conditional_mean(*top, start, KEY, 3, given)
     means = conditional_mean(model, params, start, KEY, 3, given)
     np.testing.assert_array_equal(means, expected)
@@ -165,7 +167,7 @@ def test_traces_are_energies_of_where_the_chains_are():
     draws = Gibbs().draw(Target(model, params, 1.0, given), start, KEY, 6)
     assert draws.trace.shape == (4, 3) and np.isfinite(draws.trace).all()
     trace = np.empty((4, 1))
-    walk(model, params, start, KEY, 1, given=given, trace=trace)
+    run_chain(model, params, start, KEY, 1, given=given, trace=trace)
     one = np.empty((4, 2))
-    walk(model, params, start, KEY, 2, given=given, trace=one)
+    run_chain(model, params, start, KEY, 2, given=given, trace=one)
     np.testing.assert_array_equal(one[:, :1], trace)

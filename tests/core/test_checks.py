@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+
 import numpy as np
 import pytest
 
@@ -133,3 +135,20 @@ def test_values_are_the_same_whatever_they_are_written_as(same, value):
 def test_a_record_of_an_array_says_how_it_differs_from_the_default():
     assert repr(ebm.Gaussian(variance="learned")) == "Gaussian()"
     assert "variance=array" in repr(ebm.Gaussian(variance=np.ones(2)))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "names"),
+    [
+        ("energies.completion", "energies.label_memory", ("Completion", "LabelMemory")),
+        ("gradients.completion", "gradients.label_memory", ("LabelCompletion", "LabelCompletion")),
+        ("samplers.cooling", "samplers.simulated_annealing", ("cool", "simulated_annealing")),
+        ("samplers", "samplers", ("walk", "run_chain")),
+    ],
+)
+def test_old_names_of_modules_warn_for_one_release(old, new, names):
+    old, new = (importlib.import_module(f"ebm.{name}") for name in (old, new))
+    with pytest.warns(FutureWarning, match=rf"{names[0]} is now {new.__name__}\.{names[1]}"):
+        assert getattr(old, names[0]) is getattr(new, names[1])
+    with pytest.raises(AttributeError, match="nothing"):
+        getattr(old, "nothing")  # noqa: B009

@@ -9,9 +9,9 @@ import pytest
 
 from ebm._random import Reserved, fold
 from ebm.energies.pairwise import PairwiseParameters
-from ebm.samplers import Gibbs, Target, conditional_mean, gibbs, walk
-from ebm.samplers.cooling import cool
+from ebm.samplers import Gibbs, Target, conditional_mean, gibbs, run_chain
 from ebm.samplers.gibbs import VISITS, visits
+from ebm.samplers.simulated_annealing import simulated_annealing
 from tests.checks.sweeps import assert_has_the_row, assert_leaves_the_law
 from tests.core.sweeps import KEY, order_of, stepper, transition
 from tests.models.pairwise import STATES, counts_of, draws_from, rows_of, spelled
@@ -225,7 +225,7 @@ def test_clamping_everything_returns_what_was_given(visit):
     model, params = spelled(oracle)
     np.testing.assert_array_equal(conditional_mean(model, params, -given, KEY, 3, given), given)
     np.testing.assert_array_equal(
-        cool(model, params, -given[:1], KEY, [1.0], given[:1]).s, given[:1]
+        simulated_annealing(model, params, -given[:1], KEY, [1.0], given[:1]).s, given[:1]
     )
 
 
@@ -242,7 +242,7 @@ def test_the_walk_of_a_pairwise_model_is_made_of_cyclic_sweeps():
     oracle = random_pairwise(5, SPIN)
     (model, params), s = spelled(oracle), rows_of(oracle, 3)
     expected = gibbs(model, params, s, KEY, 3, beta=0.6)
-    np.testing.assert_array_equal(walk(model, params, s, KEY, 3, beta=0.6), expected)
+    np.testing.assert_array_equal(run_chain(model, params, s, KEY, 3, beta=0.6), expected)
 
 
 def test_independent_chains_are_a_walk_with_the_trace_of_its_second_half():
@@ -291,7 +291,7 @@ def test_conditional_mean_is_unbiased_from_conditional_draws(n_steps, states):
 def test_cooling_ends_where_no_flip_leads_down_lowest_first(states):
     oracle = random_pairwise(9, states, seed=4)
     (model, params), start = spelled(oracle), rows_of(oracle, 6)
-    found = cool(model, params, start, KEY, np.geomspace(0.1, 5, 6))
+    found = simulated_annealing(model, params, start, KEY, np.geomspace(0.1, 5, 6))
     assert all(pairwise.is_aligned(oracle, s) for s in found.s)
     expected = [pairwise.energy(oracle, s) for s in found.s]
     np.testing.assert_allclose(found.energies, expected, rtol=1e-12)
@@ -304,15 +304,17 @@ def test_states_in_between_are_cooled_from_the_nearer_one(states):
     (model, params), start = spelled(oracle), rows_of(oracle, 4)
     near = start + np.where(start > start.min(), -0.2, 0.2)
     for rows in (start, near):
-        found = cool(model, params, rows, KEY, [0.5, 1.5]).s
-        np.testing.assert_array_equal(found, cool(model, params, start, KEY, [0.5, 1.5]).s)
+        found = simulated_annealing(model, params, rows, KEY, [0.5, 1.5]).s
+        np.testing.assert_array_equal(
+            found, simulated_annealing(model, params, start, KEY, [0.5, 1.5]).s
+        )
 
 
 @every_state
 def test_cooling_is_sweeps_of_flips_and_then_downhill(states):
     oracle = random_pairwise(6, states, seed=4)
     (model, params), s = spelled(oracle), rows_of(oracle, 1)
-    found = cool(model, params, s, KEY, [0.5, 1.5]).s
+    found = simulated_annealing(model, params, s, KEY, [0.5, 1.5]).s
     order = order_of("random", list(range(6)), draws.fold(KEY, Reserved.VISIT_ORDER.number))
     for t, beta in enumerate((0.5, 1.5)):
         u = draws.uniforms(draws.fold(KEY, t), 1, 6)
@@ -327,7 +329,7 @@ def test_clamped_units_are_not_cooled():
     (model, params), start = spelled(oracle), rows_of(oracle, 4)
     given = np.full((4, 6), np.nan)
     given[:, 2], given[1, 4] = [1, -1, 1, -1], 1
-    found = cool(model, params, start, KEY, [0.5, 1.5], given)
+    found = simulated_annealing(model, params, start, KEY, [0.5, 1.5], given)
     values = {(s[2], s[4]) for s in found.s}
     assert {pair[0] for pair in values} == {1.0, -1.0}
     for s in found.s:
@@ -342,11 +344,11 @@ def test_cooling_without_an_end_of_its_own_comes_to_one():
     J[3, :3] = J[:3, 3] = 0.1, 0.2, -0.3
     oracle = OraclePairwise(J, np.zeros(4), SPIN)
     model, params = spelled(oracle)
-    found = cool(model, params, np.ones((3, 4)), KEY, np.full(3, 1e-9))
+    found = simulated_annealing(model, params, np.ones((3, 4)), KEY, np.full(3, 1e-9))
     assert np.isfinite(found.energies).all()
     zero = PairwiseParameters(0 * J, np.zeros(4))
     start = rows_of(oracle, 5)
-    assert not cool(model, zero, start, KEY, [1.0]).energies.any()
+    assert not simulated_annealing(model, zero, start, KEY, [1.0]).energies.any()
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])

@@ -1,4 +1,4 @@
-"""ebm.samplers.layered_gibbs: the walk of two layers, the transition row, the stationary joint law, clamping."""
+"""ebm.samplers.layered_gibbs: the chain of two layers, the transition row, the stationary joint law, clamping."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ebm.energies.base import DataSummary
 from ebm.energies.layer_graph import Layer
 from ebm.energies.layers import LayeredModel
 from ebm.samplers import block_gibbs, conditional_mean
-from ebm.samplers.base import half_means, walk
+from ebm.samplers.base import half_means, run_chain
 from ebm.samplers.layered_gibbs import layered_gibbs
 from ebm.units import Bernoulli
 from tests.checks.layers import (
@@ -98,13 +98,13 @@ def test_walks_of_chain_states_hold_rows_of_data_and_hidden_even_layers(name):
     oracle, model, params = both(name)
     v = rows_of(oracle, 6)
     x = np.hstack([v, np.zeros((6, sum(model.chain.sizes) - v.shape[1]))])
-    found = walk(model, params, x, KEY, 3)
+    found = run_chain(model, params, x, KEY, 3)
     assert found.shape == x.shape
     assert not model.chain.impossible(found)
     given = np.full(x.shape, np.nan)
     given[:, : v.shape[1]] = v
     trace = np.empty((6, 3))
-    clamped = walk(model, params, x, KEY, 3, given=given, trace=trace)
+    clamped = run_chain(model, params, x, KEY, 3, given=given, trace=trace)
     np.testing.assert_array_equal(clamped[:, : v.shape[1]], v)
     assert np.isfinite(trace).all()
 

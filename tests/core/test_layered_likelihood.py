@@ -12,7 +12,7 @@ from ebm.energies.layer_graph import Layer
 from ebm.energies.layers import LayeredModel
 from ebm.likelihood import AIS, log_likelihood, log_partition
 from ebm.likelihood.modes import lower_bound
-from ebm.samplers import Gibbs, Target, Tempering, walk
+from ebm.samplers import Gibbs, Target, Tempering, run_chain
 from ebm.units import Bernoulli
 from tests.models.layers import GRAPHS, both, rows_of
 from tests.oracles import layers as oracles
@@ -79,7 +79,7 @@ def test_conditionals_of_no_energy_have_no_samples(sampler):
         ValueError, match=r"multiplicity \(1, 2\).*no joint distribution with samples"
     ):
         sampler.draw(Target(model, params), x, Key(0, 1), 8)
-    assert walk(model, params, x, Key(0, 1), 8).shape == x.shape
+    assert run_chain(model, params, x, Key(0, 1), 8).shape == x.shape
 
 
 @pytest.mark.needs_jit

@@ -12,15 +12,15 @@ from ebm.energies.base import DataSummary, Model
 from ebm.energies.belief_network import BeliefNetwork, from_rbms
 from ebm.energies.bipartite import Bipartite, may_lack_a_law
 from ebm.energies.columns import ColumnModel
-from ebm.energies.completion import Completion
 from ebm.energies.edges import Edge
+from ebm.energies.label_memory import LabelMemory
 from ebm.energies.layer_graph import Layer
 from ebm.energies.layers import LayeredModel
 from ebm.energies.pairwise import Pairwise
 from ebm.gradients import GRADIENTS, TAP
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.gradients.base import BoundGradient
-from ebm.gradients.completion import LabelCompletion
+from ebm.gradients.label_memory import LabelCompletion
 from ebm.gradients.wake_sleep import UpDown
 from ebm.networks.activations import Tanh
 from ebm.networks.dense import Dense
@@ -51,7 +51,7 @@ EXAMPLES = {
     Pairwise: [Pairwise(Bernoulli(), N_HIDDEN), Pairwise(Spin(), N_HIDDEN)],
     LayeredModel: [LAYERED],
     ColumnModel: [ColumnModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN)],
-    Completion: [Completion(n_labels=2, degree=3, rectified=True, scale=1.0)],
+    LabelMemory: [LabelMemory(n_labels=2, degree=3, rectified=True, scale=1.0)],
     Network: [Network(N_VISIBLE, (Dense(N_HIDDEN), Tanh(), Dense(2)), SquaredError())],
     BeliefNetwork: [
         BeliefNetwork((visible, Bernoulli(), Bernoulli())) for visible in (Bernoulli(), Gaussian())

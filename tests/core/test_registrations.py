@@ -38,10 +38,10 @@ TABLE = {
     "likelihood.routes.has_routes": "Bipartite Pairwise",
     "likelihood.routes.reduced": "Bipartite",
     "samplers.base.half_means": ALL,
-    "samplers.base.walk": ALL,
+    "samplers.base.run_chain": ALL,
     "samplers.expectation.dispersed_starts": ALL,
 }
-MODELS = {*ALL.split(), "Completion", "Network"}
+MODELS = {*ALL.split(), "LabelMemory", "Network"}
 
 # A copy of the process for each module: the libraries below it are imported once. A module that its own package
 # imports is covered by the package, which always comes first.

@@ -15,9 +15,9 @@ from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_path import PairwisePath
 from ebm.inference import recall
 from ebm.inference.recall import UPDATES
-from ebm.samplers import anneal, gibbs
-from ebm.samplers.cooling import cool
+from ebm.samplers import gibbs
 from ebm.samplers.gibbs import VISITS, sweep_at
+from ebm.samplers.simulated_annealing import simulated_annealing
 from ebm.units import Bernoulli, Spin
 from tests.checks.sweeps import (
     assert_equals_the_plain_loop,
@@ -187,9 +187,9 @@ def walks(model, params):
                 settings = {"beta": 0.6, "visit": visit_, "trace": trace, "given": known}
                 yield gibbs(model, params, rows, KEY, 3, **settings)
                 yield trace
-        yield from cool(model, params, rows, KEY, np.geomspace(0.1, 3, 7))
+        yield from simulated_annealing(model, params, rows, KEY, np.geomspace(0.1, 3, 7))
         path = PairwisePath(model, params, 0 * params.bias)
-        yield from anneal(path, np.linspace(0, 1, 5), len(rows), KEY)
+        yield from simulated_annealing(path, np.linspace(0, 1, 5), len(rows), KEY)
         for update in UPDATES:
             for temperature in (0.0, 0.7):
                 settings = {"update": update, "temperature": temperature, "max_sweeps": 9}

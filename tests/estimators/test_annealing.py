@@ -7,7 +7,7 @@ import pytest
 import scipy.sparse as sp
 
 from ebm import BoltzmannMachine, lattice
-from ebm.samplers.cooling import temperature_range
+from ebm.samplers.simulated_annealing import temperature_range
 
 KINDS = ["glass", "magnet", "field", "qubo", "one strong pair"]
 

@@ -23,7 +23,7 @@ from ebm import (
     ModernHopfieldNetwork,
     NormalizedMomentum,
 )
-from ebm.energies.completion import Completion, with_labels
+from ebm.energies.label_memory import LabelMemory, with_labels
 
 MEMORIES = [
     DenseAssociativeMemory(random_state=0),
@@ -531,7 +531,7 @@ def test_early_stopping_by_the_accuracy_on_held_out_rows(digits):
     X, y = digits
     labels = np.unique(y, return_inverse=True)[1]
     held_out = with_labels(2 * X[400:700] - 1, labels[400:700], 10)
-    stop = EarlyStopping(held_out, monitor=Completion.accuracy, patience=4)
+    stop = EarlyStopping(held_out, monitor=LabelMemory.accuracy, patience=4)
     memory = DenseAssociativeClassifier(
         20, n_iter=200, schedule="constant", callbacks=stop, random_state=0
     )

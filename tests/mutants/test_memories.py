@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.special import logsumexp, softmax
 
-from ebm.energies.completion import Completion
+from ebm.energies.label_memory import LabelMemory
 from ebm.energies.memory import DenseMemory, DenseParameters, check_memories
-from ebm.gradients.completion import completion_gradient
+from ebm.gradients.label_memory import completion_gradient
 from tests.checks.memories import (
     assert_completion_gradient,
     assert_flip_differences,
@@ -136,7 +136,7 @@ SETTINGS = {"degree": 3, "rectified": True, "power": 2}
 
 
 def right_gradient(memories, v, t, weights):
-    model = Completion(3, 3, True, 1.5)
+    model = LabelMemory(3, 3, True, 1.5)
     return completion_gradient(model, DenseParameters(memories), v, t, power=2, weights=weights)[
         0
     ].memories

@@ -9,9 +9,9 @@ from scipy.special import softmax
 from ebm import training
 from ebm._batches import Rows
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.completion import Completion, with_labels
+from ebm.energies.label_memory import LabelMemory, with_labels
 from ebm.energies.memory import DenseParameters
-from ebm.gradients.completion import LabelCompletion, completion_error, completion_gradient
+from ebm.gradients.label_memory import LabelCompletion, completion_error, completion_gradient
 from ebm.monitors import EarlyStopping
 from ebm.optimizers import SGD, Adam, Constant, NormalizedMomentum, Regularization
 from ebm.optimizers.base import UNLIMITED
@@ -27,7 +27,7 @@ every_choice = pytest.mark.parametrize(("degree", "rectified", "power"), CHOICES
 @every_choice
 def test_gains_are_differences_of_energies(degree, rectified, power):
     memories, v, _, _ = completion_problem()
-    model = Completion(3, degree, rectified, 1.5)
+    model = LabelMemory(3, degree, rectified, 1.5)
     expected = [oracle.gains(memories, row, 3, degree, rectified, 1.5) for row in v]
     found = model.gains(DenseParameters(memories), v)
     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-13)
@@ -39,7 +39,7 @@ def test_gains_are_differences_of_energies(degree, rectified, power):
 @every_choice
 def test_the_error_is_that_of_the_plain_loop(degree, rectified, power):
     memories, v, t, weights = completion_problem()
-    model = Completion(3, degree, rectified, 1.5)
+    model = LabelMemory(3, degree, rectified, 1.5)
     found = completion_error(model, DenseParameters(memories), v, t, power=power, weights=weights)
     expected = oracle.completion_error(memories, v, t, weights, power, degree, rectified, 1.5)
     assert found == pytest.approx(expected, rel=1e-12)
@@ -51,7 +51,7 @@ def test_the_error_is_that_of_the_plain_loop(degree, rectified, power):
 
 @every_choice
 def test_the_gradient_is_the_slope_of_the_error(degree, rectified, power):
-    model = Completion(3, degree, rectified, 1.5)
+    model = LabelMemory(3, degree, rectified, 1.5)
 
     def gradient(memories, v, t, weights):
         found, error = completion_gradient(
@@ -67,7 +67,7 @@ def test_the_gradient_is_the_slope_of_the_error(degree, rectified, power):
 
 def test_single_precision_stays():
     memories, v, t, _ = completion_problem()
-    model = Completion(3, 6, True, 1.5)
+    model = LabelMemory(3, 6, True, 1.5)
     wide, _ = completion_gradient(model, DenseParameters(memories), v, t)
     narrow, _ = completion_gradient(
         model, DenseParameters(memories.astype(np.float32)), v.astype(np.float32), t
@@ -86,7 +86,7 @@ def test_single_precision_stays():
 )
 def test_choices_that_make_no_sense_are_refused(settings, words):
     with pytest.raises(ValueError, match=words):
-        Completion(*settings)
+        LabelMemory(*settings)
 
 
 # The optimiser --------------------------------------------------------------------------------
@@ -144,10 +144,10 @@ def two_blobs(n_rows=60, dtype=np.float64):
 def started(s, n_memories=8, choice=None, degree=4, temperature=1.5):
     """The state before the first update, at a temperature in units of what the memories ask for."""
     choice = choice or plan()
-    rough = Completion(2, degree, True, 1.0)
+    rough = LabelMemory(2, degree, True, 1.0)
     state = training.start(rough, Rows(s), n_memories, choice)
     unit = rough.unit_scale(state.params, rough.parts(s)[0])
-    state.model = Completion(2, degree, True, temperature * unit)
+    state.model = LabelMemory(2, degree, True, temperature * unit)
     return state
 
 
@@ -162,13 +162,13 @@ def test_states_of_all_units():
     s = with_labels(v, np.array([1, 0]), 3)
     assert s.dtype == np.float32
     np.testing.assert_array_equal(s, [[0.5, -0.5, -1, 1, -1], [0.25, 1, 1, -1, -1]])
-    visible, labels = Completion(3, 2, True, 1.0).parts(s)
+    visible, labels = LabelMemory(3, 2, True, 1.0).parts(s)
     np.testing.assert_array_equal(visible, v)
     np.testing.assert_array_equal(labels, s[:, 2:])
 
 
 def test_parameters_in_one_vector():
-    model, memories = Completion(2, 3, True, 1.0), np.arange(12.0).reshape(3, 4)
+    model, memories = LabelMemory(2, 3, True, 1.0), np.arange(12.0).reshape(3, 4)
     vector = model.pack(DenseParameters(memories))
     params = model.unpack(vector, *model.shape(DenseParameters(memories)))
     np.testing.assert_array_equal(params.memories, memories)
@@ -177,7 +177,7 @@ def test_parameters_in_one_vector():
 
 def test_memories_start_at_rows_with_their_labels():
     s = two_blobs(300)
-    memories = training.start(Completion(2, 4, True, 1.0), Rows(s), 300, plan()).params.memories
+    memories = training.start(LabelMemory(2, 4, True, 1.0), Rows(s), 300, plan()).params.memories
     assert np.abs(memories).max() <= 1
     residue = np.abs(memories[:, np.newaxis] - 0.3 * s).max(axis=2).min(axis=1)
     # Nine normal deviates of 0.3 exceed 1.5 once in 200 000.
@@ -190,9 +190,9 @@ def test_memories_start_at_rows_with_their_labels():
 def test_at_the_unit_scale_the_largest_gain_is_one_on_average(degree, rectified):
     s = two_blobs()
     params = started(s).params
-    model = Completion(2, degree, rectified, 3.7)
+    model = LabelMemory(2, degree, rectified, 3.7)
     v = model.parts(s)[0]
-    unit = Completion(2, degree, rectified, model.unit_scale(params, v))
+    unit = LabelMemory(2, degree, rectified, model.unit_scale(params, v))
     found = np.abs(unit.gains(params, v)).max(axis=1).mean()
     assert found == pytest.approx(1, rel=1e-12 * degree)
     # Of memories that receive nothing there is none.
@@ -247,7 +247,7 @@ def test_what_is_not_finite_is_not_taken():
     s, choice = two_blobs(dtype=np.float32), plan()
     state = started(s)
     before = state.theta.copy()
-    state.model = Completion(2, 60, True, 1e-3)  # overflows
+    state.model = LabelMemory(2, 60, True, 1e-3)  # overflows
     assert "diverged in this update" in training.single_update(state, s, None, choice)
     stopped = training.train(state, Rows(s), choice, 3)
     assert "diverged in epoch 1" in stopped and "temperature" in stopped
@@ -268,7 +268,7 @@ def test_weights_count_as_repetitions():
     s, choice = two_blobs(20), plan(batch_size=7)
     found = []
     for rows in (Rows(s, counts.astype(float)), Rows(np.repeat(s, counts, axis=0))):
-        state = training.start(Completion(2, 3, True, 1.0), rows, 5, choice)
+        state = training.start(LabelMemory(2, 3, True, 1.0), rows, 5, choice)
         training.train(state, rows, choice, 3)
         found.append(state.theta)
     np.testing.assert_allclose(*found, rtol=0, atol=1e-12)
@@ -276,7 +276,7 @@ def test_weights_count_as_repetitions():
 
 def test_a_batch_is_averaged_by_its_weights():
     memories, v, t, weights = completion_problem()
-    model, choice = Completion(3, 3, True, 1.5), plan(SGD(), learning_rate=0.1, power=1)
+    model, choice = LabelMemory(3, 3, True, 1.5), plan(SGD(), learning_rate=0.1, power=1)
     state = training.resume(model, DenseParameters(memories), choice)
     assert training.single_update(state, np.hstack([v, t]), 5 * weights, choice) == ""
     gradient, _ = completion_gradient(model, DenseParameters(memories), v, t, weights=weights)
@@ -301,7 +301,7 @@ def test_a_callable_ends_training_and_the_best_memories_come_back():
 def test_measures_of_likelihood_are_refused(monitor):
     s = two_blobs(12)
     stop = EarlyStopping(s, monitor=monitor, train=s)
-    with pytest.raises(ValueError, match=rf"{monitor}.*Completion.*no likelihood.*callable"):
+    with pytest.raises(ValueError, match=rf"{monitor}.*LabelMemory.*no likelihood.*callable"):
         trained(callbacks=[stop])
 
 
@@ -319,8 +319,8 @@ def test_a_checkpoint_goes_on_to_the_same_bits(tmp_path):
     np.testing.assert_array_equal(state.memory[0], whole.memory[0])
     assert state.history["error"] == whole.history["error"]
     warmer = started(s)
-    warmer.model = Completion(2, 4, True, 2 * whole.model.scale)
-    with pytest.raises(ValueError, match="written with model=Completion"):
+    warmer.model = LabelMemory(2, 4, True, 2 * whole.model.scale)
+    with pytest.raises(ValueError, match="written with model=LabelMemory"):
         training.load(tmp_path / "training", warmer, choice, Rows(s), n_epochs=6)
 
 
@@ -334,5 +334,5 @@ def test_settings_that_do_not_belong_together_are_refused():
         LabelCompletion().bind(machine, params, 3, 0)
     for settings, words in (({"max_norm": 1.0}, "max_norm"), ({"dropout": 0.5}, "dropout")):
         choice = plan(regularization=Regularization(**settings))
-        with pytest.raises(ValueError, match=rf"{words}[\s\S]*Got Completion"):
-            training.resume(Completion(3, 3, True, 1.5), params, choice)
+        with pytest.raises(ValueError, match=rf"{words}[\s\S]*Got LabelMemory"):
+            training.resume(LabelMemory(3, 3, True, 1.5), params, choice)
