@@ -9,14 +9,16 @@ A :class:`Shared` in the place of an array says that it is another one of the la
 holds such an array once.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
 from ebm._checks import Array
+
+T = TypeVar("T", bound=tuple[Any, ...])
 
 
 class Extent(NamedTuple):
@@ -50,7 +52,8 @@ def unpack(layout: Any, vector: Array) -> Any:
     for k, place in enumerate(leaves(layout)):
         if type(place) is Shared:
             arrays[k] = arrays[place.number].T if place.transposed else arrays[place.number]
-    return _filled(layout, iter(arrays))
+    filled = iter(arrays)
+    return mapped(lambda _: next(filled), layout)
 
 
 def pack(layout: Any, params: Any) -> Array:
@@ -120,8 +123,19 @@ def leaves(tree: Any) -> Iterator[Any]:
             yield part
 
 
-def _filled(layout: Any, arrays: Iterator[Array]) -> Any:
-    """The layout with arrays in the places of its extents."""
-    parts = [next(arrays) if type(x) in PLACES else _filled(x, arrays) for x in layout]
-    make = getattr(layout, "_make", tuple)  # a NamedTuple's own
-    return make(parts)
+def mapped(function: Callable[[Any], Any], tree: T) -> T:
+    """The same tuples with `function` of each array or extent."""
+    parts = [
+        mapped(function, x) if isinstance(x, tuple) and type(x) not in PLACES else function(x)
+        for x in tree
+    ]
+    make = getattr(tree, "_make", tuple)  # of a NamedTuple
+    return cast(T, make(parts))
+
+
+def in_double(params: T) -> T:
+    """Copies of the parameters in double precision, C-contiguous unless they are sparse."""
+    return mapped(
+        lambda x: x.astype(np.float64, **({"order": "C"} if isinstance(x, np.ndarray) else {})),
+        params,
+    )

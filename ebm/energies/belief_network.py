@@ -505,11 +505,3 @@ def from_rbms(
         up.append(Directed(machine.visible.statistic(visible, W.T).T, hidden))
     params = BeliefParameters(tuple(down), top, tuple(up))
     return model, model.unpack(model.pack(params), *model.shape(params))
-
-
-def in_double(model: BeliefNetwork, params: BeliefParameters) -> BeliefParameters:
-    """The same parameters in double precision."""
-    double: BeliefParameters = model.unpack(
-        model.pack(params).astype(np.float64), *model.shape(params)
-    )
-    return double

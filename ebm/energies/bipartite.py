@@ -76,12 +76,6 @@ def lacks_a_law(lower: Unit, upper: Unit, W: Array) -> bool:
     return bool((W > 0).any() if lower.one_sided and upper.one_sided else W.any())
 
 
-def in_double(params: BipartiteParameters) -> BipartiteParameters:
-    """The same parameters in double precision, C-contiguous."""
-    visible, hidden = (type(own)(*(a.astype(np.float64) for a in own)) for own in params[1:])
-    return BipartiteParameters(np.ascontiguousarray(params.W, np.float64), visible, hidden)
-
-
 @dataclass(frozen=True)
 class Bipartite(Model):
     """The choice of the two unit types; all functions take the parameters and leave their arguments alone."""

@@ -20,7 +20,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm._flat import in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import PairwiseMoments
 from ebm.units import Gaussian, TwoState

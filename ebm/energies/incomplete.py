@@ -23,9 +23,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm.energies import pairwise_sums
 from ebm.energies.base import Model
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import Pairwise, PairwiseParameters, in_dense
 from ebm.energies.states import state_blocks
@@ -138,7 +139,7 @@ class PairwiseGaps(Gaps):
     def __init__(
         self, model: Pairwise, params: PairwiseParameters, unknown: Array, beta: float
     ) -> None:
-        params = pairwise_sums.in_double(in_dense(params))
+        params = in_double(in_dense(params))
         n = len(unknown)
         free = np.append(unknown, np.ones(len(params.bias) - n, bool))
         self._unknown, self._beta, self._n_visible = unknown, beta, n
@@ -324,7 +325,7 @@ def conditioned(model: Model, params: Any, row: Array) -> Conditioned:
 
 @conditioned.register
 def _(model: Pairwise, params: PairwiseParameters, row: Array) -> Conditioned:
-    J, bias = pairwise_sums.in_double(in_dense(params))
+    J, bias = in_double(in_dense(params))
     free = np.append(np.isnan(row), np.ones(len(bias) - len(row), bool))
     known = row[~np.isnan(row)]
     own = PairwiseParameters(J[np.ix_(~free, ~free)], bias[~free])

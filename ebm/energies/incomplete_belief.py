@@ -10,7 +10,8 @@ and E[x_U | x_K] is the average of E[x_U | x_1] under the terms of this sum.
 import numpy as np
 
 from ebm._checks import Array
-from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, in_double
+from ebm._flat import in_double
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.energies.incomplete import MAX_SUMMED, Average, Gaps, Marginal, filled, gaps, subset
 from ebm.energies.states import state_blocks
 
@@ -21,7 +22,7 @@ class BeliefGaps(Gaps):
     def __init__(
         self, model: BeliefNetwork, params: BeliefParameters, unknown: Array, beta: float
     ) -> None:
-        self._model, self._params, self._beta = model, in_double(model, params), beta
+        self._model, self._params, self._beta = model, in_double(params), beta
         self._unknown = unknown
         n_0, *self._sizes = model.shape(params)[:-1]
         self._data = unknown[:n_0]

@@ -19,8 +19,9 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm.energies.layer_graph import EVEN, ODD
-from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.normal_sums import is_integral, log_integrals
 from ebm.units import Groups, Unit
 

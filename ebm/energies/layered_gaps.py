@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm.energies.edges import Edge
 from ebm.energies.incomplete import (
     MAX_SUMMED,
@@ -23,7 +24,7 @@ from ebm.energies.incomplete import (
 )
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import LayerSum, by_rows, layer_sum
-from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters
 
 
 class Parted(NamedTuple):

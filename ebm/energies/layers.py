@@ -408,10 +408,3 @@ class LayeredModel(Arrangement, Model):
                 part = pulled[self.places[k].columns]
                 moved[k] = moved[k]._replace(bias=moved[k].bias - part)
         return params._replace(own=tuple(moved[k] for k in range(len(own))))
-
-
-def in_double(params: LayeredParameters) -> LayeredParameters:
-    """The same parameters in double precision, C-contiguous."""
-    weights = [np.ascontiguousarray(W, np.float64) for W in params.weights]
-    own = [type(x)(*(a.astype(np.float64) for a in x)) for x in params.own]
-    return LayeredParameters(tuple(weights), tuple(own))

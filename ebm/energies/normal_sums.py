@@ -17,8 +17,9 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm.energies.layer_graph import EVEN, ODD
-from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters
 
 
 def is_integral(model: LayeredModel, known: Any = ()) -> bool:

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.groups import Group, group, independent_units, moments
 from ebm.energies.kaufman import zero_field_log_partition
@@ -53,11 +54,6 @@ class PairwiseMoments(NamedTuple):
         """<ss'> - <s><s>', the connected correlations."""
         connected: Array = self.correlations - np.outer(self.mean, self.mean)
         return connected
-
-
-def in_double(params: PairwiseParameters) -> PairwiseParameters:
-    """The same parameters in double precision."""
-    return PairwiseParameters(*(x.astype(np.float64) for x in params))
 
 
 def pairwise_log_partition(

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._kernels.symmetry import symmetrise
 from ebm._random import Key
 from ebm.energies.base import Model
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import pairwise_moments
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side, state_blocks

@@ -25,10 +25,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._random import Key, Reserved, fold
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import Block, LayerSum, layer_sum
-from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.path import path_to
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
 from ebm.gradients.contrastive import bind_contrastive

@@ -32,9 +32,10 @@ import numpy as np
 from scipy.special import expit
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._kernels.flips import LOG_LARGEST, flip_moments, flip_tables
 from ebm._random import Key
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Gradient, Info
 from ebm.gradients.moments import (
     Moments,

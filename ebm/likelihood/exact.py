@@ -17,9 +17,10 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._kernels.gray_code import gray_code_log_sum
 from ebm.energies.base import Model
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side
 from ebm.likelihood.base import LogPartition
 

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._random import Key, fold
 from ebm._sparse import blocks
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
@@ -16,7 +17,7 @@ from ebm.energies.layer_sums import (
     layered_log_z,
     unit_states,
 )
-from ebm.energies.layers import LayeredModel, LayeredParameters, in_double
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.normal_sums import check_normal, is_integral
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.base import LogPartition

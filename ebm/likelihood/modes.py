@@ -24,10 +24,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._kernels.sweeps import THRESHOLD
 from ebm._random import Key, Reserved, fold, stream
 from ebm.energies.base import Model
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.couplings import dense_couplings, fastest, visit
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_path import swept

@@ -16,12 +16,12 @@ import numpy as np
 
 from ebm._arrays import is_sparse
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._random import Key
 from ebm.energies.couplings import dense_couplings
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import (
     hidden_summation,
-    in_double,
     is_summed_at_once,
     pairwise_free_energy,
     pairwise_log_partition,

@@ -21,9 +21,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._random import Key
 from ebm.energies.base import Model
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.states import state_blocks
 from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.modes import block_bounds

@@ -16,11 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import in_double
 from ebm._kernels.flips import LARGEST_BIAS, LOG_LARGEST, both_sides, flip_scores, flip_tables
 from ebm._kernels.mixtures import log_integrals, within_tables
 from ebm._sparse import blocks, is_sparse
 from ebm.energies.base import Model
-from ebm.energies.bipartite import Bipartite, BipartiteParameters, in_double
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
 from ebm.likelihood.listed import listed_conditionals

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ebm._flat import in_double
 from ebm._random import Key, fold
-from ebm.energies.belief_network import BeliefNetwork, from_rbms, in_double
+from ebm.energies.belief_network import BeliefNetwork, from_rbms
 from ebm.energies.bipartite import Bipartite
 from ebm.units import Bernoulli, Gaussian, Spin
 from tests.models import library_model, library_params, oracle_model, rows_for
@@ -126,7 +127,7 @@ def test_translation_of_a_single_machine_leaves_extra_units():
 
 def test_in_double_keeps_the_values(stack):
     model, params = spelled(stack, np.float32)
-    wide = in_double(model, params)
+    wide = in_double(params)
     assert all(x.dtype == np.float64 for x in leaves(wide))
     np.testing.assert_array_equal(model.pack(wide), model.pack(params))
 

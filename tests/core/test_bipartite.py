@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from ebm._flat import in_double
 from ebm._random import Key
 from ebm.energies.base import DataSummary
-from ebm.energies.bipartite import Bipartite, in_double
+from ebm.energies.bipartite import Bipartite
 from ebm.energies.states import BLOCK, enumerable_side, state_blocks
 from ebm.likelihood import log_partition
 from ebm.units import Bernoulli, Gaussian

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import scale
 
 from ebm import DBN, RBM, GaussianRBM
-from ebm.energies.bipartite import in_double
+from ebm._flat import in_double
 from ebm.likelihood.placement import upper_bound, worst_split
 
 
