@@ -135,7 +135,9 @@ def mapped(function: Callable[[Any], Any], tree: T) -> T:
 
 def in_double(params: T) -> T:
     """Copies of the parameters in double precision, C-contiguous unless they are sparse."""
-    return mapped(
-        lambda x: x.astype(np.float64, **({"order": "C"} if isinstance(x, np.ndarray) else {})),
-        params,
-    )
+
+    def double(x: Any) -> Any:
+        dense = isinstance(x, np.ndarray)
+        return x.astype(np.float64, order="C") if dense else x.astype(np.float64)
+
+    return mapped(double, params)
