@@ -19,6 +19,7 @@ from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._course import Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
+from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat._shared._validation import (
     check_rows,
 )
@@ -400,6 +401,43 @@ class BaseMLP(Estimator):
         return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])
 
     # Fitting
+
+    @learns
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
+        """Pre-train the network if `pretraining` is given, then minimize the loss of the labelled rows.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Inputs. `X` is not modified.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Targets: classes or indicators of several labels for a classifier, numbers for a regressor. Notes of the
+            class say which values mark unlabelled rows.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows. Zero leaves the row out.
+
+        Returns
+        -------
+        self : object
+            The fitted network.
+
+        Raises
+        ------
+        ValueError
+            If all rows are unlabelled, targets are missing without `pretraining`, or the loss is not defined for them.
+            If the labels of a classifier mix strings and numbers, or its classes have changed with `warm_start`. If
+            the loss is not finite with the initial weights. If `pretraining` has another number of features, or units
+            that do not agree with `activation`.
+
+        Warns
+        -----
+        UserWarning
+            If the meaning of -1 in the labels of a classifier is ambiguous, or a class has no weight.
+        ConvergenceWarning
+            If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
+            weights are those from before that epoch.
+        """
+        return learn(self, X, y, sample_weight, False)
 
     prune = prune
 

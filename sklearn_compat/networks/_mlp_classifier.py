@@ -141,41 +141,6 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
         tags.classifier_tags.multi_label = True
         return tags
 
-    @learns
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
-        """Pre-train the network if `pretraining` is given, then minimize the loss of the labelled rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs. `X` is not modified.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Classes, or indicators of several labels; -1 marks unlabelled rows, see Notes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows. Zero leaves the row out.
-
-        Returns
-        -------
-        self : object
-            The fitted network.
-
-        Raises
-        ------
-        ValueError
-            If all rows are unlabelled, labels are missing without `pretraining`, or `y` mixes strings and numbers. With
-            `warm_start`, if the classes have changed. If the loss is not finite with the initial weights. If
-            `pretraining` has another number of features, or units that do not agree with `activation`.
-
-        Warns
-        -----
-        UserWarning
-            If the meaning of -1 in `y` is ambiguous, or a class has no weight.
-        ConvergenceWarning
-            If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
-            weights are those from before that epoch.
-        """
-        return learn(self, X, y, sample_weight, False)
-
     @available_if(by_batches)
     @learns
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, classes: Any = None) -> str:

@@ -189,38 +189,6 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         tags.target_tags.multi_output = True
         return tags
 
-    @learns
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
-        """Pre-train the network if `pretraining` is given, then minimize the loss of the labelled rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs. `X` is not modified.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Numbers; NaN marks unlabelled rows, see Notes.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows. Zero leaves the row out.
-
-        Returns
-        -------
-        self : object
-            The fitted network.
-
-        Raises
-        ------
-        ValueError
-            If all rows are unlabelled, or the loss is not defined for the targets; if `pretraining` has another number
-            of features, or units that do not agree with `activation`.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
-            weights are those from before that epoch.
-        """
-        return learn(self, X, y, sample_weight, False)
-
     @available_if(by_batches)
     @learns
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
