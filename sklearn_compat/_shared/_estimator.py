@@ -115,8 +115,8 @@ class Estimator(BaseEstimator):
 
     def _next_key(self, random_state: Any) -> Key:
         """Key of the next draw: of the model's own stream, or the first of the one that `random_state` opens."""
-        own = self._stream(random_state)
+        stream_key = self._stream(random_state)
         if random_state is not None:
-            return fold(own, 0)
+            return fold(stream_key, 0)
         self._course = replace(self._course, n_draws=self._course.n_draws + 1)
-        return fold(own, self._course.n_draws)
+        return fold(stream_key, self._course.n_draws)

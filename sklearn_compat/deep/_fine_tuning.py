@@ -275,8 +275,8 @@ def tuning_state(self: Any, plan: training.Plan, rows: Rows) -> training.State:
         return training.resume(model, params, plan, mean=mean)
     chains = None
     if identity == last_identity:
-        h, mu, lam, own = last.chains
-        chains = ChainState(h.copy(), mu.copy(), lam.copy(), own)
+        h, visible_offset, hidden_offset, own = last.chains
+        chains = ChainState(h.copy(), visible_offset.copy(), hidden_offset.copy(), own)
     mean = mean if last.origin is None else last.origin
     state = training.resume(model, params, plan, chains=chains, mean=mean)
     state.n_steps, state.bounds = last.n_steps, last.bounds

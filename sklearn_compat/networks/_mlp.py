@@ -354,9 +354,9 @@ class BaseMLP(Estimator):
         intercepts = fitted_list(self.intercepts_, "intercepts_", len(dense))
         for k, pair in zip(dense, zip(coefs, intercepts, strict=True), strict=True):
             params[k] = DenseParameters(*pair)
-        return tuple(self._fitted_layer(k, own) for k, own in enumerate(params))
+        return tuple(self._fitted_layer(k, layer_params) for k, layer_params in enumerate(params))
 
-    def _fitted_layer(self, k: int, own: Any) -> Any:
+    def _fitted_layer(self, k: int, layer_params: Any) -> Any:
         """The parameters of layer `k`, checked."""
         layer = self.network_.layers[k]
         shapes, name = layer.shapes(self.network_.widths[k]), f"layer_params_[{k}]"
@@ -364,14 +364,14 @@ class BaseMLP(Estimator):
         if isinstance(layer, Dense):
             n = sum(isinstance(x, Dense) for x in self.network_.layers[:k])
             names = [f"coefs_[{n}]", f"intercepts_[{n}]"]
-        values = fitted_list(own, name, len(shapes))
+        values = fitted_list(layer_params, name, len(shapes))
         arrays = [fitted_array(*x) for x in zip(values, names, shapes, strict=True)]
         return layer.parameters(*(np.ascontiguousarray(x, self._dtype()) for x in arrays))
 
     def _named(self, params: Parameters) -> dict[str, Any]:
         """Parameters by the names of their attributes."""
         pairs = zip(self.network_.layers, params, strict=True)
-        dense = [own for layer, own in pairs if isinstance(layer, Dense)]
+        dense = [layer_params for layer, layer_params in pairs if isinstance(layer, Dense)]
         weights = {"coefs_": [x.W for x in dense], "intercepts_": [x.bias for x in dense]}
         return {"layer_params_": list(params), **weights}
 
