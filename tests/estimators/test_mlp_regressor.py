@@ -112,7 +112,7 @@ def test_rows_without_targets_only_train_the_pre_training(n_outputs):
         (np.full(N, np.nan), "y has no target: all entries are NaN"),
         (np.where(np.eye(N, 2) > 0, np.nan, Y), "only some targets are NaN"),
         (np.where(Y > 1, np.inf, Y), "infinity"),
-        (Y[:-1], "as many rows"),
+        (Y[:-1], "same number of rows"),
         (np.array(["a"] * N), "could not convert|dtype"),
         (Y[:, :, np.newaxis], "dim 3"),
     ],
