@@ -280,7 +280,7 @@ def check_weights(sample_weight: Any, X: Any) -> Array | None:
     if len(wrong):
         raise ValueError(
             f"sample_weight holds {_kind_of(float(weights[wrong[0]]))} in row {wrong[0]}. Weights must be between 0 "
-            f"and {LARGEST_WEIGHT:g}. Zero leaves a row out; divide larger weights by their mean."
+            f"and {LARGEST_WEIGHT:g}. Zero leaves a row out. Divide the weights by their mean if they are larger."
         )
     if not weights.any():
         raise ValueError("sample_weight is zero for every sample: at least one must be positive.")

@@ -562,7 +562,7 @@ def test_divergence_is_told_and_leaves_finite_parameters(case, dtype):
 
 @pytest.mark.parametrize("weight", [1e4, 1e300])
 def test_weights_that_would_make_an_epoch_endless_are_refused(weight):
-    with pytest.raises(ValueError, match="divide the weights by their mean"):
+    with pytest.raises(ValueError, match="Divide the weights by their mean"):
         machine("bernoulli").fit(rows("bernoulli"), sample_weight=np.full(60, weight))
 
 

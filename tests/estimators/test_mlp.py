@@ -757,7 +757,7 @@ def test_settings_that_cannot_be_are_named(settings, words):
         (-np.ones((N, 3), int), "no row is labelled"),
         (X[:, 0], "continuous"),
         (np.where(X[:, 0] > 0, np.nan, 1.0), "NaN"),
-        (Y[:-1], "as many rows"),
+        (Y[:-1], "same number of rows"),
         (np.column_stack([Y, Y]), "0 or 1 each"),
         (np.tile([-1, 1], (N, 1)), "0 or 1 each"),
         (np.tile([0, 2], (N, 1)), "0 or 1 each"),
