@@ -78,7 +78,7 @@ def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
     sizes = tuple(np.atleast_1d(sizes)) if isinstance(sizes, np.ndarray) else sizes
     sizes = tuple(sizes) if hasattr(sizes, "__iter__") else (sizes,)
     if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 1 for n in sizes):
-        raise ValueError(f"hidden_layer_sizes must be positive integers. Got {shown(sizes)}.")
+        raise ValueError(f"hidden_layer_sizes must be positive integers. Got {shown(list(sizes))}.")
     sizes = tuple(int(n) for n in sizes)
     if sizes[: len(trained)] != trained:
         raise ValueError(
