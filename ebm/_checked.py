@@ -13,6 +13,7 @@ Nothing is kept alive: the memory of an object ends with it.
 
 import weakref
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -52,7 +53,8 @@ def once(check: Callable[..., Any], given: Any, *settings: Any) -> Any:
         return given if known[2] is None else known[2]
     result = check(given, *settings)
     same = _is_same(result, given)
-    forget = weakref.ref(given, lambda _: _CHECKED.pop(key, None))
+    # No line of Python runs in this callback: an interrupt that Python hears within a callback is lost.
+    forget = weakref.ref(given, partial(_CHECKED.pop, key))
     _CHECKED[key] = (forget, content, None if same else result)
     return given if same else result
 

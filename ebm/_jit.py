@@ -59,10 +59,11 @@ def jit(
     """Compile `function` with the library's settings (see the module docstring).
 
     With ``reorder=True`` the compiler may also reorder sums, which a reduction needs in order to vectorise, and which
-    compensated arithmetic does not survive. With ``inline=True`` every caller gets the body, whatever its length: a
-    loop with a call inside does not vectorise. With ``fuse=True`` a product and the sum it goes into are one operation:
-    for chains with one product per sum, where it is twice as fast. Under ``NUMBA_DISABLE_JIT=1`` the function runs as
-    plain Python.
+    compensated arithmetic does not survive. Such a function is always inlined: the order of a sum would otherwise
+    depend on whether the compiler inlines it, and that differs from one compilation to the next. With ``inline=True``
+    every caller gets the body, whatever its length: a loop with a call inside does not vectorise. With ``fuse=True`` a
+    product and the sum it goes into are one operation: for chains with one product per sum, where it is twice as fast.
+    Under ``NUMBA_DISABLE_JIT=1`` the function runs as plain Python.
     """
     if function is None:
         return functools.partial(_compile, reorder=reorder, inline=inline, fuse=fuse)
@@ -73,7 +74,9 @@ def _compile(function: F, *, reorder: bool, inline: bool, fuse: bool) -> F:
     if numba.config.DISABLE_JIT:
         return _interpreted(function)
     flags = FASTMATH | ({"reassoc"} if reorder else set()) | ({"contract"} if fuse else set())
-    compiler = numba.njit(error_model="numpy", nogil=True, fastmath=flags, forceinline=inline)
+    compiler = numba.njit(
+        error_model="numpy", nogil=True, fastmath=flags, forceinline=inline or reorder
+    )
     compiled = compiler(function)
     compiled._cache = _cache(function)  # where Numba's own cache=True keeps it
     compiled.compile = _uninterrupted(compiled.compile)
@@ -114,7 +117,7 @@ def _uninterrupted(compile_: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """`compile_`, at whose end, and not before, an interrupt is heard.
 
     In its midst Numba would lose it, or registrations that later compilations need. A function that another one calls
-    is compiled within the compilation of that one; between two of them an interrupt is heard, too.
+    is compiled within the compilation of that one, and the outermost compilation hears the interrupt.
     """
 
     def run(sig: Any) -> Any:
@@ -129,7 +132,7 @@ def _uninterrupted(compile_: Callable[[Any], Any]) -> Callable[[Any], Any]:
         finally:
             if outermost:
                 signal.signal(signal.SIGINT, handler)
-            later.deliver()
+                later.deliver()
 
     return run
 
