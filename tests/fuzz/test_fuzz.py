@@ -199,6 +199,11 @@ def test_good_calls_are_handled():
     assert judged("est.transform(X=value)", "'x'") in ("refused", "theirs")
 
 
+def test_calls_that_take_for_ever_end_by_an_interrupt():
+    do = "est.set_params(n_iter=value).fit(X)"
+    assert judged(do, "10**12", "n_iter", role="long", good="2") == "long"
+
+
 def test_a_child_that_dies_is_a_verdict_and_the_next_call_runs():
     runner = Runner()
     try:
