@@ -15,7 +15,7 @@ from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_path import PairwisePath
 from ebm.inference import recall
 from ebm.inference.recall import UPDATES
-from ebm.samplers import gibbs
+from ebm.samplers import anneal, gibbs
 from ebm.samplers.gibbs import VISITS, sweep_at
 from ebm.samplers.simulated_annealing import simulated_annealing
 from ebm.units import Bernoulli, Spin
@@ -189,7 +189,7 @@ def walks(model, params):
                 yield trace
         yield from simulated_annealing(model, params, rows, KEY, np.geomspace(0.1, 3, 7))
         path = PairwisePath(model, params, 0 * params.bias)
-        yield from simulated_annealing(path, np.linspace(0, 1, 5), len(rows), KEY)
+        yield from anneal(path, np.linspace(0, 1, 5), len(rows), KEY)
         for update in UPDATES:
             for temperature in (0.0, 0.7):
                 settings = {"update": update, "temperature": temperature, "max_sweeps": 9}
