@@ -4,6 +4,7 @@ The front door: hands on the public names when they are first used, and defines 
 """
 
 import importlib
+import warnings
 from typing import Any
 
 __version__ = "0.1.0.dev0"
@@ -25,7 +26,6 @@ _HOMES = {
     "Bernoulli": "ebm.units",
     "Binomial": "ebm.units",
     "Categorical": "ebm.units",
-    "OneHot": "ebm.units",
     "Poisson": "ebm.units",
     "Spin": "ebm.units",
     "lattice": "ebm.energies.lattices",
@@ -81,10 +81,22 @@ _HOMES = {
     "TrainingCurveDisplay": "ebm.displays",
 }
 
+_DEPRECATED = {
+    "OneHot": (
+        "ebm.units",
+        "OneHot is deprecated: it will be removed in the next release. Use Categorical(sizes) for the groups, and "
+        "visible=[('bernoulli', n), (Categorical(sizes), sum(sizes))] for n binary columns in front of them.",
+    )
+}
+
 __all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _DEPRECATED:
+        home, advice = _DEPRECATED[name]
+        warnings.warn(advice, FutureWarning, stacklevel=2)
+        return getattr(importlib.import_module(home), name)
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'ebm' has no attribute {name!r}")

@@ -25,6 +25,7 @@ from ebm import (
     RBM,
     BernoulliRBM,
     BoltzmannMachine,
+    Categorical,
     DBNClassifier,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
@@ -36,7 +37,6 @@ from ebm import (
     MeanFieldInversion,
     MLPClassifier,
     ModernHopfieldNetwork,
-    OneHot,
     Perceptron,
     PersistentContrastiveDivergence,
     Regularization,
@@ -89,7 +89,7 @@ def refit(first: Any, X: Any = BITS, **changed: Any) -> Any:
 
 
 def grouped() -> RBM:
-    return RBM(2, visible=OneHot((3,)), **QUICK).fit(GROUPS)
+    return RBM(2, visible=Categorical((3,)), **QUICK).fit(GROUPS)
 
 
 def attention(**settings: Any) -> ModernHopfieldNetwork:
@@ -160,9 +160,9 @@ TABLE = {
         ),
     ),
     "groups that are none": Advice(
-        lambda: RBM(2, visible=OneHot((3,)), **QUICK).fit(BITS[:, :3]),
+        lambda: RBM(2, visible=Categorical((3,)), **QUICK).fit(BITS[:, :3]),
         "as sklearn.preprocessing.OneHotEncoder does",
-        lambda _: RBM(2, visible=OneHot((3,)), **QUICK).fit(GROUPS),
+        lambda _: RBM(2, visible=Categorical((3,)), **QUICK).fit(GROUPS),
     ),
     "large weights": Advice(
         lambda: rbm().fit(BITS, sample_weight=np.full(30, 1e6)),

@@ -14,11 +14,11 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
-from ebm.energies.bipartite import Read, array_name, rows_apart
+from ebm.energies.bipartite import Bipartite, Read, array_name, rows_apart
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.units import Unit
+from ebm.units import Bernoulli, Categorical, OneHot, Unit
 
 
 class ColumnModel(LayeredModel):
@@ -61,6 +61,22 @@ class ColumnModel(LayeredModel):
     def hidden(self) -> Unit:
         """The type of the hidden units."""
         return self.layers[-1].unit
+
+    @property
+    def fused(self) -> Bipartite | None:
+        """Bits followed by categories as one layer on the hidden one, for compiled code; None for other columns.
+
+        The arrays of its parameters stand in the flat vector as those of this model do.
+        """
+        units = [self.layers[k].unit for k in self.shown]
+        n_bits = sum(isinstance(unit, Bernoulli) for unit in units)
+        bits, groups = units[:n_bits], units[n_bits:]
+        if not all(isinstance(unit, Bernoulli) for unit in bits):
+            return None
+        sizes = tuple(n for unit in groups if isinstance(unit, Categorical) for n in unit.sizes)
+        if not all(isinstance(unit, Categorical) for unit in groups):
+            return None
+        return Bipartite(OneHot(sizes) if sizes else Bernoulli(), self.hidden)
 
     def hidden_mean(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
         """E[h | v]: (rows, n_visible) -> (rows, n_hidden)."""

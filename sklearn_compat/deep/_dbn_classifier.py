@@ -29,9 +29,9 @@ from ebm.sklearn_compat.deep import _belief as belief
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
 from ebm.sklearn_compat.deep._given_stack import (
     as_layer,
-    check_joint_machine,
     given_machines,
     take_machines,
+    with_joint_machine,
 )
 from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
@@ -143,8 +143,9 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Parameters
         ----------
         rbms : list of fitted RBM estimators
-            The machines, from the data up: the fitted attribute `rbms_`, or results of ``from_parameters``. The topmost
-            machine has ``visible=OneHot((n_classes,))``: its last visible units are the label units.
+            The machines, from the data up: the fitted attribute `rbms_`, or results of ``from_parameters``. The last
+            visible units of the topmost machine are the label units:
+            ``visible=[("bernoulli", n), (Categorical((n_classes,)), n_classes)]``.
         classes : array-like of shape (n_classes,)
             The classes, sorted, in the order of the label units.
         **settings : object
@@ -165,8 +166,9 @@ class DBNClassifier(ClassifierMixin, BaseStack):
 
         Examples
         --------
-        >>> from ebm import RBM, DBNClassifier, OneHot
-        >>> joint = RBM.from_parameters([[3.0, -1.0, 1.0], [-3.0, 1.0, -1.0]], visible=OneHot((2,)))
+        >>> from ebm import RBM, Categorical, DBNClassifier
+        >>> columns = [("bernoulli", 1), (Categorical((2,)), 2)]
+        >>> joint = RBM.from_parameters([[3.0, -1.0, 1.0], [-3.0, 1.0, -1.0]], visible=columns)
         >>> DBNClassifier.from_parameters([joint], ["no", "yes"]).predict([[1], [0]])
         array(['yes', 'no'], dtype='<U3')
         """
@@ -174,7 +176,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         known = sorted_classes(stack, classes)
         check_several(known)
         stack.classes_, machines = known, given_machines(rbms)
-        check_joint_machine(machines, len(known))
+        machines = with_joint_machine(machines, len(known))
         take_machines(stack, machines, len(known))
         if "layers" not in settings:
             stack.layers = [*(clone(rbm) for rbm in machines[:-1]), as_layer(machines[-1])]

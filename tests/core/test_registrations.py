@@ -22,7 +22,7 @@ TABLE = {
     "energies.path.base_of": LAYERS,
     "energies.path.model_base": "Bipartite LayeredModel",
     "energies.path.path_to": LAYERS,
-    "gradients.contrastive.bind_contrastive": LAYERS,
+    "gradients.contrastive.bind_contrastive": "Bipartite ColumnModel LayeredModel Pairwise",
     "gradients.exact.bind_exact": LAYERS,
     "gradients.tempered.bind_tempered": "Bipartite LayeredModel",
     "likelihood.exact.check_law": "Bipartite LayeredModel",
@@ -41,7 +41,7 @@ TABLE = {
     "samplers.base.run_chain": ALL,
     "samplers.expectation.dispersed_starts": ALL,
 }
-MODELS = {*ALL.split(), "LabelMemory", "Network"}
+MODELS = {*ALL.split(), "ColumnModel", "LabelMemory", "Network"}
 
 # A copy of the process for each module: the libraries below it are imported once. A module that its own package
 # imports is covered by the package, which always comes first.

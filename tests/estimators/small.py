@@ -15,8 +15,8 @@ from ebm import (
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
     HopfieldNetwork,
-    OneHot,
 )
+from ebm.units import OneHot
 
 N = 4
 

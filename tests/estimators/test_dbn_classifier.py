@@ -11,8 +11,9 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
-from ebm import DBN, RBM, BernoulliRBM, DBNClassifier, FineTuning, GaussianRBM, OneHot
+from ebm import DBN, RBM, BernoulliRBM, Categorical, DBNClassifier, FineTuning, GaussianRBM
 from ebm.sklearn_compat.deep._layers import as_joint, layer_seed
+from ebm.units import OneHot
 from tests.oracles import one_hot, rbm
 from tests.statistics import assert_same_distribution, state_counts
 
@@ -506,6 +507,17 @@ def test_the_joint_machine_keeps_the_settings_of_the_one_given():
     assert {name: joint.get_params(deep=False)[name] for name in shared} == given.get_params(
         deep=False
     )
+
+
+def test_a_given_joint_machine_may_have_its_label_as_columns():
+    """Bits and categories, which are the joint machine's visible layer."""
+    X = np.random.default_rng(0).integers(0, 2, (8, 4))
+    arrays = np.random.default_rng(1).normal(size=(3, 6)), np.zeros(3), np.arange(6.0) / 3
+    columns = [("bernoulli", 4), (Categorical((2,)), 2)]
+    joints = [RBM.from_parameters(*arrays, visible=x) for x in (columns, OneHot((2,)))]
+    stacks = [DBNClassifier.from_parameters([joint], ["no", "yes"]) for joint in joints]
+    np.testing.assert_array_equal(*(stack.predict_proba(X) for stack in stacks))
+    assert joints[0].visible == columns
 
 
 def test_nothing_is_known_before_fit():

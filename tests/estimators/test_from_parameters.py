@@ -343,7 +343,7 @@ def test_a_given_machine_goes_on_learning(name):
             lambda: DBNClassifier.from_parameters(
                 [BernoulliRBM.from_parameters(np.ones((2, 3)))], [0, 1]
             ),
-            "must have visible=OneHot",
+            r"must have visible=\[\('bernoulli', n\), \(Categorical\(\(2,\)\), 2\)\]",
         ),
     ],
 )

@@ -10,10 +10,10 @@ import pytest
 from scipy.sparse import csr_matrix
 from sklearn.base import clone
 
-from ebm import DBN, RBM, Bernoulli, Gaussian, OneHot
+from ebm import DBN, RBM, Bernoulli, Categorical, Gaussian
 from ebm.gradients import GRADIENTS
 
-GROUPS = [("bernoulli", 2), (OneHot((3,)), 3), ("gaussian", 2)]
+GROUPS = [("bernoulli", 2), (Categorical((3,)), 3), ("gaussian", 2)]
 
 
 def table(n_rows=150, seed=0):
@@ -163,7 +163,7 @@ def test_values_that_columns_cannot_have_are_told_by_column(fitted):
 
 
 def test_types_may_be_records():
-    groups = [(Bernoulli(), 2), (OneHot((3,)), 3), (Gaussian(variance="unit"), 2)]
+    groups = [(Bernoulli(), 2), (Categorical((3,)), 3), (Gaussian(variance="unit"), 2)]
     rbm = RBM(2, visible=groups, n_iter=2, random_state=0, learning_rate=1e-4).fit(table())
     np.testing.assert_array_equal(rbm.log_variance_visible_, 0)
 

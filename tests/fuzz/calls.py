@@ -42,7 +42,11 @@ SMALL = {name: repr(x) for name, x in QUICK.items()} | {
 }
 # Further machines of a kind, by their settings.
 VARIANTS = {
-    "RBM": [{"visible": "'gaussian'"}, {"visible": "OneHot((2, 2))"}, {"hidden": "'gaussian'"}],
+    "RBM": [
+        {"visible": "'gaussian'"},
+        {"visible": "Categorical((2, 2))"},
+        {"hidden": "'gaussian'"},
+    ],
     "BoltzmannMachine": [{"n_hidden": "0", "unit": "'spin'"}],
     "DBN": [{"fine_tuning": "FineTuning(n_iter=1)"}],
     "HopfieldNetwork": [{"rule": "'storkey'", "temperature": "0.5"}],
