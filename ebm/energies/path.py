@@ -201,7 +201,7 @@ class BipartitePath(Path):
         """One step of block Gibbs sampling."""
         h = np.empty_like(inputs)
         self._sample(inputs, h, [(s.hidden, s.hidden_factors) for s in stages], (key, 0), first_row)
-        kernels.to_statistic(stages[0].hidden, h)
+        kernels.to_statistic(self._model.hidden.compiled(self._params.hidden), h)
         f: Array = h @ self._Wt
         v = f  # in place
         if tilt is not None:
