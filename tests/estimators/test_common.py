@@ -93,7 +93,7 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:X holds values other than two states:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ patterns are more than:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ patterns are not held:UserWarning")
-@pytest.mark.filterwarnings("ignore:The patterns resemble each other:UserWarning")
+@pytest.mark.filterwarnings("ignore:Rule .* cannot store these similar patterns:UserWarning")
 @pytest.mark.filterwarnings("ignore:[0-9]+ of [0-9]+ probes:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings("ignore:Perceptron found no:sklearn.exceptions.ConvergenceWarning")
 # One check takes the weight from a whole class, which is remarked on by design.
