@@ -26,9 +26,8 @@ LEAST_UPDATES, LEAST_EPOCHS = 2000, 10
 # Learning rate of so many hidden units, the largest of few, and the number of features in units of the data's that does
 # not limit it.
 RATE, RATE_UNITS, LARGEST_RATE, RATE_FEATURES = 0.02, 256, 0.1, 16
-# Rows that a model is shown before it learns: the standard error of a mean is then 0.04 standard deviations. Sparse
-# rows become dense, and so fewer of them are shown, but never fewer than there are hidden units.
-MOST_EXAMPLES, MOST_SPARSE_EXAMPLES = 500, 50
+# Rows that a model is shown before it learns: the standard error of a mean is then 0.04 standard deviations.
+MOST_EXAMPLES = 500
 
 
 class _Choices(NamedTuple):
@@ -179,9 +178,8 @@ def start(
     # Of one row alone, the first of a stream, nothing is known to be constant.
     bounds = _bounds(model, params, variance if len(rows) > 1 else np.ones_like(variance))
     if model.starts_at_rows and change is None:
-        most = MOST_SPARSE_EXAMPLES if rows.is_thin else MOST_EXAMPLES
-        count = max(n_hidden, min(len(rows), most))
-        params = model.with_examples(params, rows.some(count, fold(key, 2)))
+        count = max(n_hidden, min(len(rows), MOST_EXAMPLES))
+        params = model.with_examples(params, rows.examples(count, fold(key, 2)))
     else:
         params = model.centered(params, data.mean)
     if change is not None:
@@ -211,7 +209,7 @@ def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key
     """
     if not len(chains.h):
         return chains
-    examples = rows.some(len(chains.h), fold(key, 3))
+    examples = rows.examples(len(chains.h), fold(key, 3))
     return chains._replace(h=model.chains_at_rows(params, examples, fold(key, 4)))
 
 

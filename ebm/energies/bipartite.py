@@ -20,6 +20,7 @@ from scipy.special import expit
 from ebm._checks import Array, varies
 from ebm._flat import Extent
 from ebm._random import Key, normal
+from ebm._sparse import is_sparse
 from ebm.energies.base import (
     ChainState,
     DataSummary,
@@ -163,7 +164,7 @@ class Bipartite(Model):
                 f"hidden units {self.hidden!r} make the sum over all states infinite."
             )
 
-    def with_examples(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
+    def with_examples(self, params: BipartiteParameters, examples: Any) -> BipartiteParameters:
         """Binary hidden units that tell rows apart, and visible units that make up for what these add to their means.
 
         Hidden unit j has its threshold at row j of `examples` (rows, n_visible), of which there are at least n_hidden.
@@ -430,9 +431,16 @@ class Apart(NamedTuple):
         return W, params._replace(bias=b.astype(params.bias.dtype))
 
 
-def variances(rows: Array) -> Array:
-    """The variance of each column, and exactly zero for a constant one."""
-    found: Array = (rows - rows[0]).var(axis=0, dtype=np.float64)
+def variances(rows: Any) -> Array:
+    """The variance of each column of dense or CSR rows, and exactly zero for a constant one."""
+    if is_sparse(rows):
+        mean, count = np.asarray(rows.mean(axis=0), np.float64).ravel(), rows.shape[0]
+        stored = np.bincount(rows.indices, minlength=len(mean))
+        apart = (rows.data - mean[rows.indices]) ** 2
+        squares = np.bincount(rows.indices, apart, len(mean))
+        found: Array = (squares + (count - stored) * mean**2) / count
+        return found
+    found = (rows - rows[0]).var(axis=0, dtype=np.float64)
     return found
 
 
@@ -441,7 +449,7 @@ def tells_apart(unit: Unit) -> bool:
     return unit.has_scale or unit.bounded
 
 
-def measure(unit: Unit, params: Any, rows: Array) -> Array:
+def measure(unit: Unit, params: Any, rows: Any) -> Array:
     """In which units the states of one type are measured, so that inputs of hidden units deviate enough: (units,)."""
     scale, spread = unit.scale(params), variances(rows)
     if scale is None:
@@ -450,18 +458,20 @@ def measure(unit: Unit, params: Any, rows: Array) -> Array:
     return deviations / SCALED_DEVIATION
 
 
-def rows_apart(directions: Array, examples: Array, unit: Array) -> Apart:
+def rows_apart(directions: Array, examples: Any, unit: Array) -> Apart:
     """Hidden units that tell rows apart, along `directions` (n_visible, n_hidden): :meth:`Bipartite.with_examples`.
 
     Inputs of the hidden units deviate by one over uncorrelated rows whose standard deviations are `unit` (n_visible,).
     """
     examples = examples.astype(np.float64)
-    known = varies(examples.mean(axis=0), variances(examples), directions.dtype)
+    mean = np.asarray(examples.mean(axis=0)).ravel()
+    known = varies(mean, variances(examples), directions.dtype)
     unit = unit[known, np.newaxis]
     U = np.zeros(directions.shape)
     U[known] = orthogonal(directions[known] / unit) / unit
-    thresholds: Array = (U * examples[: len(directions.T)].T).sum(axis=0)
-    inputs = examples @ U - thresholds
+    inputs = examples @ U
+    thresholds = np.diag(inputs).copy()
+    inputs -= thresholds
     h = expit(inputs)
     return Apart(U, -thresholds, h.mean(axis=0), U**2 @ (h * expit(-inputs)).mean(axis=0))
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
+from ebm._sparse import dense
 from ebm.energies.bipartite import (
     Bipartite,
     Read,
@@ -142,6 +143,7 @@ class ColumnModel(LayeredModel):
         own, weights = list(params.own), list(params.weights)
         columns = dict(zip(self.shown, self.visible.slices, strict=True))
         told = self._told_apart()
+        examples = dense(examples)
         rows = {k: np.ascontiguousarray(examples[:, columns[k]]) for k in self.shown}
         units = [measure(self.layers[k].unit, own[k], rows[k]) for k in told]
         apart = rows_apart(

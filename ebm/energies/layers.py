@@ -24,6 +24,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._flat import Extent
 from ebm._random import Key, normal
+from ebm._sparse import dense
 from ebm.energies.base import (
     ChainState,
     DataSummary,
@@ -243,6 +244,7 @@ class LayeredModel(Arrangement, Model):
 
     def chains_at_rows(self, params: LayeredParameters, rows: Array, key: Key) -> Array:
         """Odd states drawn given the rows, the even hidden layers being as they are without input."""
+        rows = dense(rows)
         known, nothing = self.split(rows), self.nothing(params, EVEN, len(rows))
         rest = self.sides[EVEN].mean(self.own(params, EVEN), nothing)
         odd = self.sample(params, ODD, self.colored(EVEN, known, rest), key)
