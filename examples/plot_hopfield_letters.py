@@ -74,7 +74,7 @@ rng = np.random.default_rng(0)
 truth = np.repeat(letters, 10, axis=0)
 noisy = np.where(rng.random(truth.shape) < 0.15, 1 - truth, truth)
 
-warnings.filterwarnings("ignore", "The patterns resemble")  # Hebb's rule says so by itself
+warnings.filterwarnings("ignore", "Rule Hebb cannot store")  # Hebb's rule says so by itself
 found = {}
 print(f"{'letters right, from':20}" + "".join(f"{name:>8}" for name in [*UNKNOWN, "noise"]))
 for rule in ("hebb", "pseudo_inverse"):

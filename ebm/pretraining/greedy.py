@@ -38,8 +38,7 @@ class Machine:
         Stands in front of what its training raises.
     model : Bipartite
     plan : Plan
-    n_hidden : int
-    n_epochs : int or "auto"
+    n_hidden, n_epochs : int
     state : State or None
         Where training goes on; None: it begins at the rows.
     watched : callable
@@ -50,7 +49,7 @@ class Machine:
     model: Bipartite
     plan: Plan
     n_hidden: int
-    n_epochs: int | str
+    n_epochs: int
     state: State | None = None
     watched: Callable[[Any, Any], Callbacks] = lambda X, model: nullcontext(())
 
