@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import signal
 import time
 import warnings
@@ -47,6 +48,8 @@ def interrupted(call):
     before = signal.signal(signal.SIGALRM, lambda *_: signal.raise_signal(signal.SIGINT))
     usual = signal.signal(signal.SIGINT, signal.default_int_handler)
     begun = time.perf_counter()
+    # Python loses an interrupt within a callback of the garbage collector, of which Hypothesis has one.
+    callbacks, gc.callbacks[:] = gc.callbacks[:], []
     try:
         signal.setitimer(
             signal.ITIMER_REAL, DELAY, AGAIN
@@ -60,6 +63,7 @@ def interrupted(call):
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         signal.signal(signal.SIGINT, usual)
+        gc.callbacks[:] = callbacks
         assert time.perf_counter() - begun < LIMIT
     return None
 
