@@ -204,9 +204,7 @@ def new_binarizer(y: Array, classes: Array | None) -> LabelBinarizer:
         raise ValueError(
             f"classes must be {binarizer.classes_.tolist()}, the numbers of the columns of y. Got {classes.tolist()}."
         )
-    if (
-        y.ndim == 1
-    ):  # in the type of the labels: LabelBinarizer converts strings in arrays of objects
+    if y.ndim == 1:  # in the type of the labels, which LabelBinarizer may convert
         binarizer.classes_ = np.unique(y) if classes is None else classes
     return binarizer
 

@@ -348,9 +348,7 @@ def labelled_rows(X: Any, targets: Array, labelled: Array, weights: Array | None
     """The rows that have targets, and these in the precision of the rows."""
     if not labelled.all():
         X, weights = X[labelled], None if weights is None else weights[labelled]
-    with np.errstate(
-        over="ignore"
-    ):  # targets beyond single precision become infinite, which raises an error
+    with np.errstate(over="ignore"):  # targets beyond single precision become infinite: an error
         return Labelled(X, targets.astype(X.dtype), weights)
 
 
