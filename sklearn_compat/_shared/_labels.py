@@ -130,6 +130,13 @@ def check_known(y: Array, classes: Array) -> None:
         )
 
 
+def one_hot(y: Array, classes: Array) -> Array:
+    """Labels (rows,) as indicators (rows, classes); ValueError for labels that are not among the `classes`."""
+    check_known(y, classes)
+    chosen: Array = np.eye(len(classes))[np.searchsorted(classes, y)]
+    return chosen
+
+
 def check_same(y: Array, classes: Array) -> None:
     """ValueError if the classes of a warm start are not those of the previous fit."""
     present = np.unique(y) if y.ndim == 1 else np.arange(y.shape[1])

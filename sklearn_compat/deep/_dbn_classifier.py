@@ -17,9 +17,9 @@ from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import (
     announced,
-    check_known,
     check_same,
     check_several,
+    one_hot,
     read_labels,
     sorted_classes,
     warn_weightless,
@@ -265,12 +265,12 @@ class DBNClassifier(ClassifierMixin, BaseStack):
             check_several(known)
         elif whole:
             check_same(labels.y, known)
-        check_known(labels.y, known)
+        chosen = one_hot(labels.y, known)
         if whole:
             warn_weightless(labels.y, None if weights is None else weights[labels.labelled])
         self.classes_ = known
         columns = np.full((len(labels.labelled), len(known)), np.nan, X.dtype)
-        columns[labels.labelled] = np.eye(len(known))[np.searchsorted(known, labels.y)]
+        columns[labels.labelled] = chosen
         return Labels(columns)
 
     def _n_labels(self) -> int:
@@ -427,7 +427,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         n_classes = len(self.classes_)
         if rows is None:
             rows = np.full((n_samples, self.n_features_in_ + n_classes), np.nan, dtype)
-        rows[:, -n_classes:] = np.eye(n_classes)[np.searchsorted(self.classes_, labels)]
+        rows[:, -n_classes:] = one_hot(np.atleast_1d(labels), self.classes_)
         return rows
 
     # Likelihood
@@ -487,8 +487,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
                     f"y has {np.count_nonzero(~known.labelled)} rows without a label. Leave them out here, or pass "
                     "y=None: the classes are then summed out in all rows."
                 )
-            check_known(known.y, self.classes_)
-            labels = np.eye(len(self.classes_))[np.searchsorted(self.classes_, known.y)]
+            labels = one_hot(known.y, self.classes_)
         return belief.bounded(
             self, X, labels, method, n_samples, return_std, n_jobs, random_state, exact=True
         )
