@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array, hstack
 
 from ebm._checks import Array
 from ebm._kernels.fingerprints import fingerprints, sparse_fingerprints
@@ -118,6 +119,16 @@ class Rows:
         out = np.empty((count, self.n_columns), self.dtype)
         self.gather(index, out)
         return out
+
+    def examples(self, count: int, key: Key) -> Any:
+        """The same rows, as a CSR array where the data are sparse."""
+        if not self.is_thin:
+            return self.some(count, key)
+        order, _ = self.epoch(key)
+        index = np.resize(order, count)
+        if self._targets is None:
+            return self._X[index]
+        return hstack([self._X[index], csr_array(self._targets[index])], "csr")
 
     def take(self, order: Array, first: int, out: Array) -> None:
         """Write the rows of an epoch's `order` from place `first` on to `out` (rows, columns)."""

@@ -25,7 +25,7 @@ from ebm._contents import (
     progress_of,
     state_of,
 )
-from ebm._state import Plan, State
+from ebm._state import Plan, State, count_epochs, with_rate
 from ebm.energies.base import Model
 from ebm.monitors import Callback
 
@@ -81,7 +81,7 @@ def load(
     like: State,
     plan: Plan,
     rows: Rows,
-    n_epochs: int,
+    n_epochs: int | str,
     callbacks: Sequence[Callback] = (),
 ) -> State:
     """The state that was saved to `path`.
@@ -93,7 +93,7 @@ def load(
         A state with which the same training begins: what the file must hold is read off it.
     plan : Plan
     rows : Rows
-    n_epochs : int
+    n_epochs : int or "auto"
     callbacks : sequence of callable
         Of which some may say what they keep.
 
@@ -110,6 +110,7 @@ def load(
     UserWarning
         If another version of the library has written the file.
     """
+    n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, like)
     wanted = {"shape": list(like.shape), **_settings(like.model, plan, rows, n_epochs)}
     known, n_batches = expected(like, plan), -(-len(rows) // plan.batch_size)
     with opened(path) as stored:

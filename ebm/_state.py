@@ -21,6 +21,11 @@ from ebm.optimizers.regularization import Regularization
 from ebm.optimizers.schedules import Schedule
 from ebm.units import Bounds
 
+# A small table is given enough updates to learn from; a large one is passed over as often as by scikit-learn.
+LEAST_UPDATES, LEAST_EPOCHS = 2000, 10
+# Learning rate of so many hidden units, the largest of few, and the number of features in units of the data's that does
+# not limit it.
+RATE, RATE_UNITS, LARGEST_RATE, RATE_FEATURES = 0.02, 256, 0.1, 16
 # Rows that a model is shown before it learns: the standard error of a mean is then 0.04 standard deviations.
 MOST_EXAMPLES = 500
 
@@ -29,7 +34,7 @@ class _Choices(NamedTuple):
     gradient: Gradient[Any]
     optimizer: Optimizer
     schedule: Schedule
-    learning_rate: float
+    learning_rate: Any
     weight_decay: float
     batch_size: int
     seed: int
@@ -39,18 +44,30 @@ class _Choices(NamedTuple):
 class Plan(_Choices):
     """How to train: the choices that do not change while training. Numbers become those of Python.
 
-    `seed` opens the random streams; `weight_decay` is the coefficient of the penalty on half the squared weights.
+    The `learning_rate` "auto" stands for :func:`default_rate`. `seed` opens the random streams; `weight_decay` is the
+    coefficient of the penalty on half the squared weights.
     """
 
     __slots__ = ()
 
     def __new__(cls, *choices: Any, **named: Any) -> "Plan":
         plan = super().__new__(cls, *choices, **named)
+        rate = plan.learning_rate
         return plan._replace(
-            learning_rate=check_real(plan.learning_rate, "learning_rate", open_low=True),
+            learning_rate=rate
+            if rate == "auto"
+            else check_real(rate, "learning_rate", open_low=True),
             weight_decay=check_real(plan.weight_decay, "weight_decay"),
             batch_size=check_integer(plan.batch_size, "batch_size"),
         )
+
+
+def count_epochs(asked: int | str, rows: Rows, plan: Plan) -> int:
+    """Epochs of a fit: the number `asked`, or with "auto" at least ten, and enough for two thousand updates."""
+    if not isinstance(asked, str):
+        return asked
+    n_batches = -(-len(rows) // plan.batch_size)
+    return max(LEAST_EPOCHS, -(-LEAST_UPDATES // n_batches))
 
 
 @dataclass
@@ -115,6 +132,31 @@ class State:
         return self.local if self.origin is None else self.model.translated(self.local, self.origin)
 
 
+def default_rate(model: Model, params: Any) -> float:
+    """A learning rate, which falls to zero over a fit, for the types and numbers of the units of a model.
+
+    All hidden units move log p(v) at once, and all features move the input of a hidden unit, so that their numbers
+    limit the rate. States that are farther apart move more slowly.
+    """
+    layers, seen = model.unit_layers(params), model.data_columns
+    paces = [
+        [unit.pace for name, (unit, _) in layers.items() if (name in seen) == is_seen]
+        for is_seen in (True, False)
+    ]
+    n_hidden = sum(len(own.bias) for name, (_, own) in layers.items() if name not in seen)
+    n_scaled = sum(len(own.bias) for unit, own in layers.values() if unit.has_scale)
+    rate = min(LARGEST_RATE, RATE * np.sqrt(RATE_UNITS / max(n_hidden, 1)))
+    few = min(1.0, RATE_FEATURES / max(n_scaled, 1))
+    return float(rate * few * np.prod([min(some, default=1.0) for some in paces]))
+
+
+def with_rate(plan: Plan, state: "State") -> Plan:
+    """The plan with a number for its learning rate."""
+    if plan.learning_rate != "auto":
+        return plan
+    return plan._replace(learning_rate=default_rate(state.model, state.local))
+
+
 def start(
     model: Model,
     rows: Rows,
@@ -135,9 +177,9 @@ def start(
     params = model.initial(data, n_hidden, key)
     # Of one row alone, the first of a stream, nothing is known to be constant.
     bounds = _bounds(model, params, variance if len(rows) > 1 else np.ones_like(variance))
-    if model.starts_at_rows:
+    if model.starts_at_rows and change is None:
         count = max(n_hidden, min(len(rows), MOST_EXAMPLES))
-        params = model.with_examples(params, rows.some(count, fold(key, 2)))
+        params = model.with_examples(params, rows.examples(count, fold(key, 2)))
     else:
         params = model.centered(params, data.mean)
     if change is not None:
@@ -167,7 +209,7 @@ def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key
     """
     if not len(chains.h):
         return chains
-    examples = rows.some(len(chains.h), fold(key, 3))
+    examples = rows.examples(len(chains.h), fold(key, 3))
     return chains._replace(h=model.chains_at_rows(params, examples, fold(key, 4)))
 
 

@@ -24,7 +24,16 @@ from ebm._growth import Growth, copied, outgrown, size
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, Reserved, fold, stream
 from ebm._sparse import canonical, dense, is_thin, sparse_rows
-from ebm._state import Plan, State, begin, continued, resume, start
+from ebm._state import (
+    Plan,
+    State,
+    begin,
+    continued,
+    count_epochs,
+    resume,
+    start,
+    with_rate,
+)
 from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
 from ebm.likelihood.placement import misplaced
@@ -145,8 +154,10 @@ class Learner:
         if not self._estimated(batch, key):
             return self._refuse()
         if not self._plain:
-            state.model.rescale(self._params, self._views, state.chains)
-            state.model.limit_scales(self._views, LARGEST_LOG_STEP / rate)
+            largest = LARGEST_LOG_STEP / rate
+            variance = state.marginals[1] if state.marginals else None
+            state.model.rescale(self._params, self._views, state.chains, variance, largest)
+            state.model.limit_scales(self._views, largest)
         for values in self._fixed:
             values[:] = 0
         finite = plan.optimizer.step(
@@ -197,6 +208,7 @@ def placement(state: State, rows: Rows, plan: Plan) -> str:
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''."""
+    plan = with_rate(plan, state)
     before, size_before = copied(state), size(state)
     learner = Learner(state, plan, v.shape[0])
     batch: Any
@@ -221,12 +233,18 @@ def _go_back(state: State, theta: Array) -> None:
 
 
 def train(
-    state: State, rows: Rows, plan: Plan, n_epochs: int, callbacks: Sequence[Callback] = ()
+    state: State,
+    rows: Rows,
+    plan: Plan,
+    n_epochs: int | str,
+    callbacks: Sequence[Callback] = (),
 ) -> str:
     """Train for `n_epochs`, changing `state`; what went wrong, or '' if training ended as asked.
 
-    A state that was loaded goes on after the epochs that it has behind it.
+    "auto" stands for a number of epochs, see :func:`ebm._state.count_epochs`. A state that was loaded goes on after the
+    epochs that it has behind it.
     """
+    n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, state)
     learner = Learner(state, plan, min(plan.batch_size, len(rows)))
     spent = state.history["time"][-1] if state.epoch else 0.0
     begun = time.perf_counter() - spent
@@ -306,7 +324,7 @@ def _run_epoch(
     chunk = size * max(1, CHUNK_ROWS // size)
     sparse = learner.takes_sparse and rows.is_thin
     buffer = np.empty((0 if sparse else min(chunk, n_rows), rows.n_columns), learner.dtype)
-    last_rate = plan.learning_rate
+    last_rate = float(plan.learning_rate)
     for first in range(0, n_rows, chunk):
         n_here = min(chunk, n_rows - first)
         v: Any

@@ -253,8 +253,23 @@ class Model(abc.ABC):
         """Whether some units have a scale, in which the gradient is measured."""
         return any(unit.has_scale for unit, _ in self.unit_layers(params).values())
 
-    def rescale(self, params: Any, gradient: Any, chains: ChainState) -> None:
-        """Measure the gradient by weights and biases in the units' own scales, in place."""
+    def rescale(
+        self,
+        params: Any,
+        gradient: Any,
+        chains: ChainState,
+        variance: Array | None = None,
+        largest_step: float = 0.0,
+    ) -> None:
+        """Turn the gradient into the step of other parameters, measured in the units' own scales, in place.
+
+        These are U = W / (a c), with the squared scales a and c of the units that an edge joins, in place of the
+        weights W, and the centered biases in place of the biases. So learning commutes with a change of the data's
+        units of measurement, and a variance is learned at the same inputs of the hidden units.
+
+        `variance` (n_visible,) is the data's; None: the scales stand for it. No logarithm of a scale moves by more than
+        `largest_step`.
+        """
         raise TypeError(
             f"There are no scales of {self!r}: a model with units that have one brings its rescale."
         )
@@ -296,6 +311,22 @@ def in_scales(W: Array, a: Array | None, c: Array | None) -> Array:
     if a is not None:
         W = W / np.sqrt(a)[:, np.newaxis]
     return W if c is None else W / np.sqrt(c)
+
+
+def log_steps(unit: Unit, own: Any, gradient: Any, slopes: Array, largest_step: float) -> Array:
+    """The step of log W (units,) that keeps W / a where it is while parameters of the squared scales a move.
+
+    `slopes` (units,) are the sums of W times its gradient. They are added to the gradients by these parameters, which
+    are limited to `largest_step`.
+    """
+    total = np.zeros_like(slopes)
+    for name, slope in unit.statistic_slopes(own).items():
+        if unit.is_free(name):
+            step = getattr(gradient, name)
+            step -= slope * slopes
+            np.clip(step, -largest_step, largest_step, out=step)
+            total -= slope * step
+    return total
 
 
 def small_weights(W: Array, n_units: int, a: Array | None, c: Array | None) -> Array:

@@ -219,7 +219,12 @@ class BeliefNetwork(Model):
         return layers
 
     def rescale(
-        self, params: BeliefParameters, gradient: BeliefParameters, chains: ChainState
+        self,
+        params: BeliefParameters,
+        gradient: BeliefParameters,
+        chains: ChainState,
+        variance: Array | None = None,
+        largest_step: float = 0.0,
     ) -> None:
         """Diagonally.
 
@@ -227,7 +232,9 @@ class BeliefNetwork(Model):
         scales a_i and c_j of two neighboring layers, generative weights from j to i move a_i / c_j times as far, and
         recognition weights c_j / a_i times.
         """
-        self.top_model.rescale(params.top, gradient.top, chains)
+        self.top_model.rescale(
+            params.top, gradient.top, chains, None if params.down else variance, largest_step
+        )
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
             a, c = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
             to_down, to_up = gradient.down[k], gradient.up[k]

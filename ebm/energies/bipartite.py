@@ -20,6 +20,7 @@ from scipy.special import expit
 from ebm._checks import Array, varies
 from ebm._flat import Extent
 from ebm._random import Key, normal
+from ebm._sparse import is_sparse
 from ebm.energies.base import (
     ChainState,
     DataSummary,
@@ -27,15 +28,15 @@ from ebm.energies.base import (
     check_memory,
     in_scales,
     largest,
+    log_steps,
     small_weights,
     unit_extents,
 )
 from ebm.units import Unit
 
-# Standard deviation over the data of the inputs of hidden units that start at rows.
-INPUT_DEVIATION = 2.0
-# Limit of u^2 n_hidden / n_visible, the fraction rounded up, see :meth:`Bipartite.with_examples`.
-LARGEST_GAIN = 6.0
+# Standard deviation over the data of the inputs of hidden units that start at rows, by visible units with a scale and
+# by those of two states.
+SCALED_DEVIATION, BINARY_DEVIATION = 2.0, 1.5
 
 
 # The name of an array, and one of its shape and dtype that stands for it where it is missing -> the array.
@@ -117,7 +118,7 @@ class Bipartite(Model):
     @property
     def starts_at_rows(self) -> bool:
         """Whether learning starts at rows of the data: see :meth:`with_examples`."""
-        return self.visible.has_scale and self.hidden.states == (0.0, 1.0)
+        return tells_apart(self.visible) and self.hidden.states == (0.0, 1.0)
 
     def unit_layers(self, params: BipartiteParameters) -> dict[str, tuple[Unit, Any]]:
         """The unit type and the own parameters of each layer, by name."""
@@ -163,31 +164,29 @@ class Bipartite(Model):
                 f"hidden units {self.hidden!r} make the sum over all states infinite."
             )
 
-    def with_examples(self, params: BipartiteParameters, examples: Array) -> BipartiteParameters:
-        """Real visible and binary hidden units that tell rows apart, with a distribution that lies where the rows do.
+    def with_examples(self, params: BipartiteParameters, examples: Any) -> BipartiteParameters:
+        """Binary hidden units that tell rows apart, and visible units that make up for what these add to their means.
 
         Hidden unit j has its threshold at row j of `examples` (rows, n_visible), of which there are at least n_hidden.
-        The columns of U = W / sigma^2 keep their directions as far as they can be orthogonal, n_visible at a time. They
-        get the length u in units of the data's standard deviations: the input of a hidden unit deviates by u.
+        U are the weights by which the states themselves are multiplied: W / sigma^2 beside units with a scale. Its
+        columns keep their directions as far as they can be orthogonal, n_visible at a time. Their length lets the input
+        of a hidden unit deviate by about two over the rows. Units with a scale are measured by the
+        standard deviation of each, others by that of all together: those that are hardly ever on would otherwise weigh
+        the most.
 
-        The means of the visible units and, where these are learned, their variances make up for what the hidden units
-        add. With the means m_j and the variances q_j = m_j (1 - m_j) of the hidden units over the examples,
+        With the means m_j and the variances q_j = m_j (1 - m_j) of the hidden units over the examples, the means of the
+        visible units and, where these are learned, their variances become
 
-            b = mean - W m,        1 / sigma_i^2 = 1 / variance_i + sum_j U_ij^2 q_j,
+            b = b_0 - W m,        1 / sigma_i^2 = 1 / variance_i + sum_j U_ij^2 q_j.
 
-        the slope of log p(v) vanishes at about the data's mean, and its curvature there has the diagonal of independent
-        units of the data's variances. The curvature is -1 / sigma^2 + U diag(p_j (1 - p_j)) U' with the probabilities
-        p_j of the hidden units, and no p_j (1 - p_j) exceeds 1/4. So log p(v) is concave, and the distribution has one
-        mode, if the eigenvalues of W' sigma^-2 W, which are the couplings of the hidden units, are below 4. They are
-        about x / (1 + q x) with x = u^2 n_hidden / n_visible: :data:`LARGEST_GAIN` limits x, and so u where hidden
-        units are many. Features that are constant among the examples have no weights at first.
+        So the slope of log p(v) vanishes at about the data's mean, and its curvature there has the diagonal of
+        independent units of the data's variances. Features that are constant among the examples have no weights at
+        first.
         """
-        scale = np.asarray(self.visible.scale(params.visible), np.float64)
-        apart = rows_apart(params.W, params.visible.bias, scale, examples)
-        visible = self.visible.narrowed(params.visible, apart.precision)
-        W, b = apart.weights_and_means(self.visible.scale(visible))
+        unit = measure(self.visible, params.visible, examples)
+        apart = rows_apart(params.W, examples, unit)
+        W, visible = apart.below(self.visible, params.visible)
         dtype = params.W.dtype
-        visible = visible._replace(bias=b.astype(dtype))
         hidden = params.hidden._replace(bias=apart.hidden_bias.astype(dtype))
         return BipartiteParameters(W.astype(dtype), visible, hidden)
 
@@ -225,26 +224,42 @@ class Bipartite(Model):
         return self.hidden.states == (0.0, 1.0)
 
     def rescale(
-        self, params: BipartiteParameters, gradient: BipartiteParameters, chains: ChainState
+        self,
+        params: BipartiteParameters,
+        gradient: BipartiteParameters,
+        chains: ChainState,
+        variance: Array | None = None,
+        largest_step: float = 0.0,
     ) -> None:
-        """Diagonally.
+        """By U and the centered biases, see :meth:`ebm.energies.base.Model.rescale`.
 
-        With the scales a_i and c_j (:meth:`ebm.units.Unit.scale`), W_ij is moved a_i c_j and b_i is moved a_i times as
-        far: a diagonal metric, under which learning commutes with a change of the data's units of measurement. It is
-        the metric of the centered parameters, so what centering subtracts from the biases is subtracted anew.
+        Let a_i and c_j be the squared scales of the units, and A_i and C_j their variances. U_ij = W_ij / (a_i c_j)
+        moves by its gradient over A_i C_j, and so W_ij by a_i^2 c_j^2 / (A_i C_j) times its own. The centered biases
+        move a_i and c_j times as far. A step of the logarithm of a_i, which U does not feel, moves W_ij in proportion.
         """
         a, c = self.visible.scale(params.visible), self.hidden.scale(params.hidden)
         above, below = chains.hidden_offset, chains.visible_offset
         b_step = gradient.visible.bias + gradient.W @ above
         c_step = gradient.hidden.bias + below @ gradient.W
+        slopes = gradient.W * params.W
+        b_log = log_steps(
+            self.visible, params.visible, gradient.visible, slopes.sum(axis=1), largest_step
+        )
+        c_log = log_steps(
+            self.hidden, params.hidden, gradient.hidden, slopes.sum(axis=0), largest_step
+        )
         if a is not None:
-            gradient.W[:] *= a[:, np.newaxis]
+            gradient.W[:] *= (a if variance is None else a**2 / np.maximum(variance, a))[
+                :, np.newaxis
+            ]
             b_step *= a
         if c is not None:
             gradient.W[:] *= c
             c_step *= c
-        gradient.visible.bias[:] = b_step - gradient.W @ above
-        gradient.hidden.bias[:] = c_step - below @ gradient.W
+        by_visible, by_hidden = params.W * b_log[:, np.newaxis], params.W * c_log
+        gradient.visible.bias[:] = b_step - (gradient.W + by_visible) @ above
+        gradient.hidden.bias[:] = c_step - below @ (gradient.W + by_hidden)
+        gradient.W[:] += by_visible + by_hidden
 
     def size(self, params: BipartiteParameters, variance: Array | None) -> float:
         """Of all parameters, or beside units with a scale of the weights and the visible biases."""
@@ -390,9 +405,7 @@ class Apart(NamedTuple):
     Attributes
     ----------
     U : ndarray of shape (n_visible, n_hidden)
-        Weights divided by the variances of the visible units.
-    mean : ndarray of shape (n_visible,)
-        Of the data.
+        Weights by which the states themselves are multiplied.
     hidden_bias : ndarray of shape (n_hidden,)
     hidden_mean : ndarray of shape (n_hidden,)
         Over the rows.
@@ -401,37 +414,66 @@ class Apart(NamedTuple):
     """
 
     U: Array
-    mean: Array
     hidden_bias: Array
     hidden_mean: Array
     precision: Array
 
-    def weights_and_means(self, scale: Any, some: slice = slice(None)) -> tuple[Array, Array]:
-        """The weights and the means of some visible units with the variances `scale`."""
-        W = np.asarray(scale, np.float64)[:, np.newaxis] * self.U[some]
-        return W, self.mean[some] - W @ self.hidden_mean
+    def below(self, unit: Unit, params: Any, some: slice = slice(None)) -> tuple[Array, Any]:
+        """The weights of some visible units, of one type, and the parameters of these that make up for them."""
+        params = unit.narrowed(params, self.precision[some])
+        scale = unit.scale(params)
+        W = (
+            self.U[some]
+            if scale is None
+            else scale.astype(np.float64)[:, np.newaxis] * self.U[some]
+        )
+        b = params.bias - W @ self.hidden_mean
+        return W, params._replace(bias=b.astype(params.bias.dtype))
 
 
-def rows_apart(directions: Array, mean: Array, scale: Array, examples: Array) -> Apart:
+def variances(rows: Any) -> Array:
+    """The variance of each column of dense or CSR rows, and exactly zero for a constant one."""
+    if is_sparse(rows):
+        mean, count = np.asarray(rows.mean(axis=0), np.float64).ravel(), rows.shape[0]
+        stored = np.bincount(rows.indices, minlength=len(mean))
+        apart = (rows.data - mean[rows.indices]) ** 2
+        squares = np.bincount(rows.indices, apart, len(mean))
+        found: Array = (squares + (count - stored) * mean**2) / count
+        return found
+    found = (rows - rows[0]).var(axis=0, dtype=np.float64)
+    return found
+
+
+def tells_apart(unit: Unit) -> bool:
+    """Whether rows are told apart by states of this type: counts without bounds make exponentials of exponentials."""
+    return unit.has_scale or unit.bounded
+
+
+def measure(unit: Unit, params: Any, rows: Any) -> Array:
+    """In which units the states of one type are measured, so that inputs of hidden units deviate enough: (units,)."""
+    scale, spread = unit.scale(params), variances(rows)
+    if scale is None:
+        return np.full(len(spread), np.sqrt(spread.mean()) / BINARY_DEVIATION)
+    deviations = np.sqrt(np.maximum(scale, spread))  # given variances may be small
+    return deviations / SCALED_DEVIATION
+
+
+def rows_apart(directions: Array, examples: Any, unit: Array) -> Apart:
     """Hidden units that tell rows apart, along `directions` (n_visible, n_hidden): :meth:`Bipartite.with_examples`.
 
-    `mean` and `scale` (n_visible,) are the means and variances of the visible units without hidden ones.
+    Inputs of the hidden units deviate by one over uncorrelated rows whose standard deviations are `unit` (n_visible,).
     """
-    n_visible, n_hidden = directions.shape
-    mean = mean.astype(np.float64)
-    apart = examples - mean
-    spread = apart.var(axis=0)
-    known = varies(mean, spread, examples.dtype)
-    unit = np.sqrt(np.maximum(scale, spread))[known, np.newaxis]  # given variances may be small
-    n_blocks = -(-n_hidden // max(1, known.sum()))
-    length = np.sqrt(min(INPUT_DEVIATION**2, LARGEST_GAIN / n_blocks))
-    U = np.zeros((n_visible, n_hidden))
-    U[known] = length * orthogonal(directions[known] / unit) / unit
-    thresholds = np.einsum("ij,ji->i", U.T, apart[:n_hidden].T)
-    inputs = apart @ U - thresholds
+    examples = examples.astype(np.float64)
+    mean = np.asarray(examples.mean(axis=0)).ravel()
+    known = varies(mean, variances(examples), directions.dtype)
+    unit = unit[known, np.newaxis]
+    U = np.zeros(directions.shape)
+    U[known] = orthogonal(directions[known] / unit) / unit
+    inputs = examples @ U
+    thresholds = np.diag(inputs).copy()
+    inputs -= thresholds
     h = expit(inputs)
-    precision = U**2 @ (h * expit(-inputs)).mean(axis=0)
-    return Apart(U, mean, -thresholds - mean @ U, h.mean(axis=0), precision)
+    return Apart(U, -thresholds, h.mean(axis=0), U**2 @ (h * expit(-inputs)).mean(axis=0))
 
 
 def orthogonal(columns: Array) -> Array:

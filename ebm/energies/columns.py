@@ -14,7 +14,15 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
-from ebm.energies.bipartite import Bipartite, Read, array_name, rows_apart
+from ebm._sparse import dense
+from ebm.energies.bipartite import (
+    Bipartite,
+    Read,
+    array_name,
+    measure,
+    rows_apart,
+    tells_apart,
+)
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
@@ -119,35 +127,41 @@ class ColumnModel(LayeredModel):
     @property
     def starts_at_rows(self) -> bool:
         """Whether learning starts at rows of the data: see :meth:`with_examples`."""
-        return self.has_scale and self.hidden.states == (0.0, 1.0)
+        return bool(self._told_apart()) and self.hidden.states == (0.0, 1.0)
+
+    def _told_apart(self) -> list[int]:
+        """Layers by whose columns hidden units tell rows apart: all but those of counts without bounds."""
+        return [k for k in self.shown if tells_apart(self.layers[k].unit)]
 
     def with_examples(self, params: LayeredParameters, examples: Array) -> LayeredParameters:
-        """Hidden units that tell rows apart by the columns with a scale, as those of two layers do.
+        """Hidden units that tell rows apart, as those of two layers do.
 
-        See :meth:`ebm.energies.bipartite.Bipartite.with_examples`. Other columns keep small random weights. The hidden
-        biases make up for the mean input from these columns, so that the thresholds stay at the rows.
+        See :meth:`ebm.energies.bipartite.Bipartite.with_examples`. Columns of counts without bounds keep small random
+        weights. The hidden biases make up for the mean input from these columns, so that the thresholds stay at the
+        rows.
         """
         own, weights = list(params.own), list(params.weights)
         columns = dict(zip(self.shown, self.visible.slices, strict=True))
-        scaled = [k for k in self.shown if self.layers[k].unit.has_scale]
-        scales = [self.layers[k].unit.scale(own[k]) for k in scaled]
+        told = self._told_apart()
+        examples = dense(examples)
+        rows = {k: np.ascontiguousarray(examples[:, columns[k]]) for k in self.shown}
+        units = [measure(self.layers[k].unit, own[k], rows[k]) for k in told]
         apart = rows_apart(
-            np.concatenate([weights[k] for k in scaled]),
-            np.concatenate([own[k].bias for k in scaled]),
-            np.concatenate([*map(np.asarray, scales)]).astype(np.float64),
-            np.hstack([examples[:, columns[k]] for k in scaled]),
+            np.concatenate([weights[k] for k in told]),
+            np.hstack([rows[k] for k in told]),
+            np.concatenate(units),
         )
         dtype, hidden_bias, at = self.dtype(params), apart.hidden_bias, 0
         for k in self.shown:
             unit = self.layers[k].unit
-            if k not in scaled:
-                s = unit.statistic(own[k], np.ascontiguousarray(examples[:, columns[k]]))
-                hidden_bias = hidden_bias - s.mean(axis=0) @ weights[k]
+            if k not in told:
+                hidden_bias = (
+                    hidden_bias - unit.statistic(own[k], rows[k]).mean(axis=0) @ weights[k]
+                )
                 continue
             some = slice(at, at + self.layers[k].size)
-            visible, at = unit.narrowed(own[k], apart.precision[some]), some.stop
-            W, b = apart.weights_and_means(unit.scale(visible), some)
-            weights[k], own[k] = W.astype(dtype), visible._replace(bias=b.astype(dtype))
+            W, own[k] = apart.below(unit, own[k], some)
+            weights[k], at = W.astype(dtype), some.stop
         own[-1] = own[-1]._replace(bias=hidden_bias.astype(dtype))
         return LayeredParameters(tuple(weights), tuple(own))
 

@@ -24,6 +24,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._flat import Extent
 from ebm._random import Key, normal
+from ebm._sparse import dense
 from ebm.energies.base import (
     ChainState,
     DataSummary,
@@ -31,6 +32,7 @@ from ebm.energies.base import (
     check_memory,
     in_scales,
     largest,
+    log_steps,
     small_weights,
     unit_extents,
 )
@@ -242,25 +244,79 @@ class LayeredModel(Arrangement, Model):
 
     def chains_at_rows(self, params: LayeredParameters, rows: Array, key: Key) -> Array:
         """Odd states drawn given the rows, the even hidden layers being as they are without input."""
+        rows = dense(rows)
         known, nothing = self.split(rows), self.nothing(params, EVEN, len(rows))
         rest = self.sides[EVEN].mean(self.own(params, EVEN), nothing)
         odd = self.sample(params, ODD, self.colored(EVEN, known, rest), key)
         return self.colored(ODD, known, odd)
 
     def rescale(
-        self, params: LayeredParameters, gradient: LayeredParameters, chains: ChainState
+        self,
+        params: LayeredParameters,
+        gradient: LayeredParameters,
+        chains: ChainState,
+        variance: Array | None = None,
+        largest_step: float = 0.0,
     ) -> None:
-        """Diagonally, as for two layers: see :meth:`ebm.energies.bipartite.Bipartite.rescale`."""
+        """As for two layers: see :meth:`ebm.energies.bipartite.Bipartite.rescale`."""
         offsets = chains.visible_offset[np.newaxis], chains.hidden_offset[np.newaxis]
         moved = [self.inputs(gradient, color, offsets[1 - color])[0] for color in (EVEN, ODD)]
         scales = self._scales(params)
+        logs = self._log_steps(params, gradient, largest_step)
+        factors = [
+            None if a is None else a**2 / A
+            for a, A in zip(scales, self._spreads(scales, variance), strict=True)
+        ]
         for (low, high), W in zip(self.ends, gradient.weights, strict=True):
-            W *= 1 if scales[low] is None else scales[low][:, np.newaxis]  # type: ignore[index]
-            W *= 1 if scales[high] is None else scales[high]
-        again = [self.inputs(gradient, color, offsets[1 - color])[0] for color in (EVEN, ODD)]
+            W *= 1 if factors[low] is None else factors[low][:, np.newaxis]  # type: ignore[index]
+            W *= 1 if factors[high] is None else factors[high]
+        by_logs = [
+            self.inputs(
+                self._moved_weights(params, gradient, logs, color), color, offsets[1 - color]
+            )[0]
+            for color in (EVEN, ODD)
+        ]
         for own, scale, (color, some) in zip(gradient.own, scales, self.places, strict=True):
             step = own.bias + moved[color][some]
-            own.bias[:] = (step if scale is None else step * scale) - again[color][some]
+            own.bias[:] = (step if scale is None else step * scale) - by_logs[color][some]
+        for color in (EVEN, ODD):
+            after = self._moved_weights(params, gradient, logs, color)
+            for W, new in zip(gradient.weights, after.weights, strict=True):
+                W[:] = new
+
+    def _log_steps(
+        self, params: LayeredParameters, gradient: LayeredParameters, largest_step: float
+    ) -> list[Array]:
+        """Of the weights of each layer, see :func:`ebm.energies.base.log_steps`."""
+        slopes = [np.zeros_like(own.bias) for own in params.own]
+        for (low, high), W, step in zip(self.ends, params.weights, gradient.weights, strict=True):
+            slopes[low] += (W * step).sum(axis=1)
+            slopes[high] += (W * step).sum(axis=0)
+        layers = zip(self.layers, params.own, gradient.own, slopes, strict=True)
+        return [log_steps(layer.unit, own, g, s, largest_step) for layer, own, g, s in layers]
+
+    def _moved_weights(
+        self,
+        params: LayeredParameters,
+        gradient: LayeredParameters,
+        logs: list[Array],
+        color: int,
+    ) -> LayeredParameters:
+        """The steps of the weights with those that follow the scales of the layers of a color."""
+        moved = []
+        for (low, high), W, step in zip(self.ends, params.weights, gradient.weights, strict=True):
+            follows = logs[low][:, np.newaxis] if self.places[low].color == color else logs[high]
+            moved.append(step + W * follows)
+        return gradient._replace(weights=tuple(moved))
+
+    def _spreads(self, scales: list[Array | None], variance: Array | None) -> list[Array | None]:
+        """The variances of each layer's units, at least their squared scales; None if they have none."""
+        spreads = list(scales)
+        for name, some in self.data_columns.items():
+            k = self.names.index(name)
+            if variance is not None and scales[k] is not None:
+                spreads[k] = np.maximum(variance[some], scales[k])  # type: ignore[arg-type]
+        return spreads
 
     def _scales(self, params: LayeredParameters) -> list[Array | None]:
         """The squared scales of each layer's units; None if these have none."""
@@ -270,12 +326,10 @@ class LayeredModel(Arrangement, Model):
     def size(self, params: LayeredParameters, variance: Array | None) -> float:
         """Of the weights, and of the biases but those of hidden layers beside units with a scale."""
         scales = self._scales(params)
-        for name, some in self.data_columns.items():
-            scale = scales[self.names.index(name)]
-            if scale is not None:
-                if variance is None:  # the data are unknown
-                    return 0.0
-                scales[self.names.index(name)] = np.maximum(variance[some], scale)
+        seen = [self.names.index(name) for name in self.data_columns]
+        if variance is None and any(scales[k] is not None for k in seen):  # the data are unknown
+            return 0.0
+        scales = self._spreads(scales, variance)
         sizes = [
             largest(in_scales(W, scales[low], scales[high]))
             for W, (low, high) in zip(params.weights, self.ends, strict=True)

@@ -44,6 +44,11 @@ class SideBySide(Unit):
         return any(unit.has_scale for unit in self.units)
 
     @property
+    def pace(self) -> float:  # type: ignore[override]
+        """The pace of the slowest units."""
+        return min(unit.pace for unit in self.units)
+
+    @property
     def bounded(self) -> bool:  # type: ignore[override]
         """Whether the states of all units lie within bounds."""
         return all(unit.bounded for unit in self.units)

@@ -38,7 +38,8 @@ class Machine:
         Stands in front of what its training raises.
     model : Bipartite
     plan : Plan
-    n_hidden, n_epochs : int
+    n_hidden : int
+    n_epochs : int or "auto"
     state : State or None
         Where training goes on; None: it begins at the rows.
     watched : callable
@@ -49,7 +50,7 @@ class Machine:
     model: Bipartite
     plan: Plan
     n_hidden: int
-    n_epochs: int
+    n_epochs: int | str
     state: State | None = None
     watched: Callable[[Any, Any], Callbacks] = lambda X, model: nullcontext(())
 

@@ -46,6 +46,9 @@ class Unit(Settings, abc.ABC):
         Whether the states lie within bounds.
     one_sided : bool
         Whether states without bounds are so in one direction alone, upwards.
+    pace : float
+        Learning rate beside that of {0, 1} units: log p(x) moves by the rate times the squares of states and their
+        variances, which is four times as far for spins.
     activation : str or None
         Name of the activation of a network that is the mean given the input, if there is one.
     is_normal : bool
@@ -58,6 +61,7 @@ class Unit(Settings, abc.ABC):
     has_scale: ClassVar[bool] = False
     bounded: ClassVar[bool] = True
     one_sided: ClassVar[bool] = False
+    pace: ClassVar[float] = 1.0
     activation: ClassVar[str | None] = None
     is_normal: ClassVar[bool] = False
 

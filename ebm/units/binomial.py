@@ -48,6 +48,11 @@ class Binomial(Counts):
         check_integer(self.n, "n")
 
     @property
+    def pace(self) -> float:  # type: ignore[override]
+        """The pace of sums of n bits."""
+        return 1 / self.n**2
+
+    @property
     def states(self) -> States | None:  # type: ignore[override]
         """0, 1, ..., n."""
         return tuple(float(x) for x in range(self.n + 1))

@@ -39,6 +39,7 @@ class Poisson(Counts):
     parameters: ClassVar[Any] = PoissonParameters
     bounded: ClassVar[bool] = False
     one_sided: ClassVar[bool] = True
+    pace: ClassVar[float] = 0.1  # the variance of a count grows without bounds
 
     @property
     def allowed(self) -> str:

@@ -15,6 +15,7 @@ class Spin(TwoState):
 
     parameters: ClassVar[Any] = SpinParameters
     states: ClassVar[States | None] = SPINS
+    pace: ClassVar[float] = 0.25
     activation: ClassVar[str | None] = "tanh"
     allowed: ClassVar[str] = "-1, +1, or means"
 

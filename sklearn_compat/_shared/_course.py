@@ -88,7 +88,7 @@ class Watch(NamedTuple):
         rows: Rows,
         plan: training.Plan,
         X: Any,
-        n_epochs: int,
+        n_epochs: int | str,
         first: Sequence[Callback] = (),
     ) -> str:
         """Run the loop, watched by the `first` callbacks, then by these."""
@@ -105,7 +105,8 @@ class Lesson(NamedTuple):
         Seed -> :class:`ebm.training.Plan`.
     model : callable
         Rows and plan -> the model with which learning starts, or goes on.
-    n_hidden, n_epochs : int
+    n_hidden : int
+    n_epochs : int or "auto"
     random_state : object
     watch : Watch
     columns : ndarray of shape (n_features,) or None
@@ -117,7 +118,7 @@ class Lesson(NamedTuple):
     plan: Callable[[int], training.Plan]
     model: Callable[[Rows, training.Plan], Any]
     n_hidden: int
-    n_epochs: int
+    n_epochs: int | str
     random_state: Any
     watch: Watch
     columns: Array | None

@@ -45,7 +45,7 @@ SHOWN_ROWS = 500
 BATCH_SETTINGS: dict[str, list[Any]] = {
     "learning_rate": [Number(Real, 0, None, closed="neither")],
     "batch_size": [Number(Integral, 1, None, closed="left")],
-    "n_iter": [Number(Integral, 0, None, closed="left")],
+    "n_iter": [Number(Integral, 0, None, closed="left"), StrOptions({"auto"})],
     "verbose": ["verbose"],
     "random_state": ["random_state"],
     "optimizer": [StrOptions(set(OPTIMIZERS)), RECORD],
@@ -55,6 +55,7 @@ BATCH_SETTINGS: dict[str, list[Any]] = {
 }
 ASCENT_SETTINGS: dict[str, list[Any]] = {
     **BATCH_SETTINGS,
+    "learning_rate": [*BATCH_SETTINGS["learning_rate"], StrOptions({"auto"})],
     "gradient": [StrOptions(set(GRADIENTS)), RECORD],
     "weight_decay": [Number(Real, 0, None, closed="left")],
     "regularization": [RECORD, None],
@@ -219,7 +220,7 @@ def lesson(
         plan,
         model or (lambda rows, plan: self._model()),
         count_hidden(self),
-        int(self.n_iter),
+        self.n_iter if isinstance(self.n_iter, str) else int(self.n_iter),
         self.random_state,
         watch,
         column_names(self),

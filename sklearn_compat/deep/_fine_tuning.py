@@ -243,7 +243,7 @@ def tune(
     watch = Watch(f"{type(self).__name__} fine_tuning", settings.callbacks, self.verbose, shown)
     with naming("fine_tuning"):
         state = tuning_state(self, plan, rows)
-        stopped = watch.run(state, rows, plan, seen, int(settings.n_iter))
+        stopped = watch.run(state, rows, plan, seen, settings.n_iter)
     keep_tuned(self, state, plan)
     return [f"fine_tuning: {stopped}"] if stopped else []
 

@@ -27,7 +27,93 @@ from ebm.units import Unit
 
 
 class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
-    """Restricted Boltzmann machines of any two unit types (abstract)."""
+    """Restricted Boltzmann machines of any two unit types (abstract).
+
+    Parameters
+    ----------
+    n_components : int, default=256
+        Number of hidden units.
+
+    learning_rate : float or "auto", default="auto"
+        Step size of the updates, at the start of `schedule`. "auto" depends on the number of hidden units, because all
+        of them change the distribution at once: 0.02 for 256 units, and 0.1 for 10 or fewer. It is smaller for more
+        than 16 real-valued features, and for spins and counts, whose states are farther apart. Real-valued features are
+        measured in their standard deviations.
+
+    batch_size : int, default=10
+        Rows per update, and number of persistent chains.
+
+    n_iter : int or "auto", default="auto"
+        Passes over the training data. "auto" makes at least 10 passes and at least 2000 updates, so that small tables
+        are learned as well as large ones.
+
+    verbose : int, default=0
+        Whether to show progress and the pseudo-likelihood after each epoch: a bar on a terminal, lines elsewhere.
+
+    random_state : int, RandomState instance or None, default=None
+        Seed of initial weights, order of rows and Gibbs sampling. An int makes every result reproducible.
+        See :term:`Glossary <random_state>`.
+
+    gradient : {"pcd", "cd", "fpcd", "tempering", "exact", "tap", "pseudo_likelihood", "ratio_matching"} or record, \
+            default="pcd"
+        Estimator of the log-likelihood gradient, by name or with its own settings. Examples are
+        ``PersistentContrastiveDivergence(n_steps=5, n_chains=100)``, ``ContrastiveDivergence(n_steps=10)`` and
+        ``ParallelTempering(n_temperatures=20)``. "exact" is for small models. "tap" beyond first order is for binary
+        units in both layers; "pseudo_likelihood" and "ratio_matching" are for binary visible units. All are centered
+        by default; :doc:`/learning` compares them.
+
+    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
+            default="sgd"
+        Rule of the updates, for example ``Nesterov(momentum=0.95)``.
+
+    schedule : {"constant", "linear", "exponential", "inverse"} or record, default="linear"
+        How the learning rate changes over the epochs of `fit`: "linear" lets it fall to zero. Another example is
+        ``Exponential(rate=0.9)``.
+
+    weight_decay : float, default=0.0
+        Coefficient of the penalty on half the squared weights.
+
+    regularization : Regularization or None, default=None
+        Further penalties and limits: absolute weights, norms, gradient clipping, sparse activity, dropout. An example
+        is ``Regularization(l1=1e-4, sparsity_target=0.1)``.
+
+    warm_start : bool, default=False
+        Whether `fit` continues from the last solution (parameters, chains, velocity).
+
+    callbacks : callable, list of callables or None, default=None
+        Called after each epoch with a :class:`ebm.monitors.Report`. A callback may return a dict of numbers for
+        `history_`, or True to end training. Examples are :class:`ebm.EarlyStopping` and :class:`ebm.Checkpoint`.
+
+    Attributes
+    ----------
+    components_ : ndarray of shape (n_components, n_features)
+        Weights.
+
+    intercept_hidden_ : ndarray of shape (n_components,)
+        Biases of the hidden units.
+
+    intercept_visible_ : ndarray of shape (n_features,)
+        Biases of the visible units, for real units their means when all hidden units are off.
+
+    h_samples_ : ndarray of shape (n_chains, n_components)
+        Hidden states of the persistent chains, for "tap" hidden means; no rows for gradients without chains.
+
+    offset_visible_ : ndarray of shape (n_features,)
+        Offsets of the visible units in the centered gradient.
+
+    offset_hidden_ : ndarray of shape (n_components,)
+        Offsets of the hidden units in the centered gradient.
+
+    history_ : dict of ndarray
+        One entry per epoch: "epoch", "learning_rate", "time" in seconds, and the numbers of the callbacks, NaN where
+        there was none. ``pandas.DataFrame(rbm.history_)`` makes a table of it.
+
+    n_features_in_ : int
+        Number of features seen during :term:`fit`.
+
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of features seen during :term:`fit`. Defined only when `X` has feature names that are all strings.
+    """
 
     n_components: int
     components_: Any

@@ -68,8 +68,8 @@ def deep():
     return LayeredModel(layers, [Edge("v", "h1"), Edge("h1", "h2")])
 
 
-def trained(model, X, choices, n_epochs=3, callbacks=()):
-    state = training.start(model, Rows(X), 3, choices)
+def trained(model, X, choices, n_epochs=3, callbacks=(), change=None):
+    state = training.start(model, Rows(X), 3, choices, change)
     told = training.train(state, Rows(X), choices, n_epochs, callbacks)
     assert not told
     return state
@@ -83,7 +83,7 @@ def test_two_layers_are_trained_as_the_fused_model_is(visible, gradient):
     X = np.where(np.random.default_rng(0).random((50, 4)) < 0.4, low, high)
     layers = [Layer("v", visible, 4, visible=True), Layer("h", Bernoulli(), 3)]
     states = [
-        trained(model, X, plan(gradient))
+        trained(model, X, plan(gradient), change=lambda _, params: params)  # no rows are shown
         for model in (Bipartite(visible, Bernoulli()), LayeredModel(layers, [Edge("v", "h")]))
     ]
     expected, found = states

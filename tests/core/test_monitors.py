@@ -151,9 +151,9 @@ def trained(callbacks, n_epochs=40, rate=0.3, dtype=np.float64):
     X = rows_for(MODEL, 6, seed=1).astype(dtype)
     plan = training.Plan(Exact(), SGD(), Constant(), rate, 0.0, 6, 0)
     rows = Rows(X)
-    state = training.start(library_model(MODEL), rows, 3, plan)
-    assert training.train(state, rows, plan, n_epochs, callbacks) == ""
-    return state, X
+    small = training.start(library_model(MODEL), rows, 3, plan, lambda _, params: params)
+    assert training.train(small, rows, plan, n_epochs, callbacks) == ""
+    return small, X
 
 
 def parameters_of_every_epoch(n_epochs=40, **settings):

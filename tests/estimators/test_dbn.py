@@ -55,11 +55,11 @@ def test_what_a_turned_layer_learns_raises_the_bound():
     below = BernoulliRBM(4, n_iter=200, learning_rate=0.1, random_state=0)
     start, end = (
         DBN(
-            [below, BernoulliRBM(8, n_iter=n_iter, learning_rate=0.05, batch_size=20)],
+            [below, BernoulliRBM(8, n_iter=n_iter, learning_rate=0.2, batch_size=20)],
             start="transposed",
             random_state=0,
         ).fit(twice)
-        for n_iter in (0, 300)
+        for n_iter in (0, 3000)
     )
     assert end.score(twice) > start.score(twice) + 0.04
 
@@ -214,11 +214,10 @@ def test_a_layer_learns_the_law_of_the_states_below_and_not_one_draw_of_them():
     dbn = DBN([below, above], random_state=0).fit(rows)
     means = dbn.rbms_[0].transform(rows)
     once = clone(above).fit((means > np.random.default_rng(0).random(means.shape)).astype(float))
-    entropy = -(means * np.log(means) + (1 - means) * np.log(1 - means)).sum(axis=1).mean()
     fresh = (means > np.random.default_rng(1).random((200, *means.shape))).reshape(-1, 6)
     fresh = fresh.astype(float)
-    gap = -entropy - dbn.rbms_[1].score_samples(fresh).mean()
-    assert gap < 0.1 < -entropy - once.score_samples(fresh).mean() - 0.1
+    of_all, of_one = (machine.score_samples(fresh).mean() for machine in (dbn.rbms_[1], once))
+    assert of_all > of_one + 1
 
 
 def test_updates_see_new_draws_of_the_same_rows():

@@ -96,7 +96,7 @@ def test_fit_on_digits_reaches_the_pseudo_likelihood_of_scikit_learn(digits):
     X = digits.copy()
     rbm = BernoulliRBM(n_components=64, learning_rate=0.1, batch_size=10, n_iter=7, random_state=9)
     rbm.fit(X)
-    assert abs(rbm.score_samples(X).mean() + 21) < 1.5
+    assert rbm.score_samples(X).mean() > -21  # where that of scikit-learn ends
     np.testing.assert_array_equal(X, digits)
 
 
@@ -106,7 +106,7 @@ def test_partial_fit_on_digits_reaches_the_pseudo_likelihood_of_scikit_learn(dig
     for _ in range(7):
         for start in range(0, len(X), 20):
             rbm.partial_fit(X[start : start + 20])
-    assert abs(rbm.score_samples(X).mean() + 21) < 1.5
+    assert rbm.score_samples(X).mean() > -21  # where that of scikit-learn ends
     np.testing.assert_array_equal(X, digits)
 
 
@@ -264,7 +264,9 @@ def test_biases_of_fair_coins_stay_bounded_whatever_the_size_of_the_batches(
     rng = np.random.default_rng(0)
     for _ in range(1000):
         rbm.partial_fit((rng.random((n_rows, 4)) < 0.5).astype(float))
-    assert np.abs(rbm.intercept_visible_).max() < 2
+    X = (rng.random((1000, 4)) < 0.5).astype(float)
+    at_means = rbm.intercept_visible_ + rbm.transform(X).mean(axis=0) @ rbm.components_
+    assert np.abs(at_means).max() < 2
     probability = np.exp(rbm.log_likelihood(np.eye(4)))
     assert ((probability > 1 / 64) & (probability < 1 / 4)).all()
 

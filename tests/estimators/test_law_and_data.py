@@ -48,37 +48,44 @@ def lost(machine, X):
 
 @pytest.mark.parametrize("n_hidden", [2, 4, 8])
 @pytest.mark.parametrize(("deviations", "n_features"), [(15, 2), (10, 3), (25, 3)])
-def test_weights_of_far_clouds_are_right_or_told(deviations, n_features, n_hidden):
-    told, X = [], clouds(deviations, n_features)
+def test_weights_of_far_clouds_are_right(deviations, n_features, n_hidden):
+    X = clouds(deviations, n_features)
     for seed in range(3):
         machine = GaussianRBM(n_hidden, random_state=seed)
-        said = said_by(machine, X)
-        assert len(said) <= 1 and all(
-            "the distribution is not where the data are" in x for x in said
-        )
-        if not said:
-            assert lost(machine, X) < 2.0
-        told += said
-    assert told
+        assert said_by(machine, X) == []
+        assert lost(machine, X) < 2.0
 
 
 def test_the_advice_helps():
     for seed in range(3):
         X = clouds(15, 2)
-        machine = GaussianRBM(4, gradient="exact", random_state=seed)
+        machine = GaussianRBM(4, gradient="exact", n_iter=100, random_state=seed)
         assert said_by(machine, X) == []
         assert machine.log_likelihood(X).mean() > 2.5
+
+
+# Learning does not start at rows where hidden units are spins, and chains stay in the cloud in which they began.
+SPINS = RBM(
+    8,
+    visible="gaussian",
+    hidden="spin",
+    learning_rate=0.1,
+    batch_size=10,
+    n_iter=50,
+    schedule="constant",
+    random_state=0,
+)
 
 
 @pytest.mark.parametrize(
     "machine",
     [
-        RBM(8, visible="gaussian", hidden="spin", n_iter=50, random_state=0),
-        DBN([GaussianRBM(4), 3], random_state=0),
+        SPINS,
+        DBN([SPINS, RBM(3, visible="spin")], random_state=0),
     ],
     ids=["spins", "stack"],
 )
-def test_other_machines_of_real_units_tell_it_too(machine):
+def test_a_distribution_elsewhere_is_told(machine):
     assert any(
         "the distribution is not where the data are" in x for x in said_by(machine, clouds(15, 2))
     )
@@ -89,7 +96,8 @@ def test_the_split_is_a_lower_bound_of_what_is_lost():
         X = clouds(6, 2, seed)[:200]
         machine = GaussianRBM(3, random_state=seed)
         said_by(machine, X)
-        split = worst_split(machine._model(), in_double(machine._params()), X)
+        with np.errstate(all="ignore"):
+            split = worst_split(machine._model(), in_double(machine._params()), X)
         assert 0 <= split.loss <= lost(machine, X) + 1e-6
         assert 0.05 <= split.of_rows <= 1 + 1e-9
 

@@ -107,7 +107,8 @@ def test_fit_of_no_epochs_is_a_usable_start(name):
 
 
 def test_history_has_a_row_per_epoch():
-    rbm = machine("bernoulli", n_iter=4, callbacks=lambda report: {"twice": 2 * report.epoch})
+    settings = {"n_iter": 4, "learning_rate": 0.1, "schedule": "constant"}
+    rbm = machine("bernoulli", callbacks=lambda report: {"twice": 2 * report.epoch}, **settings)
     table = pd.DataFrame(rbm.fit(rows("bernoulli")).history_)
     assert table["epoch"].tolist() == [1, 2, 3, 4]
     assert table["twice"].tolist() == [2, 4, 6, 8]
@@ -319,7 +320,7 @@ def test_equal_weights_are_no_weights():
 @pytest.mark.parametrize("scale", [10.0, 1.0, 1e-3, 1e-200])
 def test_fractional_weights_count_whatever_the_batch_size_and_their_scale(batch_size, scale):
     rbm = BernoulliRBM(n_components=1, batch_size=batch_size, learning_rate=0.01, random_state=0)
-    rbm.set_params(n_iter=1500)
+    rbm.set_params(n_iter=1500, schedule="constant")
     rbm.fit([[0.0], [1.0]], sample_weight=scale * np.array([0.1, 0.9]))
     np.testing.assert_allclose(np.exp(rbm.log_likelihood([[1.0]])), 0.9, atol=0.05)
 
@@ -609,7 +610,7 @@ def test_given_variances_are_kept(variance, kept):
 
 def test_learned_variances_are_those_of_the_data_where_nothing_else_is_to_be_learned():
     X = np.random.default_rng(0).normal(size=(2000, 3)) * [0.5, 1, 4]
-    rbm = GaussianRBM(n_components=1, batch_size=100, n_iter=10, random_state=0).fit(X)
+    rbm = GaussianRBM(n_components=1, random_state=0).fit(X)
     np.testing.assert_allclose(rbm.variances_, X.var(axis=0), rtol=0.2)
 
 

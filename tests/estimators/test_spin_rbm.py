@@ -190,7 +190,7 @@ def test_every_gradient_learns(pair, gradient):
     X = rows(pair[0], 100)
     # Weights of bits are twice those of spins, and their gradients half of it.
     rate = 0.01 if pair == PAIRS[0] else 0.05
-    settings = {"gradient": gradient, "learning_rate": rate, "n_iter": 40}
+    settings = {"gradient": gradient, "learning_rate": rate, "n_iter": 40, "schedule": "constant"}
     start, found = machine(pair, n_iter=0).fit(X), machine(pair, **settings).fit(X)
     assert found.log_likelihood(X).mean() > start.log_likelihood(X).mean() + 0.1
 

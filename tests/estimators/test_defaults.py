@@ -1,0 +1,73 @@
+"""Machines at their defaults on tables: features for a linear model, and densities."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_iris, load_wine
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from ebm import BernoulliRBM, DBNClassifier, GaussianRBM
+
+TABLES = {"iris": load_iris, "wine": load_wine}
+
+
+def accuracy(*steps, table):
+    X, y = TABLES[table](return_X_y=True)
+    return cross_val_score(make_pipeline(*steps), X, y, cv=5).mean()
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """Accuracies of a linear model on the scaled columns."""
+    return {name: accuracy(StandardScaler(), LogisticRegression(), table=name) for name in TABLES}
+
+
+@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (StandardScaler(), GaussianRBM(random_state=0)),
+        (MinMaxScaler(), BernoulliRBM(random_state=0)),
+    ],
+    ids=["gaussian", "bernoulli"],
+)
+def test_features_serve_a_linear_model_as_well_as_the_columns(steps, table, alone):
+    found = accuracy(*steps, LogisticRegression(max_iter=1000), table=table)
+    assert found > alone[table] - 0.03
+
+
+@pytest.mark.parametrize("table", TABLES)
+def test_a_classifier_of_the_joint_density_knows_the_classes(table, alone):
+    assert (
+        accuracy(MinMaxScaler(), DBNClassifier(random_state=0), table=table) > alone[table] - 0.06
+    )
+
+
+def isotropic(rng, n, d):
+    return rng.normal(size=(n, d))
+
+
+def collinear(rng, n, d):
+    return rng.normal(size=(n, 1)) + 0.2 * rng.normal(size=(n, d))
+
+
+def clusters(rng, n, d):
+    """Three clouds, in columns of different units and means."""
+    place = 3 * rng.normal(size=(3, d))[rng.integers(0, 3, n)]
+    return (place + rng.normal(size=(n, d))) * np.geomspace(0.01, 50, d) + 7
+
+
+@pytest.mark.parametrize("n_components", [12, 64])
+@pytest.mark.parametrize("kind", [isotropic, collinear, clusters])
+def test_the_density_is_no_worse_than_that_of_independent_normals(kind, n_components):
+    X = kind(np.random.default_rng(0), 600, 5)
+    seen, new = X[:400], X[400:]
+    found = GaussianRBM(n_components, random_state=0).fit(seen).log_likelihood(new).mean()
+    z = (new - seen.mean(axis=0)) / seen.std(axis=0)
+    normal = -0.5 * z**2 - np.log(seen.std(axis=0)) - 0.5 * np.log(2 * np.pi)
+    slack = 0.2 if kind is isotropic else -0.5  # elsewhere there is something to learn
+    assert found > normal.sum(axis=1).mean() - slack
