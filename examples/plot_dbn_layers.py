@@ -13,18 +13,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 
-from ebm import DBN, BernoulliRBM, FiltersDisplay, PersistentContrastiveDivergence
+from ebm import DBN, BernoulliRBM, FiltersDisplay
 
 X, y = load_digits(return_X_y=True)
 X = X / 16
 
 # %%
-# Three layers of a hundred units, each trained on states that are drawn from the one below. Without centring the
-# gradient units come to be off most of the time.
+# Three layers of a hundred units, each trained on states that are drawn from the one below.
 
-sparse = PersistentContrastiveDivergence(centered=False)
-layer = BernoulliRBM(100, learning_rate=0.05, n_iter=50, schedule="linear", gradient=sparse)
-dbn = DBN([layer] * 3, random_state=0).fit(X)
+dbn = DBN([BernoulliRBM(100)] * 3, random_state=0).fit(X)
 
 # %%
 # Two views

@@ -7,8 +7,8 @@ A stack of restricted Boltzmann machines needs no labels to learn what digits lo
 it, and is trained on with the few labels there are, gets more of the digits right than a network that starts at random:
 many more while labels are few, and hardly any more when there are plenty. How many more depends on what there is to be
 learned from rows without a label. Here every tenth pixel is wrong, and which pixels go together tells the digit from
-the noise. On the clean images pre-training helps with the very fewest labels, and little with a hundred or more: that
-is the second panel.
+the noise. On the clean images pre-training gains about two points with a hundred labels or more, and with ten labels
+less than the draws of labels differ: that is the second panel.
 
 These are scikit-learn's small digits and a thousand labels at most; for MNIST and 10 to 10 000 labels the script
 ``benchmarks/deep_quality.py`` measures the same (:doc:`/results/deep_quality`).
@@ -141,4 +141,4 @@ plt.show()
 
 with_noise, without = (gain(found).mean(axis=0) for found in results.values())
 assert (with_noise[:3] > 0.08).all() and (with_noise > 0.01).all()
-assert (with_noise[[0, 2, 3]] > without).all() and (np.abs(without[1:]) < 0.02).all()
+assert (with_noise[[0, 2, 3]] > without).all() and ((without[1:] > 0) & (without[1:] < 0.04)).all()

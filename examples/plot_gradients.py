@@ -59,7 +59,8 @@ N_SEEDS, N_UPDATES = 3, 3000
 
 def curves_of(gradient):
     """Exact log-likelihoods (seeds, looks), and the seconds that one training took."""
-    settings = {"n_components": 8, "learning_rate": 0.3, "batch_size": len(X), "gradient": gradient}
+    settings = {"n_components": 8, "learning_rate": 0.3, "schedule": "constant"}
+    settings |= {"batch_size": len(X), "gradient": gradient}
     BernoulliRBM(n_iter=1, **settings).fit(X)  # compiles
     begun = time.perf_counter()
     rbms = [
@@ -94,8 +95,8 @@ plt.show()
 # %%
 # - The **exact** gradient comes close to the ceiling, and **tempering** stays within a tenth of a nat of it: its chains
 #   get from image to image by way of an easy distribution, however large the weights are.
-# - The **pseudo-likelihood** is far ahead at first, by more than a nat after 300 updates, for it has no samples to wait
-#   for. It climbs something else, and levels off where that has its maximum.
+# - The **pseudo-likelihood** is far ahead at first, by nearly half a nat after 300 updates: it needs no samples. It
+#   climbs another function, and levels off where that has its maximum.
 # - **Mean field** (``tap``) and **CD-1** level off lower, each where its own bias says.
 # - **PCD** and **FPCD** follow the exact gradient until their chains no longer keep pace with the weights. From then on
 #   the model runs away from them, and the likelihood falls, and jumps. Fast weights soften that, here, and do not

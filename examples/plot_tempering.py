@@ -19,12 +19,12 @@ import numpy as np
 from ebm import BernoulliRBM, Tempering
 
 # %%
-# Images of 4 x 4 pixels: three in four are full, one in four is empty, and a twentieth of all pixels is flipped. The
+# Images of 4 x 4 pixels: three in four are full, one in four is empty, and three pixels in a hundred are flipped. The
 # exact gradient gives the machine both modes in their shares. All of its 65 536 images can be listed.
 
 rng = np.random.default_rng(0)
 full = rng.random(1000) < 0.75
-X = np.where(full[:, np.newaxis] ^ (rng.random((1000, 16)) < 0.05), 1.0, 0.0)
+X = np.where(full[:, np.newaxis] ^ (rng.random((1000, 16)) < 0.03), 1.0, 0.0)
 
 rbm = BernoulliRBM(
     n_components=6,

@@ -21,7 +21,9 @@ REAL = rows("gaussian", n_features=4)
 
 def stack(layers=(3, 2), data=X, **settings):
     """Fast learners: the few epochs leave weights that matter."""
-    layers = [BernoulliRBM(n, learning_rate=0.5) if isinstance(n, int) else n for n in layers]
+    layers = [
+        BernoulliRBM(n, learning_rate=0.5, n_iter=10) if isinstance(n, int) else n for n in layers
+    ]
     return DBN(layers, random_state=0, **settings).fit(data)
 
 
