@@ -42,8 +42,6 @@ from ebm.optimizers.base import UpdateLimits
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
-# What an update may add to or take from the logarithm of a variance.
-LARGEST_LOG_STEP = 0.1
 INTERRUPTED = "interrupted; the parameters of the last update are kept"
 ENDED = (
     "a callback had ended training after epoch {}, and nothing is learned beyond it. To learn more, call fit with "
@@ -154,10 +152,8 @@ class Learner:
         if not self._estimated(batch, key):
             return self._refuse()
         if not self._plain:
-            largest = LARGEST_LOG_STEP / rate
             variance = state.marginals[1] if state.marginals else None
-            state.model.rescale(self._params, self._views, state.chains, variance, largest)
-            state.model.limit_scales(self._views, largest)
+            state.model.rescale(self._params, self._views, state.chains, variance, rate)
         for values in self._fixed:
             values[:] = 0
         finite = plan.optimizer.step(

@@ -40,6 +40,9 @@ from ebm._memory import check_room
 from ebm._random import Key
 from ebm.units import Bounds, Unit, confined
 
+# By which an update may multiply or divide a scale.
+LARGEST_FACTOR = 20.0
+
 
 class DataSummary(NamedTuple):
     """Moments of the data that a model starts from.
@@ -259,7 +262,7 @@ class Model(abc.ABC):
         gradient: Any,
         chains: ChainState,
         variance: Array | None = None,
-        largest_step: float = 0.0,
+        rate: float | None = None,
     ) -> None:
         """Turn the gradient into the step of other parameters, measured in the units' own scales, in place.
 
@@ -267,8 +270,8 @@ class Model(abc.ABC):
         weights W, and the centered biases in place of the biases. So learning commutes with a change of the data's
         units of measurement, and a variance is learned at the same inputs of the hidden units.
 
-        `variance` (n_visible,) is the data's; None: the scales stand for it. No logarithm of a scale moves by more than
-        `largest_step`.
+        `variance` (n_visible,) is the data's; None: the scales stand for it. `rate` is the learning rate by which the
+        step will be multiplied, see :func:`of_logarithms`; None: scales stay.
         """
         raise TypeError(
             f"There are no scales of {self!r}: a model with units that have one brings its rescale."
@@ -282,16 +285,6 @@ class Model(abc.ABC):
             for name, values in zip(unit.fields, own, strict=True)
             if not unit.is_free(name)
         ]
-
-    def limit_scales(self, gradient: Any, largest: float) -> None:
-        """Limit the gradient by log-scales (own parameters other than the biases) to `largest`, in place.
-
-        It grows with the square of the largest deviation in the batch: one outlier would otherwise move a variance by
-        orders of magnitude.
-        """
-        for _, own in self.unit_layers(gradient).values():
-            for values in own[1:]:
-                np.clip(values, -largest, largest, out=values)
 
     def size(self, params: Any, variance: Array | None) -> float:
         """Largest parameter in units of the data, whose `variance` may be unknown; 0 without a measure.
@@ -313,18 +306,32 @@ def in_scales(W: Array, a: Array | None, c: Array | None) -> Array:
     return W if c is None else W / np.sqrt(c)
 
 
-def log_steps(unit: Unit, own: Any, gradient: Any, slopes: Array, largest_step: float) -> Array:
+def of_logarithms(gradient: Array, rate: float | None) -> None:
+    """Turn the gradient g by the logarithms of scales into sign(g) log(1 + rate |g|) / rate, in place; 0 without rate.
+
+    So a scale itself grows by the factor 1 + rate g, at most :data:`LARGEST_FACTOR`. The gradient by the logarithm of a
+    variance grows with the square of the deviations. Where few rows are far from the mean, steps in proportion to it
+    would overshoot by orders of magnitude, and small ones would hardly count these rows.
+    """
+    if rate is None:
+        gradient[:] = 0
+    else:
+        factors = 1 + np.minimum(rate * np.abs(gradient), LARGEST_FACTOR - 1)
+        gradient[:] = np.copysign(np.log(factors), gradient) / rate
+
+
+def log_steps(unit: Unit, own: Any, gradient: Any, slopes: Array, rate: float | None) -> Array:
     """The step of log W (units,) that keeps W / a where it is while parameters of the squared scales a move.
 
-    `slopes` (units,) are the sums of W times its gradient. They are added to the gradients by these parameters, which
-    are limited to `largest_step`.
+    `slopes` (units,) are the sums of W times its gradient. They are added to the gradients by these parameters, of
+    which steps are made (:func:`of_logarithms`).
     """
     total = np.zeros_like(slopes)
     for name, slope in unit.statistic_slopes(own).items():
         if unit.is_free(name):
             step = getattr(gradient, name)
             step -= slope * slopes
-            np.clip(step, -largest_step, largest_step, out=step)
+            of_logarithms(step, rate)
             total -= slope * step
     return total
 

@@ -39,6 +39,7 @@ from ebm.energies.base import (
     Model,
     in_scales,
     largest,
+    of_logarithms,
     unit_extents,
 )
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
@@ -224,7 +225,7 @@ class BeliefNetwork(Model):
         gradient: BeliefParameters,
         chains: ChainState,
         variance: Array | None = None,
-        largest_step: float = 0.0,
+        rate: float | None = None,
     ) -> None:
         """Diagonally.
 
@@ -233,11 +234,13 @@ class BeliefNetwork(Model):
         recognition weights c_j / a_i times.
         """
         self.top_model.rescale(
-            params.top, gradient.top, chains, None if params.down else variance, largest_step
+            params.top, gradient.top, chains, None if params.down else variance, rate
         )
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
             a, c = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
             to_down, to_up = gradient.down[k], gradient.up[k]
+            for logarithms in (*to_down.own[1:], *to_up.own[1:]):
+                of_logarithms(logarithms, rate)
             if a is not None:
                 to_down.W[:] *= a[:, np.newaxis]
                 to_down.own.bias[:] *= a

@@ -229,7 +229,7 @@ class Bipartite(Model):
         gradient: BipartiteParameters,
         chains: ChainState,
         variance: Array | None = None,
-        largest_step: float = 0.0,
+        rate: float | None = None,
     ) -> None:
         """By U and the centered biases, see :meth:`ebm.energies.base.Model.rescale`.
 
@@ -242,12 +242,8 @@ class Bipartite(Model):
         b_step = gradient.visible.bias + gradient.W @ above
         c_step = gradient.hidden.bias + below @ gradient.W
         slopes = gradient.W * params.W
-        b_log = log_steps(
-            self.visible, params.visible, gradient.visible, slopes.sum(axis=1), largest_step
-        )
-        c_log = log_steps(
-            self.hidden, params.hidden, gradient.hidden, slopes.sum(axis=0), largest_step
-        )
+        b_log = log_steps(self.visible, params.visible, gradient.visible, slopes.sum(axis=1), rate)
+        c_log = log_steps(self.hidden, params.hidden, gradient.hidden, slopes.sum(axis=0), rate)
         if a is not None:
             gradient.W[:] *= (a if variance is None else a**2 / np.maximum(variance, a))[
                 :, np.newaxis

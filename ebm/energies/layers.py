@@ -256,13 +256,13 @@ class LayeredModel(Arrangement, Model):
         gradient: LayeredParameters,
         chains: ChainState,
         variance: Array | None = None,
-        largest_step: float = 0.0,
+        rate: float | None = None,
     ) -> None:
         """As for two layers: see :meth:`ebm.energies.bipartite.Bipartite.rescale`."""
         offsets = chains.visible_offset[np.newaxis], chains.hidden_offset[np.newaxis]
         moved = [self.inputs(gradient, color, offsets[1 - color])[0] for color in (EVEN, ODD)]
         scales = self._scales(params)
-        logs = self._log_steps(params, gradient, largest_step)
+        logs = self._log_steps(params, gradient, rate)
         factors = [
             None if a is None else a**2 / A
             for a, A in zip(scales, self._spreads(scales, variance), strict=True)
@@ -285,7 +285,7 @@ class LayeredModel(Arrangement, Model):
                 W[:] = new
 
     def _log_steps(
-        self, params: LayeredParameters, gradient: LayeredParameters, largest_step: float
+        self, params: LayeredParameters, gradient: LayeredParameters, rate: float | None
     ) -> list[Array]:
         """Of the weights of each layer, see :func:`ebm.energies.base.log_steps`."""
         slopes = [np.zeros_like(own.bias) for own in params.own]
@@ -293,7 +293,7 @@ class LayeredModel(Arrangement, Model):
             slopes[low] += (W * step).sum(axis=1)
             slopes[high] += (W * step).sum(axis=0)
         layers = zip(self.layers, params.own, gradient.own, slopes, strict=True)
-        return [log_steps(layer.unit, own, g, s, largest_step) for layer, own, g, s in layers]
+        return [log_steps(layer.unit, own, g, s, rate) for layer, own, g, s in layers]
 
     def _moved_weights(
         self,

@@ -128,9 +128,7 @@ class BoundFastPersistent(BoundGradient):
         if info.finite:
             for a, b in zip(_arrays(gradient), _arrays(step), strict=True):
                 b[:] = a
-            self._model.rescale(params, step, chains)
-            for own in (*step.visible[1:], *step.hidden[1:]):
-                own[:] = 0  # the fast ones are weights and biases
+            self._model.rescale(params, step, chains)  # the fast ones are weights and biases
             fast *= fast.dtype.type(self._choice.fast_decay)
             fast += fast.dtype.type(self._choice.fast_learning_rate) * self._step
         return gradient, chains, info

@@ -47,6 +47,13 @@ def test_a_classifier_of_the_joint_density_knows_the_classes(table, alone):
     )
 
 
+def independent(seen, new):
+    """Mean log-likelihood of the rows `new` by independent normals with the moments of `seen`."""
+    z = (new - seen.mean(axis=0)) / seen.std(axis=0)
+    normal = -0.5 * z**2 - np.log(seen.std(axis=0)) - 0.5 * np.log(2 * np.pi)
+    return normal.sum(axis=1).mean()
+
+
 def isotropic(rng, n, d):
     return rng.normal(size=(n, d))
 
@@ -67,7 +74,15 @@ def test_the_density_is_no_worse_than_that_of_independent_normals(kind, n_compon
     X = kind(np.random.default_rng(0), 600, 5)
     seen, new = X[:400], X[400:]
     found = GaussianRBM(n_components, random_state=0).fit(seen).log_likelihood(new).mean()
-    z = (new - seen.mean(axis=0)) / seen.std(axis=0)
-    normal = -0.5 * z**2 - np.log(seen.std(axis=0)) - 0.5 * np.log(2 * np.pi)
     slack = 0.2 if kind is isotropic else -0.5  # elsewhere there is something to learn
-    assert found > normal.sum(axis=1).mean() - slack
+    assert found > independent(seen, new) - slack
+
+
+@pytest.mark.parametrize("n_components", [2, 64])
+def test_features_that_are_rarely_far_from_their_mean_keep_their_variance(n_components):
+    """As the indicators of rare categories are, once standardised: few batches hold a row that is far."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(3000, 5))
+    X[:, 0] = np.where(np.arange(3000) % 1000 == 17, 30.0, 0.01 * X[:, 0])
+    found = GaussianRBM(n_components, random_state=0).fit(X).log_likelihood(X).mean()
+    assert found > independent(X, X) - 0.2
