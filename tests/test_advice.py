@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_wine
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -53,6 +54,8 @@ SOME = np.where(np.arange(30) < 15, Y, np.nan)
 AGREE = np.array([[1, 1]] * 600 + [[1, 0]] * 200 + [[0, 1]] * 200 + [[0, 0]] * 3)
 BRIEF = {"max_iter": 20, "n_iter_no_change": 2, "tol": 10.0}
 QUICK = {"n_iter": 1, "random_state": 0}
+WINE = load_wine(return_X_y=True)
+SCALED_WINE = StandardScaler().fit_transform(WINE[0]), WINE[1]
 COUPLED = np.ones((3, 3)) - np.eye(3)
 FRAME = pd.DataFrame(COUPLED, index=list("cab"), columns=list("abc"))
 COPIES = np.repeat(BITS[:, :2], 2, axis=1)
@@ -61,6 +64,12 @@ ALIKE = np.where(RNG.random((20, 100)) < 0.1, -1.0, 1.0)
 GROUPS = OneHotEncoder(sparse_output=False).fit_transform(np.arange(30)[:, np.newaxis] % 3)
 COUNTS = np.arange(60).reshape(20, 3) % 5
 TORN = np.where((np.arange(30)[:, np.newaxis] == 4) & (np.arange(3) == 1), np.nan, GROUPS)
+
+
+def on_wine(**settings: Any) -> MLPClassifier:
+    """One that learns wine unless `settings` prevent it."""
+    usual = {"learning_rate_init": 0.002, "max_iter": 800, "tol": 1e-3, "random_state": 0}
+    return MLPClassifier((20, 20), "logistic", **{**usual, **settings})
 
 
 def counted() -> RBM:
@@ -445,6 +454,26 @@ TABLE = {
         "not converged in max_steps=2 updates. Increase max_steps",
         lambda _: attention(max_steps=500).transform(0.3 + 0.1 * np.eye(4)),
     ),
+    # Networks that have learned nothing
+    "columns of any size": Advice(
+        lambda: MLPClassifier(random_state=0).fit(*WINE),
+        "no better than a constant.*Scale the columns",
+        lambda _: make_pipeline(
+            StandardScaler(), MLPClassifier(random_state=0, max_iter=500, tol=1e-3)
+        ).fit(*WINE),
+    ),
+    **{
+        f"no gain with {setting}": Advice(
+            lambda setting=setting, value=value: on_wine(**{setting: value}).fit(*SCALED_WINE),
+            f"no better than a constant.*a {words}",
+            lambda _: on_wine().fit(*SCALED_WINE),
+        )
+        for setting, value, words in [
+            ("learning_rate_init", 1e-6, "larger learning_rate_init"),
+            ("alpha", 1e3, "smaller alpha"),
+            ("tol", 0.5, "smaller tol"),
+        ]
+    },
     # Displays
     "a chain of steps": Advice(
         lambda: FiltersDisplay.from_estimator(make_pipeline(rbm()).fit(BITS)),

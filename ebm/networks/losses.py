@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, logit, softmax
 
 from ebm._checks import Array, Settings, check_real, resolve
 from ebm._kernels import losses as kernels
@@ -71,6 +71,16 @@ class Loss(Settings, abc.ABC):
         """
         targets, weights = _like(z, targets, weights)
         return float(self._sum(z, targets, weights)), z
+
+    def of_constant(self, targets: Array, weights: Array | None = None) -> float:
+        """The weighted mean loss, as :meth:`evaluate` takes it, if the mean target is predicted for every row."""
+        targets, weights = _like(np.zeros_like(targets), targets, weights)
+        z = np.tile(self._linear(weights @ targets), (len(targets), 1))
+        return self.evaluate(z, targets, weights)[0]
+
+    def _linear(self, mean: Array) -> Array:
+        """The linear outputs z of which `mean` is the prediction."""
+        return mean
 
     @abc.abstractmethod
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
@@ -123,6 +133,10 @@ class CrossEntropy(Loss):
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.cross_entropy(z, targets, weights)  # type: ignore[no-any-return]
 
+    def _linear(self, mean: Array) -> Array:
+        z: Array = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+        return z
+
     def output(self, z: Array) -> Array:
         """Probabilities of the classes."""
         z[:] = softmax(z, axis=1)
@@ -142,6 +156,11 @@ class BinaryCrossEntropy(Loss):
 
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.binary_cross_entropy(z, targets, weights)  # type: ignore[no-any-return]
+
+    def _linear(self, mean: Array) -> Array:
+        least = np.finfo(mean.dtype).eps
+        z: Array = logit(np.clip(mean, least, 1 - least))
+        return z
 
     def output(self, z: Array) -> Array:
         """Probabilities of the labels."""
@@ -213,6 +232,10 @@ class Poisson(Loss):
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         limit = kernels.LIMIT_SINGLE if z.dtype == np.float32 else kernels.LIMIT_DOUBLE
         return kernels.poisson(z, targets, weights, limit)  # type: ignore[no-any-return]
+
+    def _linear(self, mean: Array) -> Array:
+        z: Array = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+        return z
 
     def output(self, z: Array) -> Array:
         """The means."""

@@ -62,6 +62,10 @@ def rows_to_learn(estimator: Any, X: Any, first: bool) -> Any:
         raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
 
 
+# Of the loss of a constant prediction: a network above it has learned nothing, if it had so many epochs.
+LEARNED, FEWEST_EPOCHS = 0.99, 10
+
+
 class Labelled(NamedTuple):
     """Rows with targets (rows, outputs), and their weights (rows,) or None."""
 
@@ -207,7 +211,26 @@ def descend(
         self.loss_ = loss_kept(self, labelled, first)
         if self.best_loss_ is not None:
             self.best_loss_ = min(self.best_loss_, self.loss_)
-    return stopped or unfinished(self, n_done, incremental or plateau.stuck(state.saved))
+    if not (stopped or incremental) and plateau.stuck(state.saved):
+        return unlearned(self, labelled)
+    return stopped or unfinished(self, n_done, incremental)
+
+
+def unlearned(self: Any, rows: Labelled) -> str:
+    """The message about a loss that is hardly below that of a constant prediction, or ''."""
+    loss, total = self.network_.loss, None if rows.weights is None else rows.weights.sum()
+    if self.n_iter_ < FEWEST_EPOCHS:
+        return ""
+    constant = loss.of_constant(rows.targets, None if total is None else rows.weights / total)
+    if loss.shown_per_output:
+        constant /= self.n_outputs_
+    if self.loss_ < LEARNED * constant or np.isclose(constant, 0):
+        return ""
+    return (
+        f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of the mean of y "
+        f"{constant:.4g}. Scale the columns of X (StandardScaler), or use a larger learning_rate_init, a smaller "
+        "alpha or a smaller tol"
+    )
 
 
 def unfinished(self: Any, n_done: int, expected: bool) -> str:
@@ -325,7 +348,7 @@ def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -
     self.best_loss_, self._undone = self.loss_, None
     self.t_ = self.n_iter_ * len(rows.targets)
     self.validation_scores_ = self.best_validation_score_ = None
-    return message
+    return message or unlearned(self, rows)
 
 
 def tell_progress(self: Any, progress: Progress) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.optimize import minimize
 from sklearn.neural_network._base import LOSS_FUNCTIONS
 
 from ebm.networks.losses import LOSSES, Huber, Loss, loss_record
@@ -256,3 +257,29 @@ def test_counts_are_not_negative():
     with pytest.raises(ValueError, match="poisson"):
         loss_record("poisson").check_targets(np.array([[0.0, -1.0]]))
     loss_record("squared_error").check_targets(np.array([[-1.0]]))
+
+
+TARGETS = {
+    "cross_entropy": np.eye(3)[np.arange(20) ** 2 % 3],
+    "binary_cross_entropy": (np.arange(40).reshape(20, 2) % [3, 5] == 0).astype(float),
+    "squared_error": np.linspace(-1, 5, 40).reshape(20, 2) ** 2,
+    "poisson": np.arange(40.0).reshape(20, 2) % 7,
+}
+
+
+@pytest.mark.parametrize("with_weights", [False, True])
+@pytest.mark.parametrize("name", TARGETS)
+def test_no_constant_prediction_has_a_smaller_loss_than_the_mean(name, with_weights):
+    loss, targets = loss_record(name), TARGETS[name]
+    weights = np.arange(1.0, 21) / 210 if with_weights else None
+
+    def of(z):
+        return loss.evaluate(np.tile(z, (20, 1)), targets, weights)[0]
+
+    least = minimize(of, np.zeros(targets.shape[1])).fun
+    np.testing.assert_allclose(loss.of_constant(targets, weights), least, rtol=1e-6)
+
+
+def test_one_class_alone_costs_nothing():
+    assert abs(loss_record("cross_entropy").of_constant(np.eye(3)[[1, 1]])) < 1e-12
+    assert abs(loss_record("binary_cross_entropy").of_constant(np.eye(3)[[1, 1]])) < 1e-12

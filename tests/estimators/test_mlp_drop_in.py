@@ -98,6 +98,7 @@ def test_probabilities_of_far_rows_are_those_of_scikit_learn(n_classes):
 # The course of training -----------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:MLPClassifier. The network predicts no better than a constant")
 def test_training_ends_after_one_more_epoch_without_improvement_than_allowed():
     X, y = zeros_and_ones()
     for allowed in (2, 5, 10):

@@ -346,6 +346,7 @@ def test_one_seed_one_result():
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.filterwarnings("ignore:MLPClassifier. The network predicts no better than a constant")
 def test_settings_of_growth_are_parameters():
     mlp = MLPRegressor(growth=Growth(3))
     assert clone(mlp).get_params()["growth__n_new"] == 3
