@@ -49,6 +49,13 @@ def stored(x: Any) -> Array:
     return entries
 
 
+def has_gaps(x: Any) -> bool:
+    """Whether there is a NaN in an array or a sparse matrix."""
+    entries = stored(x)
+    # The minimum is NaN where an entry is, and takes no memory.
+    return bool(entries.size and np.isnan(entries.min()))
+
+
 def float_type(x: Any) -> np.dtype[Any]:
     """The dtype that parameters of the array `x` have: its own if it is float32 or float64, else float64."""
     return x.dtype if x.dtype in LARGEST else np.dtype(np.float64)

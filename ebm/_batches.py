@@ -8,7 +8,7 @@ which they are stored, nor on whether equal rows are repeated or weighted.
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.sparse import csr_array, hstack
@@ -25,13 +25,24 @@ TARGETS = np.uint64(0xA54FF53A5F1D36F1)
 # The same for what rows are drawn from, and the number of the keys of these draws within an epoch's key.
 SOURCE = np.uint64(0x510E527FADE682D1)
 
+# States of rows, and what is known of them (NaN elsewhere) -> states after a step of the model's own chain.
+Move = Callable[[Array, Array], Array]
+
 
 class Rows:
     """Rows of `X` (dense or CSR, not copied, never written) with `weights` (rows,), or None for equal ones.
 
     With `targets` (rows, n_targets), of the dtype of X, every row is that of X followed by its targets. With `shuffle`
     false an epoch takes the rows in the order in which they are stored.
+
+    Attributes
+    ----------
+    missing : ndarray or None
+        Values that stand in the place of missing entries, of rows that have some (:class:`ebm._gaps.RowsWithGaps`).
     """
+
+    has_gaps: ClassVar[bool] = False
+    missing: Array | None = None
 
     def __init__(
         self,
@@ -68,6 +79,11 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self._copies[0])
+
+    @property
+    def counted(self) -> Array:
+        """Numbers of the rows of X with a weight above zero."""
+        return np.flatnonzero(self._weights)
 
     @property
     def is_thin(self) -> bool:
@@ -115,10 +131,7 @@ class Rows:
     def some(self, count: int, key: Key) -> Array:
         """Random rows (count, columns), all different as long as there are enough."""
         order, _ = self.epoch(key)
-        index = np.resize(order, count)
-        out = np.empty((count, self.n_columns), self.dtype)
-        self.gather(index, out)
-        return out
+        return self.at(np.resize(order, count))
 
     def examples(self, count: int, key: Key) -> Any:
         """The same rows, as a CSR array where the data are sparse."""
@@ -133,6 +146,10 @@ class Rows:
     def take(self, order: Array, first: int, out: Array) -> None:
         """Write the rows of an epoch's `order` from place `first` on to `out` (rows, columns)."""
         self.gather(order[first : first + len(out)], out)
+
+    def visit(self, order: Array, first: int, out: Array, move: Move) -> None:
+        """As :meth:`take`, where an update follows; missing entries are moved first, where there are some."""
+        self.take(order, first, out)
 
     def take_sparse(self, order: Array, first: int, count: int, dtype: Any) -> SparseRows:
         """The same rows of CSR data, `count` of them, as they are stored."""
@@ -152,6 +169,18 @@ class Rows:
             self._X[index].toarray(out=out)
         else:
             out[:] = self._X[index].toarray()
+
+    def at(self, index: Array) -> Array:
+        """The rows `index`, dense: (len(index), columns)."""
+        out = np.empty((len(index), self.n_columns), self.dtype)
+        self.gather(index, out)
+        return out
+
+    def complete(self) -> tuple[Array, Array | None]:
+        """The rows that count, dense, and their weights, or None for equal ones."""
+        index = self.counted
+        weights = self._weights[index]
+        return self.at(index), None if (weights == weights[:1]).all() else weights
 
     @property
     def total_weight(self) -> float:

@@ -52,6 +52,15 @@ def listed(places: Array, names: Array | None = None) -> str:
     return ", ".join([*shown, "..."] if len(places) > MOST_LISTED else shown)
 
 
+def unknown_columns_message(columns: Array, names: Array | None = None) -> str:
+    """The error of `columns` (numbers) of which no entry is known."""
+    which, them = ("column has", "it") if len(columns) == 1 else ("columns have", "them")
+    return (
+        f"{len(columns)} {which} no known entry, but NaN in all rows that count ({listed(columns, names)}). Nothing "
+        f"can be learned of {them}: leave such columns out."
+    )
+
+
 def constant_columns_message(columns: Array, names: Array | None = None) -> str:
     """A sentence that real-valued `columns` (numbers) are constant, without a full stop; '' if there are none."""
     if not len(columns):

@@ -72,7 +72,8 @@ def _named(state: State) -> dict[str, Array]:
     for layer, named in state.bounds.items():
         for name, (low, high) in named.items():
             arrays |= {f"low.{layer}.{name}": low, f"high.{layer}.{name}": high}
-    return arrays if state.origin is None else {**arrays, "origin": state.origin}
+    optional = {"origin": state.origin, "missing": state.missing}
+    return arrays | {name: x for name, x in optional.items() if x is not None}
 
 
 def _numbers(name: str, values: list[float]) -> Array:
@@ -157,6 +158,7 @@ def state_of(header: Mapping[str, Any], arrays: Mapping[str, Array], like: State
         chains=ChainState(arrays["h"], arrays["mu"], arrays["lam"], tuple_of("own")),
         bounds=bounds,
         origin=arrays.get("origin"),
+        missing=arrays.get("missing"),
         history={name: x.tolist() for name, x in group("history").items()},
         marginals=tuple_of("marginals"),
         saved=group("kept"),

@@ -31,9 +31,11 @@ class Reserved(enum.Enum):
 
     NEW_UNITS = "init", 1 << 32
     LAYER_SEEDS = "init", 1 << 42
+    FIRST_ENTRIES = "init", 1 << 43
     FINE_TUNING = "layer seeds", 1 << 20
     DRAWN_ROWS = "epoch", 1 << 32
     PROPAGATION = "positive", 1 << 42
+    MISSING_ENTRIES = "positive", 1 << 43
     FIRST_HIDDEN = "update", 1 << 20
     REPLICA_HIDDEN = "update", 1 << 32
     DROPOUT = "update", 1 << 48

@@ -12,7 +12,8 @@ import numpy as np
 
 from ebm._batches import Rows
 from ebm._checks import Array, check_integer, check_real, varies
-from ebm._random import Key, fold, stream
+from ebm._gaps import start_at_model
+from ebm._random import Key, Reserved, fold, stream
 from ebm.energies.base import DataSummary, Model
 from ebm.gradients.base import ChainState, Gradient
 from ebm.monitors import History
@@ -103,6 +104,8 @@ class State:
         Factor on the learning rate, besides that of the schedule, that monitors have set.
     finished : bool
         Whether a monitor has ended this fit.
+    missing : ndarray or None
+        States of the chains of missing entries of this fit (:mod:`ebm._gaps`).
     """
 
     model: Model
@@ -120,6 +123,7 @@ class State:
     epoch: int = 0
     finished: bool = False
     slowdown: float = 1.0
+    missing: Array | None = None
 
     @property
     def local(self) -> Any:
@@ -175,6 +179,8 @@ def start(
     key = stream(plan.seed, "init")
     data = DataSummary(mean.astype(rows.dtype), variance.astype(rows.dtype), rows.total_weight)
     params = model.initial(data, n_hidden, key)
+    if rows.has_gaps:  # independent draws of about the marginals
+        start_at_model(model, params, None, None, rows, _entries_key(plan, 0), n_sweeps=0)
     # Of one row alone, the first of a stream, nothing is known to be constant.
     bounds = _bounds(model, params, variance if len(rows) > 1 else np.ones_like(variance))
     if model.starts_at_rows and change is None:
@@ -189,7 +195,23 @@ def start(
     if model.starts_at_rows or change is not None:
         state.chains = _at_rows(model, params, state.chains, rows, key)
     state.marginals = (mean, variance, np.array(rows.total_weight))
+    state.missing = rows.missing
     return state
+
+
+def take_up_chains(state: State, rows: Rows, plan: Plan, anew: bool = False) -> None:
+    """Take up the chains of missing entries where there are some; `anew`, or if there are none yet, at the model."""
+    if not rows.has_gaps:
+        return
+    if state.missing is None or anew:
+        key, activity = _entries_key(plan, state.n_steps), state.chains.hidden_offset
+        start_at_model(state.model, state.local, state.origin, activity, rows, key)
+        state.missing = rows.missing
+    rows.missing = state.missing
+
+
+def _entries_key(plan: Plan, n_steps: int) -> Key:
+    return fold(fold(stream(plan.seed, "init"), Reserved.FIRST_ENTRIES.number), n_steps)
 
 
 def _bounds(model: Model, params: Any, variance: Array) -> Bounds:

@@ -20,6 +20,7 @@ import numpy as np
 from ebm._batches import Rows
 from ebm._checkpoint import Writer, load, save, seed_of
 from ebm._checks import Array
+from ebm._gaps import swept
 from ebm._growth import Growth, copied, outgrown, size
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, Reserved, fold, stream
@@ -32,6 +33,7 @@ from ebm._state import (
     count_epochs,
     resume,
     start,
+    take_up_chains,
     with_rate,
 )
 from ebm.gradients.base import Ascent, Batch, Gradient
@@ -61,6 +63,7 @@ __all__ = [
     "seed_of",
     "single_update",
     "start",
+    "take_up_chains",
     "train",
 ]
 
@@ -79,6 +82,7 @@ class Learner:
         self._estimate = regularized(bound, state.model, views, plan.regularization)
         self._fixed = state.model.fixed(views)
         self._key = stream(plan.seed, "negative")
+        self._moves = fold(stream(plan.seed, "positive"), Reserved.MISSING_ENTRIES.number)
         self._plain = not state.model.scaled(views)
         # What the visible units are measured from is taken from every entry.
         self.takes_sparse = self._estimate.takes_sparse and state.origin is None
@@ -89,6 +93,13 @@ class Learner:
     def dtype(self) -> Any:
         """Of the parameters, and so of the rows."""
         return self._state.theta.dtype
+
+    def move(self, v: Array, given: Array) -> Array:
+        """The rows `v` after one sweep of the entries that are not `given` (NaN there)."""
+        state = self._state
+        key = fold(self._moves, state.n_steps)
+        with np.errstate(all="ignore"):
+            return swept(state.model, self._params, state.origin, v, given, key)
 
     def run(self, v: Any, weights: Array | None, rates: Array) -> bool:
         """One update per entry of `rates`, on consecutive batches of the rows `v`, which are consumed.
@@ -241,6 +252,7 @@ def train(
     epochs that it has behind it.
     """
     n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, state)
+    take_up_chains(state, rows, plan)
     learner = Learner(state, plan, min(plan.batch_size, len(rows)))
     spent = state.history["time"][-1] if state.epoch else 0.0
     begun = time.perf_counter() - spent
@@ -278,7 +290,8 @@ def train(
             _go_back(state, before)
         return INTERRUPTED
     finally:
-        state.epoch, state.finished, state.slowdown = 0, False, 1.0  # the next fit is another
+        # The next fit is another.
+        state.epoch, state.finished, state.slowdown, state.missing = 0, False, 1.0, None
     return ""
 
 
@@ -328,7 +341,7 @@ def _run_epoch(
             v = rows.take_sparse(order, first, n_here, learner.dtype)
         else:
             v = buffer[:n_here]
-            rows.take(order, first, v)
+            rows.visit(order, first, v, learner.move)
         done = (first + np.arange(0, n_here, size)) / n_rows
         factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
         rates = plan.learning_rate * np.array(factors)

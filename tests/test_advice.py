@@ -123,19 +123,29 @@ class Advice(NamedTuple):
 TABLE = {
     # Rows
     "unknown entries": Advice(
-        lambda: rbm().fit(GAPS),
+        lambda: machine().fit(GAPS),
         "sklearn.impute.SimpleImputer",
-        lambda _: rbm().fit(SimpleImputer(strategy="most_frequent").fit_transform(GAPS)),
+        lambda _: machine().fit(SimpleImputer(strategy="most_frequent").fit_transform(GAPS)),
     ),
     "unknown entries later": Advice(
-        lambda: rbm().fit(BITS).transform(GAPS),
+        lambda: rbm().fit(BITS).score_samples(GAPS),
         r"impute\(X\) of this model fills in",
-        lambda _: rbm().fit(BITS).transform(rbm().fit(BITS).impute(GAPS)),
+        lambda _: rbm().fit(BITS).score_samples(rbm().fit(BITS).impute(GAPS)),
     ),
     "infinite entries": Advice(
         lambda: rbm().fit(np.where(BITS == 1, BITS, np.inf)),
         "leave such rows out, or write NaN",
-        lambda _: rbm().fit(BITS[:4]).impute(np.where(BITS == 1, BITS, np.nan)),
+        lambda _: rbm().fit(np.vstack([BITS[:4], np.where(BITS == 1, BITS, np.nan)])),
+    ),
+    "a column without known entries": Advice(
+        lambda: rbm().fit(np.where(np.arange(6) == 2, np.nan, BITS)),
+        "leave such columns out",
+        lambda _: rbm().fit(BITS[:, np.arange(6) != 2]),
+    ),
+    "groups known in part, to learn from": Advice(
+        lambda: grouped().fit(TORN),
+        "or all of them NaN where a group is unknown",
+        lambda _: grouped().fit(np.where(np.isnan(TORN).any(axis=1, keepdims=True), np.nan, TORN)),
     ),
     "pixels": Advice(
         lambda: rbm().fit(255 * BITS),

@@ -96,11 +96,15 @@ class Model(abc.ABC):
     ----------
     kind : str
         Such models in words, in the plural, for messages.
+    learns_from_gaps : bool
+        Whether rows to learn from may have missing entries: :func:`ebm.samplers.block_gibbs.first_visible` starts them,
+        and states of chains are rows of data.
     visible : Unit
         The type of the visible units.
     """
 
     kind: ClassVar[str]
+    learns_from_gaps: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # a field or a property, as the model has it
 

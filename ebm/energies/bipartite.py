@@ -82,6 +82,7 @@ class Bipartite(Model):
     """The choice of the two unit types; all functions take the parameters and leave their arguments alone."""
 
     kind: ClassVar[str] = "restricted Boltzmann machines"
+    learns_from_gaps: ClassVar[bool] = True
     visible: Unit
     hidden: Unit
 

@@ -56,6 +56,7 @@ class ColumnModel(LayeredModel):
     """
 
     kind: ClassVar[str] = "models of columns"
+    learns_from_gaps: ClassVar[bool] = True
 
     def __init__(self, groups: Sequence[tuple[Unit, int]], hidden: Unit, n_hidden: int) -> None:
         names = [f"visible{k}" for k in range(len(groups))]

@@ -22,11 +22,6 @@ from ebm.likelihood.base import LogPartition
 MAX_WORK = 2.0**29
 
 
-def has_gaps(v: Any) -> bool:
-    """Whether there is a NaN in dense or CSR rows."""
-    return bool(np.isnan(v.data if hasattr(v, "indptr") else v).any())
-
-
 def incomplete_free_energy(model: Model, params: Any, v: Any, beta: float = 1.0) -> Array:
     """F of the known values in each row of `v` (rows, n_visible), exactly: -> (rows,) in double precision.
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ebm._arrays import has_gaps
 from ebm._checks import Array, shown
 from ebm._random import Key, stream
 from ebm._sparse import dense
@@ -18,7 +19,7 @@ from ebm.likelihood.base import LogPartition
 from ebm.likelihood.bases import better_path
 from ebm.likelihood.exact import check_law, exact_log_partition
 from ebm.likelihood.free_energy import estimated_free_energy
-from ebm.likelihood.incomplete import estimated_incomplete_free_energy, has_gaps
+from ebm.likelihood.incomplete import estimated_incomplete_free_energy
 from ebm.likelihood.modes import lower_bound
 from ebm.likelihood.pseudo_likelihood import pseudo_log_likelihood
 from ebm.likelihood.routes import has_routes, two_routes

@@ -19,6 +19,10 @@ from ebm._values import ROUNDING, invalid_groups
 from ebm.units.base import Linear
 from ebm.units.bernoulli import Bernoulli
 
+KNOWN_IN_PART = (
+    "Rows hold NaN in some of the columns {} to {}, a group that is known as a whole or not at all. Make one of them 1 "
+    "and the others 0, or all of them NaN where a group is unknown."
+)
 TOTAL_TOLERANCE = 1e-3  # how far the probabilities of a group may be from summing to one
 
 
@@ -83,16 +87,19 @@ class Groups(Linear):
             own.bias[group] = np.log(counts / counts.sum())
         return own
 
+    def check_whole(self, x: Array) -> None:
+        """ValueError where rows `x` (rows, units) have NaN in a part of a group."""
+        for group in self.groups(x.shape[1]):
+            unknown = np.isnan(x[:, group])
+            if (unknown.any(axis=1) != unknown.all(axis=1)).any():
+                raise ValueError(KNOWN_IN_PART.format(group.start, group.stop - 1))
+
     def _sizes_of(self, units: Array) -> tuple[int, ...]:
         """Sizes of the groups that some `units` are; ValueError where a group is there in part."""
         counts = [(int(units[group].sum()), group) for group in self.groups(len(units))]
         for count, group in counts:
             if count not in (0, group.stop - group.start):
-                raise ValueError(
-                    f"Rows hold NaN in some of the columns {group.start} to {group.stop - 1}, a group that is known as "
-                    "a whole or not at all. Make one of them 1 and the others 0, or all of them NaN where a group is "
-                    "unknown."
-                )
+                raise ValueError(KNOWN_IN_PART.format(group.start, group.stop - 1))
         return tuple(count for count, _ in counts if count)
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:

@@ -13,6 +13,7 @@ from ebm import training
 from ebm._batches import Rows
 from ebm._checks import Array, by_value, constant_columns_message
 from ebm._flat import dtype_of
+from ebm._gaps import rows_of
 from ebm._series import Series
 from ebm.gradients import ChainState
 from ebm.monitors import Callback, ProgressLine
@@ -65,7 +66,8 @@ class Watch(NamedTuple):
         The user's.
     verbose : bool
     scores : callable
-        Rows X and model -> callbacks that measure what a verbose fit shows.
+        Rows X, or :class:`ebm._batches.Rows` where entries are missing, and model -> callbacks that measure what a
+        verbose fit shows.
     """
 
     title: str
@@ -92,7 +94,7 @@ class Watch(NamedTuple):
         first: Sequence[Callback] = (),
     ) -> str:
         """Run the loop, watched by the `first` callbacks, then by these."""
-        with self.watched(X, state.model) as callbacks:
+        with self.watched(rows if rows.has_gaps else X, state.model) as callbacks:
             return training.train(state, rows, plan, n_epochs, [*first, *callbacks])
 
 
@@ -204,7 +206,8 @@ class Course:
 
     def fit_rows(self, lesson: Lesson, X: Any, weights: Array | None) -> Learned:
         """Train on the rows `X`, anew or from where the lesson stands."""
-        rows, known = Rows(X, weights), lesson.standing is not None and self.seed is not None
+        rows = rows_of(X, weights, lesson.columns)
+        known = lesson.standing is not None and self.seed is not None
         plan = lesson.plan(self.seed_for(lesson))
         state = self.state(lesson, rows, plan)
         if lesson.standing is None:
@@ -217,7 +220,7 @@ class Course:
     ) -> Learned:
         """Go on from a file; with the model of the fitted attributes where the lesson stands at them."""
         check_repetitions(weights)
-        rows = Rows(X, weights)
+        rows = rows_of(X, weights, lesson.columns)
         fixed = isinstance(lesson.random_state, Integral)
         seed = draw_seed(lesson.random_state) if fixed else training.seed_of(checkpoint)
         plan = lesson.plan(seed)
@@ -229,10 +232,13 @@ class Course:
     def update_rows(self, lesson: Lesson, X: Any, weights: Array | None) -> Learned:
         """Make one update with all rows `X` as the batch."""
         plan = lesson.plan(draw_seed(lesson.random_state) if self.seed is None else self.seed)
-        rows = Rows(X, weights)
+        rows = rows_of(X, weights, lesson.columns)
         state = self.state(lesson, rows, plan)
         if lesson.standing is None and len(rows) > 1:  # of one row nothing is known to be constant
             warn_constant(state, lesson.watch.title, lesson.columns)
+        if rows.has_gaps:
+            training.take_up_chains(state, rows, plan, anew=True)
+            X, weights = rows.complete()
         stopped = training.single_update(state, X, weights, plan)
         return self.learned(state, plan, stopped, self.n_draws)
 

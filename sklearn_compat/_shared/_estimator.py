@@ -29,6 +29,9 @@ class Estimator(BaseEstimator):
     random_state: Any
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {}  # records of settings, by name
     _lists: ClassVar[dict[str, NamedList]] = {}  # settings that are lists of named entries
+    _learns_from_gaps: ClassVar[bool] = (
+        False  # whether rows to learn from may have missing entries (NaN)
+    )
     _course = Course()  # replaced as a whole where something is learned or drawn
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any, TypeVar
 
-import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from ebm import training
-from ebm._batches import blocks
+from ebm._arrays import has_gaps
+from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._files import readable
 from ebm._flat import dtype_of
@@ -34,6 +34,7 @@ from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
     check_weights,
+    check_whole_groups,
     column_names,
     warn_outside,
 )
@@ -81,7 +82,8 @@ def fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Training data. `X` is not modified; float32 or float64 in C order is not copied.
+        Training data. Missing entries are NaN, or None among objects. `X` is not modified; float32 or float64 in C
+        order is not copied.
     y : None
         Ignored.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -95,7 +97,8 @@ def fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
     Raises
     ------
     ValueError
-        If `X` has no rows, or NaN or infinite entries (see `impute`), or weights that are negative or all zero.
+        If `X` has no rows, infinite entries, a column without a known entry, or a group of categories that is known in
+        part. If weights are negative or all zero.
 
     Warns
     -----
@@ -105,6 +108,14 @@ def fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
         from the data: see :doc:`/learning`.
     UserWarning
         If columns of real visible units are constant: no variance can be learned from them.
+
+    Notes
+    -----
+    Missing entries are latent: training ascends the likelihood of the known entries, and no row needs to be complete.
+    The missing entries of each row are a Markov chain that is kept from one pass to the next. In each pass it moves by
+    one Gibbs step given the known entries. The chains take the memory of one number for each missing entry. A row
+    of weight w has one chain. With `warm_start` the chains of a new fit begin with 20 steps at the fitted model. Rows
+    without a known entry carry no information, and are left out.
     """
     return fit_rows(self, X, sample_weight, self.warm_start and self._is_fitted())
 
@@ -156,7 +167,8 @@ def partial_fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> st
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         A batch of training data with any number of rows. The first batch also sets the initial visible biases, and
-        is checked for constant columns unless it has a single row.
+        is checked for constant columns unless it has a single row. Missing entries (NaN) of an RBM's rows get 20 Gibbs
+        steps given the known entries in each call; `fit` keeps their chains from pass to pass, which is better.
     y : None
         Ignored.
     sample_weight : array-like of shape (n_samples,), default=None
@@ -201,8 +213,11 @@ def as_shares(weights: Array | None) -> Array | None:
 def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
     """Training rows, in the dtype of the fitted model if there is one, and their weights."""
     # C order, because rows are picked at random: in Fortran order each number would take a cache line of its own.
-    X = check_rows(self, X, reset=not go_on, order="C")
-    warn_outside(self._model().visible, X)
+    X = check_rows(self, X, reset=not go_on, order="C", allow_nan=self._learns_from_gaps)
+    unit = self._model().visible
+    if has_gaps(X):
+        check_whole_groups(unit, X)
+    warn_outside(unit, X)
     if go_on:
         check_size(self)
         X = as_dtype(X, dtype_of(self._params()))
@@ -256,11 +271,13 @@ def ascent_plan(self: Any, gradient: Gradient, seed: int) -> training.Plan:
 
 def shown_scores(X: Any, model: Any) -> list[Any]:
     """The pseudo-likelihood of some rows, or for real-valued units the cheaper reconstruction error."""
-    step = -(-X.shape[0] // SHOWN_ROWS)
-    shown = np.concatenate([block for _, block in blocks(X[::step])])
+    rows = X if isinstance(X, Rows) else Rows(X)  # what stands in gaps changes from epoch to epoch
+    index = rows.counted[:: -(-len(rows.counted) // SHOWN_ROWS)]
     if model.visible.has_scale:
-        return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, shown))]
-    return [Scorer("pseudo_likelihood", lambda p: pseudo_log_likelihood(model, p, shown).mean())]
+        error = lambda p: reconstruction_error(model, p, rows.at(index))  # noqa: E731
+        return [Scorer("reconstruction_error", error)]
+    log_p = lambda p: pseudo_log_likelihood(model, p, rows.at(index)).mean()  # noqa: E731
+    return [Scorer("pseudo_likelihood", log_p)]
 
 
 def count_hidden(self: Any) -> int:

@@ -9,6 +9,7 @@ from typing import Any
 from numpy import isfinite
 from sklearn.exceptions import ConvergenceWarning
 
+from ebm._arrays import has_gaps
 from ebm._checks import SMALLEST_BETA, Array, check_beta, check_jobs, check_real
 from ebm._random import Reserved
 from ebm.likelihood import (
@@ -23,7 +24,7 @@ from ebm.likelihood import (
 from ebm.likelihood import free_energy as complete_free_energy
 from ebm.likelihood import log_likelihood as log_p
 from ebm.likelihood import log_partition as log_z
-from ebm.likelihood.incomplete import has_gaps, incomplete_free_energy
+from ebm.likelihood.incomplete import incomplete_free_energy
 from ebm.sklearn_compat._shared._density import Density
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import warn_improbable, warn_user

@@ -204,6 +204,13 @@ def warn_outside(unit: Unit, X: Any, argument: str = "X", slack: float = ROUNDIN
         warn_user(f"{argument} holds {reason}. {_advice(unit, values, argument)}", UserWarning)
 
 
+def check_whole_groups(unit: Unit, X: Any) -> None:
+    """ValueError where rows have NaN in a part of a group of columns."""
+    for part, states in unit.columns(dense(X)):
+        if isinstance(part, Groups):
+            part.check_whole(states)
+
+
 def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
     """The fault in the grouped columns of CSR rows, or ''; only these columns become dense."""
     if not isinstance(unit, Groups) or not is_sparse(X):

@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from ebm._arrays import check_exponents, check_squares, finite_numbers
+from ebm._arrays import check_exponents, check_squares, finite_numbers, has_gaps
 from ebm._checks import Array, as_rows
 from ebm._flat import dtype_of
 from ebm._random import Key
@@ -124,6 +124,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         **learning.ASCENT_SETTINGS,
     }
     _resolvers = learning.ASCENT_RECORDS
+    _learns_from_gaps = True
 
     fit = learning.fit
     resume = learning.resume
@@ -142,6 +143,7 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
 
     @classmethod
@@ -244,7 +246,8 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         law = self._density()
         law.check_squares()
-        return law.by_blocks(law.seen(self, X), law.model.hidden_mean)
+        rows = law.seen(self, X, allow_nan=True)
+        return law.by_blocks(self.impute(rows) if has_gaps(rows) else rows, law.model.hidden_mean)
 
     def inverse_transform(self, X: Any) -> Array:
         """Means of the visible units given hidden ones, E[v | h = X].

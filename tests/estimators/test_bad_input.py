@@ -41,6 +41,7 @@ READERS = [
     "score",
     "log_likelihood",
 ]
+TAKE_GAPS = {"free_energy", "log_likelihood", "transform", "reconstruct"}
 
 
 # Rows ----------------------------------------------------------------------------------------------
@@ -48,12 +49,12 @@ READERS = [
 
 @every_machine
 @every_fit
-@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("value", [np.inf, -np.inf])
 @pytest.mark.parametrize("container", [np.asarray, sp.csr_matrix])
-def test_nan_and_infinity_are_refused_with_the_remedy(name, fit, value, container):
+def test_infinity_is_refused_with_the_remedy(name, fit, value, container):
     X = rows(name)
     X[3, 1] = value
-    with pytest.raises(ValueError, match=r"(NaN|infinity)[\s\S]*impute"):
+    with pytest.raises(ValueError, match=r"infinity.*leave such rows out, or write NaN"):
         getattr(machine(name), fit)(container(X))
 
 
@@ -62,7 +63,7 @@ def test_nan_is_refused_by_whatever_reads_complete_rows(name):
     X = rows(name)
     rbm = machine(name).fit(X)
     X[3, 1] = np.nan
-    for method in set(READERS) - {"free_energy", "log_likelihood"}:  # which sum the unknown out
+    for method in set(READERS) - TAKE_GAPS:
         with pytest.raises(ValueError, match=r"NaN[\s\S]*impute"):
             getattr(rbm, method)(X)
 

@@ -1,0 +1,214 @@
+"""Rows of data with missing entries (NaN): latent variables of training, with one Markov chain kept for each row.
+
+Let v_K be the known entries of a row and v_U the missing ones. The gradient of the likelihood of what is known,
+
+    d log p(v_K) / d theta = E[-dE/dtheta | v_K] - E[-dE/dtheta],
+
+differs from that of a complete row in the positive phase alone, which averages over v_U and h given v_K. The missing
+entries of every row are the state of a chain that is kept from one visit of the row to the next. At each visit
+
+    h ~ p(h | v_K, v_U),    v_U ~ p(v_U | h),
+
+which leaves p(v_U, h | v_K) unchanged, and the estimators of the gradient see the complete row (v_K, v_U). While the
+parameters move little from visit to visit, the chains follow that distribution (Younes 1989). Chains that start anew at
+each visit would not: one step from the marginals is far from it.
+
+The chains hold one number for each missing entry, in an order that depends on the content of the rows alone. A row
+without any known entry has the likelihood one whatever the parameters are, so it is left out.
+"""
+
+from collections.abc import Callable
+from typing import Any, ClassVar, cast
+
+import numpy as np
+
+from ebm._arrays import has_gaps
+from ebm._batches import Move, Rows, blocks, row_fingerprints
+from ebm._checks import Array, unknown_columns_message
+from ebm._random import Key, fold
+from ebm.energies.base import Model
+from ebm.samplers.base import clamp, run_chain
+from ebm.samplers.block_gibbs import first_visible
+
+# Rows whose chains begin at a time.
+BLOCK_ROWS = 1 << 10
+# Sweeps of chains that begin at a model which has learned before.
+FIRST_SWEEPS = 20
+
+# The number of the first of some rows with gaps in the order of content, and what is known of them (NaN elsewhere) ->
+# their states.
+Start = Callable[[int, Array], Array]
+
+
+def rows_of(X: Any, weights: Array | None = None, names: Array | None = None) -> Rows:
+    """Rows for training, whether entries are missing or not; `names` of the columns are for messages."""
+    return RowsWithGaps(X, weights, names) if has_gaps(X) else Rows(X, weights)
+
+
+class RowsWithGaps(Rows):
+    """Rows of `X` (dense or CSR, not copied, never written) with NaN in the place of missing entries.
+
+    Rows that are taken are complete: `missing` stands in the gaps. Means and variances are those of the known entries.
+
+    Attributes
+    ----------
+    missing : ndarray of shape (missing entries,) or None
+        States of the chains; None before :meth:`begin`.
+    """
+
+    has_gaps: ClassVar[bool] = True
+
+    def __init__(self, X: Any, weights: Array | None = None, names: Array | None = None) -> None:
+        n_rows = X.shape[0]
+        counts = np.empty(n_rows, np.int64)
+        for start, block in blocks(X):
+            counts[start : start + len(block)] = np.isnan(block).sum(axis=1)
+        kept = counts < X.shape[1]
+        if not kept.all():
+            weights = kept * (np.ones(n_rows) if weights is None else weights)
+        super().__init__(X, weights)
+        if not self._weights.any():
+            raise ValueError("X has no known entry, but NaN alone, in all rows that count.")
+        counts[self._weights == 0] = 0  # they are never taken
+        self._names, self._counts = names, counts
+        order = np.argsort(self._fingerprints(), kind="stable")
+        self._sorted = order[counts[order] > 0]
+        in_order = counts[self._sorted]
+        self._first = np.zeros(n_rows, np.int64)
+        self._first[self._sorted] = np.cumsum(in_order) - in_order
+
+    @property
+    def is_thin(self) -> bool:
+        """Completed rows are dense."""
+        return False
+
+    def _fingerprints(self) -> Array:
+        """With one bit pattern for all NaN."""
+        content = np.empty(self._X.shape[0], np.uint64)
+        for start, block in blocks(self._X):
+            one = np.where(np.isnan(block), np.nan, block)
+            content[start : start + len(block)] = row_fingerprints(one)
+        return content
+
+    # Moments of the known entries
+
+    def mean(self) -> Array:
+        """Weighted mean of the known entries of each feature; ValueError where there are none."""
+        total, known = np.zeros((2, self._X.shape[1]))
+        for weights, there, x in self._known():
+            total += weights @ x
+            known += weights @ there
+        if not known.all():
+            raise ValueError(unknown_columns_message(np.flatnonzero(known == 0), self._names))
+        mean: Array = total / known
+        return mean
+
+    def _deviations(self, mean: Array) -> tuple[Array, Array]:
+        """As for complete rows, with the weights of the known entries of a feature for the total one."""
+        sums, squares, known = np.zeros((3, self._X.shape[1]))
+        for weights, there, x in self._known():
+            apart = np.where(there, x - mean, 0)
+            sums += weights @ apart
+            squares += weights @ apart**2
+            known += weights @ there
+        share = self.total_weight / known
+        return sums * share, squares * share
+
+    def _known(self) -> Any:
+        """Weights, masks of the known entries, and these with zeros elsewhere, of blocks of rows."""
+        for start, block in blocks(self._X):
+            there = ~np.isnan(block)
+            weights = self._weights[start : start + len(block)]
+            yield weights, there, np.where(there, block, 0).astype(np.float64)
+
+    # Chains
+
+    def begin(self, start: Start) -> None:
+        """Begin the chains of all rows at what `start` makes of them."""
+        self.missing = np.empty(int(self._counts.sum()), self.dtype)
+        for first in range(0, len(self._sorted), BLOCK_ROWS):
+            index = self._sorted[first : first + BLOCK_ROWS]
+            given = self._with_gaps(index)
+            self.missing[self._places(index)] = start(first, given)[np.isnan(given)]
+
+    def visit(self, order: Array, first: int, out: Array, move: Move) -> None:
+        """Move the chains of the rows of an epoch's `order` from place `first` on; write the complete rows to `out`."""
+        index = order[first : first + len(out)]
+        super().gather(index, out)
+        some = np.flatnonzero(self._counts[index])
+        if not len(some):
+            return
+        given, places = out[some], self._places(index[some])
+        free, x = np.isnan(given), given.copy()
+        x[free] = self._states()[places]
+        out[some] = x = move(x, given)
+        self._states()[places] = x[free]
+
+    def gather(self, index: Array, out: Array) -> None:
+        """Write the complete rows `index` to `out` (len(index), columns)."""
+        super().gather(index, out)
+        out[np.isnan(out)] = self._states()[self._places(index)]
+
+    def _with_gaps(self, index: Array) -> Array:
+        out = np.empty((len(index), self.n_columns), self.dtype)
+        super().gather(index, out)
+        return out
+
+    def _states(self) -> Array:
+        assert self.missing is not None, "the chains of rows with gaps begin before rows are taken"
+        return self.missing
+
+    def _places(self, index: Array) -> Array:
+        """Where among all missing entries those of the rows `index` stand, row by row."""
+        counts = self._counts[index]
+        ends = np.cumsum(counts)
+        shift = np.repeat(self._first[index] - (ends - counts), counts)
+        places: Array = np.arange(len(shift)) + shift
+        return places
+
+
+def start_at_model(
+    model: Model,
+    params: Any,
+    origin: Array | None,
+    activity: Array | None,
+    rows: Any,
+    key: Key,
+    n_sweeps: int = FIRST_SWEEPS,
+) -> None:
+    """Begin the chains at visible states that the mean `activity` of the hidden units drives, and some sweeps on.
+
+    `params` are those of the law of v - `origin`.
+    """
+    if not model.learns_from_gaps:
+        raise ValueError(
+            f"There is no learning from rows with missing entries (NaN) for {model!r}. Leave such rows out, or fill "
+            "them in first, for example with sklearn.impute.SimpleImputer."
+        )
+
+    def start(first: int, given: Array) -> Array:
+        once = fold(key, first)
+        x = first_visible(cast(Any, model), params, activity, len(given), fold(once, 0))
+        x = clamp(x if origin is None else x + origin, given)
+        return swept(model, params, origin, x, given, fold(once, 1), n_sweeps)
+
+    with np.errstate(all="ignore"):
+        rows.begin(start)
+
+
+def swept(
+    model: Model,
+    params: Any,
+    origin: Array | None,
+    v: Array,
+    given: Array,
+    key: Key,
+    n_sweeps: int = 1,
+) -> Array:
+    """The rows `v` after sweeps of block Gibbs with the `given` entries clamped, bit for bit."""
+    if not n_sweeps:
+        return v
+    if origin is None:
+        return run_chain(model, params, v, key, n_sweeps, given=given)
+    x = run_chain(model, params, v - origin, key, n_sweeps, given=given - origin)
+    return clamp(x + origin, given)
