@@ -110,7 +110,7 @@ def load(
     UserWarning
         If another version of the library has written the file.
     """
-    n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, like)
+    n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, like, rows)
     wanted = {"shape": list(like.shape), **_settings(like.model, plan, rows, n_epochs)}
     known, n_batches = expected(like, plan), -(-len(rows) // plan.batch_size)
     with opened(path) as stored:

@@ -154,11 +154,33 @@ def default_rate(model: Model, params: Any) -> float:
     return float(rate * few * np.prod([min(some, default=1.0) for some in paces]))
 
 
-def with_rate(plan: Plan, state: "State") -> Plan:
-    """The plan with a number for its learning rate."""
+def with_rate(plan: Plan, state: "State", rows: Rows | None = None) -> Plan:
+    """The plan with a number for its learning rate, which also depends on the `rows` where all of them are known."""
     if plan.learning_rate != "auto":
         return plan
-    return plan._replace(learning_rate=default_rate(state.model, state.local))
+    rate = default_rate(state.model, state.local)
+    if rows is not None:
+        rate *= np.sqrt(spread(state.model, state.local, rows))
+    return plan._replace(learning_rate=float(rate))
+
+
+def spread(model: Model, params: Any, rows: Rows) -> float:
+    """The variance of two-state data in proportion to that of random states with the same means; 1 without such data.
+
+    Rows that hold probabilities, such as columns of reals scaled to [0, 1], vary less than states of units do. A
+    machine that learns their distribution as that of states ends with features that hardly vary.
+    """
+    layers, found, possible = model.unit_layers(params), 0.0, 0.0
+    seen = [(layers[name][0].states or (), some) for name, some in model.data_columns.items()]
+    if not any(len(states) == 2 for states, _ in seen):
+        return 1.0
+    mean = rows.mean()
+    variance = rows.variance(mean)
+    for states, some in seen:
+        if len(states) == 2:
+            found += float(variance[some].sum())
+            possible += float(((mean[some] - states[0]) * (states[1] - mean[some])).sum())
+    return min(found / possible, 1.0) if found > 0 and possible > 0 else 1.0
 
 
 def start(

@@ -38,12 +38,15 @@ from ebm._state import (
 )
 from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
+from ebm.likelihood.features import flat_features
 from ebm.likelihood.placement import misplaced
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import UpdateLimits
 
 # Rows gathered at a time when batches are smaller: it saves calls, and an interrupt is heard between chunks.
 CHUNK_ROWS = 320
+# Updates after which features that hardly vary are a result of learning, and not its beginning.
+LONG = 1000
 INTERRUPTED = "interrupted; the parameters of the last update are kept"
 ENDED = (
     "a callback had ended training after epoch {}, and nothing is learned beyond it. To learn more, call fit with "
@@ -56,6 +59,7 @@ __all__ = [
     "State",
     "begin",
     "continued",
+    "flatness",
     "load",
     "placement",
     "resume",
@@ -213,6 +217,14 @@ def placement(state: State, rows: Rows, plan: Plan) -> str:
     return misplaced(state.model, state.params, rows, state.marginals, key)
 
 
+def flatness(state: State, rows: Rows, plan: Plan) -> str:
+    """Why the features that were learned serve a linear model badly, in words, or ''; of long training only."""
+    if state.n_steps < LONG:
+        return ""
+    key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
+    return flat_features(state.model, state.params, rows, key)
+
+
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
     """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''."""
     plan = with_rate(plan, state)
@@ -251,7 +263,7 @@ def train(
     "auto" stands for a number of epochs, see :func:`ebm._state.count_epochs`. A state that was loaded goes on after the
     epochs that it has behind it.
     """
-    n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, state)
+    n_epochs, plan = count_epochs(n_epochs, rows, plan), with_rate(plan, state, rows)
     take_up_chains(state, rows, plan)
     learner = Learner(state, plan, min(plan.batch_size, len(rows)))
     spent = state.history["time"][-1] if state.epoch else 0.0

@@ -249,7 +249,8 @@ class Course:
         learned = self.learned(state, plan, stopped, n_draws)
         if stopped:
             return learned
-        return learned._replace(stopped=training.placement(state, rows, plan))
+        told = training.placement(state, rows, plan) or training.flatness(state, rows, plan)
+        return learned._replace(stopped=told)
 
     def learned(
         self, state: training.State, plan: training.Plan, stopped: str, n_draws: int

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy import sparse
 
 from ebm._batches import Rows
-from ebm._state import count_epochs, default_rate
+from ebm._random import stream
+from ebm._state import count_epochs, default_rate, spread
+from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.columns import ColumnModel
 from ebm.gradients import PersistentContrastiveDivergence
 from ebm.optimizers import SGD, Constant
 from ebm.training import Plan
@@ -67,3 +71,35 @@ def test_many_features_with_a_scale_of_their_own_move_more_slowly():
 )
 def test_states_that_are_farther_apart_move_more_slowly(visible, hidden, factor):
     assert rate(visible, hidden) == pytest.approx(0.02 * factor)
+
+
+def spread_of(X, model):
+    return spread(model, model.initial(DATA, 3, stream(0, "init")), Rows(X))
+
+
+DATA = DataSummary(np.full(4, 0.5), np.ones(4), 100.0)
+BITS = np.random.default_rng(0).integers(0, 2, (1000, 4)).astype(float)
+
+
+@pytest.mark.parametrize("unit", [Bernoulli(), Spin()])
+def test_states_spread_as_far_as_they_can_and_probabilities_less(unit):
+    model, low = Bipartite(unit, Bernoulli()), unit.states[0]
+    states = low + (1 - low) * BITS
+    assert spread_of(states, model) == pytest.approx(1)
+    nearer = states.mean(axis=0) + 0.3 * (states - states.mean(axis=0))
+    assert spread_of(nearer, model) == pytest.approx(0.09)
+    assert spread_of(sparse.csr_array(states), model) == pytest.approx(1)
+
+
+def test_other_data_and_constant_ones_have_no_spread():
+    assert spread_of(np.full((9, 4), 0.3), Bipartite(Bernoulli(), Bernoulli())) == 1
+    assert spread_of(np.ones((9, 4)), Bipartite(Bernoulli(), Bernoulli())) == 1
+    assert spread_of(3 * BITS, Bipartite(Gaussian(), Bernoulli())) == 1
+
+
+def test_only_the_columns_of_two_states_count():
+    model = ColumnModel([(Gaussian(), 2), (Bernoulli(), 2)], Bernoulli(), 3)
+    X = np.hstack([7 * BITS[:, :2], 0.5 + 0.5 * (BITS[:, 2:] - BITS[:, 2:].mean(axis=0))])
+    m = X[:, 2:].mean(axis=0)
+    expected = X[:, 2:].var(axis=0).sum() / (m * (1 - m)).sum()
+    assert spread_of(X, model) == pytest.approx(expected)

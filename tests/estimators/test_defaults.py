@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_iris, load_wine
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
@@ -86,3 +89,27 @@ def test_features_that_are_rarely_far_from_their_mean_keep_their_variance(n_comp
     X[:, 0] = np.where(np.arange(3000) % 1000 == 17, 30.0, 0.01 * X[:, 0])
     found = GaussianRBM(n_components, random_state=0).fit(X).log_likelihood(X).mean()
     assert found > independent(X, X) - 0.2
+
+
+def test_skewed_columns_keep_features_of_use():
+    """Scaled to [0, 1], they lie near zero: a machine of two-state units hardly sees that they differ."""
+    rng = np.random.default_rng(0)
+    reals = rng.lognormal(sigma=2.0, size=(1000, 6))
+    y = np.log(reals[:, 0]) + np.log(reals[:, 1]) > 0
+    X = MinMaxScaler().fit_transform(reals)
+    features = BernoulliRBM(random_state=0).fit_transform(X[:700])
+    assert np.median(features.std(axis=0)) > 0.07
+    model = make_pipeline(BernoulliRBM(random_state=0), LogisticRegression(max_iter=5000))
+    raw = LogisticRegression().fit(X[:700], y[:700]).score(X[700:], y[700:])
+    assert model.fit(X[:700], y[:700]).score(X[700:], y[700:]) > raw - 0.03
+
+
+def test_features_that_hardly_vary_are_told():
+    X = MinMaxScaler().fit_transform(load_iris(return_X_y=True)[0])
+    machine = BernoulliRBM(16, n_iter=300, learning_rate=0.5, random_state=0)
+    with pytest.warns(ConvergenceWarning, match="features hardly vary.*StandardScaler between"):
+        F = machine.fit_transform(X / 10)
+    assert np.median(F.std(axis=0)) < 0.02
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        GaussianRBM(16, random_state=0).fit(StandardScaler().fit_transform(X))

@@ -1,0 +1,36 @@
+"""Whether the features of a machine differ from row to row: a check after learning."""
+
+from typing import Any
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key
+
+# Rows that are looked at, and the standard deviation below which a linear model with the usual penalty hardly sees a
+# feature between 0 and 1.
+MOST_ROWS, LEAST_DEVIATION = 256, 0.02
+
+
+def flat_features(model: Any, params: Any, rows: Any, key: Key) -> str:
+    """Why features serve a linear model badly, in words, or '': of machines with one layer of hidden units {0, 1}.
+
+    `model` is a :class:`ebm.energies.base.Model`, `rows` are :class:`ebm._batches.Rows`.
+    """
+    if not model.has_binary_hidden or len(rows) < 2:
+        return ""
+    some = rows.examples(min(len(rows), MOST_ROWS), key)
+    deviation = median_deviation(model.hidden_mean(params, some))
+    if not deviation < LEAST_DEVIATION:
+        return ""
+    return (
+        f"the features hardly vary: their standard deviation over the rows is {deviation:.2g} (median). Put a "
+        "StandardScaler between them and a linear model"
+    ) + (
+        "" if model.has_scale else ". For columns of reals, use GaussianRBM after a StandardScaler"
+    )
+
+
+def median_deviation(features: Array) -> float:
+    """The median over the columns of their standard deviations."""
+    return float(np.median(np.std(features, axis=0)))
