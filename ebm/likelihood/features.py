@@ -1,22 +1,31 @@
 """Whether the features of a machine differ from row to row: a check after learning."""
 
+from functools import singledispatch
 from typing import Any
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key
+from ebm.energies.base import Model
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
 
 # Rows that are looked at, and the standard deviation below which a linear model with the usual penalty hardly sees a
 # feature between 0 and 1.
 MOST_ROWS, LEAST_DEVIATION = 256, 0.02
 
 
-def flat_features(model: Any, params: Any, rows: Any, key: Key) -> str:
+@singledispatch
+def flat_features(model: Model, params: Any, rows: Any, key: Key) -> str:
     """Why features serve a linear model badly, in words, or '': of machines with one layer of hidden units {0, 1}.
 
-    `model` is a :class:`ebm.energies.base.Model`, `rows` are :class:`ebm._batches.Rows`.
+    `rows` are :class:`ebm._batches.Rows`.
     """
+    return ""
+
+
+@flat_features.register
+def _(model: Bipartite, params: BipartiteParameters, rows: Any, key: Key) -> str:
     if not model.has_binary_hidden or len(rows) < 2:
         return ""
     some = rows.examples(min(len(rows), MOST_ROWS), key)
