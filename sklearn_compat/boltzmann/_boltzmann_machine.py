@@ -10,9 +10,14 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
 from ebm._batches import Rows
-from ebm._checks import Array, check_integer, resolve
+from ebm._checks import Array, by_value, check_integer, resolve
 from ebm.energies.pairwise import PairwiseParameters, check_biases, check_couplings, in_dense
-from ebm.gradients import PAIRWISE_GRADIENTS, Direct, pairwise_gradient_record
+from ebm.gradients import (
+    PAIRWISE_GRADIENTS,
+    Direct,
+    MaximumPseudoLikelihood,
+    pairwise_gradient_record,
+)
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
@@ -22,11 +27,32 @@ from ebm.sklearn_compat._shared._validation import column_names, draw_seed
 from ebm.sklearn_compat.boltzmann._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.units import TwoState
 
+# Settings that a direct solver does not use.
+OF_ASCENT = (
+    "learning_rate",
+    "batch_size",
+    "n_iter",
+    "optimizer",
+    "schedule",
+    "weight_decay",
+    "regularization",
+    "callbacks",
+)
+
+
+def by_batches(gradient: object) -> Any:
+    """The gradient as training by batches takes it."""
+    return pairwise_gradient_record("pcd" if _is_auto(gradient) else gradient)
+
+
+def _is_auto(gradient: object) -> bool:
+    return isinstance(gradient, str) and gradient == "auto"
+
 
 def _goes_by_batches(machine: Any) -> bool:
     """Whether training consists of batches; an invalid `gradient` passes, and the call then raises its error."""
     try:
-        return not isinstance(pairwise_gradient_record(machine.gradient), Direct)
+        return not isinstance(by_batches(machine.gradient), Direct)
     except (TypeError, ValueError):
         return True
 
@@ -83,14 +109,18 @@ class BoltzmannMachine(PairwiseDistribution):
         Seed of initial couplings, order of rows and Gibbs sampling. An int makes every result reproducible.
         See :term:`Glossary <random_state>`.
 
-    gradient : {"pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"} or record, \
-            default="pcd"
+    gradient : {"auto", "pcd", "cd", "exact", "maximum_likelihood", "pseudo_likelihood", "mean_field", "tap"} or \
+            record, default="auto"
         How the couplings are learned. "pcd" and "cd" estimate the gradient of the log-likelihood from Gibbs sweeps;
         they average hidden units that are connected to each other in mean field. "exact" enumerates all states (about
         20 units). The others are direct solvers for machines without hidden units and ignore the settings of stochastic
         ascent. "maximum_likelihood" is Newton's method on the exact likelihood (up to 20 units). "pseudo_likelihood"
         solves a concave problem (penalties: :class:`MaximumPseudoLikelihood`). "mean_field" and "tap" invert the
         covariance matrix (:class:`MeanFieldInversion`).
+
+        "auto" is "pseudo_likelihood" in `fit` of a machine without hidden units, of which `learning_rate`,
+        `batch_size`, `n_iter`, `optimizer`, `schedule`, `weight_decay`, `regularization` and `callbacks` all have their
+        defaults. Otherwise it is "pcd", which uses them.
 
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
@@ -170,11 +200,11 @@ class BoltzmannMachine(PairwiseDistribution):
         "n_hidden": [Number(Integral, 0, None, closed="left")],
         "unit": [StrOptions(set(TWO_STATE)), RECORD],
         "mask": ["array-like", "sparse matrix", None],
-        "gradient": [StrOptions(set(PAIRWISE_GRADIENTS)), RECORD],
+        "gradient": [StrOptions({"auto", *PAIRWISE_GRADIENTS}), RECORD],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
         **learning.ASCENT_RECORDS,
-        "gradient": pairwise_gradient_record,
+        "gradient": by_batches,
         "unit": partial(resolve, known=TWO_STATE, base=TwoState, argument="unit"),  # type: ignore[type-abstract]
     }
 
@@ -189,7 +219,7 @@ class BoltzmannMachine(PairwiseDistribution):
         n_iter: int = 10,
         verbose: int = 0,
         random_state: Any = None,
-        gradient: Any = "pcd",
+        gradient: Any = "auto",
         optimizer: Any = "sgd",
         schedule: Any = "constant",
         weight_decay: float = 0.0,
@@ -352,11 +382,21 @@ class BoltzmannMachine(PairwiseDistribution):
             If training was interrupted, diverged, or did not converge. The model keeps the last good parameters and
             can be used. Also if a direct solver found units that never change; their couplings are then zero.
         """
-        choice = pairwise_gradient_record(self.gradient)
+        choice = self._choice()
         go_on = self.warm_start and self._is_fitted()
         if isinstance(choice, Direct):
             return self._solve(choice, X, sample_weight, go_on)
         return learning.fit_rows(self, X, sample_weight, go_on)
+
+    def _choice(self) -> Any:
+        """How `fit` learns: the solver of a concave problem unless settings are given that it does not use."""
+        if not _is_auto(self.gradient) or self.n_hidden:
+            return by_batches(self.gradient)
+        usual = type(self)().get_params(deep=False)
+        given = [
+            name for name in OF_ASCENT if by_value(getattr(self, name)) != by_value(usual[name])
+        ]
+        return by_batches("auto") if given else MaximumPseudoLikelihood()
 
     def _solve(self, choice: Direct, X: Any, sample_weight: Any, go_on: bool) -> str:
         """Find the parameters with a direct solver."""

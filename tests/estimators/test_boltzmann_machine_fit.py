@@ -414,3 +414,39 @@ def test_divergence_keeps_the_last_good_parameters():
     with pytest.warns(ConvergenceWarning, match="diverged"):
         found.fit(rows())
     assert np.isfinite(found.couplings_).all() and np.isfinite(found.score(rows()))
+
+
+def bits_of_four_units():
+    J = np.array([[0, 1.5, 0, 0], [1.5, 0, -1.0, 0], [0, -1.0, 0, 2.0], [0, 0, 2.0, 0]])
+    return BoltzmannMachine.from_couplings(J, unit="bernoulli").sample(2000, random_state=0)
+
+
+def test_the_default_finds_what_the_concave_problem_gives():
+    X = bits_of_four_units()
+    found = BoltzmannMachine().fit(X)
+    best = BoltzmannMachine(gradient="maximum_likelihood").fit(X).couplings_
+    assert (found.couplings_ * best).sum() / (best**2).sum() > 0.98
+    same = BoltzmannMachine(gradient="pseudo_likelihood").fit(X).couplings_
+    np.testing.assert_array_equal(found.couplings_, same)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"n_iter": 11}, {"learning_rate": 0.1}, {"callbacks": print}, {"optimizer": "adam"}],
+    ids=repr,
+)
+def test_settings_that_only_chains_use_are_never_ignored_in_silence(given, capsys):
+    X = bits_of_four_units()
+    found = BoltzmannMachine(random_state=0, **given).fit(X)
+    chains = BoltzmannMachine(random_state=0, gradient="pcd", **given).fit(X)
+    np.testing.assert_array_equal(found.couplings_, chains.couplings_)
+    assert len(found.chains_)
+
+
+def test_hidden_units_and_streams_learn_from_chains_by_default():
+    X = bits_of_four_units()
+    hidden = BoltzmannMachine(2, random_state=0).fit(X)
+    same = BoltzmannMachine(2, gradient="pcd", random_state=0).fit(X)
+    np.testing.assert_array_equal(hidden.couplings_, same.couplings_)
+    streamed = BoltzmannMachine(random_state=0).fit(X).partial_fit(X[:100])
+    assert len(streamed.chains_) and np.isfinite(streamed.couplings_).all()
