@@ -147,8 +147,13 @@ class Rows:
         """Write the rows of an epoch's `order` from place `first` on to `out` (rows, columns)."""
         self.gather(order[first : first + len(out)], out)
 
-    def visit(self, order: Array, first: int, out: Array, move: Move) -> None:
-        """As :meth:`take`, where an update follows; missing entries are moved first, where there are some."""
+    def visit(
+        self, order: Array, first: int, out: Array, move: Move, with_gaps: bool = False
+    ) -> None:
+        """As :meth:`take`, where an update follows; missing entries are moved first, where there are some.
+
+        `with_gaps` leaves NaN in the place of the missing entries.
+        """
         self.take(order, first, out)
 
     def take_sparse(self, order: Array, first: int, count: int, dtype: Any) -> SparseRows:
@@ -175,12 +180,6 @@ class Rows:
         out = np.empty((len(index), self.n_columns), self.dtype)
         self.gather(index, out)
         return out
-
-    def complete(self) -> tuple[Array, Array | None]:
-        """The rows that count, dense, and their weights, or None for equal ones."""
-        index = self.counted
-        weights = self._weights[index]
-        return self.at(index), None if (weights == weights[:1]).all() else weights
 
     @property
     def total_weight(self) -> float:

@@ -131,8 +131,20 @@ class RowsWithGaps(Rows):
             given = self._with_gaps(index)
             self.missing[self._places(index)] = start(first, given)[np.isnan(given)]
 
-    def visit(self, order: Array, first: int, out: Array, move: Move) -> None:
-        """Move the chains of the rows of an epoch's `order` from place `first` on; write the complete rows to `out`."""
+    def used(self, with_gaps: bool) -> tuple[Array, Array | None]:
+        """The rows that count, complete or `with_gaps`, and their weights, or None for equal ones."""
+        index = self.counted
+        weights = self._weights[index]
+        rows = self._with_gaps(index) if with_gaps else self.at(index)
+        return rows, None if (weights == weights[0]).all() else weights
+
+    def visit(
+        self, order: Array, first: int, out: Array, move: Move, with_gaps: bool = False
+    ) -> None:
+        """Move the chains of the rows of an epoch's `order` from place `first` on; write the complete rows to `out`.
+
+        `with_gaps` writes the rows as they are.
+        """
         index = order[first : first + len(out)]
         super().gather(index, out)
         some = np.flatnonzero(self._counts[index])
@@ -141,8 +153,10 @@ class RowsWithGaps(Rows):
         given, places = out[some], self._places(index[some])
         free, x = np.isnan(given), given.copy()
         x[free] = self._states()[places]
-        out[some] = x = move(x, given)
+        x = move(x, given)
         self._states()[places] = x[free]
+        if not with_gaps:
+            out[some] = x
 
     def gather(self, index: Array, out: Array) -> None:
         """Write the complete rows `index` to `out` (len(index), columns)."""

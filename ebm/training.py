@@ -20,7 +20,7 @@ import numpy as np
 from ebm._batches import Rows
 from ebm._checkpoint import Writer, load, save, seed_of
 from ebm._checks import Array
-from ebm._gaps import swept
+from ebm._gaps import RowsWithGaps, rows_of, swept
 from ebm._growth import Growth, copied, outgrown, size
 from ebm._kernels.ascent import limit_columns
 from ebm._random import Key, Reserved, fold, stream
@@ -90,6 +90,7 @@ class Learner:
         self._plain = not state.model.scaled(views)
         # What the visible units are measured from is taken from every entry.
         self.takes_sparse = self._estimate.takes_sparse and state.origin is None
+        self.takes_gaps = self._estimate.takes_gaps
         self._measured: dict[str, list[tuple[float, int]]] = {}
         self.where = ""
 
@@ -226,10 +227,18 @@ def flatness(state: State, rows: Rows, plan: Plan) -> str:
 
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:
-    """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''."""
+    """One update with all rows `v`, dense or CSR, as the batch; why it was not made, or ''.
+
+    Chains of missing entries begin anew, at the model.
+    """
     plan = with_rate(plan, state)
     before, size_before = copied(state), size(state)
     learner = Learner(state, plan, v.shape[0])
+    rows = rows_of(v, weights)
+    if isinstance(rows, RowsWithGaps):
+        take_up_chains(state, rows, plan, anew=True)
+        v, weights = rows.used(learner.takes_gaps)
+        state.missing = None
     batch: Any
     if learner.takes_sparse and is_thin(v):
         batch = sparse_rows(canonical(v), learner.dtype)
@@ -353,7 +362,7 @@ def _run_epoch(
             v = rows.take_sparse(order, first, n_here, learner.dtype)
         else:
             v = buffer[:n_here]
-            rows.visit(order, first, v, learner.move)
+            rows.visit(order, first, v, learner.move, learner.takes_gaps)
         done = (first + np.arange(0, n_here, size)) / n_rows
         factors = [plan.schedule.factor(epoch + part, n_epochs) for part in done]
         rates = plan.learning_rate * np.array(factors)

@@ -35,12 +35,30 @@ class Parted(NamedTuple):
     model, params : LayeredModel, LayeredParameters
     known, unknown : dict of int to ndarray of int
         The columns of a row that hold the states of visible layers, by their numbers.
+    parts : tuple of (int, ndarray of bool)
+        For each layer, the number of that of which it is a part, and the mask of its units.
+    edges : tuple of (int, ndarray of bool, ndarray of bool)
+        For each edge, the number of that of which it is a part, and the masks of the units at both ends.
     """
 
     model: LayeredModel
     params: LayeredParameters
     known: dict[int, Array]
     unknown: dict[int, Array]
+    parts: tuple[tuple[int, Array], ...]
+    edges: tuple[tuple[int, Array, Array], ...]
+
+    def at(self, model: LayeredModel, params: LayeredParameters) -> "Parted":
+        """The same parts of the `model` at other parameters."""
+        own = tuple(
+            layer.unit.parameters(*(x[units] for x in params.own[k]))
+            for layer, (k, units) in zip(self.model.layers, self.parts, strict=True)
+        )
+        weights = tuple(
+            model.edges[number].coupling.between(params.weights[number], *ends)[1]
+            for number, *ends in self.edges
+        )
+        return self._replace(params=LayeredParameters(weights, own))
 
 
 def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Parted:
@@ -62,20 +80,26 @@ def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Pa
         for (k, m, known), (unit, _) in zip(parts, some, strict=True)
     ]
     own = tuple(x for _, x in some)
-    edges, weights = [], []
-    for edge, ends, W in zip(model.edges, model.ends, params.weights, strict=True):
+    edges, weights, places = [], [], []
+    for number, (edge, ends, W) in enumerate(
+        zip(model.edges, model.ends, params.weights, strict=True)
+    ):
         for low, (j, lower, _) in zip(layers, parts, strict=True):
             for high, (k, upper, _) in zip(layers, parts, strict=True):
                 if (j, k) == ends:
                     coupling, between = edge.coupling.between(W, lower, upper)
                     edges.append(Edge(low.name, high.name, coupling, edge.multiplicity))
                     weights.append(between)
+                    places.append((number, lower, upper))
     found: dict[bool, dict[int, Array]] = {True: {}, False: {}}
     for number, (k, m, known) in enumerate(parts):
         if k in columns:
             found[known][number] = columns[k][m]
     whole = LayeredParameters(tuple(weights), own)
-    return Parted(LayeredModel(layers, edges), whole, found[True], found[False])
+    of_layers = tuple((k, m) for k, m, _ in parts)
+    return Parted(
+        LayeredModel(layers, edges), whole, found[True], found[False], of_layers, tuple(places)
+    )
 
 
 class LayeredGaps(Gaps):
@@ -92,7 +116,7 @@ class LayeredGaps(Gaps):
         return sum(len(x) for x in columns)
 
     def _terms(self, rows: Array) -> LayerSum:
-        model, params, known, _ = self._whole
+        model, params, known = self._whole[:3]
         states = {k: rows[:, columns] for k, columns in known.items()}
         return layer_sum(model, params, states, self._beta, 2.0**MAX_SUMMED, len(rows))
 
@@ -126,7 +150,7 @@ def _(
 @conditioned.register
 def _(model: LayeredModel, params: LayeredParameters, row: Array) -> Conditioned:
     """The layers of what is unknown, with biases that take in what they receive from the known ones."""
-    whole, exact, known, _ = parted(model, in_double(params), np.isnan(row))
+    whole, exact, known = parted(model, in_double(params), np.isnan(row))[:3]
     states = {k: row[np.newaxis, columns] for k, columns in known.items()}
     rest = [k for k in range(len(whole.layers)) if k not in known]
     own, constant = {k: exact.own[k] for k in rest}, 0.0

@@ -87,9 +87,12 @@ class BoundGradient(abc.ABC):
     ----------
     takes_sparse : bool
         Whether batches may be :class:`~ebm._sparse.SparseRows`.
+    takes_gaps : bool
+        Whether entries of batches may be missing (NaN): the positive phase is then an exact average over these, too.
     """
 
     takes_sparse: bool = False
+    takes_gaps: bool = False
 
     @abc.abstractmethod
     def rows(self, n_rows: int) -> Array:

@@ -5,22 +5,29 @@ sums over 2^n states,
 
     <f>_model = sum_x p(x) E[f | x],    p(x) = exp(-F(x)) / sum_x' exp(-F(x')).
 
+Where entries of rows are missing, the data's averages are such sums for each row, given its known entries; rows of a
+batch with the same gaps are summed together.
+
 For models with one small layer: the cost doubles with each of its units. Of a pairwise model all units are enumerated,
 but for those that can be summed out (:mod:`ebm.energies.pairwise_sums`); its hidden units also given each row.
 """
 
 from dataclasses import dataclass
-from functools import singledispatch
+from functools import cached_property, singledispatch
 from typing import Any
 
 import numpy as np
 
+from ebm._arrays import has_gaps
 from ebm._checks import Array
 from ebm._flat import in_double
 from ebm._kernels.symmetry import symmetrise
 from ebm._random import Key
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.edges import Edge
+from ebm.energies.layer_graph import Layer
+from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.pairwise import Pairwise, PairwiseParameters
 from ebm.energies.pairwise_sums import pairwise_moments
 from ebm.energies.states import MAX_ENUMERATED, enumerable_side, state_blocks
@@ -70,13 +77,29 @@ def bind_exact(model: Model, gradient: Any, batch_size: int, slide: float) -> Bo
 
 
 class BoundExact(BoundGradient):
-    """The exact estimator with its buffer."""
+    """The exact estimator with its buffer; rows with gaps go to that of the same two layers as a layered model."""
+
+    takes_gaps = True
 
     def __init__(
         self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, slide: float
     ) -> None:
         self._model, self._gradient, self._slide = model, gradient, slide
         self._V = np.zeros((batch_size, gradient.W.shape[0]), gradient.W.dtype)
+
+    @cached_property
+    def _layered(self) -> BoundGradient:
+        layers = [
+            Layer(name, unit, size, visible=name == "visible")
+            for name, unit, size in zip(
+                ("visible", "hidden"),
+                (self._model.visible, self._model.hidden),
+                self._gradient.W.shape,
+                strict=True,
+            )
+        ]
+        model = LayeredModel(layers, [Edge("visible", "hidden")])
+        return bind_exact(model, as_layers(self._gradient), len(self._V), self._slide)
 
     def rows(self, n_rows: int) -> Array:
         """Where the next batch is best written."""
@@ -86,6 +109,9 @@ class BoundExact(BoundGradient):
         self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[BipartiteParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        if has_gaps(batch.v):
+            _, chains, info = self._layered(as_layers(params), batch, chains, key)
+            return self._gradient, chains, info
         weights = batch_weights(batch, np.float64)
         exact = in_double(params)
         data = data_moments(self._model, exact, batch.v.astype(np.float64), weights)
@@ -93,6 +119,11 @@ class BoundExact(BoundGradient):
         model = model_moments(self._model, exact)
         finite = write_difference(data, model, params, chains, self._gradient)
         return self._gradient, chains, Info(finite)
+
+
+def as_layers(params: BipartiteParameters) -> LayeredParameters:
+    """The same arrays as parameters of a layered model."""
+    return LayeredParameters((params.W,), (params.visible, params.hidden))
 
 
 class BoundExactPairwise(BoundGradient):

@@ -24,11 +24,14 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ebm._arrays import has_gaps
 from ebm._checks import Array
 from ebm._flat import in_double
 from ebm._random import Key, Reserved, fold
+from ebm.energies.incomplete import patterns
 from ebm.energies.layer_graph import EVEN, ODD
-from ebm.energies.layer_sums import Block, LayerSum, layer_sum
+from ebm.energies.layer_sums import Block, LayerSum, by_rows, layer_sum
+from ebm.energies.layered_gaps import Parted, parted
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.path import path_to
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
@@ -47,6 +50,8 @@ from ebm.samplers.tempering import temper
 
 # Terms of the exact positive phase for each row of a batch.
 MAX_STATES_OF_A_ROW = 2.0**20
+# Kinds of gaps whose parts of the model are kept.
+MOST_KINDS = 1000
 
 
 class Phase(NamedTuple):
@@ -139,6 +144,20 @@ class PhaseSum:
                 derivatives = layer.unit.mean_derivatives(own, received[:, columns])
             for field, values in derivatives.items():
                 getattr(total, field)[:] += weights @ values
+
+    def add_parts(self, some: "PhaseSum", whole: Parted) -> None:
+        """The sums of a model whose layers are parts of those of this one."""
+        model, total, found = self._model, self._total, some._total
+        for W in total.weights if self._empty else ():
+            W[:] = 0
+        self._empty = False
+        for W, (number, *ends) in zip(found.weights, whole.edges, strict=True):
+            total.weights[number][np.ix_(*ends)] += W
+        for j, (k, mask) in enumerate(whole.parts):
+            (color, columns), (side, part) = model.places[k], some._model.places[j]
+            self.means[color][columns][mask] += some.means[side][part]
+            for x, more in zip(total.own[k], found.own[j], strict=True):
+                x[mask] += more
 
     def _add_products(self, even: Array, odd: Array) -> None:
         """Even' odd, by edges."""
@@ -282,10 +301,13 @@ class BoundLayeredChains(BoundLayered):
 class BoundLayeredExact(BoundGradient):
     """The exact estimator: both phases by enumeration."""
 
+    takes_gaps = True
+
     def __init__(
         self, model: LayeredModel, gradient: LayeredParameters, batch_size: int, slide: float
     ) -> None:
         layer_sum(model, gradient)  # refuses what cannot be summed
+        self._kinds: dict[bytes, Parted] = {}
         self._model, self._gradient, self._slide = model, gradient, slide
         self._total = in_double(gradient)
         self._sum = PhaseSum(model, self._total)
@@ -301,20 +323,52 @@ class BoundLayeredExact(BoundGradient):
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
         weights = batch_weights(batch, np.float64)
         self._sum.begin()
-        known = self._model.split(batch.v)
-        self._add(layer_sum(self._model, params, known, most=MAX_STATES_OF_A_ROW), weights)
+        if has_gaps(batch.v):
+            for unknown, some in patterns(batch.v):
+                self._add_parted(params, batch.v[some], unknown, weights[some])
+        else:
+            known = self._model.split(batch.v)
+            terms = layer_sum(self._model, params, known, most=MAX_STATES_OF_A_ROW)
+            add_terms(self._sum, terms, weights)
         _slide(chains, self._sum.means, self._slide)
-        self._add(layer_sum(self._model, params), -np.ones(1))
+        add_terms(self._sum, layer_sum(self._model, params), -np.ones(1))
         finite = self._sum.finish(in_double(params), (chains.visible_offset, chains.hidden_offset))
         _copy(self._total, self._gradient)
         return self._gradient, chains, Info(finite)
 
-    def _add(self, terms: LayerSum, weights: Array) -> None:
-        """All terms, each row with its weight."""
+    def _add_parted(
+        self, params: LayeredParameters, v: Array, unknown: Array, weights: Array
+    ) -> None:
+        """Rows with the same `unknown` entries, a mask (n_visible,): these are layers of hidden units for the sums."""
+        whole = self._parted_at(in_double(params), unknown)
+        known = {k: v[:, columns] for k, columns in whole.known.items()}
+        terms = layer_sum(whole.model, whole.params, known, most=MAX_STATES_OF_A_ROW)
+        some = PhaseSum(whole.model, in_double(whole.params))
+        add_terms(some, terms, weights)
+        self._sum.add_parts(some, whole)
+
+    def _parted_at(self, params: LayeredParameters, unknown: Array) -> Parted:
+        """The model and its parameters, parted; what does not depend on these is kept for each kind of gaps."""
+        kind = unknown.tobytes()
+        if kind in self._kinds:
+            return self._kinds[kind].at(self._model, params)
+        if len(self._kinds) == MOST_KINDS:
+            self._kinds.clear()
+        self._kinds[kind] = whole = parted(self._model, params, unknown)
+        return whole
+
+
+def add_terms(total: PhaseSum, terms: LayerSum, weights: Array) -> None:
+    """Add all terms, each row with its weight, to the `total`."""
+    blocks = terms.blocks()
+    if len(terms.starts()) == 1:  # the usual one, made once
+        block = terms.block(0)
+        logs, blocks = by_rows(block, block.log_weights, np.logaddexp)[1], iter([block])
+    else:
         logs = terms.log_sums()
-        for block in terms.blocks():
-            shares = weights[block.rows] * np.exp(block.log_weights - logs[block.rows])
-            self._sum.add(terms.params, block_phase(terms, block), shares)
+    for block in blocks:
+        shares = weights[block.rows] * np.exp(block.log_weights - logs[block.rows])
+        total.add(terms.params, block_phase(terms, block), shares)
 
 
 def _copy(source: LayeredParameters, out: LayeredParameters) -> None:

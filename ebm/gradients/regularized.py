@@ -52,8 +52,9 @@ class BoundRegularized(BoundGradient):
         choice: Regularization,
     ) -> None:
         self._bound, self._model, self._gradient, self._choice = bound, model, gradient, choice
-        # The penalty of activity is for dense rows.
+        # The penalty of activity is for dense and complete rows.
         self.takes_sparse = bound.takes_sparse and choice.sparsity_target is None
+        self.takes_gaps = bound.takes_gaps and choice.sparsity_target is None
 
     def rows(self, n_rows: int) -> Array:
         """Where the next batch is best written."""

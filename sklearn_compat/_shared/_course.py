@@ -236,9 +236,6 @@ class Course:
         state = self.state(lesson, rows, plan)
         if lesson.standing is None and len(rows) > 1:  # of one row nothing is known to be constant
             warn_constant(state, lesson.watch.title, lesson.columns)
-        if rows.has_gaps:
-            training.take_up_chains(state, rows, plan, anew=True)
-            X, weights = rows.complete()
         stopped = training.single_update(state, X, weights, plan)
         return self.learned(state, plan, stopped, self.n_draws)
 

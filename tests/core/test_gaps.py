@@ -272,6 +272,27 @@ def test_the_average_gradient_of_kept_chains_is_that_of_the_likelihood_of_what_i
     assert (abs(parts.mean(axis=0) - flat) < 6 * error + 1e-6).all()
 
 
+@every_kind
+@pytest.mark.parametrize("weighted", [False, True])
+def test_the_exact_gradient_averages_over_what_is_missing(kind, weighted):
+    """Finite differences of the likelihood of the known entries."""
+    model, params, exact = machine(kind)
+    X = torn(kind, complete(kind, 9))
+    X = np.vstack([X[~np.isnan(X).all(axis=1)], complete(kind, 2)])
+    weights = np.random.default_rng(4).random(len(X)) if weighted else np.ones(len(X))
+    weights /= weights.sum()
+    wanted = oracle.gradient(lambda p: weights @ oracle.log_likelihood(PARTS[kind], p, X), exact)
+    record = Exact(centered=False)
+    state = training.resume(model, params, plan(record), mean=np.zeros(X.shape[1]))
+    gradient = model.unpack(np.zeros_like(model.pack(params)), *model.shape(params))
+    bound = record.bind(model, gradient, len(X), 0)
+    assert bound.takes_gaps
+    batch = Batch(X, weights if weighted else None)
+    assert bound(params, batch, state.chains, KEY)[2].finite
+    for found, expected in zip(with_fields(model, gradient), wanted, strict=False):
+        np.testing.assert_allclose(found, expected, atol=1e-6)
+
+
 def test_chains_are_kept_from_visit_to_visit_and_parameters_that_stay_leave_them_at_home():
     """Each visit of a row goes on from where the last one left it: with weights that forbid moves nothing changes."""
     model = Bipartite(Spin(), Spin())
@@ -329,6 +350,15 @@ def scored(model, X, gradient, test, seed=0, n_epochs=60):
     logs = -model.free_energy(state.params, test)
     every = np.array([[j >> k & 1 for k in range(6)] for j in range(64)], float)
     return (logs - np.logaddexp.reduce(-model.free_energy(state.params, every))).mean()
+
+
+@pytest.mark.needs_jit
+def test_chains_come_near_to_the_exact_gradient():
+    model, X, test = Bipartite(Bernoulli(), Bernoulli()), bars(600, 0), bars(2000, 1)
+    rng = np.random.default_rng(2)  # a few kinds of gaps: each takes exact sums of its own
+    gaps = np.where((rng.random((8, 6)) < 0.3)[rng.integers(8, size=600)], np.nan, X)
+    pcd = PersistentContrastiveDivergence(n_chains=100)
+    assert scored(model, gaps, pcd, test) > scored(model, gaps, Exact(), test) - 0.1
 
 
 @pytest.mark.needs_jit
