@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from ebm._random import Key, fold
 from ebm.energies.belief_network import BeliefNetwork
+from ebm.energies.bipartite import Bipartite
 from ebm.gradients import UpDown
 from ebm.gradients.base import Batch
 from ebm.units import Bernoulli
@@ -66,7 +67,8 @@ def milliseconds(run: Callable[[], object]) -> float:
 def compare(choice: UpDown, n_rows: int, repeats: int) -> str:
     """Medians of ours and of the floor, taken in turn, and their ratio."""
     rng = np.random.default_rng(1)
-    model = BeliefNetwork((Bernoulli(),) * len(SIZES))
+    rbm = Bipartite(Bernoulli(), Bernoulli())
+    model = BeliefNetwork((Bernoulli(),) * (len(SIZES) - 1), rbm)
     directed = sum(a * b for a, b in pairwise(SIZES[:-1]))
     count = 2 * directed + SIZES[-2] * SIZES[-1] + sum(SIZES) + sum(SIZES[1:-1])
     params = model.unpack((0.01 * rng.normal(size=count)).astype(np.float32), *SIZES)

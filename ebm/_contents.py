@@ -86,7 +86,7 @@ def _numbers(name: str, values: list[float]) -> Array:
 
 def expected(like: State, plan: Plan) -> dict[str, Array]:
     """Arrays like those of a training with the `plan` that began at `like`, after an update."""
-    own = plan.gradient.own_after(like.model, like.local, like.chains)
+    own = plan.gradient.own_after(*like.fused, like.chains)
     return _named(replace(like, chains=like.chains._replace(own=own)))
 
 
@@ -184,7 +184,7 @@ def check_state(
     if not (np.isfinite(times).all() and times.min() >= 0):
         raise _wrong("has invalid times in its history")
     reason = (
-        plan.gradient.invalid(state.model, state.chains)
+        plan.gradient.invalid(state.model.fused, state.chains)
         or plan.optimizer.invalid(state.memory)
         or invalid_saved(callbacks, state.saved, state.theta)
     )

@@ -125,12 +125,6 @@ def scaled(X: Any, factors: Array) -> Any:
     return with_data(X, X.data * factors[X.indices])
 
 
-def widened(X: Any, n_more: int) -> Any:
-    """The CSR matrix `X` with so many more columns of zeros."""
-    shape = (X.shape[0], X.shape[1] + n_more)
-    return sparse.csr_array((X.data, X.indices, X.indptr), shape=shape)
-
-
 def as_dtype(X: Any, dtype: Any, argument: str = "X") -> Any:
     """Rows of that dtype: CSR, or C-contiguous; the same object where they are already.
 

@@ -131,6 +131,12 @@ class State:
         return self.model.unpack(self.theta, *self.shape)
 
     @property
+    def fused(self) -> tuple[Model, Any]:
+        """The model as which this one learns, and its parameters: views of `theta`."""
+        model = self.model.fused
+        return model, model.unpack(self.theta, *self.shape)
+
+    @property
     def params(self) -> Any:
         """Parameters of the distribution of v."""
         return self.local if self.origin is None else self.model.translated(self.local, self.origin)
@@ -272,8 +278,9 @@ def resume(
     if origin is not None:
         params, mean = model.translated(params, -origin), mean - origin
     if chains is None:
-        key = fold(stream(plan.seed, "init"), 1)
-        chains = plan.gradient.start(model, params, mean, plan.batch_size, key)
+        key, fused = fold(stream(plan.seed, "init"), 1), model.fused
+        spelled = model.respelled(params, fused)
+        chains = plan.gradient.start(fused, spelled, mean, plan.batch_size, key)
     if not plan.gradient.centered:
         chains = chains._replace(
             visible_offset=0 * chains.visible_offset, hidden_offset=0 * chains.hidden_offset
@@ -307,7 +314,7 @@ def continued(state: State, model: Model, params: Any, memory: tuple[Array, ...]
 
 def _check_regularization(plan: Plan, model: Model, params: Any) -> None:
     held = plan.regularization
-    if held.needs_binary_units and not model.has_binary_hidden:
+    if held.needs_binary_units and not model.fused.has_binary_hidden:
         raise ValueError(
             "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
             f"Got {getattr(model, 'hidden', model)!r}."

@@ -77,17 +77,18 @@ class Learner:
 
     def __init__(self, state: State, plan: Plan, batch_size: int) -> None:
         self._state, self._plan = state, plan
-        self._params = state.local
-        self._n_weights = state.model.n_weights(self._params)
+        model, self._params = state.fused
+        self._model = model
+        self._n_weights = model.n_weights(self._params)
         self._gradient = np.zeros_like(state.theta)
-        self._views = views = state.model.unpack(self._gradient, *state.shape)
-        plan.gradient.check_supports(state.model)
-        bound = plan.gradient.bind(state.model, views, batch_size, len(state.chains.h))
-        self._estimate = regularized(bound, state.model, views, plan.regularization)
-        self._fixed = state.model.fixed(views)
+        self._views = views = model.unpack(self._gradient, *state.shape)
+        plan.gradient.check_supports(model)
+        bound = plan.gradient.bind(model, views, batch_size, len(state.chains.h))
+        self._estimate = regularized(bound, model, views, plan.regularization)
+        self._fixed = model.fixed(views)
         self._key = stream(plan.seed, "negative")
         self._moves = fold(stream(plan.seed, "positive"), Reserved.MISSING_ENTRIES.number)
-        self._plain = not state.model.scaled(views)
+        self._plain = not model.scaled(views)
         # What the visible units are measured from is taken from every entry.
         self.takes_sparse = self._estimate.takes_sparse and state.origin is None
         self.takes_gaps = self._estimate.takes_gaps
@@ -104,7 +105,7 @@ class Learner:
         state = self._state
         key = fold(self._moves, state.n_steps)
         with np.errstate(all="ignore"):
-            return swept(state.model, self._params, state.origin, v, given, key)
+            return swept(self._model, self._params, state.origin, v, given, key)
 
     def run(self, v: Any, weights: Array | None, rates: Array) -> bool:
         """One update per entry of `rates`, on consecutive batches of the rows `v`, which are consumed.
@@ -169,7 +170,7 @@ class Learner:
             return self._refuse()
         if not self._plain:
             variance = state.marginals[1] if state.marginals else None
-            state.model.rescale(self._params, self._views, state.chains, variance, rate)
+            self._model.rescale(self._params, self._views, state.chains, variance, rate)
         for values in self._fixed:
             values[:] = 0
         finite = plan.optimizer.step(
@@ -185,9 +186,9 @@ class Learner:
         """Bring parameters that have moved to within their bounds; False where some are not finite."""
         largest = self._plan.regularization.max_norm
         if largest is not None:
-            for W in self._state.model.max_norm_matrices(self._params):
+            for W in self._model.max_norm_matrices(self._params):
                 limit_columns(W, largest)
-        return self._state.model.project(self._params, self._state.bounds)
+        return self._model.project(self._params, self._state.bounds)
 
     def _estimated(self, batch: Batch, key: Key) -> bool:
         """Write the gradient; whether it is finite."""
@@ -234,8 +235,10 @@ def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> st
     plan = with_rate(plan, state)
     before, size_before = copied(state), size(state)
     learner = Learner(state, plan, v.shape[0])
+    # Of models that do not learn from gaps, an estimator that takes NaN takes unknown labels.
+    by_estimator = learner.takes_gaps and not state.model.learns_from_gaps
     rows = rows_of(v, weights)
-    if isinstance(rows, RowsWithGaps):
+    if isinstance(rows, RowsWithGaps) and not by_estimator:
         take_up_chains(state, rows, plan, anew=True)
         v, weights = rows.used(learner.takes_gaps)
         state.missing = None

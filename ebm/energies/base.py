@@ -138,6 +138,17 @@ class Model(abc.ABC):
         """Matrices, views, whose columns are the weights into one unit each: `max_norm` limits these."""
         return ()
 
+    @property
+    def fused(self) -> "Model":
+        """The model as which this one learns in compiled code: the same distribution, of arrays that stand in the flat
+        vector in the same places.
+        """
+        return self
+
+    def respelled(self, params: Any, other: "Model") -> Any:
+        """`params` for a model like :attr:`fused`, in new arrays unless it is this one."""
+        return params if other is self else other.unpack(self.pack(params), *self.shape(params))
+
     # Layers
 
     @property

@@ -16,14 +16,15 @@ summed out,
     log p(x_0, ..., x_{L-1}) = sum_k log p(x_k | x_{k+1}) - F(x_{L-1}) - log Z.
 
 Directed weights multiply the states themselves, whatever the unit. A Gaussian unit's variance is then a parameter of
-the distribution of its own layer alone. Generative and recognition parameters share no array. A bipartite model whose
-weights multiply the statistic x / sigma^2 gives them divided by sigma^2 (:func:`from_rbms`).
+the distribution of its own layer alone. A bipartite model whose weights multiply the statistic x / sigma^2 gives them
+divided by sigma^2 (:func:`from_rbms`). While the network learns, both ways have arrays of their own.
 
-The top's visible layer may be wider than layer L - 1, by *extra* units at the end (labels) that nothing below knows of.
-Rows of data then are (x_0, extra), which is what the model is a distribution of.
+The top may have a second visible layer besides layer L - 1, the *labels*, of which nothing below knows. It is then a
+model of columns (:mod:`ebm.energies.columns`), with the energy E(x_{L-1}, y, x_L). Rows of data are (x_0, y), which is
+the model's distribution.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar, NamedTuple
@@ -31,7 +32,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
-from ebm._flat import Extent
+from ebm._flat import Extent, dtype_of
 from ebm._random import Key, fold
 from ebm.energies.base import (
     ChainState,
@@ -43,8 +44,9 @@ from ebm.energies.base import (
     unit_extents,
 )
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.extra_units import extra_log_weights, extra_states, sample_extra
-from ebm.units import Unit
+from ebm.energies.columns import ColumnModel
+from ebm.energies.labels import LabelTable
+from ebm.units import Bernoulli, Unit
 
 
 class Directed(NamedTuple):
@@ -69,14 +71,14 @@ class BeliefParameters(NamedTuple):
     ----------
     down : tuple of Directed
         Generative: ``down[k]`` predicts layer k from layer k + 1.
-    top : BipartiteParameters
-        Of the undirected model of the two topmost layers.
+    top : BipartiteParameters or LayeredParameters
+        Of the undirected model of the two topmost layers, and the labels.
     up : tuple of Directed
         Recognition: ``up[k]`` predicts layer k + 1 from layer k.
     """
 
     down: tuple[Directed, ...]
-    top: BipartiteParameters
+    top: Any
     up: tuple[Directed, ...]
 
 
@@ -87,22 +89,22 @@ class BeliefNetwork(Model):
     Parameters
     ----------
     units : tuple of Unit
-        One type per layer, data first; at least two.
-    n_extra : int, default=0
-        Count of units that the top's visible layer has beyond those of the layer below it.
-    joined : Unit or None, default=None
-        The type of the top's visible layer, these units included; None: that of the layer without them.
+        Types of the layers 0, ..., L - 1, data first.
+    top_model : Bipartite or ColumnModel
+        The model of the layers L - 1 and L, or of layer L - 1 and the labels, two groups of columns, and layer L.
     """
 
     kind: ClassVar[str] = "deep belief networks"
     units: tuple[Unit, ...]
-    n_extra: int = 0
-    joined: Unit | None = None
+    top_model: Bipartite | ColumnModel
 
     def __post_init__(self) -> None:
-        if len(self.units) < 2:
+        top = self.top_model
+        seen = top.visible.units if isinstance(top, ColumnModel) else (top.visible,)
+        if not self.units or type(seen[0]) is not type(self.units[-1]) or len(seen) > 2:
             raise ValueError(
-                f"units must be two layers or more. Got {len(self.units)}: add the types of the hidden layers."
+                "top_model must have visible units of the last type in units, and at most the labels as a second "
+                f"group. Got units={self.units!r} and visible units {top.visible!r}."
             )
 
     @property
@@ -113,19 +115,20 @@ class BeliefNetwork(Model):
     @property
     def n_directed(self) -> int:
         """Count of layers that are predicted from above, L - 1."""
-        return len(self.units) - 2
+        return len(self.units) - 1
 
     @property
-    def top_model(self) -> Bipartite:
-        """The model of the two topmost layers."""
-        return Bipartite(self.units[-2] if self.joined is None else self.joined, self.units[-1])
+    def n_labels(self) -> int:
+        """Count of label units."""
+        top = self.top_model
+        return sum(top.visible.sizes[1:]) if isinstance(top, ColumnModel) else 0
 
     # What training needs --------------------------------------------------------------------
 
     def shape(self, params: BeliefParameters) -> tuple[int, ...]:
         """(n_0, ..., n_L)."""
-        below, n_top = params.top.W.shape
-        return (*(len(layer.W) for layer in params.down), below - self.n_extra, n_top)
+        below, n_top = self.top_model.shape(params.top)
+        return (*(len(layer.W) for layer in params.down), below - self.n_labels, n_top)
 
     def layout(self, *shape: int) -> BeliefParameters:
         """The arrays of layers of the sizes (n_0, ..., n_L)."""
@@ -137,9 +140,9 @@ class BeliefNetwork(Model):
         pairs = [*pairwise(shape[:-1])]
         return BeliefParameters(
             tuple(directed(unit, n, m, n) for unit, (n, m) in zip(self.units, pairs, strict=False)),
-            self.top_model.layout(shape[-2] + self.n_extra, shape[-1]),
+            self.top_model.layout(shape[-2] + self.n_labels, shape[-1]),
             tuple(
-                directed(unit, n, m, m) for unit, (n, m) in zip(self.units[1:], pairs, strict=False)
+                directed(unit, n, m, m) for unit, (n, m) in zip(self.units[1:], pairs, strict=True)
             ),
         )
 
@@ -150,11 +153,12 @@ class BeliefNetwork(Model):
     def max_norm_matrices(self, params: BeliefParameters) -> tuple[Array, ...]:
         """Matrices, views, whose columns are the weights into one unit."""
         down, top, up = params
-        return (*(x.W.T for x in down), top.W, *(x.W for x in up))
+        matrices = self.top_model.max_norm_matrices(top)
+        return (*(x.W.T for x in down), *matrices, *(x.W for x in up))
 
     def chain_width(self, params: BeliefParameters) -> int:
         """Numbers that a persistent chain of the model is remembered by: the states of the topmost layer."""
-        return int(params.top.W.shape[1])
+        return self.top_model.chain_width(params.top)
 
     def offset_widths(self, params: BeliefParameters) -> tuple[int, int]:
         """Lengths of the offsets of the centered gradient, of the two topmost layers."""
@@ -163,13 +167,13 @@ class BeliefNetwork(Model):
     @property
     def chain_unit(self) -> Unit:
         """The type of the topmost units."""
-        return self.units[-1]
+        return self.top_model.chain_unit
 
     def start_chains(
         self, params: BeliefParameters, mean: Array, n_chains: int, centered: bool, key: Key
     ) -> ChainState:
         """Those of the top, with offsets at what recognition makes of the data's `mean` (n_0,)."""
-        top, x = self.top_model, mean[np.newaxis].astype(params.top.W.dtype)
+        top, x = self.top_model, mean[np.newaxis].astype(dtype_of(params))
         for k in range(self.n_directed):
             x = self.up_mean(params, k, x)
         below = top.visible_at_rest(params.top)
@@ -178,10 +182,11 @@ class BeliefNetwork(Model):
 
     def visible_at_rest(self, params: BeliefParameters) -> Array:
         """Means of the data's units without input: (n_0,)."""
-        own = params.down[0].own if params.down else params.top.visible
-        unit = self.visible if params.down else self.top_model.visible
-        nothing = np.zeros((1, len(own.bias)), params.top.W.dtype)
-        rest: Array = unit.mean(own, nothing)[0, : self.shape(params)[0]]
+        if not params.down:
+            return self.top_model.visible_at_rest(params.top)[: self.shape(params)[0]]
+        own = params.down[0].own
+        nothing = np.zeros((1, len(own.bias)), own.bias.dtype)
+        rest: Array = self.visible.mean(own, nothing)[0]
         return rest
 
     def translated(self, params: BeliefParameters, shift: Array) -> BeliefParameters:
@@ -189,7 +194,7 @@ class BeliefNetwork(Model):
         shared.
         """
         if not params.down:
-            shift = np.append(shift, np.zeros(self.n_extra, shift.dtype))
+            shift = np.append(shift, np.zeros(self.n_labels, shift.dtype))
             return params._replace(top=self.top_model.translated(params.top, shift))
         (first, *down), (lowest, *up) = params.down, params.up
         moved = first.own._replace(bias=first.own.bias + shift)
@@ -200,24 +205,16 @@ class BeliefNetwork(Model):
 
     def unit_layers(self, params: BeliefParameters) -> dict[str, tuple[Unit, Any]]:
         """The unit type and own parameters of every predicted layer, by the names under which bounds are kept."""
-        top = self.top_model
-        named = {"visible": (top.visible, params.top.visible)}
-        named["hidden"] = (top.hidden, params.top.hidden)
+        named = self.top_model.unit_layers(params.top)
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
             named[f"down{k}"] = (self.units[k], down.own)
             named[f"up{k}"] = (self.units[k + 1], up.own)
         return named
 
     def walk_layers(self, params: BeliefParameters) -> list[tuple[Unit, Any]]:
-        """The data's units, and the top's extra ones beside them."""
-        top = self.top_model.visible
-        if not params.down:
-            return [(top, params.top.visible)]
-        layers = [(self.visible, params.down[0].own)]
-        if self.n_extra:
-            extra = (x[-self.n_extra :] for x in params.top.visible)
-            layers.append((top, type(params.top.visible)(*extra)))
-        return layers
+        """The data's units, and the labels."""
+        below, *labels = self.top_model.walk_layers(params.top)
+        return [(self.visible, params.down[0].own) if params.down else below, *labels]
 
     def rescale(
         self,
@@ -252,15 +249,13 @@ class BeliefNetwork(Model):
 
     def size(self, params: BeliefParameters, variance: Array | None) -> float:
         """Of the weights, and of the biases of units without a scale, on either way."""
-        top = self.top_model
-        arrays = [own.bias for unit, own in self.unit_layers(params).values() if not unit.has_scale]
-        arrays.append(
-            in_scales(
-                params.top.W,
-                top.visible.scale(params.top.visible),
-                top.hidden.scale(params.top.hidden),
-            )
-        )
+        top, (_, hidden) = self.top_model, self.top_model.unit_layers(params.top)["hidden"]
+        below = top.visible.scale(top.visible_parameters(params.top))
+        W = top.arrays(params.top)["weights"]
+        arrays = [in_scales(W, below, top.hidden.scale(hidden))]
+        arrays += [
+            own.bias for unit, own in self.unit_layers(params).values() if not unit.has_scale
+        ]
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
             scales = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
             arrays += [in_scales(down.W, *scales), in_scales(up.W, *scales)]
@@ -269,30 +264,25 @@ class BeliefNetwork(Model):
     # Passes up and down ---------------------------------------------------------------------
 
     def split(self, rows: Array) -> tuple[Array, Array | None]:
-        """Rows (x_0, extra) in their two parts; the second is None where there are no extra units."""
-        n = rows.shape[1] - self.n_extra
-        return rows[:, :n], rows[:, n:] if self.n_extra else None
+        """Rows (x_0, labels) in their two parts; the second is None where the model has no labels."""
+        n = rows.shape[1] - self.n_labels
+        return rows[:, :n], rows[:, n:] if self.n_labels else None
 
-    def top_rows(self, x: Array, extra: Array | None) -> Array:
-        """Rows of the top's visible layer: layer L - 1 and the extra states; zeros where `extra` is None."""
-        if not self.n_extra:
-            return x
-        if extra is None:
-            extra = np.zeros((len(x), self.n_extra), x.dtype)
-        return np.hstack([x, extra.astype(x.dtype, copy=False)])
+    def beside(self, x: Array, labels: Array | None) -> Array:
+        """Rows of `x` followed by the labels, if there are any: the inverse of :meth:`split`."""
+        return x if labels is None else np.hstack([x, labels.astype(x.dtype, copy=False)])
 
-    def means_up(
-        self, params: BeliefParameters, x: Array, extra: Array | None = None
-    ) -> list[Array]:
+    def means_up(self, params: BeliefParameters, x: Any) -> Iterator[Array]:
         """Means of layers 1, ..., L, each given the means of the one below as if they were states.
 
-        `x` (rows, n_0); `extra` (rows, n_extra), without which the topmost layer has no input from these units.
+        `x` (rows, n_0), dense or CSR. The means of layer L are averaged over the labels, with the weights p(y | x).
         """
-        means = []
         for k in range(self.n_directed):
-            means.append(x := self.up_mean(params, k, x))
-        means.append(self.top_model.hidden_mean(params.top, self.top_rows(x, extra)))
-        return means
+            yield (x := self.up_mean(params, k, x))
+        if self.n_labels:
+            yield self.label_table(params, x).hidden_mean()
+        else:
+            yield self.top_model.hidden_mean(params.top, x)
 
     def sample_up(
         self, params: BeliefParameters, x: Array, key: Key, first_row: int = 0
@@ -302,7 +292,7 @@ class BeliefNetwork(Model):
         Layer k + 1 draws from ``fold(key, k)``, row r the numbers of row ``first_row + r``.
         """
         states = []
-        for k, (layer, unit) in enumerate(zip(params.up, self.units[1:], strict=False)):
+        for k, (layer, unit) in enumerate(zip(params.up, self.units[1:], strict=True)):
             x = unit.sample(layer.own, x @ layer.W, fold(key, k), first_row=first_row)
             states.append(x)
         return states
@@ -311,7 +301,7 @@ class BeliefNetwork(Model):
         """Means of the data given states or means `x` of the `layer`, by way of the means of those between."""
         for k in reversed(range(layer)):
             unit, own, inputs = self._from_above(params, k, x)
-            x = self._without_extra(unit.mean(own, inputs), k)
+            x = self._without_labels(unit.mean(own, inputs), k)
         return x
 
     def sample_down(
@@ -337,7 +327,7 @@ class BeliefNetwork(Model):
                 x = unit.mean(own, inputs)
             else:
                 x = unit.sample(own, inputs, fold(key, k), first_row=first_row)
-            x = self._without_extra(x, k)
+            x = self._without_labels(x, k)
             states.append(x)
         return states[::-1]
 
@@ -354,10 +344,26 @@ class BeliefNetwork(Model):
         if k < self.n_directed:
             return self.units[k], params.down[k].own, x @ params.down[k].W.T
         top = self.top_model
-        return top.visible, params.top.visible, top.visible_input(params.top, x)
+        return top.visible, top.visible_parameters(params.top), top.visible_input(params.top, x)
 
-    def _without_extra(self, x: Array, k: int) -> Array:
+    def _without_labels(self, x: Array, k: int) -> Array:
         return x if k < self.n_directed else np.ascontiguousarray(self.split(x)[0])
+
+    def fused_top(self, params: BeliefParameters) -> tuple[Any, Any]:
+        """The model as which the top learns (:attr:`ebm.energies.base.Model.fused`), and its parameters."""
+        fused = self.top_model.fused
+        return fused, self.top_model.respelled(params.top, fused)
+
+    def steps(self, params: BeliefParameters) -> list[tuple[Bipartite | ColumnModel, Any]]:
+        """The models and parameters of the steps of recognition, as of two layers, and of the top.
+
+        Weights of recognition multiply the states themselves, as those of Bernoulli units do.
+        """
+        steps: list[tuple[Bipartite | ColumnModel, Any]] = []
+        for unit, (W, own) in zip(self.units[1:], params.up, strict=True):
+            rest = Bernoulli().neutral(len(W), W.dtype)
+            steps.append((Bipartite(Bernoulli(), unit), BipartiteParameters(W, rest, own)))
+        return [*steps, (self.top_model, params.top)]
 
     # Log-probabilities ----------------------------------------------------------------------
 
@@ -372,26 +378,25 @@ class BeliefNetwork(Model):
         return log_conditional(self.units[k + 1], layer.own, below @ layer.W, x)
 
     def log_top(
-        self, params: BeliefParameters, x: Array, extra: Array | None = None, beta: float = 1.0
+        self, params: BeliefParameters, x: Array, labels: Array | None = None, beta: float = 1.0
     ) -> Array:
-        """-beta F of states `x` of layer L - 1 and of the extra ones, per row: log p(x, extra) + log Z(beta).
+        """-beta F of states `x` of layer L - 1 and the labels, per row: log p(x, labels) + log Z(beta).
 
-        Without `extra`, extra units are summed out.
+        Labels that are None are summed out.
         """
-        if self.n_extra and extra is None:
-            total: Array = np.logaddexp.reduce(self.extra_log_weights(params, x, beta), axis=1)
-            return total
-        return -beta * self.top_model.free_energy(params.top, self.top_rows(x, extra), beta)
+        if self.n_labels and labels is None:
+            return self.label_table(params, x, beta).log_sums
+        return -beta * self.top_model.free_energy(params.top, self.beside(x, labels), beta)
 
     def log_joint(
         self,
         params: BeliefParameters,
         states: Sequence[Array],
-        extra: Array | None = None,
+        labels: Array | None = None,
         beta: float = 1.0,
     ) -> Array:
-        """Log p(x_0, ..., x_{L-1}, extra) + log Z per row of the `states` of these layers; see :meth:`log_top`."""
-        total = self.log_top(params, states[-1], extra, beta)
+        """Log p(x_0, ..., x_{L-1}, labels) + log Z per row of the `states` of these layers; see :meth:`log_top`."""
+        total = self.log_top(params, states[-1], labels, beta)
         for k, (x, above) in enumerate(pairwise(states)):
             total += self.log_down(params, k, x, above)
         return total
@@ -403,38 +408,16 @@ class BeliefNetwork(Model):
             total += self.log_up(params, k, below, x)
         return total
 
-    def extra_states(self) -> Array:
-        """All states of the extra units: (states, n_extra); see :func:`ebm.energies.extra_units.extra_states`."""
-        return extra_states(self.top_model.visible, self.n_extra)
+    def labels_above(self, params: BeliefParameters, x: Any) -> LabelTable:
+        """The labels beside the means of layer L - 1 that come up from data `x` (rows, n_0), dense or CSR."""
+        for k in range(self.n_directed):
+            x = self.up_mean(params, k, x)
+        return self.label_table(params, x)
 
-    def extra_log_weights(self, params: BeliefParameters, x: Array, beta: float = 1.0) -> Array:
-        """Log of the weight of each of the :meth:`extra_states` beside states `x` of layer L - 1: (rows, states).
-
-        exp of it is proportional to p(extra | x).
-        """
-        return extra_log_weights(self.top_model, params.top, x, self.extra_states(), beta)
-
-    def sample_extra(
-        self, params: BeliefParameters, x: Array, key: Key, beta: float = 1.0
-    ) -> Array:
-        """One draw of the extra units given each row `x` of layer L - 1."""
-        log_weights = self.extra_log_weights(params, x, beta)
-        return sample_extra(self.extra_states(), log_weights, key).astype(x.dtype)
-
-
-class _Reader:
-    """Consecutive views of a vector."""
-
-    def __init__(self, vector: Array) -> None:
-        self._vector, self._place = vector, 0
-
-    def matrix(self, rows: int, columns: int) -> Array:
-        first = self._place
-        self._place += rows * columns
-        return self._vector[first : self._place].reshape(rows, columns)
-
-    def own(self, unit: Unit, n_units: int) -> Any:
-        return unit.parameters(*self.matrix(len(unit.fields), n_units))
+    def label_table(self, params: BeliefParameters, x: Any, beta: float = 1.0) -> LabelTable:
+        """The labels beside states `x` of layer L - 1; ValueError where they have too many states."""
+        assert isinstance(self.top_model, ColumnModel)
+        return LabelTable(self.top_model, params.top, x, beta)
 
 
 def log_conditional(unit: Unit, own: Any, inputs: Array, x: Array) -> Array:
@@ -445,29 +428,23 @@ def log_conditional(unit: Unit, own: Any, inputs: Array, x: Array) -> Array:
 
 
 def from_rbms(
-    rbms: Sequence[tuple[Bipartite, BipartiteParameters]],
-    n_extra: int = 0,
-    joined: Unit | None = None,
+    rbms: Sequence[tuple[Any, Any]],
 ) -> tuple[BeliefNetwork, BeliefParameters]:
     """The deep belief network of machines that were trained one on top of the other, data first.
 
     Every machine but the last gives the distribution of its visible layer for the way down, and of its hidden layer for
-    the way up. Their weights are copies of its own: *tied*, until training makes them differ. The last one becomes the
-    top.
+    the way up. Their weights are *tied*, until training makes them differ. The last one becomes the top.
 
     Parameters
     ----------
     rbms : sequence of pairs (Bipartite, BipartiteParameters)
-        The hidden layer of each is the visible one of the next.
-    n_extra : int, default=0
-        Units that the last machine's visible layer has at its end, beyond the hidden ones of the machine below.
-    joined : Unit, default=None
-        Not None if the visible type of the last machine is not that of the layer below, extra units being of another.
+        The hidden layer of each is the visible one of the next. The last may be a pair (ColumnModel, LayeredParameters)
+        with two groups of columns, of which the second are labels.
 
     Returns
     -------
     BeliefNetwork, BeliefParameters
-        With arrays of their own.
+        The arrays are those of the machines where they have the same numbers; training copies them.
 
     Raises
     ------
@@ -495,23 +472,26 @@ def from_rbms(
     """
     if not rbms:
         raise ValueError("rbms must hold at least one machine. Got none.")
-    for number, ((lower, below), (upper, above)) in enumerate(pairwise(rbms)):
-        last = number == len(rbms) - 2
-        wanted, width = below.W.shape[1] + (n_extra if last else 0), above.W.shape[0]
-        unit = lower.hidden if last and joined is not None else upper.visible
-        if wanted != width or type(unit) is not type(lower.hidden):
+    for number, ((lower, below), upper) in enumerate(pairwise(rbms)):
+        unit, width = _first_layer(*upper)
+        if below.W.shape[1] != width or type(unit) is not type(lower.hidden):
             raise ValueError(
                 f"rbms: machine {number} has {below.W.shape[1]} hidden units of the type {lower.hidden!r}, but machine "
-                f"{number + 1} is of {width} visible units of the type {upper.visible!r}. Train each on the hidden "
-                "units of the one below."
+                f"{number + 1} is of {width} visible units of the type {unit!r}. Train each on the hidden units of "
+                "the one below."
             )
-    *lower_ones, (_, top) = rbms
-    model = BeliefNetwork(
-        (rbms[0][0].visible, *(machine.hidden for machine, _ in rbms)), n_extra, joined
-    )
+    *lower_ones, (top_model, top) = rbms
+    data, _ = _first_layer(*rbms[0])
+    model = BeliefNetwork((data, *(machine.hidden for machine, _ in lower_ones)), top_model)
     down, up = [], []
     for machine, (W, visible, hidden) in lower_ones:
         down.append(Directed(machine.hidden.statistic(hidden, W), visible))
-        up.append(Directed(machine.visible.statistic(visible, W.T).T, hidden))
-    params = BeliefParameters(tuple(down), top, tuple(up))
-    return model, model.unpack(model.pack(params), *model.shape(params))
+        recognition = machine.visible.statistic(visible, W.T).T
+        up.append(Directed(np.ascontiguousarray(recognition), hidden))
+    return model, BeliefParameters(tuple(down), top, tuple(up))
+
+
+def _first_layer(model: Bipartite | ColumnModel, params: Any) -> tuple[Unit, int]:
+    """The type and the number of the units of the first visible layer."""
+    unit, own = model.walk_layers(params)[0]
+    return unit, len(own.bias)

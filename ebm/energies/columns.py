@@ -15,8 +15,10 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key
 from ebm._sparse import dense
+from ebm.energies.base import Model
 from ebm.energies.bipartite import (
     Bipartite,
+    BipartiteParameters,
     Read,
     array_name,
     measure,
@@ -72,19 +74,16 @@ class ColumnModel(LayeredModel):
         return self.layers[-1].unit
 
     @property
-    def fused(self) -> Bipartite | None:
-        """Bits followed by categories as one layer on the hidden one, for compiled code; None for other columns.
-
-        The arrays of its parameters stand in the flat vector as those of this model do.
-        """
+    def fused(self) -> Model:
+        """Bits followed by categories as one layer on the hidden one, for compiled code; other columns as they are."""
         units = [self.layers[k].unit for k in self.shown]
         n_bits = sum(isinstance(unit, Bernoulli) for unit in units)
         bits, groups = units[:n_bits], units[n_bits:]
         if not all(isinstance(unit, Bernoulli) for unit in bits):
-            return None
+            return self
         sizes = tuple(n for unit in groups if isinstance(unit, Categorical) for n in unit.sizes)
         if not all(isinstance(unit, Categorical) for unit in groups):
-            return None
+            return self
         return Bipartite(OneHot(sizes) if sizes else Bernoulli(), self.hidden)
 
     def hidden_mean(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
@@ -100,6 +99,20 @@ class ColumnModel(LayeredModel):
     ) -> Array:
         """One draw from p(h | v) per row."""
         return self.sample(params, ODD, v, key, beta)
+
+    def sample_visible(
+        self, params: LayeredParameters, h: Array, key: Key, beta: float = 1.0
+    ) -> Array:
+        """One draw from p(v | h) per row."""
+        return self.sample(params, EVEN, h, key, beta)
+
+    def pairs(self, params: LayeredParameters) -> list[tuple[Bipartite, BipartiteParameters]]:
+        """Each group of columns as the only one on the hidden layer; the arrays are shared."""
+        *visible, hidden = params.own
+        return [
+            (Bipartite(self.layers[k].unit, self.hidden), BipartiteParameters(W, own, hidden))
+            for k, W, own in zip(self.shown, params.weights, visible, strict=True)
+        ]
 
     def hidden_at_rest(self, params: LayeredParameters) -> Array:
         """Means of the hidden units without input: (n_hidden,)."""

@@ -17,7 +17,7 @@ from ebm.energies.states import state_blocks
 
 
 class BeliefGaps(Gaps):
-    """Of a network with two hidden layers or more, all extra units being unknown."""
+    """Of a network with two hidden layers or more, all labels being unknown."""
 
     def __init__(
         self, model: BeliefNetwork, params: BeliefParameters, unknown: Array, beta: float
@@ -44,7 +44,7 @@ class BeliefGaps(Gaps):
             given = np.ascontiguousarray(inputs[:, ~self._data])
             weights = self._hidden(states) - unit.log_normaliser(own, given)
             means = unknown.mean(free, np.ascontiguousarray(inputs[:, self._data]))
-            average.add(statistic @ given.T + weights, self._with_extra(means, states[-1]))
+            average.add(statistic @ given.T + weights, self._with_labels(means, states[-1]))
         log_weights = average.log_sum - unit.energy(own, known)
         return Marginal(log_weights, filled(rows, self._unknown, average.mean))
 
@@ -55,13 +55,12 @@ class BeliefGaps(Gaps):
             total = total + self._model.log_down(self._params, k, states[k - 1], states[k])
         return total
 
-    def _with_extra(self, means: Array, last: Array) -> Array:
-        """The means of the data's units, followed by those of the extra units given layer L - 1."""
-        if not self._model.n_extra:
+    def _with_labels(self, means: Array, last: Array) -> Array:
+        """The means of the data's units, followed by those of the labels given layer L - 1."""
+        if not self._model.n_labels:
             return means
-        logs = self._model.extra_log_weights(self._params, last, self._beta)
-        p = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
-        return np.hstack([means, p @ self._model.extra_states()])
+        table = self._model.label_table(self._params, last, self._beta)
+        return self._model.beside(means, table.mean())
 
 
 @gaps.register
@@ -71,7 +70,7 @@ def _(
     if not params.down:
         return gaps(model.top_model, params.top, unknown, beta)
     n_0, *sizes = model.shape(params)[:-1]
-    states = {unit.states for unit in model.units[1:-1]}
+    states = {unit.states for unit in model.units[1:]}
     if sum(sizes) > MAX_SUMMED or len(states) > 1 or None in states or not unknown[n_0:].all():
         return None
     return BeliefGaps(model, params, unknown, beta)

@@ -42,6 +42,15 @@ def unit_states(unit: Unit, n_units: int) -> list[Array] | None:
     return None
 
 
+def listed_states(unit: Unit, n_units: int, codes: Array) -> Array:
+    """The states of a layer (codes, n_units) with these numbers, in the order of :func:`unit_states`."""
+    parts = []
+    for part in unit_states(unit, n_units) or ():
+        codes, digits = np.divmod(codes, len(part))
+        parts.append(part[digits])
+    return np.hstack(parts)
+
+
 def count_states(model: LayeredModel, layers: list[int]) -> float:
     """How many states the `layers` have together; infinity where there is no end of them."""
     parts = [unit_states(model.layers[k].unit, model.layers[k].size) for k in layers]
@@ -150,11 +159,9 @@ class LayerSum:
             if k in self.known:
                 x[:, columns] = self.known[k][rows]
                 continue
-            at = columns.start
-            for part in unit_states(model.layers[k].unit, model.layers[k].size) or ():
-                codes, digits = np.divmod(codes, len(part))
-                x[:, at : at + part.shape[1]] = part[digits]
-                at += part.shape[1]
+            layer = model.layers[k]
+            codes, number = np.divmod(codes, int(count_states(model, [k])))
+            x[:, columns] = listed_states(layer.unit, layer.size, number)
         return x
 
     def _others(self, rows: Array, f: Array) -> Array:

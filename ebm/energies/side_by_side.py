@@ -99,8 +99,9 @@ class SideBySide(Unit):
 
     def scale(self, own: Any) -> Array | None:
         """Ones for units without a scale; None if no layer has one."""
-        scales = [unit.scale(part) for unit, part, _ in self._parts(own)]
-        return self._filled(scales, own) if self.has_scale else None
+        if not self.has_scale:
+            return None
+        return self._filled([unit.scale(x) for unit, x in zip(self.units, own, strict=True)], own)
 
     def _filled(self, factors: list[Array | None], own: Any) -> Array:
         """Factors of all units, ones in the place of None."""

@@ -26,7 +26,7 @@ import numpy as np
 
 from ebm._arrays import has_gaps
 from ebm._checks import Array
-from ebm._flat import in_double
+from ebm._flat import in_double, leaves
 from ebm._random import Key, Reserved, fold
 from ebm.energies.incomplete import patterns
 from ebm.energies.layer_graph import EVEN, ODD
@@ -285,10 +285,15 @@ class BoundLayeredChains(BoundLayered):
                 own = model.own(params, ODD)
                 odd = model.sides[ODD].sample(own, inputs, fold(key, 2 * step + 2))
         phase = chain_phase(model, params, even, inputs)
+        self._last = phase.statistics[EVEN]
         if not self._persistent:
             return phase, weights, chains
         shares = np.full(len(odd), 1.0 / len(odd), weights.dtype)
         return phase, shares, chains._replace(h=odd)
+
+    def fantasies(self, n_rows: int) -> Array:
+        """Statistics of the even states in which the last negative phase ended, as of two layers."""
+        return self._last
 
     def _at_data(self, params: LayeredParameters, data: Phase, key: Key) -> Array:
         """States of the odd layers, drawn from the positive phase."""
@@ -333,7 +338,8 @@ class BoundLayeredExact(BoundGradient):
         _slide(chains, self._sum.means, self._slide)
         add_terms(self._sum, layer_sum(self._model, params), -np.ones(1))
         finite = self._sum.finish(in_double(params), (chains.visible_offset, chains.hidden_offset))
-        _copy(self._total, self._gradient)
+        for x, values in zip(leaves(self._gradient), leaves(self._total), strict=True):
+            x[:] = values
         return self._gradient, chains, Info(finite)
 
     def _add_parted(
@@ -369,15 +375,6 @@ def add_terms(total: PhaseSum, terms: LayerSum, weights: Array) -> None:
     for block in blocks:
         shares = weights[block.rows] * np.exp(block.log_weights - logs[block.rows])
         total.add(terms.params, block_phase(terms, block), shares)
-
-
-def _copy(source: LayeredParameters, out: LayeredParameters) -> None:
-    """Write the arrays of `source` to those of `out`."""
-    for W, target in zip(source.weights, out.weights, strict=True):
-        target[:] = W
-    for own, to in zip(source.own, out.own, strict=True):
-        for x, target in zip(own, to, strict=True):
-            target[:] = x
 
 
 class BoundLayeredTempered(BoundLayered):

@@ -17,8 +17,8 @@ KL(Q || p); it lowers KL(p || Q) instead, over what the model dreams rather than
 rise in every step. Dreams that begin where the contrastive step ended, near the data, keep the two gradients alike: the
 reason for *contrastive* wake-sleep.
 
-Rows of data may end with states of the top's extra units (:mod:`ebm.energies.belief_network`). Where these are NaN they
-are drawn from their distribution given x_{L-1}: the wake phase of a row without a label.
+Rows of data may end with labels (:mod:`ebm.energies.belief_network`). Where these are NaN they are drawn from their
+distribution given x_{L-1}: the wake phase of a row without a label.
 """
 
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array, check_integer
+from ebm._flat import dtype_of, leaves
 from ebm._kernels import units as kernels
 from ebm._random import Key, fold
 from ebm.energies.base import Model
@@ -38,12 +39,12 @@ from ebm.gradients.base import (
     Gradient,
     Info,
 )
-from ebm.gradients.contrastive import BoundContrastive
+from ebm.gradients.contrastive import bind_contrastive
 from ebm.gradients.moments import batch_weights
 from ebm.units import Unit
 
-# Numbers of the keys of one step: the top's, those of the ways up and down, that of unknown extra units.
-TOP, UP, DOWN, EXTRA = range(4)
+# Numbers of the keys of one step: the top's, those of the ways up and down, that of unknown labels.
+TOP, UP, DOWN, LABELS = range(4)
 
 
 @dataclass(frozen=True, repr=False)
@@ -129,7 +130,9 @@ class UpDown(Gradient[BeliefNetwork]):
 
 
 class BoundUpDown(BoundGradient):
-    """The estimator with its buffers."""
+    """The estimator with its buffers. Labels may be missing in a batch: it draws them."""
+
+    takes_gaps = True
 
     def __init__(
         self,
@@ -142,9 +145,10 @@ class BoundUpDown(BoundGradient):
         self._model, self._gradient = model, gradient
         kept = n_chains if choice.persistent else None
         chains = kept, choice.n_steps, choice.slide
-        self._top = BoundContrastive(model.top_model, gradient.top, batch_size, *chains)
-        sizes, dtype = model.shape(gradient)[:-1], gradient.top.W.dtype
-        self._V = np.zeros((batch_size, sizes[0] + model.n_extra), dtype)
+        sizes, dtype = model.shape(gradient)[:-1], dtype_of(gradient)
+        of_top = bind_contrastive if model.top_model.fused is model.top_model else BoundFused
+        self._top: Any = of_top(model.top_model, gradient.top, batch_size, *chains)
+        self._V = np.zeros((batch_size, sizes[0] + model.n_labels), dtype)
         most = max(batch_size, n_chains)
         # States of layers 0, ..., L - 1, first awake and then asleep, and what is predicted of them.
         self._states = [np.zeros((most, n), dtype) for n in sizes]
@@ -158,14 +162,13 @@ class BoundUpDown(BoundGradient):
         self, params: BeliefParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[BeliefParameters, ChainState, Info]:
         """The gradient (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        weights = batch_weights(batch, params.top.W.dtype)
+        weights = batch_weights(batch, dtype_of(params))
         states = self._wake(params, batch.v, weights, key)
-        extra = self._extra(params, batch.v, states[-1], key)
         rows = self._top.rows(len(batch.v))
         n = states[-1].shape[1]
         rows[:, :n] = states[-1]
-        if extra is not None:
-            rows[:, n:] = extra
+        if self._model.n_labels:
+            rows[:, n:] = self._labels(params, batch.v, states[-1], key)
         _, chains, info = self._top(params.top, Batch(rows, batch.weights), chains, fold(key, TOP))
         self._sleep(params, self._dreams(params, len(batch.v)), key)
         where = self._not_finite(info.finite)
@@ -187,22 +190,20 @@ class BoundUpDown(BoundGradient):
             np.dot(misses.T, states[k + 1], out=gradient.W)
         return states
 
-    def _extra(self, params: BeliefParameters, v: Array, x: Array, key: Key) -> Array | None:
-        """Extra states of the rows, drawn beside the states `x` of layer L - 1 where they are unknown."""
-        extra = self._model.split(v)[1]
-        if extra is None:
-            return None
-        unknown: Array = np.isnan(extra.sum(axis=1))
+    def _labels(self, params: BeliefParameters, v: Array, x: Array, key: Key) -> Array:
+        """The labels of the rows, drawn beside the states `x` of layer L - 1 where they are unknown."""
+        labels = v[:, -self._model.n_labels :]
+        unknown: Array = np.isnan(labels.sum(axis=1))
         if unknown.any():
-            drawn = self._model.sample_extra(params, x, fold(key, EXTRA))
-            extra = np.where(unknown[:, np.newaxis], drawn, extra)
-        return extra
+            drawn = self._model.label_table(params, x).sample(fold(key, LABELS))
+            labels = np.where(unknown[:, np.newaxis], drawn, labels)
+        return labels
 
     def _dreams(self, params: BeliefParameters, n_rows: int) -> Array:
         """States of layer L - 1 at the end of the top's negative phase."""
         statistics, top = self._top.fantasies(n_rows), self._model.top_model
         x = self._states[-1][: len(statistics)]
-        scale = top.visible.scale(params.top.visible)
+        scale = top.visible.scale(top.visible_parameters(params.top))
         x[:] = statistics[:, : x.shape[1]]
         if scale is not None:
             x *= scale[: x.shape[1]]
@@ -230,6 +231,46 @@ class BoundUpDown(BoundGradient):
                 if not np.isfinite(sum(values.sum() for values in layer.own)):
                     return f"the {what} weights between layers {k} and {k + 1}"
         return "" if top_is_finite else "the weights of the two topmost layers"
+
+
+class BoundFused(BoundGradient):
+    """The contrastive estimator of the model as which another one learns, on copies of parameters and gradient."""
+
+    def __init__(self, model: Model, gradient: Any, *settings: Any) -> None:
+        self._gradient, shape = gradient, model.shape(gradient)
+        flat = np.zeros((2, len(model.pack(gradient))), dtype_of(gradient))
+        copies, found = ([*leaves(model.unpack(x, *shape))] for x in flat)
+        self._copies, self._found = copies, [*zip(leaves(gradient), found, strict=True)]
+        self._given: tuple[Any, list[tuple[Array, Array]]] = (None, [])
+        self._params, into = (model.fused.unpack(x, *shape) for x in flat)
+        self._inner: Any = bind_contrastive(model.fused, into, *settings)
+
+    def rows(self, n_rows: int) -> Array:
+        """Where the next batch is best written."""
+        rows: Array = self._inner.rows(n_rows)
+        return rows
+
+    def fantasies(self, n_rows: int) -> Array:
+        """As the estimator says."""
+        states: Array = self._inner.fantasies(n_rows)
+        return states
+
+    def __call__(
+        self, params: Any, batch: Batch, chains: ChainState, key: Key
+    ) -> tuple[Any, ChainState, Info]:
+        """The gradient (see :class:`~ebm.gradients.base.BoundGradient`)."""
+        if params is not self._given[0]:
+            self._given = params, [*zip(self._copies, leaves(params), strict=True)]
+        copy(self._given[1])
+        _, chains, info = self._inner(self._params, batch, chains, key)
+        copy(self._found)
+        return self._gradient, chains, info
+
+
+def copy(pairs: list[tuple[Array, Array]]) -> None:
+    """Write the second array of each pair to the first."""
+    for x, values in pairs:
+        x[:] = values
 
 
 def delta_rule(

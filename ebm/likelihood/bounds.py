@@ -20,6 +20,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from ebm._checks import Array, check_integer
+from ebm._flat import dtype_of
 from ebm._random import Key, fold
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.energies.states import state_blocks
@@ -49,10 +50,10 @@ def variational_bound(
     Parameters
     ----------
     model, params : BeliefNetwork, BeliefParameters
-    v : ndarray of shape (rows, n_0) or (rows, n_0 + n_extra)
-        Data, or data and states of the extra units; without these they are summed out.
+    v : ndarray of shape (rows, n_0) or (rows, n_0 + n_labels)
+        Data, or data and labels; without these they are summed out.
     log_z : float
-        Log Z of the top, of its extra units as well.
+        Log Z of the top, summed over the labels as well.
     key : Key
         Draw number s of row r depends on these two numbers alone, or on s and the row's identity.
     n_samples : int
@@ -108,19 +109,23 @@ def variational_bound(
     if method not in METHODS:
         raise ValueError(f"method must be one of {METHODS}. Got {method!r} instead.")
     n_samples = check_integer(n_samples, "n_samples")
-    x, extra = _parts(model, params, v)
+    x, labels = _parts(model, params, v)
     if method == "exact" or (method == "auto" and _can_be_exact(model, params)):
-        return _exact_bound(model, params, x, extra) - log_z, np.zeros(len(x))
+        return _exact_bound(model, params, x, labels) - log_z, np.zeros(len(x))
     values, errors = np.empty(len(x)), np.empty(len(x))
     step = BLOCK_ROWS if identities is None else max(1, BLOCK_ROWS // n_samples)
     for first in range(0, len(x), step):
         rows = slice(first, first + step)
-        part = None if extra is None else extra[rows]
+        part = None if labels is None else labels[rows]
         if identities is None:
-            log_w = log_weights(model, params, x[rows], key, n_samples, extra=part, first_row=first)
+            log_w = log_weights(
+                model, params, x[rows], key, n_samples, labels=part, first_row=first
+            )
         else:
             same = identities[rows]
-            log_w = log_weights_by_content(model, params, x[rows], key, n_samples, same, extra=part)
+            log_w = log_weights_by_content(
+                model, params, x[rows], key, n_samples, same, labels=part
+            )
         values[rows], errors[rows] = _summary(log_w, method)
     return values - log_z, errors if params.down else np.zeros(len(x))
 
@@ -132,17 +137,17 @@ def log_weights(
     key: Key,
     n_samples: int,
     *,
-    extra: Array | None = None,
+    labels: Array | None = None,
     first_row: int = 0,
 ) -> Array:
-    """Log w + log Z of draws from Q: (rows, n_samples), for data `x` (rows, n_0) and states of extra units.
+    """Log w + log Z of draws from Q: (rows, n_samples), for data `x` (rows, n_0) and labels.
 
     Draw s takes the numbers of ``fold(key, s)``, row r of `x` those of row ``first_row + r``.
     """
     log_w = np.empty((len(x), n_samples))
     for s in range(n_samples):
         states = [x, *model.sample_up(params, x, fold(key, s), first_row)]
-        log_w[:, s] = model.log_joint(params, states, extra)
+        log_w[:, s] = model.log_joint(params, states, labels)
         log_w[:, s] -= model.log_recognition(params, states)
     return log_w
 
@@ -155,16 +160,16 @@ def log_weights_by_content(
     n_samples: int,
     identities: Array,
     *,
-    extra: Array | None = None,
+    labels: Array | None = None,
 ) -> Array:
     """:func:`log_weights` of draws that depend on the rows' identities (:func:`~ebm.samplers.sample_by_content`)."""
     states = [np.repeat(x, n_samples, axis=0)]
-    for k, (layer, unit) in enumerate(zip(params.up, model.units[1:], strict=False)):
+    for k, (layer, unit) in enumerate(zip(params.up, model.units[1:], strict=True)):
         inputs = states[-1] @ layer.W
         once = fold(key, k)
         states.append(sample_by_content(unit, layer.own, inputs, identities, once, n_samples))
-    extra = None if extra is None else np.repeat(extra, n_samples, axis=0)
-    log_w: Array = model.log_joint(params, states, extra) - model.log_recognition(params, states)
+    labels = None if labels is None else np.repeat(labels, n_samples, axis=0)
+    log_w: Array = model.log_joint(params, states, labels) - model.log_recognition(params, states)
     return log_w.reshape(len(x), n_samples)
 
 
@@ -175,10 +180,10 @@ def exact_log_likelihood(
 
     ValueError if these have more than 20 units, or units that are not of two states.
     """
-    x, extra = _parts(model, params, v)
+    x, labels = _parts(model, params, v)
     total = np.full(len(x), -np.inf)
-    for rows, states, row_extra in _explanations(model, params, x, extra):
-        log_p = model.log_joint(params, states, row_extra)
+    for rows, states, row_labels in _explanations(model, params, x, labels):
+        log_p = model.log_joint(params, states, row_labels)
         total[rows] = np.logaddexp(total[rows], np.logaddexp.reduce(log_p))
     return total - log_z
 
@@ -203,21 +208,21 @@ def likelihood_or_bound(
 
 
 def _exact_bound(
-    model: BeliefNetwork, params: BeliefParameters, x: Array, extra: Array | None
+    model: BeliefNetwork, params: BeliefParameters, x: Array, labels: Array | None
 ) -> Array:
     total = np.zeros(len(x))
-    for row, states, row_extra in _explanations(model, params, x, extra):
+    for row, states, row_labels in _explanations(model, params, x, labels):
         log_q = model.log_recognition(params, states)
-        total[row] += np.exp(log_q) @ (model.log_joint(params, states, row_extra) - log_q)
+        total[row] += np.exp(log_q) @ (model.log_joint(params, states, row_labels) - log_q)
     return total
 
 
 def _explanations(
-    model: BeliefNetwork, params: BeliefParameters, x: Array, extra: Array | None
+    model: BeliefNetwork, params: BeliefParameters, x: Array, labels: Array | None
 ) -> Iterator[tuple[int, list[Array], Array | None]]:
     """For each row, by its number, all states of the layers 1, ..., L - 1 in blocks, beside copies of the row."""
     sizes = model.shape(params)[1:-1]
-    kinds = [unit.states for unit in model.units[1:-1] if unit.states is not None]
+    kinds = [unit.states for unit in model.units[1:] if unit.states is not None]
     if not _can_be_exact(model, params, MAX_ENUMERATED):
         raise ValueError(
             f"Hidden layers of {sizes} units below the topmost one: only {MAX_ENUMERATED} units of two states can be "
@@ -229,26 +234,26 @@ def _explanations(
         hidden = [low + (high - low) * b for b, (low, high) in zip(bits, kinds, strict=True)]
         for row in range(len(x)):
             same = np.full(len(block), row)
-            yield row, [x[same], *hidden], None if extra is None else extra[same]
+            yield row, [x[same], *hidden], None if labels is None else labels[same]
 
 
 def _can_be_exact(model: BeliefNetwork, params: BeliefParameters, most: int = MAX_UNASKED) -> bool:
     """Whether the layers 1, ..., L - 1 have at most so many units, all of two states."""
-    kinds = [unit.states for unit in model.units[1:-1]]
+    kinds = [unit.states for unit in model.units[1:]]
     return sum(model.shape(params)[1:-1]) <= most and all(
         states is not None and len(states) == 2 for states in kinds
     )
 
 
 def _parts(model: BeliefNetwork, params: BeliefParameters, v: Array) -> tuple[Array, Array | None]:
-    """Data and extra states in the rows `v`, the latter None where they are not given."""
+    """Data and labels in the rows `v`, the latter None where they are not given."""
     n = model.shape(params)[0]
-    if v.shape[1] not in (n, n + model.n_extra):
+    if v.shape[1] not in (n, n + model.n_labels):
         raise ValueError(
-            f"v must have {n} columns, or {model.n_extra} more with the extra units. Got {v.shape[1]}."
+            f"v must have {n} columns, or {model.n_labels} more with the labels. Got {v.shape[1]}."
         )
-    x = np.ascontiguousarray(v[:, :n], params.top.W.dtype)
-    return x, v[:, n:] if model.n_extra and v.shape[1] > n else None
+    x = np.ascontiguousarray(v[:, :n], dtype_of(params))
+    return x, v[:, n:] if model.n_labels and v.shape[1] > n else None
 
 
 def _summary(log_w: Array, method: str) -> tuple[Array, Array]:

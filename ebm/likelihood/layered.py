@@ -114,7 +114,9 @@ def _(model: LayeredModel, params: LayeredParameters, v: Any) -> Array:
             "There is no pseudo-likelihood of a model whose hidden layers are connected to each other, or whose "
             "visible ones are. Use the likelihood instead, such as method='ais'."
         )
-    params = in_double(params)
+    params, fused = in_double(params), model.fused
+    if fused is not model:
+        return pseudo_log_likelihood(fused, model.respelled(params, fused), v)
     return np.concatenate([_pseudo(model, params, x.astype(np.float64)) for _, x in blocks(v)])
 
 

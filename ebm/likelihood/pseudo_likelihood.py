@@ -22,7 +22,6 @@ from ebm._kernels.mixtures import log_integrals, within_tables
 from ebm._sparse import blocks, is_sparse
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.extra_units import log_weights_of
 from ebm.likelihood.exact import gaussian_precision
 from ebm.likelihood.listed import listed_conditionals
 from ebm.units import Bernoulli, Counts, Gaussian, Groups, Unit
@@ -122,10 +121,24 @@ def _grouped_visible(model: Bipartite, params: BipartiteParameters, v: Array) ->
     n = model.visible.first_column(v.shape[1])
     out: Array = np.zeros(len(v))
     for group in model.visible.groups(v.shape[1]):
-        logs = log_weights_of(model, params, v, group, np.eye(group.stop - group.start))
+        logs = _log_weights(model, params, v, group, np.eye(group.stop - group.start))
         logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
         out += np.einsum("rk,rk->r", v[:, group], logs)
     return out + _flipped_visible(model, params, v, n) if n else out
+
+
+def _log_weights(
+    model: Bipartite, params: BipartiteParameters, v: Array, units: slice, states: Array
+) -> Array:
+    """-F of each row of `v` (rows, n_visible) with each of the `states` in the place of `units`: (rows, states)."""
+    rows, alone = v.copy(), np.zeros((len(states), v.shape[1]))
+    rows[:, units], alone[:, units] = 0, states
+    shared, weights = model.hidden_input(params, rows), np.empty((len(v), len(states)))
+    for column, added in enumerate(model.hidden_input(params, alone)):
+        rows[:, units] = states[column]
+        summed = model.hidden.log_normaliser(params.hidden, shared + added)
+        weights[:, column] = summed - model.visible.energy(params.visible, rows)
+    return weights
 
 
 def _gaussian_visible(model: Bipartite, params: BipartiteParameters, v: Array) -> Array:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from ebm._checks import Array
+from ebm._flat import dtype_of
 from ebm.energies.base import Model
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
@@ -25,8 +26,8 @@ def _(model: Bipartite, params: BipartiteParameters, v: Array) -> float:
 
 @reconstruction_error.register
 def _(model: BeliefNetwork, params: BeliefParameters, v: Array) -> float:
-    """By way of the means of all layers; of the data alone, without extra units."""
-    x, extra = model.split(v.astype(params.top.W.dtype))
-    highest = model.means_up(params, np.ascontiguousarray(x), extra)[-1]
+    """By way of the means of all layers; of the data alone, without the labels."""
+    x, _ = model.split(v.astype(dtype_of(params)))
+    *_, highest = model.means_up(params, np.ascontiguousarray(x))
     means = model.mean_down(params, highest, model.n_directed + 1)
     return float(np.mean((means - x) ** 2))

@@ -4,7 +4,7 @@ See :mod:`ebm.pretraining.greedy` for the algorithm and :mod:`ebm.pretraining.up
 """
 
 from ebm.pretraining.greedy import Layer, Machine, Pretrained, naming, pretrain, update_each
-from ebm.pretraining.labels import Labels, joined
+from ebm.pretraining.labels import Labels
 from ebm.pretraining.upward import Propagation, Step, layers_above
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "Pretrained",
     "Propagation",
     "Step",
-    "joined",
     "layers_above",
     "naming",
     "pretrain",

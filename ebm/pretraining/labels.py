@@ -6,6 +6,7 @@ import numpy as np
 from scipy import sparse
 
 from ebm._checks import Array
+from ebm._sparse import is_sparse
 
 
 class Labels(NamedTuple):
@@ -31,13 +32,7 @@ class Labels(NamedTuple):
         weights = None if weights is None else weights[has]
         if weights is not None and len(weights) and not weights.any():
             raise ValueError("sample_weight is zero for every labelled sample.")
-        return joined(X[has], self.columns[has]), weights
-
-
-def joined(X: Any, columns: Array) -> Any:
-    """Rows of `X`, dense or CSR, followed by the `columns`, which take its dtype."""
-    columns = columns.astype(X.dtype, copy=False)
-    if sparse.issparse(X):
-        parts: Any = [X, sparse.csr_matrix(columns)]
-        return sparse.hstack(parts, format="csr")
-    return np.hstack([X, columns])
+        X, columns = X[has], self.columns[has].astype(X.dtype, copy=False)
+        if is_sparse(X):
+            return sparse.hstack([X, sparse.csr_matrix(columns)], format="csr"), weights
+        return np.hstack([X, columns]), weights

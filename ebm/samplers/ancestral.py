@@ -1,7 +1,7 @@
 """Samples of a deep belief network: unconditional ones from the top down, and unknown values given the known ones.
 
 **Freely** (Hinton, Osindero & Teh 2006, section 5): Gibbs sampling in the top, the only part that needs a chain. Then
-one pass down, every layer from its distribution given the one above. Extra units of the top may be clamped, for example
+one pass down, every layer from its distribution given the one above. Labels may be clamped, for example
 a label: the pass down stays exact.
 
 **Given some of the data**, the hidden layers depend on each other, and no layer's distribution given its neighbours
@@ -11,7 +11,7 @@ new state x'_k is accepted with the probability
 
     min(1, w(x'_k) / w(x_k)),        w(x_k) = p(x_{k-1} | x_k) p(x_k | x_{k+1}) / q(x_k | x_{k-1}),
 
-where exp(-F(x_k, extra)) of the top stands for p(x_k | x_{k+1}) at k = L - 1. Then unknown extra units are renewed by
+where exp(-F(x_k, labels)) of the top stands for p(x_k | x_{k+1}) at k = L - 1. Then unknown labels are renewed by
 way of the topmost layer, and unknown data from p(x_0 | x_1). Each of these moves leaves the distribution of all layers
 given what is known unchanged, however bad the recognition is: it decides how fast the chain moves, not where to. Small
 blocks are accepted more often, and cost more products with the weights.
@@ -35,15 +35,15 @@ from ebm.samplers.block_gibbs import Chains, block_gibbs
 N_BLOCKS = 10
 # Numbers of the keys of one call: of the start, the chain, the end; of one step; and of one layer's moves.
 START, WALK, END = range(3)
-DATA, EXTRA, HIDDEN = range(3)
+DATA, LABELS, HIDDEN = range(3)
 ORDER, PROPOSAL, CHOICE = range(3)
 
 
 class Explanation(NamedTuple):
-    """States of layers 0, ..., L - 1, and of the extra units or None."""
+    """States of layers 0, ..., L - 1, and of the labels or None."""
 
     states: tuple[Array, ...]
-    extra: Array | None
+    labels: Array | None
 
 
 def sample_rows(
@@ -58,19 +58,19 @@ def sample_rows(
     mean: bool = False,
     trace: Array | None = None,
 ) -> Array:
-    """Rows (x_0, extra) after `n_steps` of independent chains.
+    """Rows (x_0, labels) after `n_steps` of independent chains.
 
     Parameters
     ----------
     model, params : BeliefNetwork, BeliefParameters
-    rows : ndarray of shape (chains, n_0 + n_extra)
+    rows : ndarray of shape (chains, n_0 + n_labels)
         Where the chains start, by recognition; not modified.
     key : Key
     n_steps : int
         Steps: of Gibbs sampling in the top for chains of which no data are given, of :func:`explain` for the others.
     beta : float
         Inverse temperature of the top.
-    given : ndarray of shape (chains, n_0 + n_extra), optional
+    given : ndarray of shape (chains, n_0 + n_labels), optional
         NaN where a unit is free; other entries are clamped, bit for bit.
     mean : bool
         Whether unknown data are their mean given layer 1 instead of a draw.
@@ -80,11 +80,11 @@ def sample_rows(
 
     Returns
     -------
-    ndarray of shape (chains, n_0 + n_extra)
+    ndarray of shape (chains, n_0 + n_labels)
         The states of a chain do not depend on the given values of other chains.
     """
     if not params.down and not mean:
-        top = model.top_model, params.top
+        top = model.fused_top(params)
         return run_chain(*top, rows, key, n_steps, beta=beta, given=given, trace=trace)
     out = clamp(np.array(rows), given)
     for way, mine in _ways(model, params, beta, given, len(rows)):
@@ -124,9 +124,9 @@ def _(
     *,
     beta: float = 1.0,
 ) -> tuple[Array, Array]:
-    """E[x_0 | x_1] is averaged, and the extra units' mean given the topmost layer."""
+    """E[x_0 | x_1] is averaged, and the labels' mean given the topmost layer."""
     if not params.down:
-        return half_means(model.top_model, params.top, v, key, n_steps, given, beta=beta)
+        return half_means(*model.fused_top(params), v, key, n_steps, given, beta=beta)
     rows, burn_in = clamp(np.array(v), given), n_steps // 2
     halves = rows.copy(), rows.copy()
     for way, mine in _ways(model, params, beta, given, len(v)):
@@ -150,6 +150,7 @@ class _Way(abc.ABC):
         self, model: BeliefNetwork, params: BeliefParameters, beta: float, given: Array | None
     ) -> None:
         self._model, self._params, self._beta, self._given = model, params, beta, given
+        self._top = model.fused_top(params)
 
     @abc.abstractmethod
     def start(self, rows: Array, key: Key) -> Any:
@@ -165,7 +166,7 @@ class _Way(abc.ABC):
 
     @abc.abstractmethod
     def rows(self, state: Any, key: Key, mean: bool) -> Array:
-        """Rows (x_0, extra) in the state."""
+        """Rows (x_0, labels) in the state."""
 
     @abc.abstractmethod
     def means(self, state: Any, key: Key) -> Array:
@@ -176,40 +177,40 @@ class _Freely(_Way):
     """By Gibbs sampling in the top and one pass down."""
 
     def start(self, rows: Array, key: Key) -> Chains:
-        x, extra = self._model.split(rows)
+        x, labels = self._model.split(rows)
         *_, last = x, *self._model.sample_up(self._params, x, key)
-        return Chains(self._model.top_rows(last, extra), rows[:0])
+        return Chains(self._model.beside(last, labels), rows[:0])
 
     def step(self, state: Chains, key: Key) -> Chains:
         given = None
         if self._given is not None:
             given = np.full(state.v.shape, np.nan, state.v.dtype)
-            n = self._model.n_extra
+            n = self._model.n_labels
             given[:, len(given.T) - n :] = self._given[:, len(self._given.T) - n :]
-        top = self._model.top_model, self._params.top
-        return block_gibbs(*top, state.v, key, 1, beta=self._beta, given=given)
+        return block_gibbs(*self._top, state.v, key, 1, beta=self._beta, given=given)
 
     def energy(self, state: Chains) -> Array:
-        x, extra = self._model.split(state.v)
-        return -self._model.log_top(self._params, x, extra, self._beta)
+        x, labels = self._model.split(state.v)
+        return -self._model.log_top(self._params, x, labels, self._beta)
 
     def rows(self, state: Chains, key: Key, mean: bool) -> Array:
-        x, extra = self._model.split(state.v)
+        x, labels = self._model.split(state.v)
         states = self._model.sample_down(self._params, x, key, mean=mean)
-        return self._model.top_rows([*states, x][0], extra)
+        return self._model.beside([*states, x][0], labels)
 
     def means(self, state: Chains, key: Key) -> Array:
         data = self._model.split(self.rows(state, key, mean=True))[0]
-        means = self._model.top_model.visible_mean(self._params.top, state.h, self._beta)
-        return self._model.top_rows(data, self._model.split(means)[1])
+        top, params = self._top
+        means = top.visible_mean(params, state.h, self._beta)
+        return self._model.beside(data, self._model.split(means)[1])
 
 
 class _Given(_Way):
     """By renewing one layer after the other, given its neighbours and what is known."""
 
     def start(self, rows: Array, key: Key) -> Explanation:
-        x, extra = self._model.split(rows)
-        return Explanation((x, *self._model.sample_up(self._params, x, key)), extra)
+        x, labels = self._model.split(rows)
+        return Explanation((x, *self._model.sample_up(self._params, x, key)), labels)
 
     def step(self, state: Explanation, key: Key) -> Explanation:
         return explain(self._model, self._params, state, self._given, key, beta=self._beta)
@@ -218,17 +219,17 @@ class _Given(_Way):
         return -self._model.log_joint(self._params, *state, beta=self._beta)
 
     def rows(self, state: Explanation, key: Key, mean: bool) -> Array:
-        x, extra = state.states[0], state.extra
+        x, labels = state.states[0], state.labels
         data = self._model.down_mean(self._params, 0, state.states[1]) if mean else x
-        return self._model.top_rows(data, extra)
+        return self._model.beside(data, labels)
 
     def means(self, state: Explanation, key: Key) -> Array:
-        model, top, extra = self._model, self._params.top, state.extra
-        if extra is not None:
-            x = model.top_rows(state.states[-1], extra)
-            h = model.top_model.sample_hidden(top, x, key, self._beta)
-            extra = model.split(model.top_model.visible_mean(top, h, self._beta))[1]
-        return model.top_rows(model.down_mean(self._params, 0, state.states[1]), extra)
+        model, (top, params), labels = self._model, self._top, state.labels
+        if labels is not None:
+            x = model.beside(state.states[-1], labels)
+            h = top.sample_hidden(params, x, key, self._beta)
+            labels = model.split(top.visible_mean(params, h, self._beta))[1]
+        return model.beside(model.down_mean(self._params, 0, state.states[1]), labels)
 
 
 def _ways(
@@ -266,7 +267,7 @@ def explain(
         Of two hidden layers or more.
     now : Explanation
         Not modified; what is known stands in it already.
-    given : ndarray of shape (chains, n_0 + n_extra), optional
+    given : ndarray of shape (chains, n_0 + n_labels), optional
         NaN where unknown.
     key : Key
     beta : float
@@ -278,18 +279,18 @@ def explain(
     -------
     Explanation
     """
-    states, extra = [*now.states], now.extra
-    known, known_extra = (None, None) if given is None else model.split(given)
+    states, labels = [*now.states], now.labels
+    known, known_labels = (None, None) if given is None else model.split(given)
     for k in range(1, len(states)):
-        current, once = Explanation(tuple(states), extra), fold(key, HIDDEN + k)
+        current, once = Explanation(tuple(states), labels), fold(key, HIDDEN + k)
         states[k] = _renewed(model, params, current, k, once, beta, n_blocks)
-    if extra is not None:
-        x = model.top_rows(states[-1], extra)
-        renewed = block_gibbs(model.top_model, params.top, x, fold(key, EXTRA), 1, beta=beta).v
-        extra = clamp(renewed[:, -model.n_extra :], known_extra)
+    if labels is not None:
+        x = model.beside(states[-1], labels)
+        renewed = block_gibbs(*model.fused_top(params), x, fold(key, LABELS), 1, beta=beta).v
+        labels = clamp(renewed[:, -model.n_labels :], known_labels)
     inputs = states[1] @ params.down[0].W.T
     drawn = model.visible.sample(params.down[0].own, inputs, fold(key, DATA))
-    return Explanation((clamp(drawn, known), *states[1:]), extra)
+    return Explanation((clamp(drawn, known), *states[1:]), labels)
 
 
 def _renewed(
@@ -302,7 +303,7 @@ def _renewed(
     n_blocks: int,
 ) -> Array:
     """States of layer k after all its blocks were proposed."""
-    (states, extra), unit, own = now, model.units[k], params.up[k - 1].own
+    (states, labels), unit, own = now, model.units[k], params.up[k - 1].own
     below, x = states[k - 1], states[k]
     inputs = below @ params.up[k - 1].W
     is_last = k == len(states) - 1
@@ -311,7 +312,7 @@ def _renewed(
     def log_weight(x: Array) -> Array:
         value = model.log_down(params, k - 1, below, x) - log_conditional(unit, own, inputs, x)
         if is_last:
-            return value + model.log_top(params, x, extra, beta)
+            return value + model.log_top(params, x, labels, beta)
         return value + log_conditional(unit, params.down[k].own, from_above, x)
 
     order, weight = permutation(fold(key, ORDER), x.shape[1]), log_weight(x)

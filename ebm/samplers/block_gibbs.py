@@ -40,8 +40,8 @@ class Chains(NamedTuple):
 
 
 def block_gibbs(
-    model: Bipartite,
-    params: BipartiteParameters,
+    model: Bipartite | ColumnModel,
+    params: Any,
     v: Array,
     key: Key,
     n_steps: int,
@@ -54,7 +54,7 @@ def block_gibbs(
 
     Parameters
     ----------
-    model, params : Bipartite, BipartiteParameters
+    model, params : Bipartite or ColumnModel, and its parameters
         The distribution to sample from.
     v : ndarray of shape (chains, n_visible)
         Where the chains start.
@@ -75,7 +75,7 @@ def block_gibbs(
         The last h, and the v drawn from it.
     """
     v = clamp(v, given)
-    h = np.empty((len(v), params.W.shape[1]), v.dtype)
+    h = np.empty((len(v), model.shape(params)[1]), v.dtype)
     for step in range(n_steps):
         h = model.sample_hidden(params, v, fold(key, 2 * step), beta)
         v = clamp(model.sample_visible(params, h, fold(key, 2 * step + 1), beta), given)

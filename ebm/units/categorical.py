@@ -2,8 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ebm._checks import Array
 from ebm.units.base import Unit
 from ebm.units.bernoulli import Bernoulli
@@ -42,11 +40,6 @@ class Categorical(Groups):
                 f"stand in a list beside them, such as visible=[('bernoulli', 3), ({self!r}, {self.n_grouped})]."
             )
         return 0
-
-    def all_states(self) -> Array:
-        """All states of the layer: (states, units)."""
-        chosen = np.indices(self.sizes).reshape(len(self.sizes), -1)
-        return np.hstack([np.eye(n)[k] for n, k in zip(self.sizes, chosen, strict=True)])
 
     def restricted(self, units: Array) -> Unit:
         """Of whole groups; ValueError where a group is there in part."""

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from ebm._checks import Array
 from ebm.units.base import Unit
 from ebm.units.bernoulli import Bernoulli
-from ebm.units.categorical import Categorical
 from ebm.units.groups import Groups
 
 
@@ -30,12 +29,6 @@ class OneHot(Groups):
                 "column for each of them."
             )
         return n_units - self.n_grouped
-
-    def extra_states(self, n_extra: int) -> Array:
-        """All states (states, n_extra) of the last `n_extra` units, which must be those of the groups."""
-        if n_extra != self.n_grouped:
-            raise ValueError(f"sizes={self.sizes} are {self.n_grouped} units. Got {n_extra}.")
-        return Categorical(self.sizes).all_states()
 
     def restricted(self, units: Array) -> Unit:
         """Of whole groups; ValueError where a group is there in part."""

@@ -6,10 +6,10 @@ import numpy as np
 
 from ebm._batches import row_fingerprints
 from ebm._checks import Array, by_value, check_beta, check_integer
+from ebm._flat import leaves
 from ebm._random import Reserved, fold
 from ebm.likelihood import LogPartition, check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import likelihood_or_bound, variational_bound
-from ebm.pretraining import joined
 from ebm.samplers import Gibbs, Target, sampler_record
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._likelihoods import trusted
@@ -136,7 +136,7 @@ def log_partition(
     top = self.rbms_[-1]
     if random_state is not None:
         return top.log_partition(method, n_jobs=n_jobs, random_state=random_state)
-    question = by_value((method, [params.W, *params.visible, *params.hidden]))
+    question = by_value((method, [*leaves(params)]))
     if getattr(self, "_known_z", ("", None))[0] != question:
         self._known_z = (question, top.log_partition(method, n_jobs=n_jobs))
         return self._known_z[1]
@@ -212,7 +212,7 @@ def bounded(
     with overflowing():
         z = self.log_partition(method, n_jobs=n_jobs, random_state=random_state)
     key = self._standing_key(Reserved.BOUND.number, random_state)
-    beside = rows if labels is None else joined(rows, labels)
+    beside = model.beside(rows, labels)
     measure = likelihood_or_bound if exact else variational_bound
     with overflowing():
         values, errors = measure(model, params, beside, z.value, key, n_samples, "auto", identities)

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
-from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import as_array
 from ebm._checks import Array, check_integer, shown
 from ebm._random import fold
-from ebm.energies.extra_units import extra_probabilities
-from ebm.pretraining import Labels, layers_above
+from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
+from ebm.pretraining import Labels
 from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
@@ -29,16 +28,14 @@ from ebm.sklearn_compat.deep import _belief as belief
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
 from ebm.sklearn_compat.deep._given_stack import (
     as_layer,
+    check_joint_machine,
     given_machines,
     take_machines,
-    with_joint_machine,
 )
 from ebm.sklearn_compat.deep._stack import BaseStack
-from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
-from ebm.units import OneHot
 
 # Keys of one call of `sample`.
-START, DOWN, WALK = range(3)
+START, WALK = range(2)
 
 
 @complete_docstring
@@ -176,7 +173,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         known = sorted_classes(stack, classes)
         check_several(known)
         stack.classes_, machines = known, given_machines(rbms)
-        machines = with_joint_machine(machines, len(known))
+        check_joint_machine(machines, len(known))
         take_machines(stack, machines, len(known))
         if "layers" not in settings:
             stack.layers = [*(clone(rbm) for rbm in machines[:-1]), as_layer(machines[-1])]
@@ -249,7 +246,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         """
         first = not hasattr(self, "rbms_")
         if not first:
-            self._n_labels()
+            self._network()
         known = announced(self, classes, first)
         read = partial(self._indicators, y, known, whole=False)
         return update_stack(self, X, sample_weight, read)
@@ -274,17 +271,10 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         return Labels(columns)
 
     def _n_labels(self) -> int:
-        visible = model_of(self._fitted_machines()[-1]).visible
-        if isinstance(visible, OneHot) and len(self.classes_) != visible.n_grouped:
-            raise ValueError(
-                f"classes_ must have {visible.n_grouped} entries, as many as the joint machine has label units. "
-                f"Got {shown(self.classes_)}. Set one that fits, or fit again."
-            )
         return len(self.classes_)
 
     def _check_joint(self) -> None:
-        check_is_fitted(self, "rbms_")
-        if not self._has_joint():
+        if not self._network()[0].n_labels:
             raise ValueError(
                 "The joint machine of features and labels has not learned yet, for fit was interrupted before. Go on "
                 "by set_params(warm_start=True).fit(X, y)."
@@ -295,15 +285,8 @@ class DBNClassifier(ClassifierMixin, BaseStack):
     def _posterior(self, X: Any) -> tuple[Array, Array]:
         """p(y | x) and its logarithm: both (n_samples, n_classes)."""
         self._check_joint()
-        states = np.eye(len(self.classes_))
-        model, params = as_pair(self.rbms_[-1])
-        lower = self._steps_up()[:-1]
-        parts = [
-            extra_probabilities(model, params, [block, *layers_above(lower, block)][-1], states)
-            for block in self._blocks(X)
-        ]
-        p, logs = zip(*parts, strict=True)
-        return np.concatenate(p), np.concatenate(logs)
+        p, log_p = self._by_blocks(X, posterior)
+        return p, log_p
 
     def predict_proba(self, X: Any) -> Array:
         """Probabilities of the classes, p(y | x), of rows of `X`.
@@ -402,10 +385,8 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         density = self._density()
         model, params = density.model, density.params
         known = self._clamped(label, density.clamped(given, n_samples), n_samples, density.dtype)
-        key, top = self._next_key(random_state), density_of(self.rbms_[-1])
-        x, labels = model.split(top.first_states(n_samples, fold(key, START)))
-        x = [*model.sample_down(params, x, fold(key, DOWN)), x][0]
-        rows = model.top_rows(x, labels)
+        key = self._next_key(random_state)
+        rows = density.first_states(n_samples, fold(key, START))
         rows = sample_rows(model, params, rows, fold(key, WALK), n_steps, given=known)
         x, labels = model.split(rows)
         x = np.ascontiguousarray(x)
@@ -507,3 +488,9 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         """
         log_p: Array = self.log_likelihood(X)
         return log_p
+
+
+def posterior(model: BeliefNetwork, params: BeliefParameters, x: Any) -> tuple[Array, Array]:
+    """p(y | x) and its logarithm of some rows."""
+    table = model.labels_above(params, x)
+    return table.p, table.log_p

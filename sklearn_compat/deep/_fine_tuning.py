@@ -19,7 +19,7 @@ from ebm.gradients.wake_sleep import UpDown
 from ebm.likelihood import reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
-from ebm.pretraining import Labels, joined, naming
+from ebm.pretraining import Labels, naming
 from ebm.sklearn_compat._shared._course import Course, Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._learning import BATCH_SETTINGS, SHOWN_ROWS, ascent_plan
@@ -260,7 +260,7 @@ def tune_once(
     X = as_dtype(X, self.rbms_[-1].components_.dtype)
     plan = plan_of(settings, layer_seed(seed, Reserved.FINE_TUNING.number))
     state = tuning_state(self, plan, Rows(X, weights))
-    rows = dense(X) if labels is None else joined(dense(X), labels.columns)
+    rows = dense(X) if labels is None else np.hstack([dense(X), labels.columns])
     stopped = training.single_update(state, rows, weights, plan)
     keep_tuned(self, state, plan)
     return [f"fine_tuning: {stopped}"] if stopped else []

@@ -7,14 +7,13 @@ from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import sequence
-from ebm.energies.side_by_side import SideBySide
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.deep._greedy import TIED
 from ebm.sklearn_compat.deep._layers import check_joints, layer_name
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._layer import as_pair, model_of
-from ebm.units import Bernoulli, Categorical, OneHot
+from ebm.units import Bernoulli, Categorical
 
 
 def given_machines(rbms: Any) -> list[BaseRBM]:
@@ -45,28 +44,20 @@ def take_machines(self: Any, machines: list[BaseRBM], n_labels: int) -> None:
     self.n_features_in_ = sizes[0][0] - (0 if len(machines) > 1 else n_labels)
 
 
-def with_joint_machine(machines: list[BaseRBM], n_classes: int) -> list[BaseRBM]:
-    """The machines, of which the topmost one sees bits and the labels of so many classes as one layer.
-
-    ValueError where the topmost machine does not see labels beside the layer below.
-    """
+def check_joint_machine(machines: list[BaseRBM], n_classes: int) -> None:
+    """ValueError where the topmost machine does not see the labels of so many classes beside the layer below."""
     check_joints(machines[:-1])
-    below = [type(model_of(rbm).hidden) for rbm in machines[-2:-1]]
-    if below not in ([], [Bernoulli]):
+    below = [model_of(rbm).hidden for rbm in machines[-2:-1]]
+    if not all(isinstance(unit, Bernoulli) for unit in below):
         raise ValueError(
-            "rbms: the machine below the topmost one must have binary hidden units. Got "
-            f"{model_of(machines[-2]).hidden!r}."
+            f"rbms: the machine below the topmost one must have binary hidden units. Got {below[0]!r}."
         )
-    *lower, top = machines
-    unit, joint = model_of(top).visible, OneHot((n_classes,))
-    if isinstance(unit, SideBySide) and unit.units == (Bernoulli(), Categorical((n_classes,))):
-        return [*lower, copy.copy(top).set_params(visible=joint)]
-    if unit != joint:
+    unit = model_of(machines[-1]).visible
+    if getattr(unit, "units", ()) != (Bernoulli(), Categorical((n_classes,))):
         raise ValueError(
             f"rbms: the topmost machine must have visible=[('bernoulli', n), (Categorical(({n_classes},)), "
             f"{n_classes})], the label units beside n binary ones. Got {unit!r}."
         )
-    return machines
 
 
 def as_layer(joint: BaseRBM) -> Any:

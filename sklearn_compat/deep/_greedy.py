@@ -28,10 +28,10 @@ Ways = tuple[tuple[Directed, ...], tuple[Directed, ...]]
 TIED: Ways = ((), ())
 
 
-def machines_for(self: Any, seed: int, labels: Labels | None) -> list[BaseRBM]:
+def machines_for(self: Any, X: Any, seed: int, labels: Labels | None) -> list[BaseRBM]:
     """Unfitted machines for all layers, and how their learning is shown."""
     n_labels = 0 if labels is None else labels.columns.shape[1]
-    machines = new_machines(self.layers, seed, n_labels)
+    machines = new_machines(self.layers, seed, X.shape[1], n_labels)
     chosen_layers(self.features, len(machines))
     for k, machine in enumerate(machines):
         columns = None if k else column_names(self)
@@ -49,7 +49,7 @@ def learn_layers(
     an interrupt the layers above the one in which it happened are those that there were, if any.
     """
     check_repetitions(weights)
-    machines = machines_for(self, seed, labels)
+    machines = machines_for(self, X, seed, labels)
     start = getattr(self, "start", "random")
     check_turned(start, machines, X.shape[1])
     known = known_machines(self.rbms_, machines) if go_on else []
@@ -81,7 +81,7 @@ def update_layers(
     self: Any, X: Any, weights: Array | None, seed: int, first: bool, labels: Labels | None
 ) -> list[str]:
     """Make one update of every layer, from the lowest up, each seeing what the updated layer below makes of `X`."""
-    machines = machines_for(self, seed, labels)
+    machines = machines_for(self, X, seed, labels)
     if not first and len(machines) != len(self.rbms_):
         raise ValueError(
             f"layers holds {len(machines)} layers, but the model to go on from has {len(self.rbms_)}. Call fit, "

@@ -18,7 +18,7 @@ from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import model_of, to_go_on
 from ebm.sklearn_compat.rbm._rbm import RBM
-from ebm.units import Bernoulli, OneHot
+from ebm.units import Bernoulli, Categorical
 
 
 def entries(layers: Any) -> list[tuple[str, Any]]:
@@ -40,7 +40,7 @@ def block_of(layers: Any) -> Any:
     return _VisualBlock("serial", machines, names=details, name_details=[str(x) for x in machines])
 
 
-def new_machines(layers: Any, seed: int, n_labels: int = 0) -> list[BaseRBM]:
+def new_machines(layers: Any, seed: int, n_features: int, n_labels: int = 0) -> list[BaseRBM]:
     """Unfitted machines for all layers, clones of those given, with seeds where they have none of their own.
 
     The last one has the units of `n_labels` classes beside its visible ones, if there are any. ValueError, with the
@@ -60,12 +60,15 @@ def new_machines(layers: Any, seed: int, n_labels: int = 0) -> list[BaseRBM]:
             machine.random_state = layer_seed(seed, k)
         machines.append(machine)
     check_joints(machines)
+    if not n_labels:
+        return machines
     *lower, top = machines
-    return [*lower, as_joint(top, n_labels, layer_name(len(lower)))] if n_labels else machines
+    n_below = count_hidden(lower[-1]) if lower else n_features
+    return [*lower, as_joint(top, n_below, n_labels, layer_name(len(lower)))]
 
 
-def as_joint(machine: BaseRBM, n_classes: int, name: str) -> RBM:
-    """The machine with a group of label units beside its visible ones."""
+def as_joint(machine: BaseRBM, n_below: int, n_classes: int, name: str) -> RBM:
+    """The machine with a group of label units beside its `n_below` visible ones."""
     model = model_of(machine)
     if not isinstance(model.visible, Bernoulli):
         raise ValueError(
@@ -75,7 +78,8 @@ def as_joint(machine: BaseRBM, n_classes: int, name: str) -> RBM:
         )
     names = RBM._get_param_names()
     settings = {name: x for name, x in machine.get_params(deep=False).items() if name in names}
-    return RBM(**{**settings, "visible": OneHot((n_classes,)), "hidden": model.hidden})
+    columns = [("bernoulli", n_below), (Categorical((n_classes,)), n_classes)]
+    return RBM(**{**settings, "visible": columns, "hidden": model.hidden})
 
 
 def known_machines(rbms: list[BaseRBM], machines: list[BaseRBM]) -> list[BaseRBM]:

@@ -1,6 +1,7 @@
 """The base class of stacks of machines: settings, features, and the belief network of the stack."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from itertools import islice
 from numbers import Integral
 from typing import Any, ClassVar
 
@@ -10,12 +11,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ebm._checks import Array, as_rows, shown
+from ebm._flat import dtype_of
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, row_blocks
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed, from_rbms
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.extra_units import Beside
-from ebm.pretraining import Step, layers_above
+from ebm.pretraining import Step
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import RECORD, NamedList, Number
@@ -24,7 +24,6 @@ from ebm.sklearn_compat.deep._fine_tuning import fine_tuning_record, is_tuned
 from ebm.sklearn_compat.deep._layers import block_of, chosen_layers, sized
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
-from ebm.units import Bernoulli, OneHot, Unit
 
 
 class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -126,19 +125,17 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """Number of label units of the topmost machine; 0 without labels."""
         raise NotImplementedError
 
-    def _has_joint(self) -> bool:
-        """Whether the machine with label units is trained; after an interrupt it may be missing."""
-        top = self._fitted_machines()[-1]
-        return self._n_labels() > 0 and isinstance(model_of(top).visible, OneHot)
-
     def _network(self) -> tuple[BeliefNetwork, BeliefParameters]:
-        """The belief network of the stack, with copies of the arrays."""
-        pairs, n_labels, joined = [as_pair(rbm) for rbm in self._fitted_machines()], 0, None
-        if self._has_joint():
-            model, params = pairs[-1]
-            pairs[-1] = Bipartite(Bernoulli(), model.hidden), params
-            n_labels, joined = self._n_labels(), model.visible
-        network, tied = from_rbms(pairs, n_labels, joined)
+        """The belief network of the stack; arrays are those of the machines.
+
+        After an interrupt it may have no labels, because the machine that sees them is missing.
+        """
+        network, tied = from_rbms([as_pair(rbm) for rbm in self._fitted_machines()])
+        if network.n_labels not in (0, self._n_labels()):
+            raise ValueError(
+                f"classes_ must have {network.n_labels} entries, as many as the joint machine has label units. "
+                f"Got {self._n_labels()}. Set one that fits, or fit again."
+            )
         down, up = self._directed
         return network, tied._replace(
             down=down + tied.down[len(down) :], up=up + tied.up[len(up) :]
@@ -152,10 +149,10 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             """Samples of the layers below, given the initial states of the topmost machine."""
             x, labels = model.split(top.first_states(n_rows, fold(key, 0)))
             x = [*model.sample_down(params, x, fold(key, 1)), x][0]
-            return model.top_rows(x, labels)
+            return model.beside(x, labels)
 
-        dtype = params.top.W.dtype
-        return density.Density(model, params, dtype, first_states, n_beside=model.n_extra)
+        dtype = dtype_of(params)
+        return density.Density(model, params, dtype, first_states, n_beside=model.n_labels)
 
     def _fitted_machines(self) -> list[BaseRBM]:
         """The fitted attribute `rbms_`, checked: users may have replaced it."""
@@ -169,14 +166,9 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         return rbms
 
     def _steps_up(self) -> list[Step]:
-        """The model and parameters (no copies) of each upward step of recognition. Labels are averaged over."""
-        steps: list[Step] = [as_pair(rbm) for rbm in self._fitted_machines()]
-        for k, layer in enumerate(self._directed[1]):
-            steps[k] = as_step(layer, steps[k][0].hidden)
-        if self._has_joint():
-            model, params = steps[-1]
-            steps[-1] = Beside(model, self._n_labels()), params
-        return steps
+        """The model and parameters of each upward step."""
+        model, params = self._network()
+        return model.steps(params)
 
     @property
     def histories_(self) -> dict[str, dict[str, Array]]:
@@ -190,15 +182,12 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
         The weights multiply the states of all types of units. The topmost weights have no direction.
         """
-        return [
-            model.visible.statistic(params.visible, params.W.T)
-            for model, params in self._steps_up()
-        ]
+        return [model.recognition(params)[0].T for model, params in self._steps_up()]
 
     @property
     def recognition_intercepts_(self) -> list[Array]:
         """Biases of the hidden units in upward passes, one ndarray of shape (n_units_above,) per layer."""
-        return [params.hidden.bias.copy() for _, params in self._steps_up()]
+        return [model.recognition(params)[1] for model, params in self._steps_up()]
 
     @property
     def generative_components_(self) -> list[Array]:
@@ -207,25 +196,25 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         The weights multiply the states of all types of units. The topmost weights have no direction.
         """
         model, params = self._network()
-        top = model.top_model.hidden.statistic(params.top.hidden, params.top.W)
+        unit, own = model.top_model.unit_layers(params.top)["hidden"]
+        top = unit.statistic(own, model.top_model.arrays(params.top)["weights"])
         return [np.ascontiguousarray(W.T) for W in [*(layer.W for layer in params.down), top]]
 
     @property
     def generative_intercepts_(self) -> list[Array]:
         """Biases of the units below in downward passes, one ndarray of shape (n_units_below,) per layer."""
-        _, params = self._network()
-        return [*(layer.own.bias for layer in params.down), params.top.visible.bias]
+        model, params = self._network()
+        top = model.top_model.arrays(params.top)["intercept_visible"]
+        return [*(layer.own.bias for layer in params.down), top]
 
     # Up
 
-    def _blocks(self, X: Any) -> Iterator[Any]:
-        """Checked blocks of rows of `X`, in the dtype of the model; sparse blocks are CSR."""
-        steps = self._steps_up()
-        machines, dtype = self._fitted_machines(), steps[0][1].W.dtype
-        alone = len(machines) == 1 and self._has_joint()
-        unit = Bernoulli() if alone else model_of(machines[0]).visible
-        for block in row_blocks(check_rows(self, X, reset=False, unit=unit)):
-            yield as_dtype(block, dtype)
+    def _by_blocks(self, X: Any, function: Callable[[Any, Any, Any], Iterable[Array]]) -> Any:
+        """The arrays that `function` makes of the network, its parameters and rows, applied block by block."""
+        model, params = self._network()
+        rows, dtype = check_rows(self, X, reset=False, unit=model.visible), dtype_of(params)
+        parts = [function(model, params, as_dtype(block, dtype)) for block in row_blocks(rows)]
+        return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
     def _chosen(self) -> list[int]:
         """Indices of the layers that `features` names."""
@@ -250,12 +239,11 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         H : ndarray of shape (n_samples, n_features_out)
             Features, in the dtype of the model; several layers are side by side.
         """
-        chosen, steps = self._chosen(), self._steps_up()[: max(self._chosen()) + 1]
-        parts = []
-        for block in self._blocks(X):
-            means = [*layers_above(steps, block)]
-            parts.append(np.hstack([means[k] for k in chosen]))
-        return np.concatenate(parts)
+        chosen = self._chosen()
+        means = self._by_blocks(
+            X, lambda model, params, x: islice(model.means_up(params, x), max(chosen) + 1)
+        )
+        return np.hstack([means[k] for k in chosen])
 
     def layer_means(self, X: Any) -> list[Array]:
         """Means of the hidden units of all layers given `X`.
@@ -270,9 +258,8 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         means : list of ndarray of shape (n_samples, n_units)
             One array per layer, from the lowest up.
         """
-        steps = self._steps_up()
-        parts = [[*layers_above(steps, block)] for block in self._blocks(X)]
-        return [np.concatenate(layer) for layer in zip(*parts, strict=True)]
+        means: list[Array] = self._by_blocks(X, BeliefNetwork.means_up)
+        return means
 
     # Down
 
@@ -294,7 +281,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         named = isinstance(self.features, str)
         argument = "X" if named else f"X, of the layers features={shown(self.features)},"
         rows = check_array(as_rows(X, self._n_features_out, argument), input_name="X", dtype=FLOATS)
-        rows = as_dtype(rows, params.top.W.dtype)
+        rows = as_dtype(rows, dtype_of(params))
         widths = [len(self.rbms_[k].components_) for k in chosen]
         place = chosen.index(max(chosen))
         first = sum(widths[:place])
@@ -316,17 +303,4 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             Reconstructions.
         """
         model, params = self._network()
-        steps = self._steps_up()
-        return np.concatenate(
-            [
-                model.mean_down(params, [*layers_above(steps, block)][-1], len(steps))
-                for block in self._blocks(X)
-            ]
-        )
-
-
-def as_step(layer: Directed, unit: Unit) -> Step:
-    """Recognition as a model of two layers; the layer below counts as binary, because its states are inputs only."""
-    below = Bernoulli()
-    rest = below.neutral(len(layer.W), layer.W.dtype)
-    return Bipartite(below, unit), BipartiteParameters(layer.W, rest, layer.own)
+        return model.mean_down(params, self.layer_means(X)[-1], model.n_directed + 1)

@@ -109,9 +109,9 @@ def assert_bound_rises(gradient, seeds=range(4)):
 # Clamped sampling ---------------------------------------------------------------------------------
 # A step takes the layers of independent chains, as an Explanation, to new ones.
 
-# Of two data units and two hidden layers of two, one with an extra unit: 64 and 128 states.
+# Of two data units and two hidden layers of two, one with an label unit: 64 and 128 states.
 PLAIN = random_stack(("binary", "spin", "binary", "binary"), (2, 2, 2, 2), seed=6)
-JOINED = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), n_extra=1, seed=8)
+JOINED = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), n_labels=1, seed=8)
 KNOWN = {
     "half": (PLAIN, [1.0, np.nan]),
     "all": (PLAIN, [0.0, 1.0]),
@@ -128,7 +128,7 @@ def table_of(oracle):
 def counts_of(oracle, explanation):
     """How often each complete state occurs."""
     rows = np.hstack(
-        [*explanation.states, *(() if explanation.extra is None else [explanation.extra])]
+        [*explanation.states, *(() if explanation.labels is None else [explanation.labels])]
     )
     table = table_of(oracle)
     powers = 2 ** np.arange(table.shape[1])
@@ -144,15 +144,17 @@ def chains_at(oracle, index):
     """The library's spelling of complete states by their numbers."""
     table, sizes = table_of(oracle)[index], [len(oracle.down[0].layer.bias)]
     sizes += [len(arrow.layer.bias) for arrow in oracle.up]
-    *states, extra = np.split(table, np.cumsum(sizes), axis=1)
-    return Explanation(tuple(map(np.ascontiguousarray, states)), extra if oracle.n_extra else None)
+    *states, labels = np.split(table, np.cumsum(sizes), axis=1)
+    return Explanation(
+        tuple(map(np.ascontiguousarray, states)), labels if oracle.n_labels else None
+    )
 
 
 def assert_samples_the_clamped_row(step, oracle, known, blocks, beta=1.0, n=40_000):
     """From one fixed state, all layers have the law of the enumerated row."""
     start = np.flatnonzero(belief.posterior(oracle, known) > 0)[5]
-    states, extra = belief.complete_states(oracle)[start]
-    row = belief.clamped_row(oracle, states, extra, known, blocks, beta)
+    states, labels = belief.complete_states(oracle)[start]
+    row = belief.clamped_row(oracle, states, labels, known, blocks, beta)
     assert_same_distribution(counts_of(oracle, step(chains_at(oracle, np.full(n, start)))), row)
 
 

@@ -54,7 +54,7 @@ def test_the_law_given_what_is_known_is_stationary(name, beta, n_blocks):
 
 
 def visible_law(oracle, known, beta=1.0):
-    """Rows (x_0, extra), each once, and their probabilities given the known ones."""
+    """Rows (x_0, labels), each once, and their probabilities given the known ones."""
     rows = np.array([np.concatenate([x[0], e]) for x, e in belief.complete_states(oracle)])
     cells, which = np.unique(rows, axis=0, return_inverse=True)
     return cells, np.bincount(which.ravel(), belief.posterior(oracle, known, beta))
@@ -67,7 +67,7 @@ def assert_rows_follow(rows, cells, p):
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("known", [[np.nan] * 3, [np.nan, np.nan, 1.0], [np.nan, -1.0, np.nan]])
 def test_chains_forget_their_start(known):
-    """Free, free given an extra unit, and clamped chains."""
+    """Free, free given an label unit, and clamped chains."""
     oracle = random_stack(("spin", "binary", "binary", "spin"), (2, 2, 2, 2), 1, seed=8, scale=0.5)
     model, params = spelled(oracle)
     start, given = -np.ones((N // 2, 3)), np.tile(known, (N // 2, 1))
@@ -102,7 +102,7 @@ def test_conditional_means_converge(known):
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("name", STACKS)
 def test_what_is_known_is_kept_bit_for_bit(name, dtype):
-    oracle = random_stack(*STACKS[name], n_extra=1)
+    oracle = random_stack(*STACKS[name], n_labels=1)
     model, params = spelled(oracle, dtype)
     start = data_for(oracle, 6).astype(dtype)
     given = np.where(np.arange(start.size).reshape(start.shape) % 4 == 1, start, np.nan)
@@ -122,8 +122,8 @@ def test_what_is_known_is_kept_bit_for_bit(name, dtype):
 
 
 def test_a_chain_does_not_depend_on_what_others_are_given():
-    model, params = spelled(random_stack(n_extra=1))
-    start = data_for(random_stack(n_extra=1), 6)
+    model, params = spelled(random_stack(n_labels=1))
+    start = data_for(random_stack(n_labels=1), 6)
     given = np.full(start.shape, np.nan)
     free = run_chain(model, params, start, KEY, 4)
     np.testing.assert_array_equal(run_chain(model, params, start, KEY, 4, given=given), free)
@@ -136,10 +136,10 @@ def test_a_chain_does_not_depend_on_what_others_are_given():
 
 
 def test_a_single_machine_walks_by_itself():
-    oracle = random_stack(*STACKS["single"], n_extra=1)
+    oracle = random_stack(*STACKS["single"], n_labels=1)
     model, params = spelled(oracle)
     start, given = data_for(oracle, 5), np.tile([np.nan, 1.0, np.nan, np.nan], (5, 1))
-    top = model.top_model, params.top
+    top = model.fused_top(params)
     for known in (None, given):
         expected = run_chain(*top, start, KEY, 3, given=known)
         np.testing.assert_array_equal(
@@ -160,7 +160,7 @@ def test_samples_can_end_in_means():
 
 
 def test_traces_are_energies_of_where_the_chains_are():
-    oracle = random_stack(n_extra=1)
+    oracle = random_stack(n_labels=1)
     model, params = spelled(oracle)
     start, given = data_for(oracle, 4), np.full((4, 4), np.nan)
     given[:2, 0] = 1.0

@@ -48,14 +48,14 @@ def test_bound_and_log_likelihood_equal_plain_sums(name):
 
 
 @pytest.mark.parametrize("given", [True, False])
-def test_extra_units_stand_beside_the_data_or_are_summed_out(given):
-    oracle = random_stack(*STACKS["binary"], n_extra=2, seed=2)
+def test_labels_stand_beside_the_data_or_are_summed_out(given):
+    oracle = random_stack(*STACKS["binary"], n_labels=2, seed=2)
     v = data_for(oracle, 3)
-    extra = v[:, 3:] if given else [None] * 3
+    labels = v[:, 3:] if given else [None] * 3
     bound, log_p = exactly(*spelled(oracle), v if given else v[:, :3])
     for r in range(3):
-        assert bound[r] == pytest.approx(belief.bound(oracle, v[r, :3], extra[r]), abs=1e-10)
-        expected = belief.log_likelihood(oracle, v[r, :3], extra[r])
+        assert bound[r] == pytest.approx(belief.bound(oracle, v[r, :3], labels[r]), abs=1e-10)
+        expected = belief.log_likelihood(oracle, v[r, :3], labels[r])
         assert log_p[r] == pytest.approx(expected, abs=1e-10)
 
 
@@ -178,8 +178,8 @@ def test_draws_have_the_numbers_of_their_row():
 
 @pytest.mark.parametrize("method", ["elbo", "importance"])
 def test_estimates_do_not_depend_on_chunks(monkeypatch, method):
-    model, params = spelled(random_stack(n_extra=1))
-    v, log_z = data_for(random_stack(n_extra=1), 10), log_z_of(model, params)
+    model, params = spelled(random_stack(n_labels=1))
+    v, log_z = data_for(random_stack(n_labels=1), 10), log_z_of(model, params)
     whole = variational_bound(model, params, v, log_z, KEY, 3, method)
     monkeypatch.setattr(bounds, "BLOCK_ROWS", 3)
     parts = variational_bound(model, params, v, log_z, KEY, 3, method)
@@ -213,7 +213,7 @@ def test_single_precision_is_near_double(name):
 
 
 def test_what_cannot_be_bounded_is_refused():
-    oracle = random_stack(n_extra=2)
+    oracle = random_stack(n_labels=2)
     model, params = spelled(oracle)
     v = data_for(oracle, 2)
     with pytest.raises(ValueError, match="method must be one of"):

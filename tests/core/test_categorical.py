@@ -51,12 +51,6 @@ def test_draws_are_the_oracles_on_the_same_random_numbers(sizes):
     np.testing.assert_array_equal(model.sample_visible(params(), h, KEY), expected)
 
 
-def test_all_states_are_those_of_the_oracle():
-    found = UNIT.all_states()
-    assert {tuple(x) for x in found} == {tuple(x) for x in one_hot.possible_states(6, SIZES)}
-    assert len(found) == 2 * 4
-
-
 def test_an_unknown_group_is_summed_out():
     """And the units of the group that is known are a layer of its own."""
     prepared = gaps(LIBRARY, params(), np.array([False, False, True, True, True, True]))

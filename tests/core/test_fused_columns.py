@@ -1,4 +1,4 @@
-"""ebm.gradients.fused_columns: tables of bits and categories learn as two layers do, number for number."""
+"""ColumnModel.fused: tables of bits and categories learn as two layers do, number for number."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ import pytest
 import ebm
 from ebm import training
 from ebm._batches import Rows
-from ebm._random import Key
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
-from ebm.gradients import Batch, ContrastiveDivergence, PersistentContrastiveDivergence
+from ebm.gradients import (
+    TAP,
+    ContrastiveDivergence,
+    FastPersistentContrastiveDivergence,
+    ParallelTempering,
+    PersistentContrastiveDivergence,
+)
+from ebm.monitors import Checkpoint
 from ebm.optimizers import Constant, optimizer_record
 from ebm.units import Bernoulli, Categorical, Gaussian, OneHot, Spin
 
@@ -49,29 +55,22 @@ def test_bits_followed_by_categories_are_one_layer():
     ],
 )
 def test_other_columns_are_several_layers(groups):
-    assert ColumnModel(groups, Bernoulli(), 2).fused is None
+    model = ColumnModel(groups, Bernoulli(), 2)
+    assert model.fused is model
 
 
-@pytest.mark.parametrize("record", [ContrastiveDivergence(2), PersistentContrastiveDivergence(2)])
-def test_gradients_are_those_of_the_fused_layer(record):
-    X, weights = table(), np.linspace(0.5, 1.5, 24) / 24
-    found, expected = [], []
-    for model, out in ((MODEL, found), (FUSED, expected)):
-        state = training.start(MODEL, Rows(X), 5, plan(record))
-        params = model.unpack(state.theta, 10, 5)
-        gradient = model.unpack(np.zeros_like(state.theta), 10, 5)
-        bound = record.bind(model, gradient, 24, len(state.chains.h))
-        for step in range(2):
-            batch = Batch(X.copy(), weights)
-            filled, chains, info = bound(params, batch, state.chains, Key(step, 1))
-            assert info.finite and filled is gradient
-            out += [model.pack(filled), chains.h.copy(), chains.visible_offset.copy()]
-    for x, y in zip(found, expected, strict=True):
-        np.testing.assert_array_equal(x, y)
+RECORDS = [
+    ContrastiveDivergence(),
+    PersistentContrastiveDivergence(),
+    FastPersistentContrastiveDivergence(),
+    ParallelTempering(n_temperatures=3),
+    TAP(order=1),
+    TAP(order=1, persistent=True),
+]
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("record", [ContrastiveDivergence(), PersistentContrastiveDivergence()])
+@pytest.mark.parametrize("record", RECORDS, ids=repr)
 def test_training_is_that_of_the_fused_layer(record, dtype):
     X, how, thetas = table(dtype=dtype), plan(record), []
     for model in (MODEL, FUSED):
@@ -83,6 +82,24 @@ def test_training_is_that_of_the_fused_layer(record, dtype):
         thetas.append(state.theta)
         assert (state.theta != before).all()
     np.testing.assert_array_equal(*thetas)
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=repr)
+def test_training_goes_on_from_a_checkpoint(record, tmp_path):
+    rows, how, file = Rows(table()), plan(record), tmp_path / "training"
+    whole, broken = (training.start(MODEL, rows, 5, how) for _ in range(2))
+    assert training.train(whole, rows, how, 4) == ""
+
+    def stop(report):
+        if report.epoch == 3:
+            raise OSError("the power went out")
+
+    with pytest.raises(OSError, match="power"):
+        training.train(broken, rows, how, 4, [Checkpoint(file, every=2), stop])
+    loaded = training.load(file, training.start(MODEL, rows, 5, how), how, rows, 4)
+    assert loaded.epoch == 2 and loaded.model == MODEL
+    assert training.train(loaded, rows, how, 4) == ""
+    np.testing.assert_array_equal(loaded.theta, whole.theta)
 
 
 def test_the_old_name_of_both_in_one_layer_warns():

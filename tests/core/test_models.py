@@ -54,7 +54,8 @@ EXAMPLES = {
     LabelMemory: [LabelMemory(n_labels=2, degree=3, rectified=True, scale=1.0)],
     Network: [Network(N_VISIBLE, (Dense(N_HIDDEN), Tanh(), Dense(2)), SquaredError())],
     BeliefNetwork: [
-        BeliefNetwork((visible, Bernoulli(), Bernoulli())) for visible in (Bernoulli(), Gaussian())
+        BeliefNetwork((visible, Bernoulli()), Bipartite(Bernoulli(), Bernoulli()))
+        for visible in (Bernoulli(), Gaussian())
     ],
 }
 MODELS = [model for examples in EXAMPLES.values() for model in examples]

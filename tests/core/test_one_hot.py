@@ -8,14 +8,7 @@ import pytest
 from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key, fold, stream
-from ebm.energies.belief_network import from_rbms
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.extra_units import (
-    Beside,
-    extra_log_weights,
-    extra_probabilities,
-    sample_extra,
-)
 from ebm.energies.path import BipartitePath, data_base
 from ebm.gradients import (
     TAP,
@@ -28,16 +21,12 @@ from ebm.gradients import (
     PersistentContrastiveDivergence,
     PseudoLikelihood,
 )
-from ebm.gradients.wake_sleep import UpDown
 from ebm.inference.mean_field import mean_field, mean_field_free_energy
 from ebm.likelihood import log_partition, pseudo_log_likelihood
-from ebm.likelihood.bounds import exact_log_likelihood
 from ebm.optimizers import Constant, optimizer_record
 from ebm.samplers import anneal, block_gibbs
 from ebm.units import Bernoulli, OneHot, Spin
-from tests import models
 from tests.checks.one_hot import MODEL, SIZES, assert_group_means, assert_group_samples
-from tests.models import oracle_model
 from tests.oracles import draws, one_hot, rbm, rbm_gradients
 from tests.oracles.data import sample_states
 from tests.statistics import assert_same_distribution, assert_same_mean, joint_counts, state_counts
@@ -82,15 +71,6 @@ def test_means_are_those_of_the_restricted_law():
 @pytest.mark.needs_jit
 def test_samples_have_the_joint_law():
     assert_group_samples(lambda fields: UNIT.sample(own(), fields, KEY))
-
-
-def test_states_are_numbered_and_each_is_possible():
-    states = UNIT.extra_states(5)
-    assert states.shape == (6, 5)
-    assert len(np.unique(states, axis=0)) == 6 and UNIT.invalid(np.c_[np.zeros(6), states]) == ""
-    np.testing.assert_array_equal(OneHot((3,)).extra_states(3), np.eye(3))
-    with pytest.raises(ValueError, match="5 units"):
-        UNIT.extra_states(4)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -225,26 +205,6 @@ def test_gibbs_steps_have_the_row_and_leave_the_law_unchanged(given):
     exact = sample_states(law.sum(axis=1), n, np.random.default_rng(5))
     v, h = block_gibbs(LIBRARY, PARAMS, exact, fold(KEY, 1), 1, given=clamped)
     assert_same_distribution(joint_counts(v, h), law)
-
-
-def test_extra_units_have_the_labels_posterior():
-    """One group as extra units; of two groups their joint law."""
-    sizes, unit = (5,), OneHot((5,))
-    params = library_params(unit=unit)
-    x = np.array([[0.0], [1.0]])
-    model = Bipartite(unit, Bernoulli())
-    logs = extra_log_weights(model, params, x, unit.extra_states(5))
-    p = np.exp(logs - np.logaddexp.reduce(logs, axis=1, keepdims=True))
-    expected = [one_hot.posterior(MODEL, sizes, np.r_[row, np.zeros(5)], 0) for row in x]
-    np.testing.assert_allclose(p, expected, rtol=1e-12)
-    logs = extra_log_weights(LIBRARY, PARAMS, x, UNIT.extra_states(5))
-    table = one_hot.visible_probabilities(MODEL, SIZES)
-    for row, found in zip(x, np.exp(logs), strict=True):
-        states = np.c_[np.tile(row, (6, 1)), UNIT.extra_states(5)]
-        wanted = table[rbm.state_index(states)]
-        np.testing.assert_allclose(found / found.sum(), wanted / wanted.sum(), rtol=1e-12)
-    drawn = sample_extra(UNIT.extra_states(5), logs, KEY)
-    assert UNIT.invalid(np.c_[x, drawn]) == ""
 
 
 @pytest.mark.parametrize("hidden", [Bernoulli(), Spin()], ids=repr)
@@ -404,94 +364,8 @@ def test_training_moves_every_weight(optimizer):
     assert np.abs(state.theta - before)[: LIBRARY.n_weights(state.params)].min() > 0
 
 
-@pytest.mark.needs_jit
-def test_exact_learning_finds_a_law_of_labels():
-    """The label is the exclusive or of two bits: pairs of units are independent, triples are not."""
-    bits = np.array([[a, b, a == b, a != b] for a in (0, 1) for b in (0, 1)], float)
-    unit = OneHot((2,))
-    model, way = Bipartite(unit, Bernoulli()), plan(Exact(), "nesterov", weight_decay=0.0)
-    state = training.start(model, Rows(bits), 4, way)
-    training.train(state, Rows(bits), way, 3000)
-    log_z = log_partition(model, state.params).value
-    log_p = -model.free_energy(state.params, bits) - log_z
-    assert log_p.mean() > -np.log(4) - 0.02
-    logs = extra_log_weights(model, state.params, bits[:, :2], unit.extra_states(2))
-    assert (logs.argmax(axis=1) == bits[:, 3]).all()
-
-
 def test_a_stream_of_samples_repeats():
     h = hidden_rows(3)
     first, second = (LIBRARY.sample_visible(PARAMS, h, stream(seed, "negative")) for seed in (0, 0))
     np.testing.assert_array_equal(first, second)
     assert state_counts(first).sum() == 3
-
-
-# As extra units of a deep belief network ------------------------------------------------------
-
-
-def network(seed=8):
-    """Four bits, three bits beside a label of three classes, three hidden units."""
-    lower = oracle_model(shape=(4, 3), seed=seed)
-    below = Bipartite(Bernoulli(), Bernoulli())
-    top = library_params(unit=OneHot((3,)))
-    machines = [(below, models.library_params(lower)), (below, top)]
-    return lower, *from_rbms(machines, 3, OneHot((3,)))
-
-
-def test_labels_are_summed_out_of_a_deep_belief_network():
-    lower, model, params = network()
-    v, log_z = rbm.all_states(4), one_hot.log_partition(MODEL, (3,))
-    table = one_hot.visible_probabilities(MODEL, (3,)).reshape(8, 8)
-    down = np.array([rbm.visible_given_hidden(lower, x) for x in rbm.all_states(3)])
-    found = exact_log_likelihood(model, params, v, log_z)
-    np.testing.assert_allclose(found, np.log(table.sum(axis=1) @ down), rtol=1e-10)
-    label = np.array([0.0, 1.0, 0.0])
-    rows = np.hstack([v, np.tile(label, (16, 1))])
-    beside = table[:, rbm.state_index(label)]
-    found = exact_log_likelihood(model, params, rows, log_z)
-    np.testing.assert_allclose(found, np.log(beside @ down), rtol=1e-10)
-
-
-def test_what_goes_up_beside_unknown_labels_is_averaged_over_them():
-    model = Bipartite(OneHot((3,)), Bernoulli())
-    params, x = library_params(unit=OneHot((3,))), rbm.all_states(3)
-    table = one_hot.joint_probabilities(MODEL, (3,)).reshape(8, 8, 8).sum(axis=1)
-    expected = (table / table.sum(axis=1, keepdims=True)) @ rbm.all_states(3)
-    np.testing.assert_allclose(Beside(model, 3).hidden_mean(params, x), expected, rtol=1e-12)
-    p, logs = extra_probabilities(model, params, x, np.eye(3))
-    np.testing.assert_allclose(np.exp(logs), p, rtol=1e-12)
-    np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-14)
-
-
-def test_up_down_of_a_joint_machine_alone_is_contrastive_divergence():
-    machine = Bipartite(Bernoulli(), Bernoulli())
-    params = library_params(unit=OneHot((3,)))
-    model, alone = from_rbms([(machine, params)], 3, OneHot((3,)))
-    X = one_hot.possible_states(6, (3,))[::4]
-    gradient = model.unpack(0 * model.pack(alone), *model.shape(alone))
-    bound = UpDown(centered=False).bind(model, gradient, len(X), 0)
-    found, _, info = bound(alone, Batch(X, None), no_chains(), KEY)
-    joint = Bipartite(OneHot((3,)), Bernoulli())
-    expected, _ = estimate(
-        ContrastiveDivergence(centered=False), X, params=params, model=joint, key=fold(KEY, 0)
-    )
-    assert info.finite
-    for a, b in zip(model.pack(found), joint.pack(expected), strict=True):
-        assert a == pytest.approx(b, abs=1e-13)
-
-
-@pytest.mark.needs_jit
-def test_the_wake_phase_draws_unknown_labels_from_their_law():
-    """Beside states of the layer below the top, which come up by recognition."""
-    lower, model, params = network()
-    n, x = 40_000, np.array([1.0, 0.0, 1.0, 1.0])
-    rows = np.hstack([np.tile(x, (n, 1)), np.full((n, 3), np.nan)])
-    bound = UpDown().bind(model, model.unpack(0 * model.pack(params), *model.shape(params)), n, 0)
-    states = bound._wake(params, rows, np.full(n, 1 / n), KEY)
-    drawn = bound._extra(params, rows, states[-1], KEY)
-    q = rbm.hidden_given_visible(lower, x)
-    law = np.zeros((8, 8))
-    for k, state in enumerate(rbm.all_states(3)):
-        posterior = one_hot.posterior(MODEL, (3,), np.r_[state, np.zeros(3)], 0)
-        law[k, rbm.state_index(np.eye(3, dtype=int))] = q[k] * posterior
-    assert_same_distribution(joint_counts(states[-1], drawn), law)

@@ -22,7 +22,7 @@ TABLE = {
     "energies.path.base_of": LAYERS,
     "energies.path.model_base": "Bipartite LayeredModel",
     "energies.path.path_to": LAYERS,
-    "gradients.contrastive.bind_contrastive": "Bipartite ColumnModel LayeredModel Pairwise",
+    "gradients.contrastive.bind_contrastive": "Bipartite LayeredModel Pairwise",
     "gradients.exact.bind_exact": LAYERS,
     "gradients.tempered.bind_tempered": "Bipartite LayeredModel",
     "likelihood.exact.check_law": "Bipartite LayeredModel",

@@ -12,14 +12,14 @@ from ebm._sparse import (
     is_thin,
     row_blocks,
     sparse_rows,
-    widened,
 )
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.energies.extra_units import Beside, extra_log_weights, extra_states
+from ebm.energies.columns import ColumnModel
+from ebm.energies.labels import LabelTable
 from ebm.gradients import ContrastiveDivergence, PersistentContrastiveDivergence
 from ebm.gradients.base import Batch
 from ebm.likelihood import pseudo_log_likelihood
-from ebm.units import Bernoulli, Gaussian, OneHot, Spin
+from ebm.units import Bernoulli, Categorical, Gaussian, OneHot, Spin
 
 UNITS = [Bernoulli(), Spin(), Gaussian(), OneHot((3, 2))]
 
@@ -125,14 +125,14 @@ def test_pseudo_likelihoods(unit):
 
 
 def test_labels_beside_sparse_rows():
-    unit = OneHot((4,))
-    model, X = Bipartite(unit, Bernoulli()), thin_rows(20, 86)
-    params, states = parameters(model), extra_states(unit, 4)
-    logs = [extra_log_weights(model, params, x, states) for x in (X, X.toarray())]
-    np.testing.assert_allclose(*logs, rtol=1e-10)
-    means = [Beside(model, 4).hidden_mean(params, x) for x in (X, X.toarray())]
-    np.testing.assert_allclose(*means, rtol=1e-10)
-    assert widened(X, 4).shape == (20, 90)
+    X, model = (
+        thin_rows(20, 86),
+        ColumnModel([(Bernoulli(), 86), (Categorical((4,)), 4)], Spin(), 3),
+    )
+    params = model.unpack(np.random.default_rng(1).normal(size=90 * 3 + 90 + 3))
+    tables = [LabelTable(model, params, x) for x in (X, X.toarray())]
+    np.testing.assert_allclose(*(table.log_weights for table in tables), rtol=1e-10)
+    np.testing.assert_allclose(*(table.hidden_mean() for table in tables), rtol=1e-10)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -12,8 +13,8 @@ from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite
 from ebm.gradients import ContrastiveDivergence, UpDown
 from ebm.gradients.base import Batch
-from ebm.gradients.contrastive import BoundContrastive
-from ebm.gradients.wake_sleep import DOWN, EXTRA, TOP, UP
+from ebm.gradients.contrastive import bind_contrastive
+from ebm.gradients.wake_sleep import DOWN, LABELS, TOP, UP
 from ebm.monitors import Checkpoint
 from ebm.optimizers import SGD, Adam, Constant, Momentum
 from ebm.optimizers.regularization import Regularization
@@ -43,27 +44,27 @@ def bound_to(oracle, choice, batch_size=4, dtype=np.float64):
 
 def parts(model, params, rows, choice, chains, key, weights=WEIGHTS):
     """States of both phases, drawn by the library's own passes with the estimator's keys."""
-    x, extra = model.split(rows)
+    x, labels = model.split(rows)
     wake = [x, *model.sample_up(params, x, fold(key, UP))]
-    if extra is not None and np.isnan(extra).any():
-        drawn = model.sample_extra(params, wake[-1], fold(key, EXTRA))
-        extra = np.where(np.isnan(extra), drawn, extra)
+    if labels is not None and np.isnan(labels).any():
+        drawn = model.label_table(params, wake[-1]).sample(fold(key, LABELS))
+        labels = np.where(np.isnan(labels), drawn, labels)
     kept = len(chains.h) if choice.persistent else None
-    machine = model.top_model
-    gradient = machine.unpack(machine.pack(params.top), *machine.shape(params.top))
-    top = BoundContrastive(machine, gradient, len(rows), kept, choice.n_steps, choice.slide)
+    machine, own = model.fused_top(params)
+    gradient = machine.unpack(machine.pack(own), *machine.shape(own))
+    top = bind_contrastive(machine, gradient, len(rows), kept, choice.n_steps, choice.slide)
     chains = chains._replace(
         h=chains.h.copy(),
         visible_offset=chains.visible_offset.copy(),
         hidden_offset=chains.hidden_offset.copy(),
     )
-    top(params.top, Batch(model.top_rows(wake[-1], extra), weights), chains, fold(key, TOP))
+    top(own, Batch(model.beside(wake[-1], labels), weights), chains, fold(key, TOP))
     last = top.fantasies(len(rows))
-    scale = model.top_model.visible.scale(params.top.visible)
+    scale = machine.visible.scale(own.visible)
     last = last if scale is None else last * scale
     last = np.ascontiguousarray(last[:, : wake[-1].shape[1]])
     sleep = [*model.sample_down(params, last, fold(key, DOWN)), last]
-    return wake, sleep, gradient
+    return wake, sleep, machine.pack(gradient)
 
 
 def assert_close(a, b, atol=1e-7):
@@ -74,10 +75,10 @@ def assert_close(a, b, atol=1e-7):
 
 
 @pytest.mark.parametrize("choice", CHOICES, ids=repr)
-@pytest.mark.parametrize("name", [*DEEP, "extra"])
+@pytest.mark.parametrize("name", [*DEEP, "labels"])
 def test_each_part_is_the_slope_of_what_its_phase_ascends(name, choice):
     """Given the states: the generative part by finite differences of log p, the recognition part of log Q."""
-    oracle = random_stack(*DEEP.get(name, STACKS["binary"]), n_extra=2 * (name == "extra"))
+    oracle = random_stack(*DEEP.get(name, STACKS["binary"]), n_labels=2 * (name == "labels"))
     if name == "all gaussian below":  # a proper top
         oracle = random_stack(*DEEP[name], scale=0.3)
     model, params, estimate, chains = bound_to(oracle, choice)
@@ -102,9 +103,7 @@ def test_each_part_is_the_slope_of_what_its_phase_ascends(name, choice):
 
     assert_close(gradient.down, finite_differences(log_p, model, params).down)
     assert_close(gradient.up, finite_differences(log_q, model, params).up)
-    np.testing.assert_array_equal(gradient.top.W, top.W)
-    for own, expected in zip(gradient.top[1:], top[1:], strict=True):
-        np.testing.assert_array_equal(own, expected)
+    np.testing.assert_array_equal(model.top_model.pack(gradient.top), top)
 
 
 @pytest.mark.needs_jit
@@ -124,15 +123,15 @@ def test_the_estimate_has_the_expected_mean(persistent, n_steps):
     assert_expects_up_down(one, expected)
 
 
-def test_unlabelled_rows_have_their_extra_states_drawn():
-    oracle = random_stack(*STACKS["binary"], n_extra=2, seed=5)
+def test_unlabelled_rows_have_their_labels_drawn():
+    oracle = random_stack(*STACKS["binary"], n_labels=2, seed=5)
     model, params, estimate, chains = bound_to(oracle, UpDown())
     rows = data_for(oracle, 4)
     rows[1:3, -2:] = np.nan
     _, _, top = parts(model, params, rows, UpDown(), chains, KEY)
     gradient, _, info = estimate(params, Batch(rows.copy(), WEIGHTS), chains, KEY)
     assert info.finite
-    np.testing.assert_array_equal(gradient.top.W, top.W)
+    np.testing.assert_array_equal(model.top_model.pack(gradient.top), top)
 
 
 def test_persistent_chains_go_on():
@@ -231,7 +230,7 @@ def test_given_variances_are_kept():
     oracle = random_stack(*STACKS["gaussian"])
     model, params = spelled(oracle)
     data = type(model.visible)(variance="unit")
-    model = type(model)((data, *model.units[1:]))
+    model = replace(model, units=(data, *model.units[1:]))
     plan = plan_for(UpDown())
     state = resume(model, params, plan)
     assert single_update(state, data_for(oracle, 6), None, plan) == ""
@@ -240,14 +239,15 @@ def test_given_variances_are_kept():
     assert (state.params.down[0].W != params.down[0].W).all()
 
 
-def test_rows_with_extra_states_are_learned_jointly():
-    oracle = random_stack(("gaussian", "binary", "binary"), (2, 2, 2), n_extra=1)
+def test_rows_with_labels_are_learned_jointly():
+    oracle = random_stack(("gaussian", "binary", "binary"), (2, 2, 2), n_labels=1)
     model, params = spelled(oracle)
     rows = data_for(oracle, 12)
     plan = plan_for(UpDown())
     state = resume(model, params, plan, mean=rows[:, :2].mean(axis=0))
     assert train(state, Rows(rows[:, :2], targets=rows[:, 2:]), plan, 2) == ""
-    assert (state.params.top.W != params.top.W).all()
+    before, after = (model.top_model.pack(x.top) for x in (params, state.params))
+    assert (before != after).all()
 
 
 def test_penalties_are_for_the_weights_of_both_directions():
@@ -274,7 +274,7 @@ def test_max_norm_limits_the_weights_into_every_unit():
 
 
 def test_training_goes_on_from_a_checkpoint_to_the_same_bits(tmp_path):
-    oracle = random_stack(*STACKS["gaussian"], n_extra=1)
+    oracle = random_stack(*STACKS["gaussian"], n_labels=1)
     model, params = spelled(oracle)
     X = data_for(oracle, 12)
     rows, plan = (

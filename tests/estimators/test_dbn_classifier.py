@@ -11,9 +11,18 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 
-from ebm import DBN, RBM, BernoulliRBM, Categorical, DBNClassifier, FineTuning, GaussianRBM
+from ebm import (
+    DBN,
+    RBM,
+    TAP,
+    BernoulliRBM,
+    Categorical,
+    DBNClassifier,
+    FineTuning,
+    GaussianRBM,
+    Regularization,
+)
 from ebm.sklearn_compat.deep._layers import as_joint, layer_seed
-from ebm.units import OneHot
 from tests.oracles import one_hot, rbm
 from tests.statistics import assert_same_distribution, state_counts
 
@@ -276,7 +285,8 @@ def test_layers_learn_all_rows_and_the_joint_machine_those_with_labels():
     np.testing.assert_array_equal(dbn.rbms_[0].components_, first.components_)
     labelled = y != -1
     joint = np.hstack([first.transform(X[labelled]), np.eye(3)[y[labelled]]])
-    top = RBM(3, visible=OneHot((3,)), n_iter=3, random_state=layer_seed(0, 1)).fit(joint)
+    columns = [("bernoulli", 5), (Categorical((3,)), 3)]
+    top = RBM(3, visible=columns, n_iter=3, random_state=layer_seed(0, 1)).fit(joint)
     np.testing.assert_array_equal(dbn.rbms_[1].components_, top.components_)
     np.testing.assert_array_equal(dbn.classes_, [0, 1, 2])
     assert dbn.rbms_[1].free_energy(joint).shape == (40,)
@@ -501,23 +511,37 @@ def test_real_data_go_below_binary_layers():
 
 def test_the_joint_machine_keeps_the_settings_of_the_one_given():
     given = BernoulliRBM(7, n_iter=9, gradient="cd", weight_decay=0.1, random_state=4)
-    joint = as_joint(given, 3, "layer1")
-    assert joint.visible == OneHot((3,))
+    joint = as_joint(given, 5, 3, "layer1")
+    assert joint.visible == [("bernoulli", 5), (Categorical((3,)), 3)]
     shared = set(given.get_params(deep=False))
     assert {name: joint.get_params(deep=False)[name] for name in shared} == given.get_params(
         deep=False
     )
 
 
-def test_a_given_joint_machine_may_have_its_label_as_columns():
-    """Bits and categories, which are the joint machine's visible layer."""
-    X = np.random.default_rng(0).integers(0, 2, (8, 4))
-    arrays = np.random.default_rng(1).normal(size=(3, 6)), np.zeros(3), np.arange(6.0) / 3
-    columns = [("bernoulli", 4), (Categorical((2,)), 2)]
-    joints = [RBM.from_parameters(*arrays, visible=x) for x in (columns, OneHot((2,)))]
-    stacks = [DBNClassifier.from_parameters([joint], ["no", "yes"]) for joint in joints]
-    np.testing.assert_array_equal(*(stack.predict_proba(X) for stack in stacks))
-    assert joints[0].visible == columns
+@pytest.mark.parametrize("gradient", ["fpcd", "tempering", "exact", "cd", TAP(order=1)])
+def test_the_joint_machine_learns_by_every_gradient_of_two_layers(gradient):
+    joint = BernoulliRBM(4, gradient=gradient, n_iter=40, learning_rate=0.1)
+    dbn = DBNClassifier([joint], random_state=0)
+    assert dbn.fit(X, Y).score(X, Y) > dbn.set_params(layer1__n_iter=0).fit(X, Y).score(X, Y) + 0.1
+
+
+@pytest.mark.parametrize(
+    "regularization",
+    [
+        Regularization(sparsity_target=0.2),
+        Regularization(dropout=0.3),
+        Regularization(max_norm=0.5),
+    ],
+)
+def test_regularization_reaches_the_joint_machine(regularization):
+    joint = BernoulliRBM(4, regularization=regularization, n_iter=5)
+    held = DBNClassifier([joint], random_state=0).fit(X, Y)
+    free = classifier((4,)).set_params(layer1__n_iter=5).fit(X, Y)
+    assert not np.array_equal(held.predict_proba(X), free.predict_proba(X))
+    if regularization.max_norm is not None:  # of the weights from features and labels together
+        norms = np.linalg.norm(held.rbms_[0].components_, axis=1)
+        np.testing.assert_allclose(norms.max(), 0.5)
 
 
 def test_nothing_is_known_before_fit():

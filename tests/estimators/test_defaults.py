@@ -45,9 +45,11 @@ def test_features_serve_a_linear_model_as_well_as_the_columns(steps, table, alon
 
 @pytest.mark.parametrize("table", TABLES)
 def test_a_classifier_of_the_joint_density_knows_the_classes(table, alone):
-    assert (
-        accuracy(MinMaxScaler(), DBNClassifier(random_state=0), table=table) > alone[table] - 0.06
-    )
+    """On average: the accuracies of single seeds differ by 0.014."""
+    found = [
+        accuracy(MinMaxScaler(), DBNClassifier(random_state=seed), table=table) for seed in range(3)
+    ]
+    assert np.mean(found) > alone[table] - 0.06
 
 
 def independent(seen, new):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters, Directed
-from ebm.energies.bipartite import BipartiteParameters
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.columns import ColumnModel
+from ebm.energies.layers import LayeredParameters
 from ebm.units import Bernoulli, Gaussian, Spin
 from tests.oracles.belief import Arrow, Layer, OracleBelief
 
@@ -22,7 +24,7 @@ STACKS = {
 
 
 def random_stack(
-    kinds=STACKS["binary"][0], sizes=STACKS["binary"][1], n_extra=0, seed=0, scale=1.0
+    kinds=STACKS["binary"][0], sizes=STACKS["binary"][1], n_labels=0, seed=0, scale=1.0
 ):
     """Weights ~ scale N(0, 1), biases ~ N(0, 1) / 2, log-variances ~ N(0, 1) / 4; nothing is tied."""
     rng = np.random.default_rng(seed)
@@ -35,14 +37,14 @@ def random_stack(
         return Arrow(scale * rng.normal(size=sizes[k : k + 2]), layer(predicted, sizes[predicted]))
 
     pairs = range(len(sizes) - 2)
-    below, top = sizes[-2] + n_extra, len(sizes) - 1
+    below, top = sizes[-2] + n_labels, len(sizes) - 1
     return OracleBelief(
         scale * rng.normal(size=(below, sizes[-1])),
         layer(top - 1, below),
         layer(top, sizes[-1]),
         tuple(arrow(k, k) for k in pairs),
         tuple(arrow(k, k + 1) for k in pairs),
-        n_extra,
+        n_labels,
     )
 
 
@@ -57,9 +59,18 @@ def spelled(oracle, dtype=np.float64):
         return tuple(Directed(arrow.W, own(arrow.layer)) for arrow in arrows)
 
     data = oracle.down[0].layer if oracle.down else oracle.visible
-    layers = [data, *(arrow.layer for arrow in oracle.up), oracle.hidden]
-    model = BeliefNetwork(tuple(UNITS[layer.kind] for layer in layers), oracle.n_extra)
-    top = BipartiteParameters(oracle.W, own(oracle.visible), own(oracle.hidden))
+    layers = [data, *(arrow.layer for arrow in oracle.up)]
+    unit, hidden, W = UNITS[oracle.visible.kind], UNITS[oracle.hidden.kind], oracle.W
+    visible, n = own(oracle.visible), len(W) - oracle.n_labels
+    if oracle.n_labels:
+        groups = [(unit, n), (unit, oracle.n_labels)]
+        top_model = ColumnModel(groups, hidden, W.shape[1])
+        parts = [type(visible)(*(x[some] for x in visible)) for some in (slice(n), slice(n, None))]
+        top = LayeredParameters((W[:n], W[n:]), (*parts, own(oracle.hidden)))
+    else:
+        top_model = Bipartite(unit, hidden)
+        top = BipartiteParameters(W, visible, own(oracle.hidden))
+    model = BeliefNetwork(tuple(UNITS[layer.kind] for layer in layers), top_model)
     params = BeliefParameters(directed(oracle.down), top, directed(oracle.up))
     return model, model.unpack(model.pack(params).astype(dtype), *model.shape(params))
 
@@ -78,22 +89,24 @@ def oracle_of(model, params):
         )
 
     down, top, up = params
-    kinds = model.top_model
+    arrays = model.top_model.arrays(top)
+    seen, *_, hidden = model.top_model.unit_layers(top).values()
+    visible = [arrays[f"{name}_visible"] for name in ("intercept", "log_variance")[: len(seen[1])]]
     return OracleBelief(
-        np.array(top.W, np.float64),
-        layer(kinds.visible, top.visible),
-        layer(kinds.hidden, top.hidden),
+        np.array(arrays["weights"], np.float64),
+        layer(seen[0], visible),
+        layer(*hidden),
         arrows(down, model.units),
         arrows(up, model.units[1:]),
-        model.n_extra,
+        model.n_labels,
     )
 
 
-def data_for(oracle, n_rows, seed=0, *, with_extra=True):
-    """Rows (x_0, extra) that the units can be."""
+def data_for(oracle, n_rows, seed=0, *, with_labels=True):
+    """Rows (x_0, labels) that the units can be."""
     rng = np.random.default_rng(seed)
     data = oracle.down[0].layer if oracle.down else oracle.visible
-    n = len(data.bias) if oracle.down else len(data.bias) - oracle.n_extra
+    n = len(data.bias) if oracle.down else len(data.bias) - oracle.n_labels
 
     def states(kind, width):
         if kind == "gaussian":
@@ -102,7 +115,7 @@ def data_for(oracle, n_rows, seed=0, *, with_extra=True):
         return 2 * bits - 1 if kind == "spin" else bits
 
     rows = states(data.kind, n)
-    return np.hstack([rows, states(oracle.visible.kind, oracle.n_extra)]) if with_extra else rows
+    return np.hstack([rows, states(oracle.visible.kind, oracle.n_labels)]) if with_labels else rows
 
 
 def finite_differences(function, model, params, step=1e-5):

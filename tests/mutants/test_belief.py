@@ -149,9 +149,9 @@ def right_step(now):
 def always_accepted(now):
     """Recognition taken for the law of the hidden layers given the data."""
     x = now.states[0]
-    hidden = Explanation((x, *MODEL.sample_up(PARAMS, x, KEY)), now.extra)
+    hidden = Explanation((x, *MODEL.sample_up(PARAMS, x, KEY)), now.labels)
     data = right_step(hidden).states[0]
-    return Explanation((data, *hidden.states[1:]), now.extra)
+    return Explanation((data, *hidden.states[1:]), now.labels)
 
 
 def without_the_proposal(now):
@@ -171,7 +171,7 @@ def without_the_proposal(now):
 def stale_layer(now):
     """Data renewed from the layer above as it was before it was renewed itself."""
     return Explanation(
-        (right_step(now).states[0], *right_step(right_step(now)).states[1:]), now.extra
+        (right_step(now).states[0], *right_step(right_step(now)).states[1:]), now.labels
     )
 
 

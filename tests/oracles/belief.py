@@ -11,7 +11,7 @@ a unit with bias a has the field a + sum of weights times neighbouring states:
     binary {0, 1} or spin {-1, +1}:   p(x) = exp(field x) / sum over its states
     gaussian:                         normal with mean field and variance exp(z)
 
-The machine on top may have extra units behind those of layer L - 1, which no lower layer sees.
+The machine on top may have labels behind those of layer L - 1, which no lower layer sees.
 Its energy is E = U(x) + U(y) - s(x)' W s(y) with U = -a x, s(x) = x, or for Gaussian units
 U = (x - a)^2 / (2 exp(z)), s(x) = x / exp(z). Everything is in nats, by plain loops.
 """
@@ -53,7 +53,7 @@ class OracleBelief:
     hidden: Layer
     down: tuple[Arrow, ...]
     up: tuple[Arrow, ...]
-    n_extra: int = 0
+    n_labels: int = 0
 
 
 def log_sum_exp(values):
@@ -114,7 +114,7 @@ def shown(layer, x):
 
 
 def energy(model, x, y):
-    """E(x, y) of the top: x are layer L - 1 and the extra units."""
+    """E(x, y) of the top: x are layer L - 1 and the labels."""
     coupled = shown(model.visible, x) @ model.W @ shown(model.hidden, y)
     return own_energy(model.visible, x) + own_energy(model.hidden, y) - coupled
 
@@ -129,10 +129,10 @@ def log_partition(model):
     return log_sum_exp(log_top(model, x) for x in layer_states(model.visible))
 
 
-def extra_states(model):
-    """Every state of the extra units."""
+def label_states(model):
+    """Every state of the labels."""
     return [
-        np.array(x) for x in itertools.product(STATES[model.visible.kind], repeat=model.n_extra)
+        np.array(x) for x in itertools.product(STATES[model.visible.kind], repeat=model.n_labels)
     ]
 
 
@@ -144,9 +144,9 @@ def explanations(model):
     return list(itertools.product(*(layer_states(arrow.layer) for arrow in model.up)))
 
 
-def log_joint(model, states, extra=(), beta=1.0):
-    """log p(x_0, ..., x_{L-1}, extra) + log Z, the top at the inverse temperature beta."""
-    total = log_top(model, np.concatenate([states[-1], extra]), beta)
+def log_joint(model, states, labels=(), beta=1.0):
+    """log p(x_0, ..., x_{L-1}, labels) + log Z, the top at the inverse temperature beta."""
+    total = log_top(model, np.concatenate([states[-1], labels]), beta)
     for k in range(len(model.down)):
         total += log_down(model, k, states[k], states[k + 1])
     return total
@@ -157,20 +157,20 @@ def log_recognition(model, states):
     return sum(log_up(model, k, states[k], states[k + 1]) for k in range(len(model.up)))
 
 
-def log_likelihood(model, v, extra=None):
-    """log p(v, extra), or log p(v), every state of every hidden layer visited."""
-    extras = extra_states(model) if extra is None else [extra]
-    logs = [log_joint(model, [v, *h], e) for h in explanations(model) for e in extras]
+def log_likelihood(model, v, labels=None):
+    """log p(v, labels), or log p(v), every state of every hidden layer visited."""
+    all_labels = label_states(model) if labels is None else [labels]
+    logs = [log_joint(model, [v, *h], e) for h in explanations(model) for e in all_labels]
     return log_sum_exp(logs) - log_partition(model)
 
 
-def bound(model, v, extra=None):
-    """E_Q[log p(v, h) - log Q(h | v)], or with the extra units beside v."""
-    extras = extra_states(model) if extra is None else [extra]
+def bound(model, v, labels=None):
+    """E_Q[log p(v, h) - log Q(h | v)], or with the labels beside v."""
+    all_labels = label_states(model) if labels is None else [labels]
     total = 0.0
     for h in explanations(model):
         log_q = log_recognition(model, [v, *h])
-        log_p = log_sum_exp(log_joint(model, [v, *h], e) for e in extras)
+        log_p = log_sum_exp(log_joint(model, [v, *h], e) for e in all_labels)
         total += math.exp(log_q) * (log_p - log_q)
     return total - log_partition(model)
 
@@ -193,23 +193,26 @@ def agrees(known, x):
 
 
 def posterior(model, known, beta=1.0):
-    """The law of (x_0, ..., x_{L-1}, extra) given the known entries of (x_0, extra), not NaN.
+    """The law of (x_0, ..., x_{L-1}, labels) given the known entries of (x_0, labels), not NaN.
 
     A table over `complete_states`, for data with two states.
     """
     logs = []
-    for states, extra in complete_states(model):
-        fits = agrees(known, np.concatenate([states[0], extra]))
-        logs.append(log_joint(model, states, extra, beta) if fits else -math.inf)
+    for states, labels in complete_states(model):
+        fits = agrees(known, np.concatenate([states[0], labels]))
+        logs.append(log_joint(model, states, labels, beta) if fits else -math.inf)
     log_all = log_sum_exp(logs)
     return np.array([math.exp(x - log_all) for x in logs])
 
 
 def complete_states(model):
-    """Every ((x_0, ..., x_{L-1}), extra), x_0 the slowest to change and extra the fastest."""
+    """Every ((x_0, ..., x_{L-1}), labels), x_0 the slowest to change and labels the fastest."""
     data = layer_states(model.down[0].layer)
     return [
-        ((v, *h), extra) for v in data for h in explanations(model) for extra in extra_states(model)
+        ((v, *h), labels)
+        for v in data
+        for h in explanations(model)
+        for labels in label_states(model)
     ]
 
 
@@ -262,17 +265,17 @@ def recognised(model, rows):
 # Clamped sampling -----------------------------------------------------------------------------------
 
 
-def renewed(model, states, extra, k, blocks, beta=1.0):
+def renewed(model, states, labels, k, blocks, beta=1.0):
     """The law of x_k, state -> probability, after each of the ``blocks`` of its units was proposed.
 
-    Metropolis-Hastings with the target p(all layers, extra) as a function of x_k, and proposals of a
+    Metropolis-Hastings with the target p(all layers, labels) as a function of x_k, and proposals of a
     block from q(x_k | x_{k-1}), the other units staying.
     """
     layer, arrow = model.up[k - 1].layer, model.up[k - 1]
     inputs = states[k - 1] @ arrow.W
 
     def target(x):
-        return math.exp(log_joint(model, [*states[:k], x, *states[k + 1 :]], extra, beta))
+        return math.exp(log_joint(model, [*states[:k], x, *states[k + 1 :]], labels, beta))
 
     def proposal(x, block):
         total = 0.0
@@ -297,14 +300,14 @@ def renewed(model, states, extra, k, blocks, beta=1.0):
     return law
 
 
-def extra_row(model, x, extra, known, beta=1.0):
-    """The law of the extra units, state -> probability, by way of the topmost layer and clamped."""
-    beside, law = np.concatenate([x, extra]), {}
+def label_row(model, x, labels, known, beta=1.0):
+    """The law of the labels, state -> probability, by way of the topmost layer and clamped."""
+    beside, law = np.concatenate([x, labels]), {}
     log_all = log_top(model, beside, beta)
     for y in layer_states(model.hidden):
         p_y = math.exp(-beta * energy(model, beside, y) - log_all)
         logs = {
-            tuple(e): -beta * energy(model, np.concatenate([x, e]), y) for e in extra_states(model)
+            tuple(e): -beta * energy(model, np.concatenate([x, e]), y) for e in label_states(model)
         }
         log_sum = log_sum_exp(logs.values())
         for e, log_p in logs.items():
@@ -326,13 +329,13 @@ def data_row(model, above, known):
     return law
 
 
-def clamped_row(model, states, extra, known, blocks, beta=1.0):
+def clamped_row(model, states, labels, known, blocks, beta=1.0):
     """One row of the transition matrix of clamped sampling, over `complete_states`.
 
-    Layers 1, ..., L - 1 in turn, with ``blocks[k - 1]`` the blocks of layer k; then the extra units;
+    Layers 1, ..., L - 1 in turn, with ``blocks[k - 1]`` the blocks of layer k; then the labels;
     then the data.
     """
-    law = {(tuple(map(tuple, states)), tuple(extra)): 1.0}
+    law = {(tuple(map(tuple, states)), tuple(labels)): 1.0}
     for k in range(1, len(states)):
         after = {}
         for (layers, e), p in law.items():
@@ -343,9 +346,9 @@ def clamped_row(model, states, extra, known, blocks, beta=1.0):
         law = after
     final = {}
     for (layers, e), p in law.items():
-        extras = extra_row(model, np.array(layers[-1]), np.array(e), known, beta)
+        all_labels = label_row(model, np.array(layers[-1]), np.array(e), known, beta)
         data = data_row(model, np.array(layers[1]), known)
-        for (new_e, q), (v, r) in itertools.product(extras.items(), data.items()):
+        for (new_e, q), (v, r) in itertools.product(all_labels.items(), data.items()):
             key = (v, *layers[1:]), new_e
             final[key] = final.get(key, 0.0) + p * q * r
     return np.array(
