@@ -25,6 +25,7 @@ from ebm._contents import (
     progress_of,
     state_of,
 )
+from ebm._gaps import RowsWithGaps
 from ebm._state import Plan, State, count_epochs, with_rate
 from ebm.energies.base import Model
 from ebm.monitors import Callback
@@ -120,6 +121,10 @@ def load(
         arrays = stored.arrays()
         state = state_of(stored.header, arrays, like)
         check_state(state, known, plan, callbacks)
+        if isinstance(rows, RowsWithGaps) and state.missing is not None:
+            reason = rows.invalid(state.missing, state.model.visible)
+            if reason:
+                raise ContentError(f"holds {reason}, among states of missing entries. {REMEDY}")
         stored.confirm(arrays)
     version = stored.header["version"]
     if version != __version__:

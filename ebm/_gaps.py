@@ -29,6 +29,7 @@ from ebm._random import Key, fold
 from ebm.energies.base import Model
 from ebm.samplers.base import clamp, run_chain
 from ebm.samplers.block_gibbs import first_visible
+from ebm.units import Unit
 
 # Rows whose chains begin at a time.
 BLOCK_ROWS = 1 << 10
@@ -130,6 +131,19 @@ class RowsWithGaps(Rows):
             index = self._sorted[first : first + BLOCK_ROWS]
             given = self._with_gaps(index)
             self.missing[self._places(index)] = start(first, given)[np.isnan(given)]
+
+    def invalid(self, missing: Array, unit: Unit) -> str:
+        """Say why units of that type cannot have the states `missing` (missing entries,), or ''."""
+        for first in range(0, len(self._sorted), BLOCK_ROWS):
+            index = self._sorted[first : first + BLOCK_ROWS]
+            v = self._with_gaps(index)
+            free = np.isnan(v)
+            v[:] = np.nan
+            v[free] = missing[self._places(index)]
+            reason = unit.impossible(v)
+            if reason:
+                return reason
+        return ""
 
     def used(self, with_gaps: bool) -> tuple[Array, Array | None]:
         """The rows that count, complete or `with_gaps`, and their weights, or None for equal ones."""
