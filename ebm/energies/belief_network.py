@@ -410,9 +410,13 @@ class BeliefNetwork(Model):
 
     def labels_above(self, params: BeliefParameters, x: Any) -> LabelTable:
         """The labels beside the means of layer L - 1 that come up from data `x` (rows, n_0), dense or CSR."""
+        return self.label_table(params, self.features_above(params, x))
+
+    def features_above(self, params: BeliefParameters, x: Any) -> Any:
+        """The means of layer L - 1 that come up from data `x` (rows, n_0), dense or CSR."""
         for k in range(self.n_directed):
             x = self.up_mean(params, k, x)
-        return self.label_table(params, x)
+        return x
 
     def label_table(self, params: BeliefParameters, x: Any, beta: float = 1.0) -> LabelTable:
         """The labels beside states `x` of layer L - 1; ValueError where they have too many states."""

@@ -3,6 +3,7 @@
 See :mod:`ebm.pretraining.greedy` for the algorithm and :mod:`ebm.pretraining.upward` for the pass up.
 """
 
+from ebm.pretraining.conditional import conditional_labels
 from ebm.pretraining.greedy import Layer, Machine, Pretrained, naming, pretrain, update_each
 from ebm.pretraining.labels import Labels
 from ebm.pretraining.upward import Propagation, Step, layers_above
@@ -14,6 +15,7 @@ __all__ = [
     "Pretrained",
     "Propagation",
     "Step",
+    "conditional_labels",
     "layers_above",
     "naming",
     "pretrain",

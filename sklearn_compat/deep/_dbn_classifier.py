@@ -1,10 +1,11 @@
 """The deep belief network of features and labels."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin, clone
+from sklearn.utils._param_validation import StrOptions
 
 from ebm._arrays import as_array
 from ebm._checks import Array, check_integer, shown
@@ -64,6 +65,12 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which
         start at 1. The means of the topmost layer are averaged over the classes, with the weights p(y | x).
 
+    label_weights : {"conditional", "joint"}, default="conditional"
+        How `fit` learns the weights between the labels and the topmost layer, if there is no `fine_tuning`. "joint":
+        together with all others, by the likelihood p(x, y). "conditional": then once more by p(y | x), while the others
+        stay. This predicts better, above all on tables, and log p(x, y) falls. `partial_fit` and `fine_tuning` learn
+        them jointly.
+
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
@@ -109,6 +116,11 @@ class DBNClassifier(ClassifierMixin, BaseStack):
     (5, 64)
     """
 
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **BaseStack._parameter_constraints,
+        "label_weights": [StrOptions({"conditional", "joint"})],
+    }
+
     score = labels_.score
     log_partition = belief.log_partition
 
@@ -118,6 +130,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         *,
         propagate: str = "sample",
         features: Any = "top",
+        label_weights: str = "conditional",
         fine_tuning: Any = None,
         verbose: int = 0,
         random_state: Any = None,
@@ -126,6 +139,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         self.layers = layers
         self.propagate = propagate
         self.features = features
+        self.label_weights = label_weights
         self.fine_tuning = fine_tuning
         self.verbose = verbose
         self.random_state = random_state

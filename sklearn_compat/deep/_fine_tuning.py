@@ -31,6 +31,7 @@ from ebm.sklearn_compat._shared._validation import (
     draw_seed,
 )
 from ebm.sklearn_compat.deep._greedy import learn_layers, update_layers
+from ebm.sklearn_compat.deep._label_weights import learn_label_weights
 from ebm.sklearn_compat.deep._layers import layer_seed
 from ebm.sklearn_compat.rbm._layer import with_parameters
 from ebm.training import INTERRUPTED
@@ -199,8 +200,11 @@ def fit_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -
         self.__dict__.pop(name, None)
     if not tuned or len(self.layers) > len(self.rbms_):
         stopped = learn_layers(self, X, weights, seed, go_on, labels)
-    if settings is not None and not any(reason.endswith(INTERRUPTED) for reason in stopped):
+    whole = not any(reason.endswith(INTERRUPTED) for reason in stopped)
+    if settings is not None and whole:
         stopped += tune(self, settings, X, weights, seed, labels)
+    elif labels is not None and whole and self.label_weights == "conditional":
+        learn_label_weights(self, X, weights, labels)
     self._course = Course(seed)
     return "; ".join(stopped)
 

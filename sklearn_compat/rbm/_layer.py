@@ -8,6 +8,7 @@ from typing import Any
 
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.layers import LayeredParameters
 from ebm.pretraining import Layer, Machine, naming
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import warn_constant
@@ -59,7 +60,7 @@ def to_go_on(self: Any, settings: Any) -> Any:
     return machine
 
 
-def with_parameters(self: Any, params: BipartiteParameters) -> Any:
+def with_parameters(self: Any, params: BipartiteParameters | LayeredParameters) -> Any:
     """A copy of the machine with other parameters."""
     machine = copy.copy(self)
     for name, x in self._named(params).items():
