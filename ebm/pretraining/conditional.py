@@ -39,7 +39,7 @@ class Conditional:
     own : NamedTuple
         Parameters of the hidden units.
     inputs : ndarray of shape (rows, n_hidden)
-        What the hidden units receive from the features.
+        The part of the hidden units' inputs that comes from the features.
     labels : ndarray of shape (rows, n_classes)
         Indicators of the classes.
     weights : ndarray of shape (rows,)

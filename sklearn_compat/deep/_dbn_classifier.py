@@ -68,8 +68,8 @@ class DBNClassifier(ClassifierMixin, BaseStack):
     label_weights : {"conditional", "joint"}, default="conditional"
         How `fit` learns the weights between the labels and the topmost layer, if there is no `fine_tuning`. "joint":
         together with all others, by the likelihood p(x, y). "conditional": then once more by p(y | x), while the others
-        stay. This predicts better, above all on tables, and log p(x, y) falls. `partial_fit` and `fine_tuning` learn
-        them jointly.
+        stay. This predicts better, above all on tables, and log p(x, y) falls. `regularization` of the joint machine is
+        for joint learning alone, and `partial_fit` and `fine_tuning` learn jointly.
 
     Attributes
     ----------

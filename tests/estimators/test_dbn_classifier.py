@@ -280,7 +280,7 @@ def test_impossible_labels_of_samples_are_refused(label):
 def test_layers_learn_all_rows_and_the_joint_machine_those_with_labels():
     """Bit for bit what the machines make of them one by one."""
     y = np.where(np.arange(60) % 3 == 0, -1, CODES)
-    dbn = classifier(propagate="mean").fit(X, y)
+    dbn = classifier(propagate="mean", label_weights="joint").fit(X, y)
     first = BernoulliRBM(5, n_iter=3, random_state=layer_seed(0, 0)).fit(X)
     np.testing.assert_array_equal(dbn.rbms_[0].components_, first.components_)
     labelled = y != -1
@@ -290,6 +290,24 @@ def test_layers_learn_all_rows_and_the_joint_machine_those_with_labels():
     np.testing.assert_array_equal(dbn.rbms_[1].components_, top.components_)
     np.testing.assert_array_equal(dbn.classes_, [0, 1, 2])
     assert dbn.rbms_[1].free_energy(joint).shape == (40,)
+
+
+def test_label_weights_are_those_that_predict_best():
+    """They begin at those of joint learning, and all else is as there."""
+    y = np.where(np.arange(60) % 3 == 0, -1, CODES)
+    joint, dbn = classifier(label_weights="joint").fit(X, y), classifier().fit(X, y)
+    for a, b in zip(dbn.rbms_, joint.rbms_, strict=True):
+        n = a.components_.shape[1] - (3 if a is dbn.rbms_[-1] else 0)
+        np.testing.assert_array_equal(a.components_[:, :n], b.components_[:, :n])
+        np.testing.assert_array_equal(a.intercept_hidden_, b.intercept_hidden_)
+    known = y != -1
+    log_p = [
+        np.log(m.predict_proba(X[known]))[np.arange(40), y[known]].mean() for m in (joint, dbn)
+    ]
+    assert log_p[1] > log_p[0] + 0.1
+    p = dbn.predict_proba(X)
+    dbn.partial_fit(X, y)
+    assert not np.array_equal(dbn.predict_proba(X), p)
 
 
 def test_two_classes_of_which_one_is_minus_one_are_classes():
@@ -354,7 +372,8 @@ def test_warm_start_goes_on_with_the_same_classes():
 
 
 def test_layers_are_reached_by_name():
-    search = GridSearchCV(classifier(), {"layer2__n_iter": [0, 100]}, cv=2).fit(X, Y)
+    joint = classifier(label_weights="joint")
+    search = GridSearchCV(joint, {"layer2__n_iter": [0, 100]}, cv=2).fit(X, Y)
     assert search.best_params_ == {"layer2__n_iter": 100}
     with pytest.raises(ValueError, match=r"layer2.*which OneHot units cannot do"):
         classifier().set_params(layer2__gradient="pseudo_likelihood").fit(X, Y)
@@ -407,7 +426,7 @@ def test_fine_tuning_of_a_joint_machine_alone():
     how = FineTuning(n_iter=100, learning_rate=0.1, batch_size=10, optimizer="momentum")
     dbn = classifier((4,), fine_tuning=how).fit(X, Y)
     assert len(dbn.history_["epoch"]) == 100
-    assert dbn.score(X, Y) > classifier((4,)).fit(X, Y).score(X, Y) + 0.2
+    assert dbn.score(X, Y) > classifier((4,), label_weights="joint").fit(X, Y).score(X, Y) + 0.2
 
 
 def test_progress_is_shown_stage_by_stage(capsys):
@@ -522,7 +541,7 @@ def test_the_joint_machine_keeps_the_settings_of_the_one_given():
 @pytest.mark.parametrize("gradient", ["fpcd", "tempering", "exact", "cd", TAP(order=1)])
 def test_the_joint_machine_learns_by_every_gradient_of_two_layers(gradient):
     joint = BernoulliRBM(4, gradient=gradient, n_iter=40, learning_rate=0.1)
-    dbn = DBNClassifier([joint], random_state=0)
+    dbn = DBNClassifier([joint], label_weights="joint", random_state=0)
     assert dbn.fit(X, Y).score(X, Y) > dbn.set_params(layer1__n_iter=0).fit(X, Y).score(X, Y) + 0.1
 
 
@@ -536,7 +555,7 @@ def test_the_joint_machine_learns_by_every_gradient_of_two_layers(gradient):
 )
 def test_regularization_reaches_the_joint_machine(regularization):
     joint = BernoulliRBM(4, regularization=regularization, n_iter=5)
-    held = DBNClassifier([joint], random_state=0).fit(X, Y)
+    held = DBNClassifier([joint], label_weights="joint", random_state=0).fit(X, Y)
     free = classifier((4,)).set_params(layer1__n_iter=5).fit(X, Y)
     assert not np.array_equal(held.predict_proba(X), free.predict_proba(X))
     if regularization.max_norm is not None:  # of the weights from features and labels together
