@@ -14,6 +14,8 @@ _HOMES = {
     "GaussianRBM": "ebm.sklearn_compat",
     "HopfieldNetwork": "ebm.sklearn_compat",
     "RBM": "ebm.sklearn_compat",
+    "TableRBM": "ebm.sklearn_compat",
+    "FreeEnergyOutlierDetector": "ebm.sklearn_compat",
     "MLPClassifier": "ebm.sklearn_compat",
     "MLPRegressor": "ebm.sklearn_compat",
     "DenseAssociativeMemory": "ebm.sklearn_compat",

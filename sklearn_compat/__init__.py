@@ -19,6 +19,8 @@ from ebm.sklearn_compat.networks._mlp_regressor import MLPRegressor
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat.rbm._rbm import RBM
+from ebm.sklearn_compat.tables._outliers import FreeEnergyOutlierDetector
+from ebm.sklearn_compat.tables._table_rbm import TableRBM
 
 __all__ = [
     "DBN",
@@ -29,9 +31,11 @@ __all__ = [
     "DenseAssociativeClassifier",
     "DenseAssociativeMemory",
     "FineTuning",
+    "FreeEnergyOutlierDetector",
     "GaussianRBM",
     "HopfieldNetwork",
     "MLPClassifier",
     "MLPRegressor",
     "ModernHopfieldNetwork",
+    "TableRBM",
 ]

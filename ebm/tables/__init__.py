@@ -10,7 +10,7 @@ from ebm.tables.columns import Cells, Column
 from ebm.tables.completion import along_chains
 from ebm.tables.encoding import Encoding
 from ebm.tables.kinds import KINDS, column_of
-from ebm.tables.scores import NormalScores, Scale
+from ebm.tables.scores import NormalScores, Scale, repeated
 
 __all__ = [
     "KINDS",
@@ -21,4 +21,5 @@ __all__ = [
     "Scale",
     "along_chains",
     "column_of",
+    "repeated",
 ]

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from ebm._checks import Array
+from ebm._checks import Array, of_python
 from ebm.tables.scores import Scale, edges_between
 from ebm.units import Bernoulli, Binomial, Categorical, Gaussian, Poisson, Unit
 
@@ -65,6 +65,11 @@ class Column(abc.ABC):
     width: int = 1
 
     @property
+    def known(self) -> bool:
+        """Whether a cell without units has a value."""
+        return True
+
+    @property
     @abc.abstractmethod
     def unit(self) -> Unit:
         """The unit, or the group of units, that stands for the column."""
@@ -85,6 +90,10 @@ class Column(abc.ABC):
         """Expected numbers (rows, width) -> values of cells (rows,)."""
         return self.drawn(numbers)
 
+    def probabilities(self, means: Array) -> Array:
+        """Means (rows, width) of bits and categories -> probabilities of the levels (rows, n_levels)."""
+        raise TypeError(f"The units of {self.kind} columns do not stand for levels.")
+
 
 @dataclass(frozen=True, eq=False)
 class Constant(Column):
@@ -94,6 +103,11 @@ class Constant(Column):
     width = 0
     value: Any = None
     ignored: bool = False
+
+    @property
+    def known(self) -> bool:
+        """Whether there is a value."""
+        return self.value is not None
 
     @property
     def unit(self) -> Unit:
@@ -150,6 +164,10 @@ class Binary(Levels):
         codes, unseen = self.codes(cells)
         return Block(codes[:, np.newaxis], unseen)
 
+    def probabilities(self, means: Array) -> Array:
+        """Means (rows, 1) -> probabilities of both levels (rows, 2)."""
+        return np.hstack([1 - means, means])
+
     def drawn(self, states: Array) -> Array:
         """The level of the bit, or of the more probable state."""
         chosen: Array = self.levels[(states[:, 0] > 0.5).astype(int)]
@@ -177,6 +195,11 @@ class Categories(Levels):
         states = (codes[:, np.newaxis] == np.arange(len(self.levels))).astype(np.float64)
         states[np.isnan(codes)] = np.nan
         return Block(states, unseen)
+
+    def probabilities(self, means: Array) -> Array:
+        """Means (rows, n_levels) -> probabilities of the levels."""
+        shares: Array = means / means.sum(axis=1, keepdims=True)
+        return shares
 
     def drawn(self, states: Array) -> Array:
         """The level of the unit that is on, or most probable."""
@@ -323,11 +346,6 @@ class Count(Column):
         """The mean, of whole numbers the nearest."""
         mean = self.drawn(numbers)
         return np.rint(mean) if self.whole else mean
-
-
-def of_python(value: Any) -> Any:
-    """A scalar of NumPy as one of Python: equal values of either are one level."""
-    return value.item() if isinstance(value, np.generic) else value
 
 
 def unique(values: list[Any]) -> list[Any]:

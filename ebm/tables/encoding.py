@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 from itertools import accumulate, groupby
+from typing import Any
 
 import numpy as np
 
 from ebm._checks import Array
-from ebm.tables.columns import Block, Cells, Column
+from ebm.tables.columns import Cells, Column
 from ebm.units import Bernoulli, Categorical, Gaussian, Poisson, Unit
 
 # Types of units in the order in which they stand in a row: bits and categories first, which compiled code knows.
@@ -43,15 +44,15 @@ class Encoding:
         units = [self.columns[k].unit for k in order]
         self.groups = [_group(list(some)) for _, some in groupby(units, key=_rank)]
 
-    def encoded(self, table: Sequence[Cells]) -> tuple[Array, dict[int, Block]]:
-        """Rows of states (rows, width), and by their numbers the columns that have values not seen before."""
+    def encoded(self, table: Sequence[Cells]) -> tuple[Array, dict[int, list[Any]]]:
+        """Rows of states (rows, width), and for columns, by their numbers, the values not seen before."""
         rows = np.full((len(table[0].values), self.width), np.nan)
         unseen = {}
         for k, (column, cells) in enumerate(zip(self.columns, table, strict=True)):
             block = column.encoded(cells)
             rows[:, self.places[k]] = block.states
             if block.unseen:
-                unseen[k] = block
+                unseen[k] = block.unseen
         return rows, unseen
 
     def drawn(self, states: Array) -> list[Array]:

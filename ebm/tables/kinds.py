@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from ebm._checks import Array, shown
+from ebm._checks import Array, of_python, shown
 from ebm.tables.columns import (
     Binary,
     Categories,
@@ -30,7 +30,6 @@ from ebm.tables.columns import (
     Count,
     Ordered,
     Real,
-    of_python,
 )
 from ebm.tables.scores import Scale
 from ebm.units import Bernoulli, Binomial, Categorical, Gaussian, Poisson, Unit

@@ -53,9 +53,10 @@ class NormalScores:
            [ 1.15]])
     """
 
-    def fit(self, x: Array) -> "NormalScores":
-        """Learn the map from the values `x` (rows, 1), none of them NaN."""
-        self.values, counts = np.unique(x, return_counts=True)
+    def fit(self, x: Array, sample_weight: Array | None = None) -> "NormalScores":
+        """Learn the map from the values `x` (rows, 1), none of them NaN; a row of weight w counts as w rows."""
+        self.values, which = np.unique(x, return_inverse=True)
+        counts = np.bincount(which.ravel(), sample_weight)
         ends = np.cumsum(counts)
         self.scores = ndtri((ends - counts / 2) / ends[-1])
         self.edges = ndtri(ends[:-1] / ends[-1])
@@ -70,6 +71,16 @@ class NormalScores:
         """Scores -> values between the smallest and the largest one seen."""
         values: Array = np.interp(x, self.scores, self.values)
         return values
+
+
+def repeated(x: Array, weights: Array | None) -> Array:
+    """The values `x` (rows, 1) in order, each as often as its weight (rows,), rounded up to a whole number, says.
+
+    In order, so that the sums of a transformer are the same to the last bit for weights and for rows that are repeated.
+    """
+    order = np.argsort(x[:, 0], kind="stable")
+    counts = np.ones(len(x), int) if weights is None else np.ceil(weights).astype(int)
+    return np.repeat(x[order], counts[order], axis=0)
 
 
 def edges_between(scale: Scale, values: Array) -> Array:

@@ -1,12 +1,13 @@
 """Fitted attributes: errors if one is missing or does not agree with the others."""
 
 from collections.abc import Callable
+from math import isfinite
 from typing import Any
 
 import numpy as np
 
 from ebm._arrays import Array, as_numbers, check_finite, is_sparse, screened
-from ebm._checks import check_option, integer_of, shown
+from ebm._checks import check_option, integer_of, real_of, shown
 from ebm.networks.losses import LOSSES
 from ebm.networks.network import Network
 from ebm.sklearn_compat._shared._labels import are_sorted, is_missing, of_one_type
@@ -27,6 +28,12 @@ def _vector(x: Any, name: str) -> Array:
     if array.ndim != 1:
         raise ValueError(f"{name} must have one dimension. Got the shape {array.shape}. {AGAIN}")
     return array
+
+
+def _offset(x: Any, name: str) -> Any:
+    """Offsets of units, or the threshold of scores, which is one number."""
+    number = real_of(x)
+    return number if number is not None and isfinite(number) else _vector(x, name)
 
 
 def _couplings(x: Any, name: str) -> Any:
@@ -104,16 +111,35 @@ def _machines(x: Any, name: str) -> list[Any]:
     return machines
 
 
+def _machine(x: Any, name: str) -> Any:
+    if not hasattr(x, "get_params") or isinstance(x, type):
+        raise ValueError(f"{name} must be an estimator. Got {shown(x)}. {AGAIN}")
+    return x
+
+
+def _by_column(x: Any, name: str) -> dict[Any, Any]:
+    """The kinds of columns, or their levels."""
+    held = str if name == "kinds_" else np.ndarray
+    if not isinstance(x, dict) or not all(isinstance(value, held) for value in x.values()):
+        raise ValueError(
+            f"{name} must be a dict of {held.__name__} by columns. Got {shown(x)}. {AGAIN}"
+        )
+    return x
+
+
 AGAIN = "Set it to that, or fit again."
 # Attributes that are checked when they are set; shapes that go together are when they are read.
 KINDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("h_samples_", "chains_", "components_", "patterns_"), _numbers),
-    **dict.fromkeys(("offset_", "offset_visible_", "offset_hidden_"), _vector),
+    **dict.fromkeys(("offset_visible_", "offset_hidden_"), _vector),
+    "offset_": _offset,
     **dict.fromkeys(("intercept_", "intercept_visible_", "intercept_hidden_"), _vector),
     **dict.fromkeys(("log_variance_visible_", "log_variance_hidden_"), _vector),
     "couplings_": _couplings,
     **dict.fromkeys(("coefs_", "intercepts_", "layer_params_"), fitted_list),
     "rbms_": _machines,
+    **dict.fromkeys(("machine_", "estimator_"), _machine),
+    **dict.fromkeys(("kinds_", "categories_"), _by_column),
     **dict.fromkeys(("t_", "n_outputs_", "n_layers_"), _count),
     "out_activation_": _output,
     "classes_": _classes,

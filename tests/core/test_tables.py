@@ -7,6 +7,7 @@ import pytest
 from scipy.stats import norm, rankdata
 from sklearn.preprocessing import PowerTransformer, StandardScaler
 
+from ebm import tables
 from ebm._random import stream
 from ebm.energies.columns import ColumnModel
 from ebm.energies.layers import LayeredParameters
@@ -38,6 +39,16 @@ def test_normal_scores_are_normal_quantiles_of_middle_ranks():
     expected = norm.ppf((rankdata(x) - 0.5) / len(x))
     np.testing.assert_allclose(scores.transform(x), expected, rtol=0, atol=1e-12)
     np.testing.assert_allclose(scores.inverse_transform(scores.transform(x)), x, atol=1e-12)
+
+
+def test_weights_of_rows_are_repetitions():
+    x, weights = np.array([3.0, 1.0, 3.0, 8.0, 2.0])[:, np.newaxis], np.array([1, 2, 3, 1, 4])
+    weighted = NormalScores().fit(x, weights)
+    repeated = NormalScores().fit(np.repeat(x, weights, axis=0))
+    for name in ("values", "scores", "edges"):
+        np.testing.assert_allclose(getattr(weighted, name), getattr(repeated, name))
+    shuffled = np.repeat(x, weights, axis=0)[::-1]
+    assert tables.repeated(x, weights).tolist() == tables.repeated(shuffled, None).tolist()
 
 
 def test_normal_deviates_become_values_as_often_as_they_were_seen():
@@ -210,6 +221,9 @@ def test_a_table_is_sorted_by_the_types_of_its_units():
     assert encoding.width == 13
     rows, unseen = encoding.encoded([given for _, given in made])
     assert not unseen
+    assert encoding.encoded(
+        [cells(["new"] * 5, object) if k in (1, 5) else given for k, (_, given) in enumerate(made)]
+    )[1] == {1: ["new"], 5: ["new"]}
     assert rows[1].tolist()[:9] == [0, 1, 0, 1, 0, 0, 0, 1, 0]
     complete = np.nan_to_num(rows)
     numbers = encoding.numbers(complete, np.zeros(13))

@@ -105,7 +105,7 @@ def learn(estimator, method):
 def calls(model):
     """By name, functions of a fitted estimator that call one of its methods each."""
     rows, y = data_of(model)
-    known = {"X": rows, "v": rows, "y": y, "patterns": rows[:1], **FEW}
+    known = {"X": rows, "v": rows, "y": y, "patterns": rows[:1], "column": 0, **FEW}
     found = {}
     for name, method in inspect.getmembers(model, inspect.ismethod):
         if name.startswith(("_", "set_", "get_", "from_")) or name == "resume":

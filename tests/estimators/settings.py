@@ -24,6 +24,7 @@ SMALL = {
     "batch_size": 5,
     "hidden_layer_sizes": (3,),
     "random_state": 0,
+    "estimator": ebm.TableRBM(n_components=3, n_iter=2, random_state=0),
 }
 
 
@@ -37,6 +38,8 @@ SHORT = SMALL | {
     "features": 1,
     "epsilon": 0.5,
     "temperature": 0.5,
+    "max_levels": 20,
+    "contamination": 0.25,
 }
 
 

@@ -12,6 +12,7 @@ from ebm import (
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
     FineTuning,
+    FreeEnergyOutlierDetector,
     GaussianRBM,
     Growth,
     HopfieldNetwork,
@@ -19,6 +20,7 @@ from ebm import (
     MLPRegressor,
     ModernHopfieldNetwork,
     Perceptron,
+    TableRBM,
 )
 
 GROWING = {
@@ -65,6 +67,10 @@ ESTIMATORS = [
     DBNClassifier([16], fine_tuning="up_down"),
     DBNClassifier([24, BernoulliRBM(16, gradient="cd")], features="all", propagate="mean"),
     DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
+    TableRBM(),
+    TableRBM(n_components=4, n_iter=5, transformer="yeo-johnson"),
+    FreeEnergyOutlierDetector(TableRBM(n_components=4, n_iter=5)),
+    FreeEnergyOutlierDetector(GaussianRBM(4), contamination=0.1),
     MLPClassifier(),
     MLPRegressor(**GROWING),
     MLPClassifier(**GROWING),

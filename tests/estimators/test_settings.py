@@ -34,10 +34,9 @@ def learned(estimator, method="fit"):
 
 
 def public(estimator):
+    others = ("history_", "rbms_", "network_", "pretraining_", "machine_", "estimator_")
     return {
-        name: x
-        for name, x in vars(estimator).items()
-        if name.endswith("_") and name not in ("history_", "rbms_", "network_", "pretraining_")
+        name: x for name, x in vars(estimator).items() if name.endswith("_") and name not in others
     }
 
 

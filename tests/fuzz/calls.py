@@ -75,6 +75,7 @@ GOOD = {
     "classes": "np.array([0, 1])",
     "label": "0",
     "fraction": "0.1",
+    "column": "0",
     "max_rounds": "1",
     "tol": "0.01",
     "validation": "(X, y)",

@@ -9,6 +9,7 @@ import re
 import traceback
 import warnings
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -160,6 +161,9 @@ def numbers(x: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, np.nd
     """The arrays of floating-point numbers that a result holds, with where they stand."""
     if depth > 6:
         return
+    if hasattr(x, "columns") and hasattr(x, "to_numpy"):  # a data frame
+        with suppress(TypeError, ValueError):
+            x = x.to_numpy(float)
     if isinstance(x, np.ndarray | np.number | float):
         array = np.asarray(x)
         if array.dtype.kind in "fc":
