@@ -53,12 +53,12 @@ def test_draws_of_different_rows_are_independent():
     assert_same_mean(pairs[::2], np.full(2, 0.25), variance=3 / 16)
 
 
-@pytest.mark.parametrize("n_extra", [0, 2])
-def test_bounds_of_rows_do_not_depend_on_their_place(n_extra):
+@pytest.mark.parametrize("n_labels", [0, 2])
+def test_bounds_of_rows_do_not_depend_on_their_place(n_labels):
     kinds, sizes = STACKS["binary"]
-    oracle = random_stack(kinds, sizes, n_extra=n_extra, seed=1)
+    oracle = random_stack(kinds, sizes, n_labels=n_labels, seed=1)
     model, params = spelled(oracle)
-    v = all_states(sizes[0] + n_extra)
+    v = all_states(sizes[0] + n_labels)
 
     def bound(rows):
         same = row_fingerprints(rows)
@@ -70,12 +70,12 @@ def test_bounds_of_rows_do_not_depend_on_their_place(n_extra):
 
 
 @pytest.mark.needs_jit
-@pytest.mark.parametrize("n_extra", [0, 2])
-def test_draws_by_content_estimate_the_bound_without_bias(n_extra):
+@pytest.mark.parametrize("n_labels", [0, 2])
+def test_draws_by_content_estimate_the_bound_without_bias(n_labels):
     kinds, sizes = STACKS["binary"]
-    oracle = random_stack(kinds, sizes, n_extra=n_extra, seed=1)
-    v, n = all_states(sizes[0] + n_extra), sizes[0]
-    exact = [belief.bound(oracle, x[:n], x[n:] if n_extra else None) for x in v]
+    oracle = random_stack(kinds, sizes, n_labels=n_labels, seed=1)
+    v, n = all_states(sizes[0] + n_labels), sizes[0]
+    exact = [belief.bound(oracle, x[:n], x[n:] if n_labels else None) for x in v]
     settings = {"n_samples": 5, "identities": row_fingerprints(v)}
     found = (*spelled(oracle), v, belief.log_partition(oracle))
     estimates = [variational_bound(*found, fold(KEY, k), **settings)[0] for k in range(200)]
@@ -100,7 +100,8 @@ def test_reconstruction_errors_of_stacks(name):
     oracle = random_stack(*STACKS[name], seed=2)
     model, params = spelled(oracle)
     v = np.random.default_rng(0).integers(0, 2, (5, STACKS[name][1][0])).astype(float)
-    down = model.mean_down(params, model.means_up(params, v)[-1], len(STACKS[name][1]) - 1)
+    *_, highest = model.means_up(params, v)
+    down = model.mean_down(params, highest, len(STACKS[name][1]) - 1)
     by_hand = sum((a - b) ** 2 for a, b in zip(down.flat, v.flat, strict=True)) / v.size
     assert reconstruction_error(model, params, v) == pytest.approx(by_hand, rel=1e-12)
     with pytest.raises(TypeError, match="There is no pass up and down of 3"):
