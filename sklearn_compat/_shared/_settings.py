@@ -102,8 +102,12 @@ def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concaten
     @wraps(method)
     def learned(estimator: S, /, *args: P.args, **kwargs: P.kwargs) -> S:
         stopped = unharmed(method, estimator, *args, **kwargs)
-        if stopped:
-            warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
+        while stopped:
+            try:
+                warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
+                break
+            except KeyboardInterrupt:  # a second interrupt: parameters that were kept are told all the same
+                continue
         return estimator
 
     learned.__signature__ = signature(method).replace(return_annotation=Any)  # type: ignore[attr-defined]

@@ -136,10 +136,6 @@ def test_an_interrupt_leaves_a_model_whole(estimator):
             raise
 
 
-@pytest.mark.xfail(
-    strict=False,
-    reason="not always: a second interrupt within microseconds has left rbms_ of a fit that was to be taken back",
-)
 @pytest.mark.parametrize("estimator", everyone(), ids=name_of)
 def test_a_second_interrupt_at_once_leaves_a_model_whole(estimator):
     """The first one has the attributes put back; this comes in the midst of that."""
