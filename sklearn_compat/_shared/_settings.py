@@ -106,7 +106,9 @@ def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concaten
             try:
                 warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
                 break
-            except KeyboardInterrupt:  # a second interrupt: parameters that were kept are told all the same
+            except (
+                KeyboardInterrupt
+            ):  # a second interrupt: parameters that were kept are told all the same
                 continue
         return estimator
 

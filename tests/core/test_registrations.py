@@ -31,6 +31,7 @@ TABLE = {
     "likelihood.free_energy.free_energy": LAYERS,
     "likelihood.modes.modes": LAYERS,
     "likelihood.partition.can_be_exact": LAYERS,
+    "likelihood.features.flat_features": "Bipartite",
     "likelihood.placement.misplaced": "Bipartite",
     "likelihood.pseudo_likelihood.pseudo_log_likelihood": LAYERS,
     "likelihood.reconstruction.reconstruction_error": "BeliefNetwork Bipartite LayeredModel",

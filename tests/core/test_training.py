@@ -484,7 +484,7 @@ def test_data_that_are_not_finite_move_nothing():
     p = plan(batch=30)
     state = training.start(REAL, Rows(X), 3, p)
     before = state.theta.copy()
-    X[3, 1] = np.nan
+    X[3, 1] = np.inf
     reason = training.single_update(state, X, None, p)
     assert "diverged in this update" in reason
     np.testing.assert_array_equal(state.theta, before)

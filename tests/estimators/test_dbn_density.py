@@ -299,6 +299,7 @@ def test_fine_tuning_goes_on(method):
     assert not hasattr(dbn, "history_")
 
 
+@pytest.mark.filterwarnings("ignore:BernoulliRBM. the features hardly vary")  # those of few bits
 def test_a_layer_on_top_of_a_fine_tuned_network():
     tuning = FineTuning(n_iter=5, learning_rate=0.3)
     dbn = stack((3, 2), fine_tuning=tuning, warm_start=True, propagate="mean")
