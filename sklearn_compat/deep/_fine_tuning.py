@@ -30,8 +30,7 @@ from ebm.sklearn_compat._shared._validation import (
     check_weights,
     draw_seed,
 )
-from ebm.sklearn_compat.deep._greedy import learn_layers, update_layers
-from ebm.sklearn_compat.deep._label_weights import learn_label_weights
+from ebm.sklearn_compat.deep._greedy import learn_label_weights, learn_layers, update_layers
 from ebm.sklearn_compat.deep._layers import layer_seed
 from ebm.sklearn_compat.rbm._layer import with_parameters
 from ebm.training import INTERRUPTED

@@ -5,9 +5,21 @@ The argument `self` is the stack; acts of learning return what did not come to i
 
 from typing import Any
 
+import numpy as np
+
 from ebm._checks import Array
+from ebm._flat import dtype_of
+from ebm._sparse import as_dtype, dense, row_blocks
 from ebm.energies.belief_network import Directed
-from ebm.pretraining import Labels, Layer, Machine, Propagation, pretrain, update_each
+from ebm.pretraining import (
+    Labels,
+    Layer,
+    Machine,
+    Propagation,
+    conditional_labels,
+    pretrain,
+    update_each,
+)
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     column_names,
@@ -21,7 +33,7 @@ from ebm.sklearn_compat.deep._layers import (
     new_machines,
 )
 from ebm.sklearn_compat.rbm._base import BaseRBM
-from ebm.sklearn_compat.rbm._layer import entitle, keep, learner, model_of
+from ebm.sklearn_compat.rbm._layer import entitle, keep, learner, model_of, with_parameters
 from ebm.training import INTERRUPTED
 
 Ways = tuple[tuple[Directed, ...], tuple[Directed, ...]]
@@ -105,3 +117,16 @@ def keep_all(rbms: list[BaseRBM], learners: list[Machine], layers: list[Layer]) 
     """Turn the layers into fitted attributes of the machines; what did not come to its end."""
     messages = [keep(*each) for each in zip(rbms, learners, layers, strict=False)]
     return [message for message in messages if message]
+
+
+def learn_label_weights(self: Any, X: Any, weights: Array | None, labels: Labels) -> None:
+    """Give the joint machine, if it has learned, the label weights that predict the known labels best."""
+    model, params = self._network()
+    if not model.n_labels:
+        return
+    known, dtype = labels.known, dtype_of(params)
+    blocks = [as_dtype(block, dtype) for block in row_blocks(X[known])]
+    x = np.concatenate([dense(model.features_above(params, block)) for block in blocks])
+    weights = None if weights is None else weights[known]
+    top = conditional_labels(model.top_model, params.top, x, labels.columns[known], weights)
+    self.rbms_[-1] = with_parameters(self.rbms_[-1], top)
