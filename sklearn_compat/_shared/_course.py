@@ -1,11 +1,12 @@
 """The course of learning by batches: an estimator's words to the training loop, and its memory of it."""
 
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from numbers import Integral
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -29,8 +30,25 @@ class Mark:
     """The mark of one history, of which a deep copy has another one."""
 
 
-# The lists behind the arrays of `history_`, for the first that goes on from a course: all others copy the arrays.
-_SERIES: WeakKeyDictionary["Mark", dict[str, Series]] = WeakKeyDictionary()
+# The lists behind the arrays of `history_`, for the first that goes on from a course: all others copy the arrays. By
+# the number of the mark, with a reference to it that forgets them.
+_SERIES: dict[int, tuple[weakref.ref["Mark"], dict[str, Series]]] = {}
+
+
+def hold(mark: Mark, series: dict[str, Series]) -> None:
+    """Keep the lists as long as there is the mark."""
+    # No line of Python runs in this callback: an interrupt that Python hears within a callback is lost.
+    forget = weakref.ref(mark, partial(_SERIES.pop, id(mark)))
+    _SERIES[id(mark)] = forget, series
+
+
+def held(mark: Mark) -> dict[str, Series]:
+    """The lists of the mark, for the first who asks; empty for others."""
+    known = _SERIES.get(id(mark))
+    if known is None or known[0]() is not mark:
+        return {}
+    del _SERIES[id(mark)]
+    return known[1]
 
 
 class Standing(NamedTuple):
@@ -271,7 +289,7 @@ class Course:
             marginals=state.marginals,
             attributes=self.attributes,
         )
-        _SERIES[course.mark] = series
+        hold(course.mark, series)
         history = {name: x.array for name, x in series.items()}
         return Learned(state, attributes, history, course, stopped)
 
@@ -312,7 +330,7 @@ class Course:
 
     def _history(self, shown: dict[str, Array]) -> dict[str, list[float]]:
         """The history so far, to go on with: in place where nobody else may have, as in many calls of `partial_fit`."""
-        series = _SERIES.pop(self.mark, {})
+        series = held(self.mark)
         same = series.keys() == shown.keys()
         if same and all(x.is_of(shown[name]) for name, x in series.items()):
             return dict(series)

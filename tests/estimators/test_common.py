@@ -67,10 +67,10 @@ ESTIMATORS = [
     DBNClassifier([16], fine_tuning="up_down"),
     DBNClassifier([24, BernoulliRBM(16, gradient="cd")], features="all", propagate="mean"),
     DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
-    TableRBM(),
+    TableRBM(n_iter=10),
     TableRBM(n_components=4, n_iter=5, transformer="yeo-johnson"),
     FreeEnergyOutlierDetector(TableRBM(n_components=4, n_iter=5)),
-    FreeEnergyOutlierDetector(GaussianRBM(4), contamination=0.1),
+    FreeEnergyOutlierDetector(GaussianRBM(4, n_iter=10), contamination=0.1),
     MLPClassifier(),
     MLPRegressor(**GROWING),
     MLPClassifier(**GROWING),
@@ -106,6 +106,9 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:sample_weight is zero in all rows of the classes:UserWarning")
 # Rows of few and random data: what of training does not come to its end, does not matter here.
 @pytest.mark.filterwarnings("ignore:MLP.* Not converged:sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings(
+    "ignore:MLP.* The network predicts no better:sklearn.exceptions.ConvergenceWarning"
+)
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)

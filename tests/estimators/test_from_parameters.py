@@ -264,7 +264,11 @@ def test_every_estimator_is_here():
         for name in ebm.sklearn_compat.__all__
         if hasattr(getattr(ebm, name), "fit")  # FineTuning is a setting
     }
-    assert {name.split(",")[0] for name in FITTED} == public
+    # These two own a machine, which has parameters.
+    assert {name.split(",")[0] for name in FITTED} == public - {
+        "TableRBM",
+        "FreeEnergyOutlierDetector",
+    }
 
 
 @pytest.mark.parametrize("name", FITTED)

@@ -249,7 +249,11 @@ def test_weights_near_zero_bring_no_warning_of_numpy(name):
 
 def test_every_public_estimator_is_here():
     public = {name for name in ebm.__all__ if hasattr(getattr(ebm, name), "fit")}
-    assert {name.split(",")[0] for name in EVERY} == public
+    # These two take frames with cells of any kind: test_table_rbm.py, test_outliers.py.
+    assert {name.split(",")[0] for name in EVERY} == public - {
+        "TableRBM",
+        "FreeEnergyOutlierDetector",
+    }
 
 
 # Targets ---------------------------------------------------------------------------------------------

@@ -96,7 +96,9 @@ def test_weights_whose_inverse_overflows_are_refused(variant, dtype, weight):
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("cls", OF_BETA)
 def test_cold_free_energies_are_those_of_no_temperature(cls, dtype):
-    machine = cls(random_state=0).fit(X.astype(dtype))
+    # So few rows have no finite maximum of the pseudo-likelihood.
+    finite = {"gradient": "pcd"} if cls.__name__ == "BoltzmannMachine" else {}
+    machine = cls(random_state=0, **finite).fit(X.astype(dtype))
     cold = machine.free_energy(X, beta=1e12)
     for beta in (1e100, 1e200, 1.7e308):
         np.testing.assert_allclose(machine.free_energy(X, beta=beta), cold, rtol=1e-5, atol=1e-6)
