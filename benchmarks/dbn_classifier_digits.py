@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 
 from ebm import (
@@ -67,6 +68,23 @@ def main():
         schedule="linear",
     )
     report("fine-tuned", two.set_params(warm_start=True, fine_tuning=how), binary)
+    for layers in ((100,), (100, 100)):
+        for kind in ("joint", "conditional"):
+            defaults = DBNClassifier(layers, label_weights=kind, random_state=0)
+            report(f"defaults, layers {layers}, {kind}", defaults, grey)
+            print(
+                f"{'    samples of a class that look like it':40} {recognised(defaults, grey):7.1%}"
+            )
+            if len(layers) == 1:
+                log_p = defaults.log_likelihood(grey[1], grey[3]).mean()
+                print(f"{'    log p(x, y) of test rows':40} {log_p:7.2f}")
+
+
+def recognised(dbn, parts):
+    """The share of samples with a clamped label that a logistic regression on the rows gives this label."""
+    judge = LogisticRegression(max_iter=2000).fit(parts[0], parts[2])
+    draws = [dbn.sample(100, label=c, n_steps=500, random_state=1) for c in range(10)]
+    return np.mean([np.mean(judge.predict(V) == c) for c, V in enumerate(draws)])
 
 
 if __name__ == "__main__":
