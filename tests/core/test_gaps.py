@@ -22,6 +22,8 @@ from ebm.units import UNITS, Bernoulli, Categorical, Gaussian, Spin
 from tests.oracles import gaps as oracle
 from tests.statistics import assert_same_distribution
 
+pytestmark = pytest.mark.needs_jit  # many sweeps of chains: as plain Python too slow
+
 KEY = stream(0, "evaluation")
 PARTS = {
     "bits": [("bits", 4)],

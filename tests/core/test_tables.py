@@ -239,6 +239,7 @@ def test_a_table_is_sorted_by_the_types_of_its_units():
 # Chains ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 def test_chains_average_a_function_of_the_units_given_the_known_ones():
     rng = np.random.default_rng(0)
     model = ColumnModel([(Bernoulli(), 3), (Categorical((3,)), 3)], Bernoulli(), 2)
