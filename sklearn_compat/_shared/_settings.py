@@ -106,10 +106,8 @@ def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concaten
             try:
                 warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
                 break
-            except (
-                KeyboardInterrupt
-            ):  # a second interrupt: parameters that were kept are told all the same
-                continue
+            except KeyboardInterrupt:
+                pass  # the second one: parameters that were kept are told all the same
         return estimator
 
     learned.__signature__ = signature(method).replace(return_annotation=Any)  # type: ignore[attr-defined]

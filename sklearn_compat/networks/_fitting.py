@@ -218,10 +218,10 @@ def descend(
 
 def unlearned(self: Any, rows: Labelled) -> str:
     """The message about a loss that is hardly below that of a constant prediction, or ''."""
-    loss, total = self.network_.loss, None if rows.weights is None else rows.weights.sum()
     if self.n_iter_ < FEWEST_EPOCHS:
         return ""
-    constant = loss.of_constant(rows.targets, None if total is None else rows.weights / total)
+    loss, weights = self.network_.loss, rows.weights
+    constant = loss.of_constant(rows.targets, None if weights is None else weights / weights.sum())
     if loss.shown_per_output:
         constant /= self.n_outputs_
     if self.loss_ < LEARNED * constant or np.isclose(constant, 0):
