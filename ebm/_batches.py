@@ -164,10 +164,10 @@ class Rows:
 
     def gather(self, index: Array, out: Array) -> None:
         """Write the rows `index` to `out` (len(index), columns)."""
-        n_own = self._X.shape[1]
+        n_columns = self._X.shape[1]
         if self._targets is not None:
-            np.take(self._targets, index, axis=0, out=out[:, n_own:], mode="clip")
-            out = out[:, :n_own]
+            np.take(self._targets, index, axis=0, out=out[:, n_columns:], mode="clip")
+            out = out[:, :n_columns]
         if not hasattr(self._X, "toarray"):
             np.take(self._X, index, axis=0, out=out, mode="clip")
         elif out.flags.c_contiguous:

@@ -65,9 +65,13 @@ def arrays_of(state: State) -> dict[str, Any]:
 
 def _named(state: State) -> dict[str, Array]:
     """The arrays whose names are known beforehand."""
-    h, mu, lam, own = state.chains
+    h, mu, lam, gradient_state = state.chains
     arrays = {"theta": state.theta, "h": h, "mu": mu, "lam": lam}
-    for name, group in (("memory", state.memory), ("own", own), ("marginals", state.marginals)):
+    for name, group in (
+        ("memory", state.memory),
+        ("own", gradient_state),
+        ("marginals", state.marginals),
+    ):
         arrays |= {f"{name}.{i}": x for i, x in enumerate(group)}
     for layer, named in state.bounds.items():
         for name, (low, high) in named.items():
@@ -86,8 +90,8 @@ def _numbers(name: str, values: list[float]) -> Array:
 
 def expected(like: State, plan: Plan) -> dict[str, Array]:
     """Arrays like those of a training with the `plan` that began at `like`, after an update."""
-    own = plan.gradient.own_after(*like.fused, like.chains)
-    return _named(replace(like, chains=like.chains._replace(own=own)))
+    gradient_state = plan.gradient.state_after(*like.fused, like.chains)
+    return _named(replace(like, chains=like.chains._replace(gradient_state=gradient_state)))
 
 
 def check_described(

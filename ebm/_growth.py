@@ -71,8 +71,10 @@ class Growth:
 
 def copied(state: State) -> tuple[Array, ChainState, dict[str, Array]]:
     """Copies of the parameters, the chains with their offsets, and of what monitors keep."""
-    h, below, above, own = state.chains
-    chains = ChainState(h.copy(), below.copy(), above.copy(), tuple(x.copy() for x in own))
+    h, below, above, gradient_state = state.chains
+    chains = ChainState(
+        h.copy(), below.copy(), above.copy(), tuple(x.copy() for x in gradient_state)
+    )
     return state.theta.copy(), chains, {name: x.copy() for name, x in state.saved.items()}
 
 

@@ -153,8 +153,12 @@ def default_rate(model: Model, params: Any) -> float:
         [unit.pace for name, (unit, _) in layers.items() if (name in seen) == is_seen]
         for is_seen in (True, False)
     ]
-    n_hidden = sum(len(own.bias) for name, (_, own) in layers.items() if name not in seen)
-    n_scaled = sum(len(own.bias) for unit, own in layers.values() if unit.has_scale)
+    n_hidden = sum(
+        len(layer_params.bias) for name, (_, layer_params) in layers.items() if name not in seen
+    )
+    n_scaled = sum(
+        len(layer_params.bias) for unit, layer_params in layers.values() if unit.has_scale
+    )
     rate = min(LARGEST_RATE, RATE * np.sqrt(RATE_UNITS / max(n_hidden, 1)))
     few = min(1.0, RATE_FEATURES / max(n_scaled, 1))
     return float(rate * few * np.prod([min(some, default=1.0) for some in paces]))

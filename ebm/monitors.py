@@ -101,8 +101,12 @@ def notify(callbacks: Sequence[Callback], report: Report, history: History) -> b
             report.monitored.update(answer)
         stop = stop or (isinstance(answer, bool | np.bool_) and bool(answer))
     done = len(history.get("epoch", ()))
-    own = {"epoch": done + 1, "learning_rate": report.learning_rate, "time": report.elapsed}
-    row = {**report.monitored, **own}
+    basics = {
+        "epoch": done + 1,
+        "learning_rate": report.learning_rate,
+        "time": report.elapsed,
+    }
+    row = {**report.monitored, **basics}
     try:
         _enter(row, history, done)
     finally:  # an interrupt leaves no row entered by half

@@ -150,8 +150,8 @@ class Learner:
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
-        *shared, own = self._state.chains
-        for x in (*shared, *own):
+        *shared, layer_params = self._state.chains
+        for x in (*shared, *layer_params):
             np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return False
 

@@ -239,7 +239,7 @@ from ebm.units import UNITS
 unit = UNITS["ternary"]()
 own = unit.parameters(np.array([0.3, -0.2]), np.array([0.1, 0.4]))
 f, gradient = np.array([[0.5, -1.0]]), unit.neutral(2, float)
-kernels.expected_own_gradient(own, f, np.ones(1), gradient, True)
+kernels.expected_parameter_gradient(own, f, np.ones(1), gradient, True)
 np.testing.assert_allclose(gradient.quadratic, unit.mean_derivatives(own, f)["quadratic"][0])
 step = 1e-6 * np.eye(2)[:, np.newaxis]
 slopes = [(unit.log_normaliser(own, f + d) - unit.log_normaliser(own, f - d))[0] / 2e-6 for d in step]
@@ -247,7 +247,7 @@ np.testing.assert_allclose(unit.mean(own, f)[0], slopes, atol=1e-8)
 x = unit.sample(own, np.repeat(f, 20000, axis=0), Key(1, 2))
 np.testing.assert_allclose(x.mean(axis=0), slopes, atol=0.03)
 np.testing.assert_allclose((x**2).mean(axis=0), gradient.quadratic, atol=0.03)
-kernels.own_gradient(own, x, np.full(len(x), 1 / len(x)), gradient)
+kernels.parameter_gradient(own, x, np.full(len(x), 1 / len(x)), gradient)
 np.testing.assert_allclose(gradient.quadratic, (x**2).mean(axis=0))
 """
 

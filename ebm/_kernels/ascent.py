@@ -42,8 +42,8 @@ def step(settings, theta, gradient, memory, rate, limits):
     free = (T(factor), T(limit), T(0), T(0))
     finite = True
     for first, last, held in ((0, n_weights, pull), (n_weights, theta.size, free)):
-        own = _part(memory, first, last)
-        finite &= _sweep(settings, shared, theta[first:last], gradient[first:last], own, held)
+        params = _part(memory, first, last)
+        finite &= _sweep(settings, shared, theta[first:last], gradient[first:last], params, held)
     return finite
 
 

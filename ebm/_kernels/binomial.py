@@ -33,47 +33,49 @@ COUPLES = False
 
 
 @jit
-def mean(own, x, beta):
+def mean(params, x, beta):
     """Inputs -> conditional means."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
-            x[r, c] = counts.mean(np.float64(x[r, c]) + own.bias[c], np.float64(beta), own.n)
+            x[r, c] = counts.mean(np.float64(x[r, c]) + params.bias[c], np.float64(beta), params.n)
 
 
 @jit
-def sample(own, x, beta, key0, key1, first_row):
+def sample(params, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             u = counts.uniform(key0, key1, (first_row + r) * x.shape[1] + c)
-            x[r, c] = counts.draw(np.float64(x[r, c]) + own.bias[c], np.float64(beta), own.n, u)
-
-
-@jit
-def mean_and_sample(own, x, out, beta, key0, key1, first_row):
-    """Inputs -> conditional means in `x`, samples in `out`."""
-    for r in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            out[r, c] = x[r, c]
-    sample(own, out, beta, key0, key1, first_row)
-    mean(own, x, beta)
-
-
-@jit
-def log_normaliser(own, x, beta, out):
-    """Add sum_i log sum_k exp(beta [(b_i + x_ri) k + log (n_i choose k)]) to out[r]."""
-    for r in range(x.shape[0]):
-        for c in range(x.shape[1]):
-            out[r] += counts.log_normaliser(
-                np.float64(x[r, c]) + own.bias[c], np.float64(beta), own.n
+            x[r, c] = counts.draw(
+                np.float64(x[r, c]) + params.bias[c], np.float64(beta), params.n, u
             )
 
 
 @jit
-def own_gradient(own, s, weights, gradient):
+def mean_and_sample(params, x, out, beta, key0, key1, first_row):
+    """Inputs -> conditional means in `x`, samples in `out`."""
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[r, c] = x[r, c]
+    sample(params, out, beta, key0, key1, first_row)
+    mean(params, x, beta)
+
+
+@jit
+def log_normaliser(params, x, beta, out):
+    """Add sum_i log sum_k exp(beta [(b_i + x_ri) k + log (n_i choose k)]) to out[r]."""
+    for r in range(x.shape[0]):
+        for c in range(x.shape[1]):
+            out[r] += counts.log_normaliser(
+                np.float64(x[r, c]) + params.bias[c], np.float64(beta), params.n
+            )
+
+
+@jit
+def parameter_gradient(params, s, weights, gradient):
     """Nothing to learn but the bias."""
 
 
 @jit
-def expected_own_gradient(own, x, weights, gradient, fresh):
+def expected_parameter_gradient(params, x, weights, gradient, fresh):
     """Nothing to learn but the bias."""

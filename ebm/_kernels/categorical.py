@@ -41,17 +41,17 @@ COUPLES = False
 
 
 @jit
-def _weights(own, x, beta):
+def _weights(params, x, beta):
     """exp(f - the group's largest f), of the units in groups."""
-    T, edges = type(own.bias[0]), own.edges
+    T, edges = type(params.bias[0]), params.edges
     first = edges[0]
     e = np.empty((x.shape[0], x.shape[1] - first), x.dtype)
     for r in range(x.shape[0]):
         for k in range(edges.size - 1):
             start, end = edges[k], edges[k + 1]
-            largest = beta * (x[r, start] + own.bias[start])
+            largest = beta * (x[r, start] + params.bias[start])
             for c in range(start, end):
-                f = beta * (x[r, c] + own.bias[c])
+                f = beta * (x[r, c] + params.bias[c])
                 e[r, c - first] = f
                 largest = f if f > largest else largest
             for c in range(start, end):
@@ -99,69 +99,69 @@ def _draw(edges, e, out, key, first_row):
 
 
 @jit
-def mean(own, x, beta):
+def mean(params, x, beta):
     """Inputs -> conditional means."""
-    e = _weights(own, x, beta)
-    if own.edges[0] > 0:
-        bernoulli.mean(BernoulliParameters(own.bias), x, beta)
-    _probabilities(own.edges, e, x)
+    e = _weights(params, x, beta)
+    if params.edges[0] > 0:
+        bernoulli.mean(BernoulliParameters(params.bias), x, beta)
+    _probabilities(params.edges, e, x)
 
 
 @jit
-def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+def mean_and_sample(params, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
-    e = _weights(own, x, beta)
-    if own.edges[0] > 0:
-        plain = BernoulliParameters(own.bias)
+    e = _weights(params, x, beta)
+    if params.edges[0] > 0:
+        plain = BernoulliParameters(params.bias)
         bernoulli.mean_and_sample(plain, x, out, beta, key0, key1, first_row)
-    _probabilities(own.edges, e, x)
-    _draw(own.edges, e, out, (key0, key1), first_row)
+    _probabilities(params.edges, e, x)
+    _draw(params.edges, e, out, (key0, key1), first_row)
 
 
 @jit
-def sample(own, x, beta, key0, key1, first_row):
+def sample(params, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
-    e = _weights(own, x, beta)
-    if own.edges[0] > 0:
-        bernoulli.sample(BernoulliParameters(own.bias), x, beta, key0, key1, first_row)
-    _draw(own.edges, e, x, (key0, key1), first_row)
+    e = _weights(params, x, beta)
+    if params.edges[0] > 0:
+        bernoulli.sample(BernoulliParameters(params.bias), x, beta, key0, key1, first_row)
+    _draw(params.edges, e, x, (key0, key1), first_row)
 
 
 @jit
-def log_normaliser(own, x, beta, out):
+def log_normaliser(params, x, beta, out):
     """Add sum_i log(1 + exp f_ri) over the Bernoulli units, and log sum_k exp f_rk of each group, to out[r]."""
-    edges = own.edges
+    edges = params.edges
     first = edges[0]
     if first > 0:  # contiguous, without which the loop does not vectorise
-        plain = BernoulliParameters(own.bias[:first])
+        plain = BernoulliParameters(params.bias[:first])
         bernoulli.log_normaliser(plain, np.ascontiguousarray(x[:, :first]), beta, out)
-    e = _weights(own, x, beta)
+    e = _weights(params, x, beta)
     for r in range(x.shape[0]):
         for k in range(edges.size - 1):
             start, end = edges[k], edges[k + 1]
-            largest, total = beta * (x[r, start] + own.bias[start]), type(e[0, 0])(0.0)
+            largest, total = beta * (x[r, start] + params.bias[start]), type(e[0, 0])(0.0)
             for c in range(start, end):
-                f = beta * (x[r, c] + own.bias[c])
+                f = beta * (x[r, c] + params.bias[c])
                 largest = f if f > largest else largest
                 total += e[r, c - first]
             out[r] += np.float64(largest) + math.log(total)
 
 
 @jit
-def to_statistic(own, x):
+def to_statistic(params, x):
     """The weights multiply the states themselves."""
 
 
 @jit
-def own_gradient(own, s, weights, gradient):
+def parameter_gradient(params, s, weights, gradient):
     """Nothing to learn but the bias."""
 
 
 @jit
-def expected_own_gradient(own, x, weights, gradient, fresh):
+def expected_parameter_gradient(params, x, weights, gradient, fresh):
     """Nothing to learn but the bias."""
 
 
 @jit
-def couple(own, coupling, gradient):
+def couple(params, coupling, gradient):
     """The statistic has no parameter."""

@@ -67,16 +67,16 @@ def _couplings(W, dW, mu, lam, dv, dh, by_visible, by_hidden):
 
 
 @jit
-def run_chain(params, h, V, H, first, until, n_steps, renew, key, own):
+def run_chain(params, h, V, H, first, until, n_steps, renew, key, weighted_gradient):
     """Block Gibbs sampling from the hidden states `h` (overwritten).
 
     Leaves the statistics of the last visible samples in `V` and the hidden means given them in `H`. With `renew`, `h`
     becomes the last hidden samples; without, that draw is saved. Of `n_steps` in all, those from `first` up to `until`
-    are made: a long run takes several calls, between which the user can interrupt. The last step adds the hidden
-    units' own derivatives to the second of `own`, the weights of the chains and the gradient by the own parameters.
+    are made: a long run takes several calls, between which the user can interrupt. `weighted_gradient` is a pair: the
+    weights of the chains, and the gradient by the hidden units' parameters, to which the last step adds.
     """
     W, visible, hidden = params
-    weights, dhidden = own
+    weights, dhidden = weighted_gradient
     for step in range(first, until):
         units.to_statistic(hidden, h)
         np.dot(h, W.T, V)
@@ -85,7 +85,7 @@ def run_chain(params, h, V, H, first, until, n_steps, renew, key, own):
         units.to_statistic(visible, V)
         np.dot(V, W, H)
         if step == n_steps - 1:
-            units.expected_own_gradient(hidden, H, weights, dhidden, False)
+            units.expected_parameter_gradient(hidden, H, weights, dhidden, False)
         if step < n_steps - 1 or renew:
             k0, k1 = fold(key[0], key[1], 2 * step + 2, 0)
             units.mean_and_sample(hidden, H, h, 1.0, k0, k1, 0)
@@ -118,8 +118,12 @@ def contrastive_gradient(
     """
     total = begin(params, chains, stacked, n_rows, persistent, key, gradient)
     h, (V, H, omega) = chains[0][: total - n_rows], stacked
-    v, means, own = V[n_rows:total], H[n_rows:total], (omega[n_rows:total], gradient[2])
-    run_chain(walkers, h, v, means, 0, n_steps, n_steps, persistent, key, own)
+    v, means, weighted_gradient = (
+        V[n_rows:total],
+        H[n_rows:total],
+        (omega[n_rows:total], gradient[2]),
+    )
+    run_chain(walkers, h, v, means, 0, n_steps, n_steps, persistent, key, weighted_gradient)
     return end(params, chains, stacked, n_rows, total, slide, gradient)
 
 
@@ -133,7 +137,7 @@ def begin(params, chains, stacked, n_rows, persistent, key, gradient):
     h = chains[0][:n_chains]
     units.to_statistic(visible, V[:n_rows])
     np.dot(V[:n_rows], W, H[:n_rows])
-    units.expected_own_gradient(hidden, H[:n_rows], omega[:n_rows], gradient[2], True)
+    units.expected_parameter_gradient(hidden, H[:n_rows], omega[:n_rows], gradient[2], True)
     if persistent:
         units.mean(hidden, H[:n_rows], 1.0)
         omega[n_rows:total] = -1.0 / n_chains
@@ -160,7 +164,7 @@ def phase_difference(params, mu, lam, stacked, n_rows, total, slide, gradient):
     """
     visible, (dW, dvisible, _) = params[1], gradient
     V, H, omega = stacked
-    units.own_gradient(visible, V[:total], omega, dvisible)
+    units.parameter_gradient(visible, V[:total], omega, dvisible)
     minus_mu, dv, dh, lam_row = V[total], V[total + 1], H[total], H[total + 1]
     _weighted_sum(V[:n_rows], omega[:n_rows], minus_mu)
     _weighted_sum(V[n_rows:total], omega[n_rows:total], dv)
@@ -238,8 +242,14 @@ def sparse_contrastive_gradient(
     total = sparse_begin(params, chains, rows, stacked, persistent, key, gradient)
     V, H, omega = stacked
     n_rows = rows[0].size - 1
-    h, v, own = chains[0][: total - n_rows], V[: total - n_rows], (omega[n_rows:total], gradient[2])
-    run_chain(walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key, own)
+    h, v, weighted_gradient = (
+        chains[0][: total - n_rows],
+        V[: total - n_rows],
+        (omega[n_rows:total], gradient[2]),
+    )
+    run_chain(
+        walkers, h, v, H[n_rows:total], 0, n_steps, n_steps, persistent, key, weighted_gradient
+    )
     return sparse_end(params, chains, rows, stacked, total, slide, gradient)
 
 
@@ -252,7 +262,7 @@ def sparse_begin(params, chains, rows, stacked, persistent, key, gradient):
     n_chains = chains[0].shape[0] if persistent else n_rows
     total, h = n_rows + n_chains, chains[0][:n_chains]
     sparse.times(rows, W, H[:n_rows])
-    units.expected_own_gradient(hidden, H[:n_rows], omega[:n_rows], gradient[2], True)
+    units.expected_parameter_gradient(hidden, H[:n_rows], omega[:n_rows], gradient[2], True)
     if persistent:
         units.mean(hidden, H[:n_rows], 1.0)
         omega[n_rows:total] = -1.0 / n_chains

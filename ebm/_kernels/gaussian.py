@@ -37,20 +37,20 @@ def _fill_normals(out, words, key0, key1, first):
 
 
 @jit
-def mean(own, x, beta):
+def mean(params, x, beta):
     """Inputs -> conditional means, which do not depend on beta."""
-    bias = own.bias
+    bias = params.bias
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             x[r, c] += bias[c]
 
 
 @jit
-def sample(own, x, beta, key0, key1, first_row):
+def sample(params, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
     rows, n = x.shape
     even = n + n % 2
-    scale = np.exp(own.log_variance / 2) / np.sqrt(beta)
+    scale = np.exp(params.log_variance / 2) / np.sqrt(beta)
     step = block_rows(n)
     words, normals = np.empty(step * even, np.uint32), np.empty(step * even, x.dtype)
     for first in range(0, rows, step):
@@ -60,27 +60,27 @@ def sample(own, x, beta, key0, key1, first_row):
         for r in range(count):
             g = drawn[r * even : (r + 1) * even]
             for c in range(n):
-                x[first + r, c] += own.bias[c] + scale[c] * g[c]
+                x[first + r, c] += params.bias[c] + scale[c] * g[c]
 
 
 @jit
-def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+def mean_and_sample(params, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             out[r, c] = x[r, c]
-    sample(own, out, beta, key0, key1, first_row)
-    mean(own, x, beta)
+    sample(params, out, beta, key0, key1, first_row)
+    mean(params, x, beta)
 
 
 @jit(reorder=True)
-def log_normaliser(own, x, beta, out):
+def log_normaliser(params, x, beta, out):
     """Add sum_i log int exp(-beta [(v - b)^2 / 2 - v f] / sigma^2) dv to out[r], f = x_ri."""
-    bias = own.bias
+    bias = params.bias
     rows, n = x.shape
     beta = np.float64(beta)
-    precision = np.exp(-own.log_variance.astype(np.float64))
-    constant = 0.5 * np.sum(own.log_variance) + 0.5 * n * np.log(2 * math.pi / beta)
+    precision = np.exp(-params.log_variance.astype(np.float64))
+    constant = 0.5 * np.sum(params.log_variance) + 0.5 * n * np.log(2 * math.pi / beta)
     for r in range(rows):
         total = 0.0
         for c in range(n):
@@ -90,33 +90,33 @@ def log_normaliser(own, x, beta, out):
 
 
 @jit
-def to_statistic(own, x):
+def to_statistic(params, x):
     """States -> what the weights multiply, x / sigma^2."""
-    precision = np.exp(-own.log_variance)
+    precision = np.exp(-params.log_variance)
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             x[r, c] *= precision[c]
 
 
 @jit
-def own_gradient(own, s, weights, gradient):
+def parameter_gradient(params, s, weights, gradient):
     """Write sum_r weights[r] (x_r - b)^2 / (2 sigma^2), the derivative of minus the own energy by z = log sigma^2.
 
     The states come as statistics s = x / sigma^2.
     """
-    variance = np.exp(own.log_variance)
+    variance = np.exp(params.log_variance)
     out = gradient.log_variance
     out[:] = 0
     for r in range(s.shape[0]):
         for c in range(s.shape[1]):
-            deviation = s[r, c] * variance[c] - own.bias[c]
+            deviation = s[r, c] * variance[c] - params.bias[c]
             out[c] += weights[r] * deviation * deviation / (2 * variance[c])
 
 
 @jit
-def expected_own_gradient(own, x, weights, gradient, fresh):
+def expected_parameter_gradient(params, x, weights, gradient, fresh):
     """Add sum_r weights[r] (f^2 + sigma^2) / (2 sigma^2), the expectations of the same given the inputs f = x_r."""
-    variance = np.exp(own.log_variance)
+    variance = np.exp(params.log_variance)
     out = gradient.log_variance
     if fresh:
         out[:] = 0
@@ -126,7 +126,7 @@ def expected_own_gradient(own, x, weights, gradient, fresh):
 
 
 @jit
-def couple(own, coupling, gradient):
+def couple(params, coupling, gradient):
     """Add what the weights contribute: s = x exp(-z), so d(s'W s)/dz = -s'W s, summed over the rows in `coupling`."""
     for c in range(coupling.size):
         gradient.log_variance[c] -= coupling[c]

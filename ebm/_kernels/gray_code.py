@@ -7,11 +7,11 @@ from ebm._kernels import units
 
 
 @jit
-def gray_code_log_sum(steps, gains, base, own, beta, start, stop):
+def gray_code_log_sum(steps, gains, base, params, beta, start, stop):
     """Log sum over states number [start, stop) of exp(beta gain + A(input)).
 
     State number t has unit i high where bit i of the Gray code t ^ (t >> 1) is set. It gains the sum of ``gains[i]``,
-    and its input to the other layer is `base` (others,) plus the sum of ``steps[i]`` over these i; `own` are the other
+    and its input to the other layer is `base` (others,) plus the sum of ``steps[i]`` over these i; `params` are that
     layer's parameters. All in double precision.
     """
     n, n_other = steps.shape
@@ -27,7 +27,7 @@ def gray_code_log_sum(steps, gains, base, own, beta, start, stop):
     top, total = -np.inf, 0.0
     for t in range(start, stop):
         log_weight[0] = beta * gain
-        units.log_normaliser(own, inputs, beta, log_weight)
+        units.log_normaliser(params, inputs, beta, log_weight)
         if log_weight[0] > top:
             total = total * np.exp(top - log_weight[0]) + 1.0
             top = log_weight[0]

@@ -110,17 +110,17 @@ def follow(running, batch, fresh):
 
 
 @jit
-def normalise(x, mean, scale, own, out):
+def normalise(x, mean, scale, params, out):
     """Write gamma (x - mean) scale + beta to `out`, for `mean` and `scale` (units,) in double precision."""
     T = x.dtype.type
-    gamma, beta = own.gamma, own.beta
+    gamma, beta = params.gamma, params.beta
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             out[r, c] = gamma[c] * T((np.float64(x[r, c]) - mean[c]) * scale[c]) + beta[c]
 
 
 @jit
-def normalise_back(x, mean, scale, own, delta, gradient, of_batch):
+def normalise_back(x, mean, scale, params, delta, gradient, of_batch):
     """Derivatives `delta` by the outputs of :func:`normalise` -> those by `x`, in place; those by gamma and beta.
 
     `of_batch` tells whether mean and scale are of the batch itself, and so functions of x.
@@ -140,4 +140,4 @@ def normalise_back(x, mean, scale, own, delta, gradient, of_batch):
         for c in range(n):
             z = (np.float64(x[r, c]) - mean[c]) * scale[c]
             own_share = np.float64(delta[r, c]) - share * (plain[c] + z * against[c])
-            delta[r, c] = T(np.float64(own.gamma[c]) * scale[c] * own_share)
+            delta[r, c] = T(np.float64(params.gamma[c]) * scale[c] * own_share)

@@ -10,9 +10,14 @@ import numpy as np
 
 from ebm._jit import jit
 from ebm._kernels import counts
-from ebm._kernels.bernoulli import couple, expected_own_gradient, own_gradient, to_statistic
+from ebm._kernels.bernoulli import (
+    couple,
+    expected_parameter_gradient,
+    parameter_gradient,
+    to_statistic,
+)
 
-__all__ = ["couple", "expected_own_gradient", "own_gradient", "to_statistic"]
+__all__ = ["couple", "expected_parameter_gradient", "parameter_gradient", "to_statistic"]
 
 
 class PoissonParameters(NamedTuple):
@@ -26,35 +31,37 @@ COUPLES = False
 
 
 @jit
-def mean(own, x, beta):
+def mean(params, x, beta):
     """Inputs -> conditional means."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
-            x[r, c] = counts.mean(np.float64(x[r, c]) + own.bias[c], np.float64(beta), -1)
+            x[r, c] = counts.mean(np.float64(x[r, c]) + params.bias[c], np.float64(beta), -1)
 
 
 @jit
-def sample(own, x, beta, key0, key1, first_row):
+def sample(params, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             u = counts.uniform(key0, key1, (first_row + r) * x.shape[1] + c)
-            x[r, c] = counts.draw(np.float64(x[r, c]) + own.bias[c], np.float64(beta), -1, u)
+            x[r, c] = counts.draw(np.float64(x[r, c]) + params.bias[c], np.float64(beta), -1, u)
 
 
 @jit
-def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+def mean_and_sample(params, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
             out[r, c] = x[r, c]
-    sample(own, out, beta, key0, key1, first_row)
-    mean(own, x, beta)
+    sample(params, out, beta, key0, key1, first_row)
+    mean(params, x, beta)
 
 
 @jit
-def log_normaliser(own, x, beta, out):
+def log_normaliser(params, x, beta, out):
     """Add sum_i log sum_k exp(beta [(b_i + x_ri) k - log k!]) to out[r]."""
     for r in range(x.shape[0]):
         for c in range(x.shape[1]):
-            out[r] += counts.log_normaliser(np.float64(x[r, c]) + own.bias[c], np.float64(beta), -1)
+            out[r] += counts.log_normaliser(
+                np.float64(x[r, c]) + params.bias[c], np.float64(beta), -1
+            )

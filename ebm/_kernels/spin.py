@@ -44,47 +44,47 @@ def _spins(block):
 
 
 @jit
-def mean(own, x, beta):
+def mean(params, x, beta):
     """Inputs -> conditional means."""
     step = block_rows(x.shape[1])
     for first in range(0, x.shape[0], step):
         block = x[first : first + step]
-        _probabilities(own.bias, block, beta)
+        _probabilities(params.bias, block, beta)
         _spins(block)
 
 
 @jit
-def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+def mean_and_sample(params, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means in `x`, samples in `out`."""
     step = block_rows(x.shape[1])
     words = np.empty(step * (x.shape[1] + x.shape[1] % 2), np.uint32)
     for first in range(0, x.shape[0], step):
         block, drawn = x[first : first + step], out[first : first + step]
-        _probabilities(own.bias, block, beta)
+        _probabilities(params.bias, block, beta)
         draw_states(block, drawn, words, key0, key1, first_row + first)
         _spins(block)
         _spins(drawn)
 
 
 @jit
-def sample(own, x, beta, key0, key1, first_row):
+def sample(params, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples."""
     step = block_rows(x.shape[1])
     words = np.empty(step * (x.shape[1] + x.shape[1] % 2), np.uint32)
     for first in range(0, x.shape[0], step):
         block = x[first : first + step]
-        _probabilities(own.bias, block, beta)
+        _probabilities(params.bias, block, beta)
         draw_states(block, block, words, key0, key1, first_row + first)
         _spins(block)
 
 
 @jit(reorder=True)
-def log_normaliser(own, x, beta, out):
+def log_normaliser(params, x, beta, out):
     """Add sum_i log(2 cosh(beta (x_ri + b_i))) to out[r]: the absolute values plus the logarithms of products."""
-    T = type(own.bias[0])
+    T = type(params.bias[0])
     for r in range(x.shape[0]):
         for start in range(0, x.shape[1], RUN):
-            inputs, bias = x[r, start : start + RUN], own.bias[start : start + RUN]
+            inputs, bias = x[r, start : start + RUN], params.bias[start : start + RUN]
             product, size = T(1.0), T(0.0)
             for c in range(inputs.size):  # counted from zero: else this loop does not vectorise
                 a = abs(beta * (inputs[c] + bias[c]))
@@ -95,20 +95,20 @@ def log_normaliser(own, x, beta, out):
 
 
 @jit
-def to_statistic(own, x):
+def to_statistic(params, x):
     """The weights multiply the states themselves."""
 
 
 @jit
-def own_gradient(own, s, weights, gradient):
+def parameter_gradient(params, s, weights, gradient):
     """Nothing to learn but the bias."""
 
 
 @jit
-def expected_own_gradient(own, x, weights, gradient, fresh):
+def expected_parameter_gradient(params, x, weights, gradient, fresh):
     """Nothing to learn but the bias."""
 
 
 @jit
-def couple(own, coupling, gradient):
+def couple(params, coupling, gradient):
     """The statistic has no parameter."""

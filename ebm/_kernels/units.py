@@ -25,111 +25,111 @@ UNITS: dict[type, ModuleType] = {
 }
 
 
-def mean(own, x, beta):
+def mean(params, x, beta):
     """Inputs from the connected layers -> conditional means, in place."""
-    UNITS[type(own)].mean(own, x, x.dtype.type(beta))
+    UNITS[type(params)].mean(params, x, x.dtype.type(beta))
 
 
-def sample(own, x, beta, key0, key1, first_row):
+def sample(params, x, beta, key0, key1, first_row):
     """Inputs -> conditional samples, in place; row r draws the numbers of row ``first_row + r``."""
-    UNITS[type(own)].sample(own, x, x.dtype.type(beta), key0, key1, first_row)
+    UNITS[type(params)].sample(params, x, x.dtype.type(beta), key0, key1, first_row)
 
 
-def mean_and_sample(own, x, out, beta, key0, key1, first_row):
+def mean_and_sample(params, x, out, beta, key0, key1, first_row):
     """Inputs -> conditional means, in place, and samples in `out`."""
-    UNITS[type(own)].mean_and_sample(own, x, out, x.dtype.type(beta), key0, key1, first_row)
+    UNITS[type(params)].mean_and_sample(params, x, out, x.dtype.type(beta), key0, key1, first_row)
 
 
-def log_normaliser(own, x, beta, out):
+def log_normaliser(params, x, beta, out):
     """Add each row's sum of log-normalisers given the inputs `x` to `out`, in double precision."""
-    UNITS[type(own)].log_normaliser(own, x, x.dtype.type(beta), out)
+    UNITS[type(params)].log_normaliser(params, x, x.dtype.type(beta), out)
 
 
-def to_statistic(own, x):
+def to_statistic(params, x):
     """States -> what the weights multiply, in place."""
-    UNITS[type(own)].to_statistic(own, x)
+    UNITS[type(params)].to_statistic(params, x)
 
 
-def own_gradient(own, s, weights, gradient):
+def parameter_gradient(params, s, weights, gradient):
     """Write the weighted sum over rows of -dU/dtheta to `gradient`, for all theta but the bias, at statistics `s`."""
-    UNITS[type(own)].own_gradient(own, s, weights, gradient)
+    UNITS[type(params)].parameter_gradient(params, s, weights, gradient)
 
 
-def expected_own_gradient(own, x, weights, gradient, fresh):
+def expected_parameter_gradient(params, x, weights, gradient, fresh):
     """Add the same sum of the expectations given the inputs `x`; with `fresh`, write it."""
-    UNITS[type(own)].expected_own_gradient(own, x, weights, gradient, fresh)
+    UNITS[type(params)].expected_parameter_gradient(params, x, weights, gradient, fresh)
 
 
-def couple(own, coupling, gradient):
+def couple(params, coupling, gradient):
     """Add what the unit's statistic contributes to them: `coupling` (units,) is the sum of s_i (W s)_i."""
-    UNITS[type(own)].couple(own, coupling, gradient)
+    UNITS[type(params)].couple(params, coupling, gradient)
 
 
-def couples(own):
+def couples(params):
     """Whether the unit's statistic has a parameter: else :func:`couple` has nothing to do."""
-    return UNITS[type(own)].COUPLES
+    return UNITS[type(params)].COUPLES
 
 
 # What the compiler makes of the same names: the function of the unit whose parameters it sees.
 
 
-def _role(name: str, own: Any) -> Any:
-    return getattr(UNITS[own.instance_class], name)
+def _role(name: str, params: Any) -> Any:
+    return getattr(UNITS[params.instance_class], name)
 
 
 @overload(mean)
-def _mean(own, x, beta):
-    role = _role("mean", own)
-    return lambda own, x, beta: role(own, x, type(own.bias[0])(beta))
+def _mean(params, x, beta):
+    role = _role("mean", params)
+    return lambda params, x, beta: role(params, x, type(params.bias[0])(beta))
 
 
 @overload(sample)
-def _sample(own, x, beta, key0, key1, first_row):
-    role = _role("sample", own)
-    return lambda own, x, beta, key0, key1, first_row: role(
-        own, x, type(own.bias[0])(beta), key0, key1, first_row
+def _sample(params, x, beta, key0, key1, first_row):
+    role = _role("sample", params)
+    return lambda params, x, beta, key0, key1, first_row: role(
+        params, x, type(params.bias[0])(beta), key0, key1, first_row
     )
 
 
 @overload(mean_and_sample)
-def _mean_and_sample(own, x, out, beta, key0, key1, first_row):
-    role = _role("mean_and_sample", own)
-    return lambda own, x, out, beta, key0, key1, first_row: role(
-        own, x, out, type(own.bias[0])(beta), key0, key1, first_row
+def _mean_and_sample(params, x, out, beta, key0, key1, first_row):
+    role = _role("mean_and_sample", params)
+    return lambda params, x, out, beta, key0, key1, first_row: role(
+        params, x, out, type(params.bias[0])(beta), key0, key1, first_row
     )
 
 
 @overload(log_normaliser)
-def _log_normaliser(own, x, beta, out):
-    role = _role("log_normaliser", own)
-    return lambda own, x, beta, out: role(own, x, type(own.bias[0])(beta), out)
+def _log_normaliser(params, x, beta, out):
+    role = _role("log_normaliser", params)
+    return lambda params, x, beta, out: role(params, x, type(params.bias[0])(beta), out)
 
 
 @overload(to_statistic)
-def _to_statistic(own, x):
-    role = _role("to_statistic", own)
-    return lambda own, x: role(own, x)
+def _to_statistic(params, x):
+    role = _role("to_statistic", params)
+    return lambda params, x: role(params, x)
 
 
-@overload(own_gradient)
-def _own_gradient(own, s, weights, gradient):
-    role = _role("own_gradient", own)
-    return lambda own, s, weights, gradient: role(own, s, weights, gradient)
+@overload(parameter_gradient)
+def _parameter_gradient(params, s, weights, gradient):
+    role = _role("parameter_gradient", params)
+    return lambda params, s, weights, gradient: role(params, s, weights, gradient)
 
 
-@overload(expected_own_gradient)
-def _expected_own_gradient(own, x, weights, gradient, fresh):
-    role = _role("expected_own_gradient", own)
-    return lambda own, x, weights, gradient, fresh: role(own, x, weights, gradient, fresh)
+@overload(expected_parameter_gradient)
+def _expected_parameter_gradient(params, x, weights, gradient, fresh):
+    role = _role("expected_parameter_gradient", params)
+    return lambda params, x, weights, gradient, fresh: role(params, x, weights, gradient, fresh)
 
 
 @overload(couple)
-def _couple(own, coupling, gradient):
-    role = _role("couple", own)
-    return lambda own, coupling, gradient: role(own, coupling, gradient)
+def _couple(params, coupling, gradient):
+    role = _role("couple", params)
+    return lambda params, coupling, gradient: role(params, coupling, gradient)
 
 
 @overload(couples)
-def _couples(own):
-    answer = _role("COUPLES", own)
-    return lambda own: answer
+def _couples(params):
+    answer = _role("COUPLES", params)
+    return lambda params: answer

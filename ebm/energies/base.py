@@ -64,15 +64,15 @@ class ChainState(NamedTuple):
     """The state of an estimator of the gradient from step to step.
 
     `h` (n_chains, n_hidden) are the chains' hidden samples (no rows without persistent chains); `visible_offset`
-    (n_visible,) and `hidden_offset` (n_hidden,) those of the centered gradient; `own` what one kind of estimator alone
-    has. In a pairwise model `h` are the states and `visible_offset` the offsets of all units, and `hidden_offset` is
-    empty.
+    (n_visible,) and `hidden_offset` (n_hidden,) those of the centered gradient; `gradient_state` the arrays that one
+    kind of estimator alone has. In a pairwise model `h` are the states, `visible_offset` the offsets of all units, and
+    `hidden_offset` is empty.
     """
 
     h: Array
     visible_offset: Array
     hidden_offset: Array
-    own: tuple[Array, ...] = ()
+    gradient_state: tuple[Array, ...] = ()
 
 
 def no_chains(dtype: Any) -> ChainState:
@@ -162,7 +162,10 @@ class Model(abc.ABC):
 
     def bounds(self, params: Any) -> Bounds:
         """Smallest and largest values of parameters that have them, by layer and name."""
-        return {name: unit.bounds(own) for name, (unit, own) in self.unit_layers(params).items()}
+        return {
+            name: unit.bounds(layer_params)
+            for name, (unit, layer_params) in self.unit_layers(params).items()
+        }
 
     def project(self, params: Any, bounds: Bounds) -> bool:
         """Bring what an update moved back within its `bounds`, in place; False if it has diverged.
@@ -184,8 +187,10 @@ class Model(abc.ABC):
 
     def visible_at_rest(self, params: Any) -> Array:
         """Means of the visible units without input: (n_visible,)."""
-        unit, own = self.unit_layers(params)["visible"]
-        return unit.mean(own, np.zeros((1, len(own.bias)), own.bias.dtype)).reshape(-1)
+        unit, layer_params = self.unit_layers(params)["visible"]
+        return unit.mean(
+            layer_params, np.zeros((1, len(layer_params.bias)), layer_params.bias.dtype)
+        ).reshape(-1)
 
     def translated(self, params: Any, shift: Array) -> Any:
         """The law of v + `shift` (n_visible,), for units whose states can be shifted; weights may be shared."""
@@ -296,8 +301,8 @@ class Model(abc.ABC):
         """The parts of `gradient` that belong to parameters which are given, not learned."""
         return [
             values
-            for unit, own in self.unit_layers(gradient).values()
-            for name, values in zip(unit.fields, own, strict=True)
+            for unit, layer_params in self.unit_layers(gradient).values()
+            for name, values in zip(unit.fields, layer_params, strict=True)
             if not unit.is_free(name)
         ]
 
@@ -335,14 +340,16 @@ def of_logarithms(gradient: Array, rate: float | None) -> None:
         gradient[:] = np.copysign(np.log(factors), gradient) / rate
 
 
-def log_steps(unit: Unit, own: Any, gradient: Any, slopes: Array, rate: float | None) -> Array:
+def log_steps(
+    unit: Unit, layer_params: Any, gradient: Any, slopes: Array, rate: float | None
+) -> Array:
     """The step of log W (units,) that keeps W / a where it is while parameters of the squared scales a move.
 
     `slopes` (units,) are the sums of W times its gradient. They are added to the gradients by these parameters, of
     which steps are made (:func:`of_logarithms`).
     """
     total = np.zeros_like(slopes)
-    for name, slope in unit.statistic_slopes(own).items():
+    for name, slope in unit.statistic_slopes(layer_params).items():
         if unit.is_free(name):
             step = getattr(gradient, name)
             step -= slope * slopes

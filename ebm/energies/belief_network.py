@@ -56,12 +56,12 @@ class Directed(NamedTuple):
     ----------
     W : ndarray of shape (n_below, n_above)
         Weights between the two, whichever of them is predicted.
-    own : NamedTuple of ndarray
+    params : NamedTuple of ndarray
         The own parameters (:mod:`ebm.units`) of the layer that is predicted.
     """
 
     W: Array
-    own: Any
+    params: Any
 
 
 class BeliefParameters(NamedTuple):
@@ -184,9 +184,9 @@ class BeliefNetwork(Model):
         """Means of the data's units without input: (n_0,)."""
         if not params.down:
             return self.top_model.visible_at_rest(params.top)[: self.shape(params)[0]]
-        own = params.down[0].own
-        nothing = np.zeros((1, len(own.bias)), own.bias.dtype)
-        rest: Array = self.visible.mean(own, nothing)[0]
+        layer_params = params.down[0].params
+        nothing = np.zeros((1, len(layer_params.bias)), layer_params.bias.dtype)
+        rest: Array = self.visible.mean(layer_params, nothing)[0]
         return rest
 
     def translated(self, params: BeliefParameters, shift: Array) -> BeliefParameters:
@@ -197,24 +197,24 @@ class BeliefNetwork(Model):
             shift = np.append(shift, np.zeros(self.n_labels, shift.dtype))
             return params._replace(top=self.top_model.translated(params.top, shift))
         (first, *down), (lowest, *up) = params.down, params.up
-        moved = first.own._replace(bias=first.own.bias + shift)
-        pulled = lowest.own._replace(bias=lowest.own.bias - shift @ lowest.W)
+        moved = first.params._replace(bias=first.params.bias + shift)
+        pulled = lowest.params._replace(bias=lowest.params.bias - shift @ lowest.W)
         return params._replace(
-            down=(first._replace(own=moved), *down), up=(lowest._replace(own=pulled), *up)
+            down=(first._replace(params=moved), *down), up=(lowest._replace(params=pulled), *up)
         )
 
     def unit_layers(self, params: BeliefParameters) -> dict[str, tuple[Unit, Any]]:
         """The unit type and own parameters of every predicted layer, by the names under which bounds are kept."""
         named = self.top_model.unit_layers(params.top)
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
-            named[f"down{k}"] = (self.units[k], down.own)
-            named[f"up{k}"] = (self.units[k + 1], up.own)
+            named[f"down{k}"] = (self.units[k], down.params)
+            named[f"up{k}"] = (self.units[k + 1], up.params)
         return named
 
     def walk_layers(self, params: BeliefParameters) -> list[tuple[Unit, Any]]:
         """The data's units, and the labels."""
         below, *labels = self.top_model.walk_layers(params.top)
-        return [(self.visible, params.down[0].own) if params.down else below, *labels]
+        return [(self.visible, params.down[0].params) if params.down else below, *labels]
 
     def rescale(
         self,
@@ -234,18 +234,18 @@ class BeliefNetwork(Model):
             params.top, gradient.top, chains, None if params.down else variance, rate
         )
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
-            a, c = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
+            a, c = self.units[k].scale(down.params), self.units[k + 1].scale(up.params)
             to_down, to_up = gradient.down[k], gradient.up[k]
-            for logarithms in (*to_down.own[1:], *to_up.own[1:]):
+            for logarithms in (*to_down.params[1:], *to_up.params[1:]):
                 of_logarithms(logarithms, rate)
             if a is not None:
                 to_down.W[:] *= a[:, np.newaxis]
-                to_down.own.bias[:] *= a
+                to_down.params.bias[:] *= a
                 to_up.W[:] /= a[:, np.newaxis]
             if c is not None:
                 to_down.W[:] /= c
                 to_up.W[:] *= c
-                to_up.own.bias[:] *= c
+                to_up.params.bias[:] *= c
 
     def size(self, params: BeliefParameters, variance: Array | None) -> float:
         """Of the weights, and of the biases of units without a scale, on either way."""
@@ -254,10 +254,12 @@ class BeliefNetwork(Model):
         W = top.arrays(params.top)["weights"]
         arrays = [in_scales(W, below, top.hidden.scale(hidden))]
         arrays += [
-            own.bias for unit, own in self.unit_layers(params).values() if not unit.has_scale
+            layer_params.bias
+            for unit, layer_params in self.unit_layers(params).values()
+            if not unit.has_scale
         ]
         for k, (down, up) in enumerate(zip(params.down, params.up, strict=True)):
-            scales = self.units[k].scale(down.own), self.units[k + 1].scale(up.own)
+            scales = self.units[k].scale(down.params), self.units[k + 1].scale(up.params)
             arrays += [in_scales(down.W, *scales), in_scales(up.W, *scales)]
         return max(map(largest, arrays))
 
@@ -293,15 +295,15 @@ class BeliefNetwork(Model):
         """
         states = []
         for k, (layer, unit) in enumerate(zip(params.up, self.units[1:], strict=True)):
-            x = unit.sample(layer.own, x @ layer.W, fold(key, k), first_row=first_row)
+            x = unit.sample(layer.params, x @ layer.W, fold(key, k), first_row=first_row)
             states.append(x)
         return states
 
     def mean_down(self, params: BeliefParameters, x: Array, layer: int) -> Array:
         """Means of the data given states or means `x` of the `layer`, by way of the means of those between."""
         for k in reversed(range(layer)):
-            unit, own, inputs = self._from_above(params, k, x)
-            x = self._without_labels(unit.mean(own, inputs), k)
+            unit, layer_params, inputs = self._from_above(params, k, x)
+            x = self._without_labels(unit.mean(layer_params, inputs), k)
         return x
 
     def sample_down(
@@ -322,27 +324,27 @@ class BeliefNetwork(Model):
         """
         states: list[Array] = []
         for k in reversed(range(self.n_directed if layer is None else layer)):
-            unit, own, inputs = self._from_above(params, k, x)
+            unit, layer_params, inputs = self._from_above(params, k, x)
             if mean and not k:
-                x = unit.mean(own, inputs)
+                x = unit.mean(layer_params, inputs)
             else:
-                x = unit.sample(own, inputs, fold(key, k), first_row=first_row)
+                x = unit.sample(layer_params, inputs, fold(key, k), first_row=first_row)
             x = self._without_labels(x, k)
             states.append(x)
         return states[::-1]
 
     def up_mean(self, params: BeliefParameters, k: int, x: Array) -> Array:
         """Means of layer k + 1 given states `x` of layer `k`, by recognition."""
-        return self.units[k + 1].mean(params.up[k].own, x @ params.up[k].W)
+        return self.units[k + 1].mean(params.up[k].params, x @ params.up[k].W)
 
     def down_mean(self, params: BeliefParameters, k: int, x: Array) -> Array:
         """Means of layer `k` given states `x` of layer k + 1."""
-        return self.units[k].mean(params.down[k].own, x @ params.down[k].W.T)
+        return self.units[k].mean(params.down[k].params, x @ params.down[k].W.T)
 
     def _from_above(self, params: BeliefParameters, k: int, x: Array) -> tuple[Unit, Any, Array]:
         """Unit type, own parameters and inputs of layer `k`, or of the top's visible one, from layer k + 1."""
         if k < self.n_directed:
-            return self.units[k], params.down[k].own, x @ params.down[k].W.T
+            return self.units[k], params.down[k].params, x @ params.down[k].W.T
         top = self.top_model
         return top.visible, top.visible_parameters(params.top), top.visible_input(params.top, x)
 
@@ -360,9 +362,9 @@ class BeliefNetwork(Model):
         Weights of recognition multiply the states themselves, as those of Bernoulli units do.
         """
         steps: list[tuple[Bipartite | ColumnModel, Any]] = []
-        for unit, (W, own) in zip(self.units[1:], params.up, strict=True):
+        for unit, (W, layer_params) in zip(self.units[1:], params.up, strict=True):
             rest = Bernoulli().neutral(len(W), W.dtype)
-            steps.append((Bipartite(Bernoulli(), unit), BipartiteParameters(W, rest, own)))
+            steps.append((Bipartite(Bernoulli(), unit), BipartiteParameters(W, rest, layer_params)))
         return [*steps, (self.top_model, params.top)]
 
     # Log-probabilities ----------------------------------------------------------------------
@@ -370,12 +372,12 @@ class BeliefNetwork(Model):
     def log_down(self, params: BeliefParameters, k: int, x: Array, above: Array) -> Array:
         """Log p(x_k | x_{k+1}) per row, in double precision: densities for Gaussian units."""
         layer = params.down[k]
-        return log_conditional(self.units[k], layer.own, above @ layer.W.T, x)
+        return log_conditional(self.units[k], layer.params, above @ layer.W.T, x)
 
     def log_up(self, params: BeliefParameters, k: int, below: Array, x: Array) -> Array:
         """Log q(x_{k+1} | x_k) per row, in double precision."""
         layer = params.up[k]
-        return log_conditional(self.units[k + 1], layer.own, below @ layer.W, x)
+        return log_conditional(self.units[k + 1], layer.params, below @ layer.W, x)
 
     def log_top(
         self, params: BeliefParameters, x: Array, labels: Array | None = None, beta: float = 1.0
@@ -424,10 +426,12 @@ class BeliefNetwork(Model):
         return LabelTable(self.top_model, params.top, x, beta)
 
 
-def log_conditional(unit: Unit, own: Any, inputs: Array, x: Array) -> Array:
+def log_conditional(unit: Unit, layer_params: Any, inputs: Array, x: Array) -> Array:
     """Log p(x | input) of a layer per row, in double precision: -U(x) + input's(x) - A(input)."""
-    coupled = np.einsum("ij,ij->i", unit.statistic(own, x), inputs, dtype=np.float64)
-    log_p: Array = coupled - unit.energy(own, x) - unit.log_normaliser(own, inputs)
+    coupled = np.einsum("ij,ij->i", unit.statistic(layer_params, x), inputs, dtype=np.float64)
+    log_p: Array = (
+        coupled - unit.energy(layer_params, x) - unit.log_normaliser(layer_params, inputs)
+    )
     return log_p
 
 
@@ -497,5 +501,5 @@ def from_rbms(
 
 def _first_layer(model: Bipartite | ColumnModel, params: Any) -> tuple[Unit, int]:
     """The type and the number of the units of the first visible layer."""
-    unit, own = model.walk_layers(params)[0]
-    return unit, len(own.bias)
+    unit, layer_params = model.walk_layers(params)[0]
+    return unit, len(layer_params.bias)

@@ -284,8 +284,11 @@ class Bipartite(Model):
     def arrays(self, params: BipartiteParameters) -> dict[str, Array]:
         """All parameters by name: "weights" (n_visible, n_hidden), "intercept_visible", "log_variance_visible", ..."""
         named = {"weights": params.W}
-        for layer, own in (("visible", params.visible), ("hidden", params.hidden)):
-            named |= {array_name(field, layer): getattr(own, field) for field in own._fields}
+        for layer, layer_params in (("visible", params.visible), ("hidden", params.hidden)):
+            named |= {
+                array_name(field, layer): getattr(layer_params, field)
+                for field in layer_params._fields
+            }
         return named
 
     def of_arrays(self, W: Array, read: Read) -> BipartiteParameters:
@@ -341,9 +344,9 @@ class Bipartite(Model):
 
     def energy(self, params: BipartiteParameters, v: Array, h: Array) -> Array:
         """E(v, h) per row: (rows, n_visible), (rows, n_hidden) -> (rows,)."""
-        own = self.visible.energy(params.visible, v) + self.hidden.energy(params.hidden, h)
+        apart = self.visible.energy(params.visible, v) + self.hidden.energy(params.hidden, h)
         statistic = self.hidden.statistic(params.hidden, h)
-        energy: Array = own - np.einsum("ij,ij->i", self.hidden_input(params, v), statistic)
+        energy: Array = apart - np.einsum("ij,ij->i", self.hidden_input(params, v), statistic)
         return energy
 
     def hidden_input(self, params: BipartiteParameters, v: Array) -> Array:
@@ -391,9 +394,11 @@ class Bipartite(Model):
         return self.visible.sample(params.visible, self.visible_input(params, h), key, beta)
 
 
-def _lead(own: Any, first: Any) -> Any:
-    """The own parameters `own` of a layer whose first units have those of `first`."""
-    return type(own)(*(np.concatenate([a, b[len(a) :]]) for a, b in zip(first, own, strict=True)))
+def _lead(layer_params: Any, first: Any) -> Any:
+    """The own parameters `layer_params` of a layer whose first units have those of `first`."""
+    return type(layer_params)(
+        *(np.concatenate([a, b[len(a) :]]) for a, b in zip(first, layer_params, strict=True))
+    )
 
 
 class Apart(NamedTuple):

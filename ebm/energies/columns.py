@@ -108,15 +108,18 @@ class ColumnModel(LayeredModel):
 
     def pairs(self, params: LayeredParameters) -> list[tuple[Bipartite, BipartiteParameters]]:
         """Each group of columns as the only one on the hidden layer; the arrays are shared."""
-        *visible, hidden = params.own
+        *visible, hidden = params.layers
         return [
-            (Bipartite(self.layers[k].unit, self.hidden), BipartiteParameters(W, own, hidden))
-            for k, W, own in zip(self.shown, params.weights, visible, strict=True)
+            (
+                Bipartite(self.layers[k].unit, self.hidden),
+                BipartiteParameters(W, layer_params, hidden),
+            )
+            for k, W, layer_params in zip(self.shown, params.weights, visible, strict=True)
         ]
 
     def hidden_at_rest(self, params: LayeredParameters) -> Array:
         """Means of the hidden units without input: (n_hidden,)."""
-        rest: Array = self.hidden.mean(params.own[-1], self.nothing(params, ODD))[0]
+        rest: Array = self.hidden.mean(params.layers[-1], self.nothing(params, ODD))[0]
         return rest
 
     def visible_input(self, params: LayeredParameters, h: Array) -> Array:
@@ -125,7 +128,7 @@ class ColumnModel(LayeredModel):
 
     def visible_parameters(self, params: LayeredParameters) -> Any:
         """The visible units' own parameters, for functions of :attr:`visible`."""
-        return self.own(params, EVEN)
+        return self.layer_params(params, EVEN)
 
     def free_energy(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
         """F(v) per row: (rows, n_visible) -> (rows,) in double precision."""
@@ -134,7 +137,7 @@ class ColumnModel(LayeredModel):
     def recognition(self, params: LayeredParameters) -> tuple[Array, Array]:
         """New arrays W (n_visible, n_hidden), c (n_hidden,) with v'W + c the hidden units' inputs, biases included."""
         identity = np.eye(sum(self.visible.sizes), dtype=self.dtype(params))
-        return self.inputs_from(params, ODD, identity), params.own[-1].bias.copy()
+        return self.inputs_from(params, ODD, identity), params.layers[-1].bias.copy()
 
     # Start
 
@@ -154,12 +157,12 @@ class ColumnModel(LayeredModel):
         weights. The hidden biases make up for the mean input from these columns, so that the thresholds stay at the
         rows.
         """
-        own, weights = list(params.own), list(params.weights)
+        layer_params, weights = list(params.layers), list(params.weights)
         columns = dict(zip(self.shown, self.visible.slices, strict=True))
         told = self._told_apart()
         examples = dense(examples)
         rows = {k: np.ascontiguousarray(examples[:, columns[k]]) for k in self.shown}
-        units = [measure(self.layers[k].unit, own[k], rows[k]) for k in told]
+        units = [measure(self.layers[k].unit, layer_params[k], rows[k]) for k in told]
         apart = rows_apart(
             np.concatenate([weights[k] for k in told]),
             np.hstack([rows[k] for k in told]),
@@ -170,14 +173,14 @@ class ColumnModel(LayeredModel):
             unit = self.layers[k].unit
             if k not in told:
                 hidden_bias = (
-                    hidden_bias - unit.statistic(own[k], rows[k]).mean(axis=0) @ weights[k]
+                    hidden_bias - unit.statistic(layer_params[k], rows[k]).mean(axis=0) @ weights[k]
                 )
                 continue
             some = slice(at, at + self.layers[k].size)
-            W, own[k] = apart.below(unit, own[k], some)
+            W, layer_params[k] = apart.below(unit, layer_params[k], some)
             weights[k], at = W.astype(dtype), some.stop
-        own[-1] = own[-1]._replace(bias=hidden_bias.astype(dtype))
-        return LayeredParameters(tuple(weights), tuple(own))
+        layer_params[-1] = layer_params[-1]._replace(bias=hidden_bias.astype(dtype))
+        return LayeredParameters(tuple(weights), tuple(layer_params))
 
     # Arrays by name
 
@@ -189,7 +192,7 @@ class ColumnModel(LayeredModel):
         found = {"weights": np.concatenate(params.weights)}
         for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
             for name in self._fields(members):
-                parts = [getattr(params.own[k], name) for k in members if self._has(k, name)]
+                parts = [getattr(params.layers[k], name) for k in members if self._has(k, name)]
                 found[array_name(name, side)] = np.concatenate(parts)
         return found
 
@@ -207,14 +210,14 @@ class ColumnModel(LayeredModel):
             raise ValueError(
                 f"The columns and hidden units of the model take weights of the shape {sizes}. Got {W.shape}."
             )
-        own: list[Any] = [x.unit.neutral(x.size, W.dtype) for x in self.layers]
+        layer_params: list[Any] = [x.unit.neutral(x.size, W.dtype) for x in self.layers]
         for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
             for name in self._fields(members):
                 some = [k for k in members if self._has(k, name)]
-                neutral = np.concatenate([getattr(own[k], name) for k in some])
+                neutral = np.concatenate([getattr(layer_params[k], name) for k in some])
                 ends = np.cumsum([self.layers[k].size for k in some])[:-1]
                 values = np.split(read(array_name(name, side), neutral), ends)
                 for k, x in zip(some, values, strict=True):
-                    own[k] = own[k]._replace(**{name: np.ascontiguousarray(x)})
+                    layer_params[k] = layer_params[k]._replace(**{name: np.ascontiguousarray(x)})
         weights = [np.ascontiguousarray(W[some]) for some in self.visible.slices]
-        return LayeredParameters(tuple(weights), tuple(own))
+        return LayeredParameters(tuple(weights), tuple(layer_params))

@@ -124,10 +124,10 @@ def filled(rows: Array, unknown: Array, means: Array) -> Array:
     return out
 
 
-def subset(unit: Unit, own: Any, units: Array) -> tuple[Unit, Any]:
+def subset(unit: Unit, layer_params: Any, units: Array) -> tuple[Unit, Any]:
     """The type and the own parameters of some of the units of a layer, a mask (units,)."""
     some = unit.restricted(units)
-    return some, some.parameters(*(x[units] for x in own))
+    return some, some.parameters(*(x[units] for x in layer_params))
 
 
 # Pairwise models ------------------------------------------------------------------------------------------
@@ -155,10 +155,10 @@ class PairwiseGaps(Gaps):
         """One sum over the unknown and the hidden units for each row."""
         known = rows[:, ~self._unknown]
         fields = known @ self._between + self._bias
-        own = -self._beta * pairwise_sums.visible_energy(self._known, known)
+        apart = -self._beta * pairwise_sums.visible_energy(self._known, known)
         log_sums, means = self._sums.both(fields)
         n_unknown = int(np.count_nonzero(self._unknown))
-        return Marginal(own + log_sums, filled(rows, self._unknown, means[:, :n_unknown]))
+        return Marginal(apart + log_sums, filled(rows, self._unknown, means[:, :n_unknown]))
 
 
 @gaps.register
@@ -192,9 +192,9 @@ class BipartiteGaps(Gaps):
     def _known(self, rows: Array) -> tuple[Array, Array]:
         """-beta U(v_K) (rows,), and the input of the hidden units (rows, n_hidden)."""
         known = np.ascontiguousarray(rows[:, ~self._unknown])
-        unit, own = self._held
-        inputs = unit.statistic(own, known) @ self._W_known
-        return -self._beta * unit.energy(own, known), inputs
+        unit, layer_params = self._held
+        inputs = unit.statistic(layer_params, known) @ self._W_known
+        return -self._beta * unit.energy(layer_params, known), inputs
 
     def sums(self, rows: Array) -> Marginal:
         """Some rows at a time."""
@@ -222,7 +222,7 @@ class HiddenListed(BipartiteGaps):
 
     def _some(self, rows: Array) -> tuple[Array, Array]:
         beta, unit, hidden = self._beta, self._unit, self._params.hidden
-        own, inputs = self._known(rows)
+        apart, inputs = self._known(rows)
         average = Average(len(rows), len(self._W))
         for h in state_blocks(self._model.hidden.states, self._W.shape[1]):
             s = self._model.hidden.statistic(hidden, h)
@@ -230,7 +230,7 @@ class HiddenListed(BipartiteGaps):
             weights = unit.log_normaliser(self._own, pulls, beta)
             weights -= beta * self._model.hidden.energy(hidden, h)
             average.add(beta * inputs @ s.T + weights, unit.mean(self._own, pulls, beta))
-        return own + average.log_sum, average.mean
+        return apart + average.log_sum, average.mean
 
 
 class VisibleListed(BipartiteGaps):
@@ -245,14 +245,14 @@ class VisibleListed(BipartiteGaps):
 
     def _some(self, rows: Array) -> tuple[Array, Array]:
         beta, model, hidden = self._beta, self._model, self._params.hidden
-        own, inputs = self._known(rows)
+        apart, inputs = self._known(rows)
         average = Average(len(rows), len(self._W))
         for v in state_blocks(model.visible.states or (0.0, 1.0), len(self._W)):
             pulls = self._unit.statistic(self._own, v) @ self._W
             alone = -beta * self._unit.energy(self._own, v)
             logs = [model.hidden.log_normaliser(hidden, pulls + x, beta) for x in inputs]
             average.add(np.array(logs) + alone, v)
-        return own + average.log_sum, average.mean
+        return apart + average.log_sum, average.mean
 
 
 class BothGaussian(BipartiteGaps):
@@ -262,7 +262,7 @@ class BothGaussian(BipartiteGaps):
     """
 
     def _some(self, rows: Array) -> tuple[Array, Array]:
-        own, inputs = self._known(rows)
+        apart, inputs = self._known(rows)
         c, (b, z) = self._params.hidden, self._own
         p, q = np.exp(-z), np.exp(-c.log_variance)
         coupling = -(p[:, np.newaxis] * self._W * q)
@@ -278,7 +278,7 @@ class BothGaussian(BipartiteGaps):
         squares = 0.5 * (np.sum(p * b**2) + np.sum(q * c.bias**2))
         value = self._beta * (0.5 * np.einsum("ij,ij->i", pull, means) - squares)
         volume = 0.5 * (len(P) * np.log(2 * np.pi / self._beta) - log_det)
-        return own + value + volume, means[:, : len(p)]
+        return apart + value + volume, means[:, : len(p)]
 
 
 def is_listable(unit: Unit) -> bool:
@@ -328,8 +328,8 @@ def _(model: Pairwise, params: PairwiseParameters, row: Array) -> Conditioned:
     J, bias = in_double(in_dense(params))
     free = np.append(np.isnan(row), np.ones(len(bias) - len(row), bool))
     known = row[~np.isnan(row)]
-    own = PairwiseParameters(J[np.ix_(~free, ~free)], bias[~free])
-    energy = pairwise_sums.visible_energy(own, known[np.newaxis])[0]
+    held_params = PairwiseParameters(J[np.ix_(~free, ~free)], bias[~free])
+    energy = pairwise_sums.visible_energy(held_params, known[np.newaxis])[0]
     rest = PairwiseParameters(
         np.ascontiguousarray(J[np.ix_(free, free)]), bias[free] + known @ J[np.ix_(~free, free)]
     )
@@ -344,11 +344,11 @@ def _(model: Bipartite, params: BipartiteParameters, row: Array) -> Conditioned:
             f"Rows with unknown entries take sums over too many units of the types {visible!r} and {hidden!r}. "
             "Fill them in by impute(X), or leave such rows out."
         )
-    W, own, c = in_double(params)
+    W, visible_params, c = in_double(params)
     unknown, known = np.isnan(row), row[np.newaxis, ~np.isnan(row)]
-    unit, held = subset(visible, own, ~unknown)
+    unit, held = subset(visible, visible_params, ~unknown)
     inputs = unit.statistic(held, known) @ W[~unknown]
-    free, left = subset(visible, own, unknown)
+    free, left = subset(visible, visible_params, unknown)
     free = Gaussian() if isinstance(visible, Gaussian) else free
     shifted = c._replace(bias=c.bias + inputs[0])
     rest = BipartiteParameters(np.ascontiguousarray(W[unknown]), left, shifted)

@@ -33,19 +33,19 @@ class BeliefGaps(Gaps):
         """One pass over the states of the hidden layers for all rows."""
         model, layer = self._model, self._params.down[0]
         known = np.ascontiguousarray(rows[:, : len(self._data)][:, ~self._data])
-        (unit, own), (unknown, free) = (
-            subset(model.visible, layer.own, some) for some in (~self._data, self._data)
+        (unit, layer_params), (unknown, free) = (
+            subset(model.visible, layer.params, some) for some in (~self._data, self._data)
         )
-        statistic = unit.statistic(own, known)
+        statistic = unit.statistic(layer_params, known)
         average = Average(len(rows), int(np.count_nonzero(self._unknown)))
         for block in state_blocks(model.units[1].states, sum(self._sizes)):
             states = np.split(block, np.cumsum(self._sizes)[:-1], axis=1)
             inputs = states[0] @ layer.W.T
             given = np.ascontiguousarray(inputs[:, ~self._data])
-            weights = self._hidden(states) - unit.log_normaliser(own, given)
+            weights = self._hidden(states) - unit.log_normaliser(layer_params, given)
             means = unknown.mean(free, np.ascontiguousarray(inputs[:, self._data]))
             average.add(statistic @ given.T + weights, self._with_labels(means, states[-1]))
-        log_weights = average.log_sum - unit.energy(own, known)
+        log_weights = average.log_sum - unit.energy(layer_params, known)
         return Marginal(log_weights, filled(rows, self._unknown, average.mean))
 
     def _hidden(self, states: list[Array]) -> Array:

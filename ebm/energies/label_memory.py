@@ -185,11 +185,11 @@ def given_memories(
     ValueError
         If there is no visible unit, an entry is NaN or infinite, or the upper value is not above the lower one.
     """
-    own = np.array(finite_numbers(memories, "components"), order="C")
-    if own.ndim != 2 or not len(own) or own.shape[1] <= n_labels:
+    components = np.array(finite_numbers(memories, "components"), order="C")
+    if components.ndim != 2 or not len(components) or components.shape[1] <= n_labels:
         raise ValueError(
             f"components must have the shape (n_components, n_features + {n_labels}), a column for each class at the "
-            f"end. Got {own.shape}."
+            f"end. Got {components.shape}."
         )
     both = as_numbers(ends, "range")
     if both.shape != (2,) or not -np.inf < both[0] < both[1] < np.inf:
@@ -197,4 +197,4 @@ def given_memories(
             f"range must be two finite numbers, the lower one first. Got {shown(ends)}."
         )
     low, high = map(float, both)
-    return DenseParameters(own), (low, high)
+    return DenseParameters(components), (low, high)

@@ -58,14 +58,14 @@ class LabelTable:
     def __init__(
         self, model: ColumnModel, params: LayeredParameters, x: Array, beta: float = 1.0
     ) -> None:
-        (below, own), (label, label_own) = model.pairs(params)
-        self._hidden, self._own, self._beta = model.hidden, params.own[-1], beta
+        (below, layer_params), (label, label_own) = model.pairs(params)
+        self._hidden, self._own, self._beta = model.hidden, params.layers[-1], beta
         self.states = label_states(model).astype(dtype_of(params))
-        self._shared = below.hidden_input(own, x)
+        self._shared = below.hidden_input(layer_params, x)
         self._added = label.hidden_input(label_own, self.states)
         logs = [self._hidden.log_normaliser(self._own, f, beta) for f in self._inputs()]
         energies = label.visible.energy(label_own.visible, self.states)
-        of_rows = below.visible.energy(own.visible, x)
+        of_rows = below.visible.energy(layer_params.visible, x)
         self.log_weights: Array = np.stack(logs, axis=1) - beta * (
             of_rows[:, np.newaxis] + energies
         )

@@ -142,8 +142,10 @@ class LayerSum:
         rows, codes = np.divmod(np.arange(start, stop), self.n_states)
         x = self._states(rows, codes)
         f = self.model.inputs_from(self.params, 1 - self.color, x)
-        own = self.model.own(self.params, self.color)
-        logs = -self.beta * self.model.sides[self.color].energy(own, x) + self._others(rows, f)
+        layer_params = self.model.layer_params(self.params, self.color)
+        logs = -self.beta * self.model.sides[self.color].energy(layer_params, x) + self._others(
+            rows, f
+        )
         return Block(rows, x, f, logs)
 
     def blocks(self) -> Iterator[Block]:
@@ -168,14 +170,14 @@ class LayerSum:
         """B, the sum over the layers of the other color."""
         total = np.zeros(len(rows))
         for k in self.model.members[1 - self.color]:
-            unit, own = self.model.layers[k].unit, self.params.own[k]
+            unit, layer_params = self.model.layers[k].unit, self.params.layers[k]
             received = np.ascontiguousarray(f[:, self.model.places[k].columns])
             if k in self.known:
                 x = self.known[k][rows]
-                pull = np.einsum("ij,ij->i", unit.statistic(own, x), received)
-                total += self.beta * (pull - unit.energy(own, x))
+                pull = np.einsum("ij,ij->i", unit.statistic(layer_params, x), received)
+                total += self.beta * (pull - unit.energy(layer_params, x))
             else:
-                total += unit.log_normaliser(own, received, self.beta)
+                total += unit.log_normaliser(layer_params, received, self.beta)
         return total
 
     def log_sums(self, n_jobs: int | None = None) -> Array:
@@ -195,8 +197,8 @@ class LayerSum:
     def completed(self, block: Block) -> tuple[Array, Array]:
         """States or means of both colors, for each term: those of unknown layers that are not enumerated are means."""
         other = 1 - self.color
-        own = self.model.own(self.params, other)
-        mean = self.model.sides[other].mean(own, block.inputs, self.beta)
+        layer_params = self.model.layer_params(self.params, other)
+        mean = self.model.sides[other].mean(layer_params, block.inputs, self.beta)
         known = {k: x[block.rows] for k, x in self.known.items()}
         rest = self.model.colored(other, known, mean)
         return (block.x, rest) if self.color == EVEN else (rest, block.x)

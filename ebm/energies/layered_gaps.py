@@ -50,15 +50,15 @@ class Parted(NamedTuple):
 
     def at(self, model: LayeredModel, params: LayeredParameters) -> "Parted":
         """The same parts of the `model` at other parameters."""
-        own = tuple(
-            layer.unit.parameters(*(x[units] for x in params.own[k]))
+        layer_params = tuple(
+            layer.unit.parameters(*(x[units] for x in params.layers[k]))
             for layer, (k, units) in zip(self.model.layers, self.parts, strict=True)
         )
         weights = tuple(
             model.edges[number].coupling.between(params.weights[number], *ends)[1]
             for number, *ends in self.edges
         )
-        return self._replace(params=LayeredParameters(weights, own))
+        return self._replace(params=LayeredParameters(weights, layer_params))
 
 
 def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Parted:
@@ -69,7 +69,7 @@ def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Pa
     for k, layer in enumerate(model.layers):
         missing = masks.get(k, np.ones(layer.size, bool))
         parts += [(k, m, known) for m, known in ((~missing, True), (missing, False)) if m.any()]
-    some = [subset(model.layers[k].unit, params.own[k], m) for k, m, _ in parts]
+    some = [subset(model.layers[k].unit, params.layers[k], m) for k, m, _ in parts]
     layers = [
         replace(
             model.layers[k],
@@ -79,7 +79,7 @@ def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Pa
         )
         for (k, m, known), (unit, _) in zip(parts, some, strict=True)
     ]
-    own = tuple(x for _, x in some)
+    layer_params = tuple(x for _, x in some)
     edges, weights, places = [], [], []
     for number, (edge, ends, W) in enumerate(
         zip(model.edges, model.ends, params.weights, strict=True)
@@ -95,7 +95,7 @@ def parted(model: LayeredModel, params: LayeredParameters, unknown: Array) -> Pa
     for number, (k, m, known) in enumerate(parts):
         if k in columns:
             found[known][number] = columns[k][m]
-    whole = LayeredParameters(tuple(weights), own)
+    whole = LayeredParameters(tuple(weights), layer_params)
     of_layers = tuple((k, m) for k, m, _ in parts)
     return Parted(
         LayeredModel(layers, edges), whole, found[True], found[False], of_layers, tuple(places)
@@ -153,19 +153,29 @@ def _(model: LayeredModel, params: LayeredParameters, row: Array) -> Conditioned
     whole, exact, known = parted(model, in_double(params), np.isnan(row))[:3]
     states = {k: row[np.newaxis, columns] for k, columns in known.items()}
     rest = [k for k in range(len(whole.layers)) if k not in known]
-    own, constant = {k: exact.own[k] for k in rest}, 0.0
+    layer_params, constant = {k: exact.layers[k] for k in rest}, 0.0
     x = [whole.colored(color, states, whole.nothing(exact, color)) for color in (EVEN, ODD)]
     inputs = [whole.inputs_from(exact, color, x[1 - color])[0] for color in (EVEN, ODD)]
     for k in rest:
         unit, place = whole.layers[k].unit, whole.places[k]
-        own[k] = own[k]._replace(bias=own[k].bias + inputs[place.color][place.columns])
+        layer_params[k] = layer_params[k]._replace(
+            bias=layer_params[k].bias + inputs[place.color][place.columns]
+        )
         origin = np.zeros((1, whole.layers[k].size))
-        constant += float((unit.energy(own[k], origin) - unit.energy(exact.own[k], origin))[0])
-    kept = [n for n, (low, high) in enumerate(whole.ends) if low in own and high in own]
+        constant += float(
+            (unit.energy(layer_params[k], origin) - unit.energy(exact.layers[k], origin))[0]
+        )
+    kept = [
+        n
+        for n, (low, high) in enumerate(whole.ends)
+        if low in layer_params and high in layer_params
+    ]
     layers = [whole.layers[k] for k in rest]
     if not any(layer.visible for layer in layers):
         layers[:1] = [replace(layer, visible=True) for layer in layers[:1]]
-    left = LayeredParameters(tuple(exact.weights[n] for n in kept), tuple(own[k] for k in rest))
+    left = LayeredParameters(
+        tuple(exact.weights[n] for n in kept), tuple(layer_params[k] for k in rest)
+    )
     smaller = LayeredModel(layers, [whole.edges[n] for n in kept])
     return Conditioned(smaller, left, constant - _known_energy(whole, exact, states))
 
@@ -174,9 +184,11 @@ def _known_energy(
     model: LayeredModel, params: LayeredParameters, states: dict[int, Array]
 ) -> float:
     """The energy of the known layers alone."""
-    total = sum(float(model.layers[k].unit.energy(params.own[k], x)[0]) for k, x in states.items())
+    total = sum(
+        float(model.layers[k].unit.energy(params.layers[k], x)[0]) for k, x in states.items()
+    )
     for edge, (low, high), W in zip(model.edges, model.ends, params.weights, strict=True):
         if low in states and high in states:
-            s = [model.layers[k].unit.statistic(params.own[k], states[k]) for k in (low, high)]
+            s = [model.layers[k].unit.statistic(params.layers[k], states[k]) for k in (low, high)]
             total -= edge.multiplicity[0] * float(np.sum(edge.coupling.up(W, s[0]) * s[1]))
     return total

@@ -32,7 +32,7 @@ class LayeredStage(NamedTuple):
     """A layered model part of the way: own parameters and factors of the inputs, by color, and the odd constant."""
 
     t: float
-    own: tuple[tuple[Any, ...], tuple[Any, ...]]
+    layer_params: tuple[tuple[Any, ...], tuple[Any, ...]]
     factors: tuple[Array, Array]
     constant: float
 
@@ -47,13 +47,15 @@ class LayeredPath(Path):
         model.check_energy()
         self._model, self._params = model, params
         start = LayeredParameters(params.weights, base)
-        self._base = tuple(model.own(start, color) for color in (EVEN, ODD))
-        self._own = tuple(model.own(params, color) for color in (EVEN, ODD))
+        self._base = tuple(model.layer_params(start, color) for color in (EVEN, ODD))
+        self._own = tuple(model.layer_params(params, color) for color in (EVEN, ODD))
         self.unit = model.sides[EVEN]
         self.log_z = float(
             sum(
-                side.log_normaliser(own, model.nothing(params, color))[0]
-                for color, (side, own) in enumerate(zip(model.sides, self._base, strict=True))
+                side.log_normaliser(layer_params, model.nothing(params, color))[0]
+                for color, (side, layer_params) in enumerate(
+                    zip(model.sides, self._base, strict=True)
+                )
             )
         )
 
@@ -74,24 +76,28 @@ class LayeredPath(Path):
     def stage(self, t: float) -> LayeredStage:
         """The model at t: t times the weights, in the statistics of the target."""
         dtype = self._model.dtype(self._params)
-        own, factors, constant = [], [], 0.0
+        layer_params, factors, constant = [], [], 0.0
         for side, first, last in zip(self._model.sides, self._base, self._own, strict=True):
             between, ratio, constant = side.between(first, last, t)
             ones = np.ones(sum(side.sizes), dtype)
-            own.append(tuple(type(x)(*(a.astype(dtype) for a in x)) for x in between))
+            layer_params.append(tuple(type(x)(*(a.astype(dtype) for a in x)) for x in between))
             factors.append(dtype.type(t) * (ones if ratio is None else ratio.astype(dtype)))
-        return LayeredStage(t, (own[0], own[1]), (factors[0], factors[1]), constant)
+        return LayeredStage(
+            t, (layer_params[0], layer_params[1]), (factors[0], factors[1]), constant
+        )
 
     def gain(self, x: Array, inputs: Array, first: LayeredStage, last: LayeredStage) -> Array:
         """(t_last - t_first) (U_0 - U_1)(x) + A_last - A_first."""
-        own = self.unit.energy_difference(self._base[EVEN], self._own[EVEN], x)
+        layer_params = self.unit.energy_difference(self._base[EVEN], self._own[EVEN], x)
         summed_out = self._log_normaliser(inputs, last) - self._log_normaliser(inputs, first)
-        gain: Array = summed_out - (last.t - first.t) * own
+        gain: Array = summed_out - (last.t - first.t) * layer_params
         return gain
 
     def _log_normaliser(self, inputs: Array, stage: LayeredStage) -> Array:
         scaled = inputs * stage.factors[ODD]
-        return self._model.sides[ODD].log_normaliser(stage.own[ODD], scaled) - stage.constant
+        return (
+            self._model.sides[ODD].log_normaliser(stage.layer_params[ODD], scaled) - stage.constant
+        )
 
     def move(
         self,
@@ -122,7 +128,9 @@ class LayeredPath(Path):
         for r, stage in enumerate(stages):
             rows = slice(r * share, (r + 1) * share)
             f = inputs[rows] * stage.factors[color]
-            out[rows] = side.sample(stage.own[color], f, key, first_row=first_row + r * share)
+            out[rows] = side.sample(
+                stage.layer_params[color], f, key, first_row=first_row + r * share
+            )
         return out
 
     def energy(self, x: Array, inputs: Array) -> Array:
@@ -161,15 +169,15 @@ def _with_moments(
     """The product distribution in which layers have these means and variances, as far as units can; the others are
     undecided.
     """
-    own = [x._replace(bias=np.zeros_like(x.bias)) for x in params.own]
+    layer_params = [x._replace(bias=np.zeros_like(x.bias)) for x in params.layers]
     dtype = model.dtype(params)
     for k, (mean, variance) in moments.items():
         unit = model.layers[k].unit
-        own[k] = unit.initial(mean.astype(dtype), variance.astype(dtype), count)
+        layer_params[k] = unit.initial(mean.astype(dtype), variance.astype(dtype), count)
         if unit.has_scale and not unit.is_free("log_variance"):
-            known = np.where(variance > 0, variance, np.exp(params.own[k].log_variance))
-            own[k] = own[k]._replace(log_variance=np.log(known).astype(dtype))
-    return tuple(own)
+            known = np.where(variance > 0, variance, np.exp(params.layers[k].log_variance))
+            layer_params[k] = layer_params[k]._replace(log_variance=np.log(known).astype(dtype))
+    return tuple(layer_params)
 
 
 @model_base.register
@@ -178,7 +186,7 @@ def _(model: LayeredModel, params: LayeredParameters) -> Base:
     key, n_rows = stream(0, "tempering"), PILOT_CHAINS
     undecided = _with_moments(model, params, {}, n_rows)
     nothing = model.nothing(params, EVEN, n_rows)
-    first = model.own(params._replace(own=undecided), EVEN)
+    first = model.layer_params(params._replace(layers=undecided), EVEN)
     even = model.sides[EVEN].sample(first, nothing, fold(key, 0))
     for step in range(PILOT_STEPS):
         odd = model.sample(params, ODD, even, fold(key, 2 * step + 1))

@@ -49,12 +49,12 @@ class LayeredParameters(NamedTuple):
     ----------
     weights : tuple of ndarray
         Those of each edge, usually (n_lower, n_upper).
-    own : tuple of NamedTuple of ndarray
+    layers : tuple of NamedTuple of ndarray
         The own parameters of each layer (:mod:`ebm.units`).
     """
 
     weights: tuple[Array, ...]
-    own: tuple[Any, ...]
+    layers: tuple[Any, ...]
 
 
 class LayeredModel(Arrangement, Model):
@@ -115,8 +115,8 @@ class LayeredModel(Arrangement, Model):
     def layout(self, *shape: int) -> LayeredParameters:
         """The weights of each edge, then the own parameters of each layer: the model knows all sizes."""
         weights: list[Any] = [Extent(extent, weight=True) for extent in self.weight_shapes]
-        own = [unit_extents(layer.unit, layer.size) for layer in self.layers]
-        return LayeredParameters(tuple(weights), tuple(own))
+        layer_params = [unit_extents(layer.unit, layer.size) for layer in self.layers]
+        return LayeredParameters(tuple(weights), tuple(layer_params))
 
     def shape(self, params: LayeredParameters) -> tuple[int, ...]:
         """(n_visible, n_hidden)."""
@@ -126,17 +126,17 @@ class LayeredModel(Arrangement, Model):
     def unit_layers(self, params: LayeredParameters) -> dict[str, tuple[Unit, Any]]:
         """The unit type and the own parameters of each layer, by its name."""
         return {
-            layer.name: (layer.unit, own)
-            for layer, own in zip(self.layers, params.own, strict=True)
+            layer.name: (layer.unit, layer_params)
+            for layer, layer_params in zip(self.layers, params.layers, strict=True)
         }
 
-    def own(self, params: LayeredParameters, color: int) -> tuple[Any, ...]:
+    def layer_params(self, params: LayeredParameters, color: int) -> tuple[Any, ...]:
         """The own parameters of the layers of one color."""
-        return tuple(params.own[k] for k in self.members[color])
+        return tuple(params.layers[k] for k in self.members[color])
 
     def dtype(self, params: LayeredParameters) -> Any:
         """Of all parameters."""
-        return params.own[0].bias.dtype
+        return params.layers[0].bias.dtype
 
     def nothing(self, params: LayeredParameters, color: int, n_rows: int = 1) -> Array:
         """Zeros (rows, units) for one color: no input, or room for states."""
@@ -144,7 +144,7 @@ class LayeredModel(Arrangement, Model):
 
     def walk_layers(self, params: LayeredParameters) -> list[tuple[Unit, Any]]:
         """Those of the states of chains: rows of data, then the even hidden layers."""
-        return [(self.layers[k].unit, params.own[k]) for k in self.walked]
+        return [(self.layers[k].unit, params.layers[k]) for k in self.walked]
 
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> LayeredParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
@@ -158,27 +158,29 @@ class LayeredModel(Arrangement, Model):
                     "learned: the sum over their states is infinite. Use units with bounds in one of the layers, such "
                     "as 'bernoulli'."
                 )
-        own = [layer.unit.neutral(layer.size, data.mean.dtype) for layer in self.layers]
+        layer_params = [layer.unit.neutral(layer.size, data.mean.dtype) for layer in self.layers]
         for k, known in zip(self.shown, self.visible.initial(*data), strict=True):
-            own[k] = known
-        weights = [self._first_weights(number, own, key) for number in range(len(self.edges))]
-        return LayeredParameters(tuple(weights), tuple(own))
+            layer_params[k] = known
+        weights = [
+            self._first_weights(number, layer_params, key) for number in range(len(self.edges))
+        ]
+        return LayeredParameters(tuple(weights), tuple(layer_params))
 
-    def _first_weights(self, number: int, own: list[Any], key: Key) -> Array:
+    def _first_weights(self, number: int, layer_params: list[Any], key: Key) -> Array:
         low, high = self.ends[number]
         shape = self.weight_shapes[number]
-        dtype = own[low].bias.dtype
+        dtype = layer_params[low].bias.dtype
         W = normal(layer_key(key, number), (1, int(np.prod(shape))), dtype).reshape(shape)
-        a, c = (self.layers[k].unit.scale(own[k]) for k in (low, high))
+        a, c = (self.layers[k].unit.scale(layer_params[k]) for k in (low, high))
         return small_weights(W, self.layers[low].size + self.layers[high].size, a, c)
 
     # Learning
 
     def visible_at_rest(self, params: LayeredParameters) -> Array:
         """Means of the visible units without input: (n_visible,)."""
-        own = tuple(params.own[k] for k in self.shown)
+        layer_params = tuple(params.layers[k] for k in self.shown)
         nothing = np.zeros((1, sum(self.visible.sizes)), self.dtype(params))
-        return self.visible.mean(own, nothing).reshape(-1)
+        return self.visible.mean(layer_params, nothing).reshape(-1)
 
     def origin(self, mean: Array) -> Array | None:
         """The `mean` of units with a scale, zero of the others; None if no visible unit has a scale."""
@@ -195,15 +197,17 @@ class LayeredModel(Arrangement, Model):
         known = self.origin(mean)
         if known is None:
             return params
-        own = list(params.own)
+        layer_params = list(params.layers)
         for color in (EVEN, ODD):
             states = self.split(known[np.newaxis].astype(self.dtype(params)))
             x = self.colored(1 - color, states, self.nothing(params, 1 - color))
             pull = self.inputs_from(params, color, x)[0]
             for k in self.members[color]:
                 if not self.layers[k].visible:
-                    own[k] = own[k]._replace(bias=own[k].bias - pull[self.places[k].columns])
-        return params._replace(own=tuple(own))
+                    layer_params[k] = layer_params[k]._replace(
+                        bias=layer_params[k].bias - pull[self.places[k].columns]
+                    )
+        return params._replace(layers=tuple(layer_params))
 
     def max_norm_matrices(self, params: LayeredParameters) -> tuple[Array, ...]:
         """The weights of each edge."""
@@ -233,11 +237,13 @@ class LayeredModel(Arrangement, Model):
         """Chains that begin as draws from the odd layers' own distribution."""
         check_memory(n_chains, 1, self.offset_widths(params), self.dtype(params))
         nothing = self.nothing(params, ODD, n_chains)
-        h = self.sides[ODD].sample(self.own(params, ODD), nothing, key)
+        h = self.sides[ODD].sample(self.layer_params(params, ODD), nothing, key)
         known = self.split(mean[np.newaxis].astype(h.dtype))
         offsets = []
         for color in (EVEN, ODD):
-            rest = self.sides[color].mean(self.own(params, color), self.nothing(params, color))
+            rest = self.sides[color].mean(
+                self.layer_params(params, color), self.nothing(params, color)
+            )
             s = self.statistic(params, color, self.colored(color, known, rest))[0]
             offsets.append(s if centered else 0 * s)
         return ChainState(h, *offsets)
@@ -246,7 +252,7 @@ class LayeredModel(Arrangement, Model):
         """Odd states drawn given the rows, the even hidden layers being as they are without input."""
         rows = dense(rows)
         known, nothing = self.split(rows), self.nothing(params, EVEN, len(rows))
-        rest = self.sides[EVEN].mean(self.own(params, EVEN), nothing)
+        rest = self.sides[EVEN].mean(self.layer_params(params, EVEN), nothing)
         odd = self.sample(params, ODD, self.colored(EVEN, known, rest), key)
         return self.colored(ODD, known, odd)
 
@@ -276,9 +282,11 @@ class LayeredModel(Arrangement, Model):
             )[0]
             for color in (EVEN, ODD)
         ]
-        for own, scale, (color, some) in zip(gradient.own, scales, self.places, strict=True):
-            step = own.bias + moved[color][some]
-            own.bias[:] = (step if scale is None else step * scale) - by_logs[color][some]
+        for layer_params, scale, (color, some) in zip(
+            gradient.layers, scales, self.places, strict=True
+        ):
+            step = layer_params.bias + moved[color][some]
+            layer_params.bias[:] = (step if scale is None else step * scale) - by_logs[color][some]
         for color in (EVEN, ODD):
             after = self._moved_weights(params, gradient, logs, color)
             for W, new in zip(gradient.weights, after.weights, strict=True):
@@ -288,12 +296,14 @@ class LayeredModel(Arrangement, Model):
         self, params: LayeredParameters, gradient: LayeredParameters, rate: float | None
     ) -> list[Array]:
         """Of the weights of each layer, see :func:`ebm.energies.base.log_steps`."""
-        slopes = [np.zeros_like(own.bias) for own in params.own]
+        slopes = [np.zeros_like(layer_params.bias) for layer_params in params.layers]
         for (low, high), W, step in zip(self.ends, params.weights, gradient.weights, strict=True):
             slopes[low] += (W * step).sum(axis=1)
             slopes[high] += (W * step).sum(axis=0)
-        layers = zip(self.layers, params.own, gradient.own, slopes, strict=True)
-        return [log_steps(layer.unit, own, g, s, rate) for layer, own, g, s in layers]
+        layers = zip(self.layers, params.layers, gradient.layers, slopes, strict=True)
+        return [
+            log_steps(layer.unit, layer_params, g, s, rate) for layer, layer_params, g, s in layers
+        ]
 
     def _moved_weights(
         self,
@@ -320,8 +330,8 @@ class LayeredModel(Arrangement, Model):
 
     def _scales(self, params: LayeredParameters) -> list[Array | None]:
         """The squared scales of each layer's units; None if these have none."""
-        pairs = zip(self.layers, params.own, strict=True)
-        return [layer.unit.scale(own) for layer, own in pairs]
+        pairs = zip(self.layers, params.layers, strict=True)
+        return [layer.unit.scale(layer_params) for layer, layer_params in pairs]
 
     def size(self, params: LayeredParameters, variance: Array | None) -> float:
         """Of the weights, and of the biases but those of hidden layers beside units with a scale."""
@@ -335,9 +345,13 @@ class LayeredModel(Arrangement, Model):
             for W, (low, high) in zip(params.weights, self.ends, strict=True)
         ]
         plain = all(x is None for x in scales)
-        for layer, own, scale in zip(self.layers, params.own, scales, strict=True):
+        for layer, layer_params, scale in zip(self.layers, params.layers, scales, strict=True):
             if plain or layer.visible:
-                sizes.append(largest(own.bias if scale is None else own.bias / np.sqrt(scale)))
+                sizes.append(
+                    largest(
+                        layer_params.bias if scale is None else layer_params.bias / np.sqrt(scale)
+                    )
+                )
         return max(sizes)
 
     # Inputs, energies, and one color summed out
@@ -365,7 +379,7 @@ class LayeredModel(Arrangement, Model):
 
     def statistic(self, params: LayeredParameters, color: int, x: Array) -> Array:
         """s(x) of the layers of one color."""
-        return self.sides[color].statistic(self.own(params, color), x)
+        return self.sides[color].statistic(self.layer_params(params, color), x)
 
     def inputs_from(self, params: LayeredParameters, color: int, x: Array) -> Array:
         """The inputs of the layers of `color` from the states `x` of the other one."""
@@ -399,8 +413,10 @@ class LayeredModel(Arrangement, Model):
     def energy(self, params: LayeredParameters, even: Array, odd: Array) -> Array:
         """E(x) per row: states of both colors -> (rows,) in double precision."""
         self.check_energy()
-        own = [self.own(params, color) for color in (EVEN, ODD)]
-        total = self.sides[EVEN].energy(own[EVEN], even) + self.sides[ODD].energy(own[ODD], odd)
+        layer_params = [self.layer_params(params, color) for color in (EVEN, ODD)]
+        total = self.sides[EVEN].energy(layer_params[EVEN], even) + self.sides[ODD].energy(
+            layer_params[ODD], odd
+        )
         s = self.statistic(params, ODD, odd)
         joint = np.einsum("ij,ij->i", self.inputs_from(params, ODD, even), s, dtype=np.float64)
         energy: Array = total - joint
@@ -412,45 +428,45 @@ class LayeredModel(Arrangement, Model):
         """F of the states `x` of one color, the other one summed out: (rows, units) -> (rows,)."""
         self.check_energy()
         other = 1 - color
-        own = [self.own(params, c) for c in (EVEN, ODD)]
+        layer_params = [self.layer_params(params, c) for c in (EVEN, ODD)]
         received = self.inputs_from(params, other, x)
-        summed_out = self.sides[other].log_normaliser(own[other], received, beta)
-        energy: Array = self.sides[color].energy(own[color], x) - summed_out / beta
+        summed_out = self.sides[other].log_normaliser(layer_params[other], received, beta)
+        energy: Array = self.sides[color].energy(layer_params[color], x) - summed_out / beta
         return energy
 
     def mean(self, params: LayeredParameters, color: int, x: Array, beta: float = 1.0) -> Array:
         """Means of the layers of one color given the states `x` of the other."""
         f = self.inputs_from(params, color, x)
-        return self.sides[color].mean(self.own(params, color), f, beta)
+        return self.sides[color].mean(self.layer_params(params, color), f, beta)
 
     def sample(
         self, params: LayeredParameters, color: int, x: Array, key: Key, beta: float = 1.0
     ) -> Array:
         """One draw per row of all layers of one color given the states `x` of the other."""
         f = self.inputs_from(params, color, x)
-        return self.sides[color].sample(self.own(params, color), f, key, beta)
+        return self.sides[color].sample(self.layer_params(params, color), f, key, beta)
 
     # Other parametrisations of the distribution
 
     def tempered(self, params: LayeredParameters, beta: float) -> LayeredParameters:
         """Parameters of the energy beta E."""
         pairs = [
-            layer.unit.tempered(own, beta)
-            for layer, own in zip(self.layers, params.own, strict=True)
+            layer.unit.tempered(layer_params, beta)
+            for layer, layer_params in zip(self.layers, params.layers, strict=True)
         ]
         weights = [
             W * W.dtype.type(beta / (pairs[low][1] * pairs[high][1]))
             for W, (low, high) in zip(params.weights, self.ends, strict=True)
         ]
-        return LayeredParameters(tuple(weights), tuple(own for own, _ in pairs))
+        return LayeredParameters(tuple(weights), tuple(layer_params for layer_params, _ in pairs))
 
     def translated(self, params: LayeredParameters, shift: Array) -> LayeredParameters:
         """The distribution of v + `shift` (n_visible,), which is zero for units whose states cannot be shifted.
 
         The arrays of weights are shared.
         """
-        own = list(params.own)
-        moved = dict(enumerate(own))
+        layer_params = list(params.layers)
+        moved = dict(enumerate(layer_params))
         for color in (EVEN, ODD):
             x = self.nothing(params, color)
             for k, part in self.split(shift[np.newaxis]).items():
@@ -461,4 +477,4 @@ class LayeredModel(Arrangement, Model):
             for k in self.members[1 - color]:
                 part = pulled[self.places[k].columns]
                 moved[k] = moved[k]._replace(bias=moved[k].bias - part)
-        return params._replace(own=tuple(moved[k] for k in range(len(own))))
+        return params._replace(layers=tuple(moved[k] for k in range(len(layer_params))))

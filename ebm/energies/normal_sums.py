@@ -40,7 +40,7 @@ def precision_factor(model: LayeredModel, params: LayeredParameters, layers: lis
     """
     ends = np.cumsum([0, *(model.layers[k].size for k in layers)])
     places = {k: slice(a, b) for k, a, b in zip(layers, ends[:-1], ends[1:], strict=True)}
-    p = {k: np.exp(-params.own[k].log_variance.astype(np.float64)) for k in layers}
+    p = {k: np.exp(-params.layers[k].log_variance.astype(np.float64)) for k in layers}
     P = np.diag(np.concatenate([p[k] for k in layers]))
     for number in _edges(model, layers):
         edge, (low, high) = model.edges[number], model.ends[number]
@@ -81,8 +81,8 @@ def log_integrals(
     received = [model.inputs_from(params, c, x[1 - c]) for c in (EVEN, ODD)]
     pull = np.hstack(
         [
-            np.exp(-params.own[k].log_variance)
-            * (params.own[k].bias + received[model.places[k].color][:, model.places[k].columns])
+            np.exp(-params.layers[k].log_variance)
+            * (params.layers[k].bias + received[model.places[k].color][:, model.places[k].columns])
             for k in layers
         ]
     )

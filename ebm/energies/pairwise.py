@@ -108,13 +108,13 @@ class Pairwise(Model):
         """The visible and the hidden units, each with their biases."""
         n = self.shape(params)[0]
         return {
-            "visible": (self.unit, self.own(params.bias[:n])),
-            "hidden": (self.unit, self.own(params.bias[n:])),
+            "visible": (self.unit, self.layer_params(params.bias[:n])),
+            "hidden": (self.unit, self.layer_params(params.bias[n:])),
         }
 
     def walk_layers(self, params: PairwiseParameters) -> list[tuple[Unit, Any]]:
         """All units, visible and hidden."""
-        return [(self.unit, self.own(params.bias))]
+        return [(self.unit, self.layer_params(params.bias))]
 
     @property
     def n_hidden_walked(self) -> int:
@@ -144,9 +144,9 @@ class Pairwise(Model):
         """Chains of all units that begin as independent draws."""
         n_units, dtype = len(params.bias), params.J.dtype
         check_memory(n_chains, 2, (n_units,), dtype)
-        own = self.own(params.bias)
-        s = self.unit.sample(own, np.zeros((n_chains, n_units), dtype), key)
-        offset = self.unit.mean(own, np.zeros((1, n_units), dtype))[0]
+        layer_params = self.layer_params(params.bias)
+        s = self.unit.sample(layer_params, np.zeros((n_chains, n_units), dtype), key)
+        offset = self.unit.mean(layer_params, np.zeros((1, n_units), dtype))[0]
         offset[: len(mean)] = mean
         return ChainState(s, offset if centered else 0 * offset, np.zeros(0, dtype))
 
@@ -161,7 +161,7 @@ class Pairwise(Model):
             J *= self.mask
         return J
 
-    def own(self, bias: Array) -> Any:
+    def layer_params(self, bias: Array) -> Any:
         """The biases as the parameters of a layer of the unit type."""
         return self.unit.parameters(bias)
 
@@ -173,7 +173,7 @@ class Pairwise(Model):
     def energy(self, params: PairwiseParameters, s: Array) -> Array:
         """E(s) per row: (rows, n_units) -> (rows,) in double precision."""
         coupled = np.einsum("ij,ij->i", s, self.inputs(params, s), dtype=np.float64)
-        energy: Array = self.unit.energy(self.own(params.bias), s) - 0.5 * coupled
+        energy: Array = self.unit.energy(self.layer_params(params.bias), s) - 0.5 * coupled
         return energy
 
     def tempered(self, params: PairwiseParameters, beta: float) -> PairwiseParameters:

@@ -34,18 +34,18 @@ class PairwisePath(Path):
         self._base = base.astype(params.bias.dtype)
         self._order = np.arange(len(base))
         nothing = np.zeros((1, len(base)), params.bias.dtype)
-        own = model.own(self._base)
-        self.log_z = float(model.unit.log_normaliser(own, nothing)[0])
+        layer_params = model.layer_params(self._base)
+        self.log_z = float(model.unit.log_normaliser(layer_params, nothing)[0])
 
     def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
         """Independent draws of all units from the base."""
         fields = tilted((n_rows, len(self._base)), self._base.dtype, tilt)
-        own = self._model.own(self._base)
-        return self._model.unit.sample(own, fields, key, first_row=first_row)
+        layer_params = self._model.layer_params(self._base)
+        return self._model.unit.sample(layer_params, fields, key, first_row=first_row)
 
     def log_normaliser(self, fields: Array) -> Array:
         """A of the base."""
-        return self._model.unit.log_normaliser(self._model.own(self._base), fields)
+        return self._model.unit.log_normaliser(self._model.layer_params(self._base), fields)
 
     def inputs(self, x: Array) -> Array:
         """The fields J s."""
@@ -148,7 +148,7 @@ def _(
 def _pilot_base(model: Pairwise, params: PairwiseParameters) -> Array:
     """Biases of independent units with the moments of short chains of the model, from undecided units."""
     key, n_rows = stream(0, "tempering"), PILOT_CHAINS
-    undecided = model.own(np.zeros_like(params.bias))
+    undecided = model.layer_params(np.zeros_like(params.bias))
     nothing = np.zeros((n_rows, len(params.bias)), params.bias.dtype)
     s = model.unit.sample(undecided, nothing, fold(key, 0))
     law, J = (np.ones(1, params.J.dtype), params.bias[np.newaxis]), fastest(params.J)

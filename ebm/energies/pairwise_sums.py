@@ -243,6 +243,6 @@ def pairwise_hidden_mean(
     params = in_double(params)
     fields = model.given_visible(params, v.astype(np.float64))
     if model.hidden_are_independent(params):
-        means: Array = model.unit.mean(model.own(np.zeros(model.n_hidden)), fields, beta)
+        means: Array = model.unit.mean(model.layer_params(np.zeros(model.n_hidden)), fields, beta)
         return means
     return hidden_summation(model, params, beta).means(fields)

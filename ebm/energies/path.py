@@ -169,16 +169,19 @@ class BipartitePath(Path):
         hidden, q, constant = self._model.hidden.between(self._base[1], self._params.hidden, t)
         ones = [np.ones(n, dtype) for n in self._params.W.shape]
         p, q = (one if x is None else x for one, x in zip(ones, (p, q), strict=True))
-        visible, hidden = (type(own)(*(x.astype(dtype) for x in own)) for own in (visible, hidden))
+        visible, hidden = (
+            type(layer_params)(*(x.astype(dtype) for x in layer_params))
+            for layer_params in (visible, hidden)
+        )
         share = dtype.type(t)
         v, h = self._model.visible.compiled(visible), self._model.hidden.compiled(hidden)
         return Stage(t, v, h, share * p, share * q, constant)
 
     def gain(self, x: Array, inputs: Array, first: Stage, last: Stage) -> Array:
         """(t_last - t_first) (U_0 - U_1)(v) + A_last - A_first."""
-        own = self._model.visible.energy_difference(self._base[0], self._params.visible, x)
+        layer_params = self._model.visible.energy_difference(self._base[0], self._params.visible, x)
         summed_out = self._log_normaliser(inputs, last) - self._log_normaliser(inputs, first)
-        gain: Array = summed_out - (last.t - first.t) * own
+        gain: Array = summed_out - (last.t - first.t) * layer_params
         return gain
 
     def _log_normaliser(self, inputs: Array, stage: Stage) -> Array:
@@ -218,10 +221,10 @@ class BipartitePath(Path):
         """Draw units with the given inputs; the n-th share of the rows follows the n-th of `laws`."""
         share = len(inputs) // len(laws)
         k0, k1 = fold(*number)
-        for r, (own, factors) in enumerate(laws):
+        for r, (layer_params, factors) in enumerate(laws):
             rows = slice(r * share, (r + 1) * share)
             scale(inputs[rows], factors, out[rows])
-            kernels.sample(own, out[rows], 1.0, k0, k1, first_row + r * share)
+            kernels.sample(layer_params, out[rows], 1.0, k0, k1, first_row + r * share)
 
     def energy(self, x: Array, inputs: Array) -> Array:
         """U(v) - A(W's(v))."""
@@ -271,5 +274,5 @@ def _(model: Bipartite, params: BipartiteParameters) -> tuple[Any, Any]:
     return data_base(model, params, v.mean(axis=0), v.var(axis=0), n_rows)
 
 
-def _undecided(own: Any) -> Any:
-    return own._replace(bias=np.zeros_like(own.bias))
+def _undecided(layer_params: Any) -> Any:
+    return layer_params._replace(bias=np.zeros_like(layer_params.bias))

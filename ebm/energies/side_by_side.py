@@ -58,9 +58,9 @@ class SideBySide(Unit):
         """Columns of each layer."""
         return [slice(a, b) for a, b in pairwise(accumulate(self.sizes, initial=0))]
 
-    def _parts(self, own: Any, *arrays: Array) -> Iterator[tuple[Unit, Any, list[Array]]]:
+    def _parts(self, params: Any, *arrays: Array) -> Iterator[tuple[Unit, Any, list[Array]]]:
         """Type, own parameters and contiguous columns of the `arrays` (..., units) of each layer."""
-        for unit, part, some in zip(self.units, own, self.slices, strict=True):
+        for unit, part, some in zip(self.units, params, self.slices, strict=True):
             yield unit, part, [np.ascontiguousarray(x[..., some]) for x in arrays]
 
     def columns(self, x: Array) -> list[tuple[Unit, Array]]:
@@ -83,10 +83,10 @@ class SideBySide(Unit):
         """Those of each layer."""
         return tuple(unit.neutral(n, dtype) for unit, n in zip(self.units, self.sizes, strict=True))
 
-    def energy(self, own: Any, x: Array) -> Array:
+    def energy(self, params: Any, x: Array) -> Array:
         """The sum over the layers."""
         total = np.zeros(len(x))
-        for unit, part, (states,) in self._parts(own, x):
+        for unit, part, (states,) in self._parts(params, x):
             total += unit.energy(part, states)
         return total
 
@@ -97,30 +97,32 @@ class SideBySide(Unit):
             total += unit.energy_difference(begin, end, states)
         return total
 
-    def scale(self, own: Any) -> Array | None:
+    def scale(self, params: Any) -> Array | None:
         """Ones for units without a scale; None if no layer has one."""
         if not self.has_scale:
             return None
-        return self._filled([unit.scale(x) for unit, x in zip(self.units, own, strict=True)], own)
-
-    def _filled(self, factors: list[Array | None], own: Any) -> Array:
-        """Factors of all units, ones in the place of None."""
-        return np.concatenate(
-            [np.ones_like(p.bias) if x is None else x for x, p in zip(factors, own, strict=True)]
+        return self._filled(
+            [unit.scale(x) for unit, x in zip(self.units, params, strict=True)], params
         )
 
-    def tempered(self, own: Any, beta: float) -> tuple[Any, Any]:
+    def _filled(self, factors: list[Array | None], params: Any) -> Array:
+        """Factors of all units, ones in the place of None."""
+        return np.concatenate(
+            [np.ones_like(p.bias) if x is None else x for x, p in zip(factors, params, strict=True)]
+        )
+
+    def tempered(self, params: Any, beta: float) -> tuple[Any, Any]:
         """Own parameters, and a factor for each unit."""
-        pairs = [unit.tempered(part, beta) for unit, part, _ in self._parts(own)]
+        pairs = [unit.tempered(part, beta) for unit, part, _ in self._parts(params)]
         factors = [np.full(n, factor) for n, (_, factor) in zip(self.sizes, pairs, strict=True)]
         return tuple(part for part, _ in pairs), np.concatenate([np.ones(0), *factors])
 
     def between(self, first: Any, last: Any, t: float) -> tuple[Any, Array | None, float]:
         """Those of each layer; the constants add up."""
         found = [u.between(a, b, t) for u, a, b in zip(self.units, first, last, strict=True)]
-        own, ratios = tuple(x[0] for x in found), [x[1] for x in found]
-        ratio = None if all(x is None for x in ratios) else self._filled(ratios, own)
-        return own, ratio, float(sum(x[2] for x in found))
+        params, ratios = tuple(x[0] for x in found), [x[1] for x in found]
+        ratio = None if all(x is None for x in ratios) else self._filled(ratios, params)
+        return params, ratio, float(sum(x[2] for x in found))
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:
         """The reason of the first layer that has one, and the columns of that layer."""
@@ -137,36 +139,36 @@ class SideBySide(Unit):
                 return f"{reason} (in columns {some.start} to {some.stop - 1}, of {unit!r} units)"
         return ""
 
-    def statistic(self, own: Any, x: Array) -> Array:
+    def statistic(self, params: Any, x: Array) -> Array:
         """s(x), layer by layer."""
-        return self._joined(x, lambda unit, part, states: unit.statistic(part, states), own)
+        return self._joined(x, lambda unit, part, states: unit.statistic(part, states), params)
 
-    def mean(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+    def mean(self, params: Any, inputs: Array, beta: float = 1.0) -> Array:
         """E[x | input], layer by layer."""
-        return self._joined(inputs, lambda unit, part, f: unit.mean(part, f, beta), own)
+        return self._joined(inputs, lambda unit, part, f: unit.mean(part, f, beta), params)
 
     def sample(
-        self, own: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
+        self, params: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
     ) -> Array:
         """Draws of each layer, from keys of its own (:func:`layer_key`)."""
         keys = iter([layer_key(key, number) for number in range(len(self.units))])
         return self._joined(
-            inputs, lambda unit, part, f: unit.sample(part, f, next(keys), beta, first_row), own
+            inputs, lambda unit, part, f: unit.sample(part, f, next(keys), beta, first_row), params
         )
 
-    def _joined(self, x: Array, function: Any, own: Any) -> Array:
+    def _joined(self, x: Array, function: Any, params: Any) -> Array:
         """The `function` of each layer's type, own parameters and columns, side by side."""
         if len(self.units) == 1:
-            found: Array = function(self.units[0], own[0], x)
+            found: Array = function(self.units[0], params[0], x)
             return found
         out = np.empty(x.shape, x.dtype)
-        for some, (unit, part, (columns,)) in zip(self.slices, self._parts(own, x), strict=True):
+        for some, (unit, part, (columns,)) in zip(self.slices, self._parts(params, x), strict=True):
             out[:, some] = function(unit, part, columns)
         return out
 
-    def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+    def log_normaliser(self, params: Any, inputs: Array, beta: float = 1.0) -> Array:
         """The sum over the layers."""
         total = np.zeros(len(inputs))
-        for unit, part, (f,) in self._parts(own, inputs):
+        for unit, part, (f,) in self._parts(params, inputs):
             total += unit.log_normaliser(part, f, beta)
         return total

@@ -161,11 +161,11 @@ class MeanCost:
         self._n_weights, self.where = model.n_weights(params), ""
         value, slopes, blocks = 0.0, np.zeros(len(flat)), [*self._blocks()]
         means = self._means(params, blocks) if model.has_costs and len(blocks) > 1 else None
-        for rows, share, own in blocks:
+        for rows, share, row_weights in blocks:
             x = self._rows(rows)
             targets = dense(x) if self._targets is None else self._targets[rows]
             loss, where, cost = model.back_propagate(
-                params, x, targets, gradient, weights=own.astype(flat.dtype), means=means
+                params, x, targets, gradient, weights=row_weights.astype(flat.dtype), means=means
             )
             self.where = self.where or where or model.infinite_derivatives(gradient)
             value += share * (loss + cost)
@@ -180,10 +180,10 @@ class MeanCost:
     ) -> dict[int, Array]:
         """Mean outputs, over all rows, of the layers that have a cost."""
         means: dict[int, Array] = {}
-        for rows, share, own in blocks:
+        for rows, share, row_weights in blocks:
             for k, y in enumerate(self._model.outputs(params, self._rows(rows))):
                 if self._model.layers[k].has_cost:
-                    means[k] = means.get(k, 0.0) + share * (own @ y)
+                    means[k] = means.get(k, 0.0) + share * (row_weights @ y)
         return means
 
     def _blocks(self) -> Iterator[tuple[slice, float, Array]]:

@@ -129,13 +129,13 @@ class Gradient(Settings, abc.ABC, Generic[M]):
 
     Attributes
     ----------
-    has_own : bool
-        Whether its chain state has arrays of its own.
+    has_state : bool
+        Whether its chain state has arrays of the estimator (``gradient_state``).
     divergence_hint : str
         Advice for a warning that learning by it has diverged.
     """
 
-    has_own: ClassVar[bool] = False
+    has_state: ClassVar[bool] = False
     divergence_hint: ClassVar[str] = (
         "a smaller learning_rate, or data on a common scale (StandardScaler)"
     )
@@ -178,9 +178,9 @@ class Gradient(Settings, abc.ABC, Generic[M]):
         """Results about the chains for users, by name: they become fitted attributes."""
         return {}
 
-    def own_after(self, model: M, params: Any, chains: ChainState) -> tuple[Array, ...]:
-        """Arrays like those that ``chains.own`` has once learning that starts with `chains` has made an update."""
-        return chains.own
+    def state_after(self, model: M, params: Any, chains: ChainState) -> tuple[Array, ...]:
+        """Arrays like ``chains.gradient_state`` once learning that starts with `chains` has made an update."""
+        return chains.gradient_state
 
     def invalid(self, model: M, chains: ChainState) -> str:
         """Say why `chains`, of the right shapes and finite, are none that learning comes to, or ''."""

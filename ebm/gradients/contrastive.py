@@ -106,13 +106,13 @@ def walk_on(
     steps: tuple[int, int],
     renew: bool,
     key: tuple[int, int],
-    own: tuple[Array, Any],
+    weighted_gradient: tuple[Array, Any],
 ) -> None:
     """:func:`ebm._kernels.contrastive.run_chain` of (all, some of them in one call) `steps`."""
     n_steps, some = steps
     for first in range(0, n_steps, some):
         until = min(first + some, n_steps)
-        kernels.run_chain(walkers, h, V, H, first, until, n_steps, renew, key, own)
+        kernels.run_chain(walkers, h, V, H, first, until, n_steps, renew, key, weighted_gradient)
 
 
 class BoundContrastive(BoundGradient):
@@ -196,8 +196,12 @@ class BoundContrastive(BoundGradient):
         params, walkers, chains = laws
         total = kernels.begin(params, chains, self._stacked, n_rows, persistent, key, gradient)
         h, (V, H, omega) = chains[0][: total - n_rows], self._stacked
-        v, means, own = V[n_rows:total], H[n_rows:total], (omega[n_rows:total], gradient[2])
-        walk_on(walkers, h, v, means, (n_steps, some), persistent, key, own)
+        v, means, weighted_gradient = (
+            V[n_rows:total],
+            H[n_rows:total],
+            (omega[n_rows:total], gradient[2]),
+        )
+        walk_on(walkers, h, v, means, (n_steps, some), persistent, key, weighted_gradient)
         finite = kernels.end(params, chains, self._stacked, n_rows, total, slide, gradient)
         return finite
 
@@ -212,8 +216,12 @@ class BoundContrastive(BoundGradient):
         params, walkers, chains = laws
         total = kernels.sparse_begin(params, chains, rows, stacked, persistent, key, gradient)
         h, (V, H, omega) = chains[0][: total - n_rows], stacked
-        v, means, own = V[: total - n_rows], H[n_rows:total], (omega[n_rows:total], gradient[2])
-        walk_on(walkers, h, v, means, (n_steps, some), persistent, key, own)
+        v, means, weighted_gradient = (
+            V[: total - n_rows],
+            H[n_rows:total],
+            (omega[n_rows:total], gradient[2]),
+        )
+        walk_on(walkers, h, v, means, (n_steps, some), persistent, key, weighted_gradient)
         finite = kernels.sparse_end(params, chains, rows, stacked, total, slide, gradient)
         return finite
 

@@ -162,7 +162,7 @@ def model_moments(model: Bipartite, params: BipartiteParameters) -> Moments:
     if side == "hidden":
         other, swapped = model.swapped(params)
         m = model_moments_of_visible(other, swapped)
-        return Moments(m.vh.T, m.h, m.v, m.own_h, m.own_v)
+        return Moments(m.vh.T, m.h, m.v, m.params_h, m.params_v)
     return model_moments_of_visible(model, params)
 
 

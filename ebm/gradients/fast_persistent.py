@@ -57,7 +57,7 @@ class FastPersistentContrastiveDivergence(Gradient[Bipartite]):
     (20, 2)
     """
 
-    has_own: ClassVar[bool] = True
+    has_state: ClassVar[bool] = True
     n_steps: int = 1
     n_chains: int | None = None
     fast_learning_rate: float = 0.1
@@ -82,7 +82,7 @@ class FastPersistentContrastiveDivergence(Gradient[Bipartite]):
     ) -> ChainState:
         """Fast parameters of zero."""
         chains = super().start(model, params, mean, batch_size, key)
-        return chains._replace(own=(np.zeros_like(model.pack(params)),))
+        return chains._replace(gradient_state=(np.zeros_like(model.pack(params)),))
 
     def bind(
         self, model: Bipartite, gradient: BipartiteParameters, batch_size: int, n_chains: int
@@ -119,7 +119,7 @@ class BoundFastPersistent(BoundGradient):
         self, params: BipartiteParameters, batch: Batch, chains: ChainState, key: Key
     ) -> tuple[BipartiteParameters, ChainState, Info]:
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
-        (fast,) = chains.own
+        (fast,) = chains.gradient_state
         views = self._model.unpack(fast, *self._shape)
         walkers, step = self._views
         for a, b, total in zip(_arrays(params), _arrays(views), _arrays(walkers), strict=True):

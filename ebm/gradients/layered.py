@@ -83,7 +83,7 @@ def chain_phase(
     model: LayeredModel, params: LayeredParameters, even: Array, inputs: Array
 ) -> Phase:
     """States of the even layers, and the distribution of the odd ones that receive `inputs` from them."""
-    mean = model.sides[ODD].mean(model.own(params, ODD), inputs)
+    mean = model.sides[ODD].mean(model.layer_params(params, ODD), inputs)
     states = {k: even[:, model.places[k].columns] for k in model.members[EVEN]}
     s = model.statistic(params, EVEN, even), model.statistic(params, ODD, mean)
     return Phase(s, states, (None, inputs))
@@ -118,8 +118,8 @@ class PhaseSum:
     def begin(self) -> None:
         """Forget all phases."""
         self.means = [self._model.nothing(self._total, color)[0] for color in (EVEN, ODD)]
-        for own in self._total.own:
-            for x in own:
+        for layer_params in self._total.layers:
+            for x in layer_params:
                 x[:] = 0
         self._empty = True
 
@@ -130,18 +130,18 @@ class PhaseSum:
         for color, s in enumerate(phase.statistics):
             self.means[color] += weights @ s
         model = self._model
-        for k, (layer, own, total) in enumerate(
-            zip(model.layers, params.own, self._total.own, strict=True)
+        for k, (layer, layer_params, total) in enumerate(
+            zip(model.layers, params.layers, self._total.layers, strict=True)
         ):
             if len(layer.unit.fields) == 1:
                 continue
             if k in phase.states:
-                derivatives = layer.unit.own_derivatives(own, phase.states[k])
+                derivatives = layer.unit.parameter_derivatives(layer_params, phase.states[k])
             else:
                 color, columns = model.places[k]
                 received = phase.inputs[color]
                 assert received is not None
-                derivatives = layer.unit.mean_derivatives(own, received[:, columns])
+                derivatives = layer.unit.mean_derivatives(layer_params, received[:, columns])
             for field, values in derivatives.items():
                 getattr(total, field)[:] += weights @ values
 
@@ -156,7 +156,7 @@ class PhaseSum:
         for j, (k, mask) in enumerate(whole.parts):
             (color, columns), (side, part) = model.places[k], some._model.places[j]
             self.means[color][columns][mask] += some.means[side][part]
-            for x, more in zip(total.own[k], found.own[j], strict=True):
+            for x, more in zip(total.layers[k], found.layers[j], strict=True):
                 x[mask] += more
 
     def _add_products(self, even: Array, odd: Array) -> None:
@@ -185,9 +185,11 @@ class PhaseSum:
             mean - model.inputs(total, color, offset[np.newaxis])[0]
             for color, mean, offset in zip((EVEN, ODD), self.means, (lam, mu), strict=True)
         ]
-        for own, (color, columns) in zip(total.own, model.places, strict=True):
-            own.bias[:] = biases[color][columns]
-        return all(bool(np.isfinite(x).all()) for own in total.own for x in own)
+        for layer_params, (color, columns) in zip(total.layers, model.places, strict=True):
+            layer_params.bias[:] = biases[color][columns]
+        return all(
+            bool(np.isfinite(x).all()) for layer_params in total.layers for x in layer_params
+        )
 
     def _add_couplings(self, params: LayeredParameters) -> None:
         """The part of statistics that have a parameter (:meth:`ebm.units.Unit.statistic_slopes`)."""
@@ -196,11 +198,11 @@ class PhaseSum:
             model.edges, model.ends, params.weights, total.weights, strict=True
         ):
             for axis, (k, factor) in enumerate(zip(ends, edge.multiplicity, strict=True)):
-                unit, own = model.layers[k].unit, total.own[k]
-                for field, slope in unit.statistic_slopes(params.own[k]).items():
+                unit, layer_params = model.layers[k].unit, total.layers[k]
+                for field, slope in unit.statistic_slopes(params.layers[k]).items():
                     if unit.is_free(field):
                         coupling = factor * (W * pairs).sum(axis=1 - axis)
-                        getattr(own, field)[:] += slope * coupling
+                        getattr(layer_params, field)[:] += slope * coupling
 
 
 class BoundLayered(BoundGradient):
@@ -282,8 +284,8 @@ class BoundLayeredChains(BoundLayered):
             even = model.sample(params, EVEN, odd, fold(key, 2 * step + 1))
             inputs = model.inputs_from(params, ODD, even)
             if self._persistent or step < self._n_steps - 1:
-                own = model.own(params, ODD)
-                odd = model.sides[ODD].sample(own, inputs, fold(key, 2 * step + 2))
+                layer_params = model.layer_params(params, ODD)
+                odd = model.sides[ODD].sample(layer_params, inputs, fold(key, 2 * step + 2))
         phase = chain_phase(model, params, even, inputs)
         self._last = phase.statistics[EVEN]
         if not self._persistent:
@@ -299,7 +301,7 @@ class BoundLayeredChains(BoundLayered):
         """States of the odd layers, drawn from the positive phase."""
         inputs = data.inputs[ODD]
         assert inputs is not None
-        drawn = self._model.sides[ODD].sample(self._model.own(params, ODD), inputs, key)
+        drawn = self._model.sides[ODD].sample(self._model.layer_params(params, ODD), inputs, key)
         return self._model.colored(ODD, data.states, drawn)
 
 
@@ -400,18 +402,18 @@ class BoundLayeredTempered(BoundLayered):
         key: Key,
     ) -> tuple[Phase, Array, ChainState]:
         model, n_chains = self._model, len(chains.h)
-        state, rates, base = from_arrays(model, params, chains.own)
+        state, rates, base = from_arrays(model, params, chains.gradient_state)
         path = path_to(model, params, base)
         state = temper(path, state, key, 1, n_moves=self._choice.n_steps)
         even = state.x[:n_chains]
         inputs = path.inputs(even)
         odd = model.sides[ODD].sample(
-            model.own(params, ODD), inputs, fold(key, Reserved.REPLICA_HIDDEN.number)
+            model.layer_params(params, ODD), inputs, fold(key, Reserved.REPLICA_HIDDEN.number)
         )
-        own = to_arrays(*adapted(state, rates, self._choice.adapt), base)
+        layer_params = to_arrays(*adapted(state, rates, self._choice.adapt), base)
         shares = np.full(n_chains, 1.0 / n_chains, weights.dtype)
         phase = chain_phase(model, params, even, inputs)
-        return phase, shares, chains._replace(h=odd, own=own)
+        return phase, shares, chains._replace(h=odd, gradient_state=layer_params)
 
 
 @bind_contrastive.register

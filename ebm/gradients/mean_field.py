@@ -28,7 +28,7 @@ from ebm.gradients.moments import (
     Moments,
     batch_weights,
     data_moments,
-    own_moments,
+    parameter_moments,
     slide_offsets,
     write_difference,
 )
@@ -58,7 +58,7 @@ class TAP(Gradient[Bipartite]):
         Whether the gradient is centred.
     """
 
-    has_own: ClassVar[bool] = True
+    has_state: ClassVar[bool] = True
     order: int = 2
     n_iter: int = 3
     damping: float = 0.5
@@ -85,7 +85,7 @@ class TAP(Gradient[Bipartite]):
             return 0
         return batch_size if self.n_chains is None else self.n_chains
 
-    def own_after(
+    def state_after(
         self, model: Bipartite, params: BipartiteParameters, chains: ChainState
     ) -> tuple[Array, ...]:
         """The magnetisations of the visible units, if they persist."""
@@ -93,7 +93,9 @@ class TAP(Gradient[Bipartite]):
 
     def invalid(self, model: Bipartite, chains: ChainState) -> str:
         """Magnetisations are means, which no state need be."""
-        layers = zip((model.hidden, model.visible), (chains.h, *chains.own), strict=False)
+        layers = zip(
+            (model.hidden, model.visible), (chains.h, *chains.gradient_state), strict=False
+        )
         return next(filter(None, (unit.invalid(x) for unit, x in layers if x.size)), "")
 
     def bind(
@@ -132,7 +134,7 @@ class BoundTAP(BoundGradient):
             model = fixed_point_moments(self._model, params, point, self._choice.order, weights)
             finite = write_difference(data, model, params, chains, self._gradient)
         if self._choice.persistent and finite:
-            chains = chains._replace(h=point.h, own=(point.v,))
+            chains = chains._replace(h=point.h, gradient_state=(point.v,))
         return self._gradient, chains, Info(finite)
 
     def _start(
@@ -141,7 +143,11 @@ class BoundTAP(BoundGradient):
         """Magnetisations of both layers: the data's, or the last ones, of which those of v may not be known yet."""
         if not self._choice.persistent:
             return batch.v, self._model.hidden_mean(params, batch.v)
-        v = chains.own[0] if chains.own else self._model.visible_mean(params, chains.h)
+        v = (
+            chains.gradient_state[0]
+            if chains.gradient_state
+            else self._model.visible_mean(params, chains.h)
+        )
         return v, chains.h
 
     def _settled(self, params: BipartiteParameters, v: Array, h: Array) -> FixedPoint:
@@ -168,6 +174,6 @@ def fixed_point_moments(
         correlations,
         weights @ s_v,
         weights @ s_h,
-        own_moments(model.visible, params.visible, of_v, weights, coupling.sum(axis=1)),
-        own_moments(model.hidden, params.hidden, of_h, weights, coupling.sum(axis=0)),
+        parameter_moments(model.visible, params.visible, of_v, weights, coupling.sum(axis=1)),
+        parameter_moments(model.hidden, params.hidden, of_h, weights, coupling.sum(axis=0)),
     )

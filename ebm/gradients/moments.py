@@ -19,8 +19,8 @@ class Moments(NamedTuple):
     vh: Array
     v: Array
     h: Array
-    own_v: dict[str, Array]
-    own_h: dict[str, Array]
+    params_v: dict[str, Array]
+    params_h: dict[str, Array]
 
 
 def batch_weights(batch: Batch, dtype: Any) -> Array:
@@ -38,27 +38,27 @@ def data_moments(
     s = model.visible.statistic(params.visible, v)
     h = model.hidden.statistic(params.hidden, model.hidden.mean(params.hidden, inputs))
     vh = (s.T * weights) @ h
-    of_v = model.visible.own_derivatives(params.visible, v)
+    of_v = model.visible.parameter_derivatives(params.visible, v)
     of_h = model.hidden.mean_derivatives(params.hidden, inputs)
     coupling = params.W * vh
     return Moments(
         vh,
         weights @ s,
         weights @ h,
-        own_moments(model.visible, params.visible, of_v, weights, coupling.sum(axis=1)),
-        own_moments(model.hidden, params.hidden, of_h, weights, coupling.sum(axis=0)),
+        parameter_moments(model.visible, params.visible, of_v, weights, coupling.sum(axis=1)),
+        parameter_moments(model.hidden, params.hidden, of_h, weights, coupling.sum(axis=0)),
     )
 
 
-def own_moments(
-    unit: Unit, own: Any, derivatives: dict[str, Array], weights: Array, coupling: Array
+def parameter_moments(
+    unit: Unit, layer_params: Any, derivatives: dict[str, Array], weights: Array, coupling: Array
 ) -> dict[str, Array]:
     """Averages of -dE/dtheta for a layer's own parameters but the bias.
 
     `derivatives` are those of -U for each row. `coupling` (units,) is the average of s_i (W s)_i, which the parameters
     of a statistic change in proportion to it (:meth:`ebm.units.Unit.statistic_slopes`).
     """
-    slopes = unit.statistic_slopes(own)
+    slopes = unit.statistic_slopes(layer_params)
     return {k: weights @ d + slopes.get(k, 0) * coupling for k, d in derivatives.items()}
 
 
@@ -90,9 +90,9 @@ def write_difference(
     gradient.W[:] = dW
     gradient.visible.bias[:] = dv - dW @ chains.hidden_offset
     gradient.hidden.bias[:] = dh - chains.visible_offset @ dW
-    for field, value in data.own_v.items():
-        getattr(gradient.visible, field)[:] = value - model.own_v[field]
-    for field, value in data.own_h.items():
-        getattr(gradient.hidden, field)[:] = value - model.own_h[field]
+    for field, value in data.params_v.items():
+        getattr(gradient.visible, field)[:] = value - model.params_v[field]
+    for field, value in data.params_h.items():
+        getattr(gradient.hidden, field)[:] = value - model.params_h[field]
     arrays = (gradient.W, *gradient.visible, *gradient.hidden)
     return all(bool(np.isfinite(x).all()) for x in arrays)

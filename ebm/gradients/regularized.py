@@ -101,8 +101,8 @@ def add_sparsity(
     slope = h * (1 - h) * pull * weights[:, np.newaxis]
     s = model.visible.statistic(params.visible, batch.v)
     plain = s.T @ slope
-    for own in gradient.visible[1:]:  # scales: they divide the statistic
-        own[:] -= (params.W * plain).sum(axis=1)
+    for values in gradient.visible[1:]:  # scales: they divide the statistic
+        values[:] -= (params.W * plain).sum(axis=1)
     dW = plain - np.outer(chains.visible_offset, slope.sum(axis=0))
     gradient.W[:] += dW
     gradient.visible.bias[:] -= dW @ chains.hidden_offset

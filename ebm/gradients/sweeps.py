@@ -70,7 +70,7 @@ class BoundSweeps(BoundGradient):
         """The rows with hidden states drawn from their means."""
         n = len(data.T) - self._model.n_hidden
         low, high = self._model.unit.states or ()
-        nothing = self._model.own(np.zeros(self._model.n_hidden, data.dtype))
+        nothing = self._model.layer_params(np.zeros(self._model.n_hidden, data.dtype))
         p = np.clip((data[:, n:] - low) / (high - low), 1e-7, 1 - 1e-7)
         log_odds = (np.log(p / (1 - p)) / (high - low)).astype(data.dtype)
         hidden = self._model.unit.sample(nothing, log_odds, fold(key, Reserved.FIRST_HIDDEN.number))

@@ -73,7 +73,7 @@ class ParallelTempering(Gradient[Model]):
     (20, 2)
     """
 
-    has_own: ClassVar[bool] = True
+    has_state: ClassVar[bool] = True
     n_steps: int = 1
     n_chains: int | None = None
     n_temperatures: int = 10
@@ -105,18 +105,18 @@ class ParallelTempering(Gradient[Model]):
         base = model_base(model, params)
         path = path_to(model, params, base)
         first = replicas(path, self.n_temperatures, n_chains, fold(key, 1))
-        return chains._replace(own=to_arrays(first, swap_rates(first), base))
+        return chains._replace(gradient_state=to_arrays(first, swap_rates(first), base))
 
     def attributes(self, chains: ChainState) -> dict[str, Array]:
         """The ladder, and the swap rates of its last spell, or of the present one if it is the first."""
-        x, ladder, acceptance, proposals, n_sweeps, *_, rates = chains.own
+        x, ladder, acceptance, proposals, n_sweeps, *_, rates = chains.gradient_state
         state = Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0]))
         known = swap_rates(state) if np.isnan(rates).all() else rates
         return {"temperatures": ladder, "swap_rates": known}
 
     def invalid(self, model: Model, chains: ChainState) -> str:
         """Say why chains, replicas or ladder are none that learning comes to, or ''."""
-        x, ladder, acceptance, proposals, n_sweeps, *_ = chains.own
+        x, ladder, acceptance, proposals, n_sweeps, *_ = chains.gradient_state
         reason = super().invalid(model, chains) or invalid_states(model.path_unit, x)
         if reason:
             return reason
@@ -142,7 +142,12 @@ def bind_tempered(
 def to_arrays(state: Replicas, rates: Array, base: Any) -> tuple[Array, ...]:
     """Replicas, their swap rates before the ladder last moved, and the easy distribution, as arrays of chains."""
     *arrays, n_sweeps = state
-    return (*arrays, np.array([n_sweeps]), *(x for own in base for x in own), rates)
+    return (
+        *arrays,
+        np.array([n_sweeps]),
+        *(x for layer_params in base for x in layer_params),
+        rates,
+    )
 
 
 def from_arrays(
@@ -152,8 +157,8 @@ def from_arrays(
     x, ladder, acceptance, proposals, n_sweeps, *base, rates = arrays
     left = iter(base)
     layers = model.unit_layers(params).values()
-    own = tuple(unit.parameters(*(next(left) for _ in unit.fields)) for unit, _ in layers)
-    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), rates, own
+    layer_params = tuple(unit.parameters(*(next(left) for _ in unit.fields)) for unit, _ in layers)
+    return Replicas(x, ladder, acceptance, proposals, int(n_sweeps[0])), rates, layer_params
 
 
 class BoundTempered(BoundGradient):
@@ -182,7 +187,7 @@ class BoundTempered(BoundGradient):
         """Gradient of the batch's mean log-likelihood (see :class:`~ebm.gradients.base.BoundGradient`)."""
         n_rows, n_chains = len(batch.v), len(chains.h)
         total = n_rows + n_chains
-        state, rates, base = from_arrays(self._model, params, chains.own)
+        state, rates, base = from_arrays(self._model, params, chains.gradient_state)
         path = BipartitePath(self._model, params, base)
         state = temper(path, state, key, 1, n_moves=self._choice.n_steps)
         if batch.v.base is not self._V:
@@ -197,8 +202,8 @@ class BoundTempered(BoundGradient):
         h = self._model.hidden.sample(
             params.hidden, self._H[n_rows:total], fold(key, Reserved.REPLICA_HIDDEN.number)
         )
-        own = hidden, self._H[:total], self._omega[:total], self._gradient.hidden
-        kernels.expected_own_gradient(*own, True)
+        at = hidden, self._H[:total], self._omega[:total], self._gradient.hidden
+        kernels.expected_parameter_gradient(*at, True)
         kernels.mean(hidden, self._H[:total], 1.0)
         kernels.to_statistic(hidden, self._H[:total])
         stacked = (self._V, self._H, self._omega)

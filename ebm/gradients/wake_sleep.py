@@ -181,7 +181,7 @@ class BoundUpDown(BoundGradient):
         for k, (layer, buffer) in enumerate(zip(params.up, self._states[1:], strict=True)):
             above = np.dot(x, layer.W, out=buffer[: len(v)])
             unit = self._model.units[k + 1]
-            kernels.sample(unit.compiled(layer.own), above, 1.0, *fold(key, k), 0)
+            kernels.sample(unit.compiled(layer.params), above, 1.0, *fold(key, k), 0)
             states.append(x := above)
         for k, layer in enumerate(params.down):
             inputs = np.dot(states[k + 1], layer.W.T, out=self._predicted[k][: len(v)])
@@ -216,8 +216,8 @@ class BoundUpDown(BoundGradient):
         for k in reversed(range(len(params.down))):
             layer = params.down[k]
             np.dot(states[k + 1], layer.W.T, out=states[k])
-            own = self._model.units[k].compiled(layer.own)
-            kernels.sample(own, states[k], 1.0, *fold(key, k), 0)
+            layer_params = self._model.units[k].compiled(layer.params)
+            kernels.sample(layer_params, states[k], 1.0, *fold(key, k), 0)
         for k, layer in enumerate(params.up):
             inputs = np.dot(states[k], layer.W, out=self._predicted[k + 1][: len(x)])
             gradient, unit = self._gradient.up[k], self._model.units[k + 1]
@@ -228,7 +228,7 @@ class BoundUpDown(BoundGradient):
         """The name of the first part of the gradient that is not finite, or ''."""
         for k, (down, up) in enumerate(zip(self._gradient.down, self._gradient.up, strict=True)):
             for what, layer in (("generative", down), ("recognition", up)):
-                if not np.isfinite(sum(values.sum() for values in layer.own)):
+                if not np.isfinite(sum(values.sum() for values in layer.params)):
                     return f"the {what} weights between layers {k} and {k + 1}"
         return "" if top_is_finite else "the weights of the two topmost layers"
 
@@ -281,18 +281,18 @@ def delta_rule(
     Returns ``weights_r (s(x_r) - s(m_r))``, the gradient by the inputs, in the place of the `inputs` (rows, units); the
     product with the neighbour's states, in either order, is that by the weights.
     """
-    own = layer.own
-    scales = unit.own_derivatives(own, x)  # of parameters other than the bias
+    layer_params = layer.params
+    scales = unit.parameter_derivatives(layer_params, x)  # of parameters other than the bias
     if scales:
-        means, given = unit.mean_derivatives(own, inputs), inputs.copy()
+        means, given = unit.mean_derivatives(layer_params, inputs), inputs.copy()
         for field, values in scales.items():
-            getattr(gradient.own, field)[:] = weights @ (values - means[field])
-    compiled = unit.compiled(own)
+            getattr(gradient.params, field)[:] = weights @ (values - means[field])
+    compiled = unit.compiled(layer_params)
     kernels.mean(compiled, inputs, 1.0)
     np.subtract(x, inputs, out=inputs)
     kernels.to_statistic(compiled, inputs)
     np.multiply(inputs, weights[:, np.newaxis], out=inputs)
     if scales:
-        kernels.couple(compiled, np.einsum("ij,ij->j", inputs, given), gradient.own)
-    inputs.sum(axis=0, out=gradient.own.bias)
+        kernels.couple(compiled, np.einsum("ij,ij->j", inputs, given), gradient.params)
+    inputs.sum(axis=0, out=gradient.params.bias)
     return inputs

@@ -38,7 +38,7 @@ def conditional_means(
     model: Pairwise, params: PairwiseParameters, s: Array, beta: float = 1.0
 ) -> Array:
     """E[s_i | all other units] for every unit: (rows, n_units) -> (rows, n_units)."""
-    return model.unit.mean(model.own(params.bias), model.inputs(params, s), beta)
+    return model.unit.mean(model.layer_params(params.bias), model.inputs(params, s), beta)
 
 
 def completed(model: Pairwise, params: PairwiseParameters, v: Array) -> Array:
@@ -63,5 +63,5 @@ def hidden(model: Pairwise, v: Array) -> Array:
 def started(model: Pairwise, params: PairwiseParameters, v: Array, beta: float) -> Array:
     """The rows with the means that the hidden units would have without couplings among themselves."""
     n = v.shape[1]
-    own = model.own(params.bias[n:])
-    return np.hstack([v, model.unit.mean(own, v @ params.J[:n, n:], beta)])
+    layer_params = model.layer_params(params.bias[n:])
+    return np.hstack([v, model.unit.mean(layer_params, v @ params.J[:n, n:], beta)])

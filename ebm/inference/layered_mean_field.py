@@ -120,9 +120,9 @@ def _statistics(
     beta: float,
 ) -> Array:
     """Means of the statistics of one color, given the inputs of the unknown layers and the states of the known ones."""
-    side, own = model.sides[color], model.own(params, color)
-    x = model.colored(color, known, side.mean(own, inputs, beta))
-    return side.statistic(own, x)
+    side, layer_params = model.sides[color], model.layer_params(params, color)
+    x = model.colored(color, known, side.mean(layer_params, inputs, beta))
+    return side.statistic(layer_params, x)
 
 
 def layered_bound(
@@ -135,14 +135,14 @@ def layered_bound(
     """L, a lower bound of the logarithm of the sum over all that is unknown: (rows,) in double precision."""
     model.check_energy()
     total = np.zeros(len(means.converged))
-    for k, (layer, own, (color, columns)) in enumerate(
-        zip(model.layers, params.own, model.places, strict=True)
+    for k, (layer, layer_params, (color, columns)) in enumerate(
+        zip(model.layers, params.layers, model.places, strict=True)
     ):
         if k in known:
-            total -= beta * layer.unit.energy(own, known[k])
+            total -= beta * layer.unit.energy(layer_params, known[k])
             continue
         f, s = (x[color][:, columns] for x in (means.inputs, means.statistics))
-        total += layer.unit.log_normaliser(own, f, beta)
+        total += layer.unit.log_normaliser(layer_params, f, beta)
         total -= beta * np.einsum("ij,ij->i", f, s, dtype=np.float64)
     received = model.inputs(params, ODD, means.statistics[EVEN])
     total += beta * np.einsum("ij,ij->i", received, means.statistics[ODD], dtype=np.float64)

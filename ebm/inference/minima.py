@@ -110,7 +110,7 @@ def find_minima(
 def _drawn(model: Pairwise, params: PairwiseParameters, key: Key, count: int) -> Array:
     """Fair and independent states (count, n_units)."""
     nothing = np.zeros((count, len(params.bias)), params.bias.dtype)
-    return model.unit.sample(model.own(np.zeros_like(params.bias)), nothing, key)
+    return model.unit.sample(model.layer_params(np.zeros_like(params.bias)), nothing, key)
 
 
 def _enumerated(model: Pairwise, params: PairwiseParameters, first: int, count: int) -> Array:

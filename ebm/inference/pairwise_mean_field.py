@@ -77,7 +77,7 @@ def mean_field_log_sums(model: Pairwise, J: Array, beta: float, fields: Array) -
 
     The units have the couplings `J`, and the iteration starts at the means that they have without.
     """
-    law, out = model.own(np.zeros(len(J), J.dtype)), np.empty(len(fields))
+    law, out = model.layer_params(np.zeros(len(J), J.dtype)), np.empty(len(fields))
     everyone, m = np.arange(len(J)), model.unit.mean(law, fields, beta)
     for row, field in enumerate(fields):
         params = PairwiseParameters(J, field)

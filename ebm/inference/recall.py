@@ -177,8 +177,8 @@ class _Dynamics(NamedTuple):
     def together(self, s: Array, free: Array, key: Key) -> Array:
         """All units at once."""
         if self.temperature:
-            unit, own = self.model.unit, self.model.own(self.params.bias)
-            new = unit.sample(own, s @ self.params.J.T, fold(key, 1), self.beta)
+            unit, layer_params = self.model.unit, self.model.layer_params(self.params.bias)
+            new = unit.sample(layer_params, s @ self.params.J.T, fold(key, 1), self.beta)
         else:
             new = self.point(s, s)
         held: Array = np.where(free, new, s) if free.size else new

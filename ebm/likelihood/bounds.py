@@ -167,7 +167,7 @@ def log_weights_by_content(
     for k, (layer, unit) in enumerate(zip(params.up, model.units[1:], strict=True)):
         inputs = states[-1] @ layer.W
         once = fold(key, k)
-        states.append(sample_by_content(unit, layer.own, inputs, identities, once, n_samples))
+        states.append(sample_by_content(unit, layer.params, inputs, identities, once, n_samples))
     labels = None if labels is None else np.repeat(labels, n_samples, axis=0)
     log_w: Array = model.log_joint(params, states, labels) - model.log_recognition(params, states)
     return log_w.reshape(len(x), n_samples)

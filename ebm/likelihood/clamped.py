@@ -31,8 +31,10 @@ def annealed_free_energy(
     J = np.ascontiguousarray(params.J[n:, n:])
     values, errors = np.empty(len(v)), np.empty(len(v))
     for row, field in enumerate(model.given_visible(params, v)):
-        own = PairwiseParameters(J, field)
-        z = _annealed(hidden, own, fold(fold(key, Reserved.CLAMPED_ROWS.number), row), n_jobs)
+        conditional = PairwiseParameters(J, field)
+        z = _annealed(
+            hidden, conditional, fold(fold(key, Reserved.CLAMPED_ROWS.number), row), n_jobs
+        )
         values[row], errors[row] = -z.value, z.standard_error
     return visible_energy(params, v.astype(np.float64)) + values, errors
 

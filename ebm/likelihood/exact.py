@@ -120,7 +120,7 @@ def _flip_cost(model: Bipartite, params: BipartiteParameters, i: int) -> float:
 
 def gaussian_precision(params: BipartiteParameters) -> Array:
     """Precision matrix (at beta = 1) of all units, v then h, of a model with two Gaussian layers."""
-    p, q = (np.exp(-own.log_variance.astype(np.float64)) for own in params[1:])
+    p, q = (np.exp(-layer_params.log_variance.astype(np.float64)) for layer_params in params[1:])
     coupling = -(p[:, np.newaxis] * params.W * q)
     return np.block([[np.diag(p), coupling], [coupling.T, np.diag(q)]])
 

@@ -74,9 +74,9 @@ def _(
 ) -> Laws:
     """From coins, short chains, the opposites of both, and rows of data."""
     params = in_double(params)
-    side, own = model.sides[EVEN], model.own(params, EVEN)
+    side, layer_params = model.sides[EVEN], model.layer_params(params, EVEN)
     nothing = model.nothing(params, EVEN, COINS)
-    loose = tuple(x._replace(bias=np.zeros_like(x.bias)) for x in own)
+    loose = tuple(x._replace(bias=np.zeros_like(x.bias)) for x in layer_params)
     coins = side.sample(loose, nothing, fold(key, 0))
     pilots = layered_gibbs(model, params, coins, fold(key, 1), PILOT_STEPS).even
     center = side.mean(loose, nothing)
@@ -88,7 +88,7 @@ def _(
     laws = layered_mean_field(model, params, {}, even=even, n_rows=len(even), n_sweeps=SWEEPS)
     bounds = layered_bound(model, params, {}, laws)
     layers: list[tuple[Unit, Any, Array]] = [
-        (model.sides[c], model.own(params, c), laws.inputs[c]) for c in (EVEN, ODD)
+        (model.sides[c], model.layer_params(params, c), laws.inputs[c]) for c in (EVEN, ODD)
     ]
     return kept_laws(layers, bounds)
 
@@ -102,7 +102,7 @@ def _(model: LayeredModel, params: LayeredParameters, v: Array) -> float:
     for k in model.shown:
         color, columns = model.places[k]
         received = model.inputs(params, color, laws.statistics[1 - color])[:, columns]
-        means.append(model.layers[k].unit.mean(params.own[k], np.ascontiguousarray(received)))
+        means.append(model.layers[k].unit.mean(params.layers[k], np.ascontiguousarray(received)))
     return float(np.mean((np.hstack(means) - v) ** 2))
 
 
@@ -156,13 +156,13 @@ def _of_part(
         [x[:, some], others] if two else [np.broadcast_to(s, x[:, some].shape) for s in states]
     )
     logs = np.empty((len(x), len(choices)))
-    side, own = model.sides[ODD], model.own(params, ODD)
+    side, layer_params = model.sides[ODD], model.layer_params(params, ODD)
     for column, choice in enumerate(choices):
         moved = x.copy()
         moved[:, some] = choice
         received = inputs + (moved[:, some] - x[:, some]) @ pull
-        energy = model.layers[k].unit.energy(params.own[k], moved)
-        logs[:, column] = side.log_normaliser(own, received) - energy
+        energy = model.layers[k].unit.energy(params.layers[k], moved)
+        logs[:, column] = side.log_normaliser(layer_params, received) - energy
     logs -= np.logaddexp.reduce(logs, axis=1, keepdims=True)
     if two:
         return logs[:, 0]
@@ -177,17 +177,24 @@ def _of_real_units(
     """Log densities of the units of layer `k` given all others, on one hidden layer: of two states if they are real."""
     hidden = [model.layers[j].unit for j in model.members[ODD]]
     if isinstance(model.layers[k].unit, Counts) and len(hidden) == 1:
-        own = BipartiteParameters(pull, params.own[k], model.own(params, ODD)[0])
-        return listed_conditionals(Bipartite(model.layers[k].unit, hidden[0]), own, x, inputs)
-    scale = model.layers[k].unit.scale(params.own[k])
+        pair_params = BipartiteParameters(
+            pull, params.layers[k], model.layer_params(params, ODD)[0]
+        )
+        return listed_conditionals(
+            Bipartite(model.layers[k].unit, hidden[0]), pair_params, x, inputs
+        )
+    scale = model.layers[k].unit.scale(params.layers[k])
     if scale is None or len(hidden) != 1 or len(hidden[0].states or ()) != 2:
         raise TypeError(
             f"There is no pseudo-likelihood of {type(model.layers[k].unit).__name__} visible units with "
             f"{' and '.join(type(unit).__name__ for unit in hidden)} hidden units. Use the likelihood instead, such as "
             "method='ais'."
         )
-    W, own = scale[:, np.newaxis] * pull, model.own(params, ODD)[0]
-    pair = Bipartite(model.layers[k].unit, hidden[0]), BipartiteParameters(W, params.own[k], own)
+    W, hidden_params = scale[:, np.newaxis] * pull, model.layer_params(params, ODD)[0]
+    pair = (
+        Bipartite(model.layers[k].unit, hidden[0]),
+        BipartiteParameters(W, params.layers[k], hidden_params),
+    )
     return sum(
         (gaussian_conditional(*pair, i, x, inputs) for i in range(x.shape[1])), np.zeros(len(x))
     )

@@ -28,13 +28,13 @@ def listed_conditionals(
     inputs = model.hidden_input(params, v) if inputs is None else inputs
     at_v, out = model.hidden.log_normaliser(params.hidden, inputs), np.zeros(len(v))
     for i, states in enumerate(_states(model, params)):
-        own = type(params.visible)(*(x[i : i + 1] for x in params.visible))
+        layer_params = type(params.visible)(*(x[i : i + 1] for x in params.visible))
         total = np.full(len(v), -np.inf)
-        for x, energy in zip(states, unit.energy(own, states[:, np.newaxis]), strict=True):
+        for x, energy in zip(states, unit.energy(layer_params, states[:, np.newaxis]), strict=True):
             moved = inputs + (x - v[:, i, np.newaxis]) * params.W[i]
             log_weights = model.hidden.log_normaliser(params.hidden, moved) - energy
             total = np.logaddexp(total, log_weights)
-        out += at_v - unit.energy(own, v[:, i : i + 1]) - total
+        out += at_v - unit.energy(layer_params, v[:, i : i + 1]) - total
     return out
 
 

@@ -91,16 +91,16 @@ def _(
     low, high = model.unit.states or ()
     p = np.clip((m - low) / (high - low), EDGE, 1 - EDGE)
     inputs = np.log(p / (1 - p)) / (high - low) - params.bias
-    m = model.unit.mean(model.own(params.bias), inputs)
+    m = model.unit.mean(model.layer_params(params.bias), inputs)
     bounds = -variational_free_energy(model, params, m)
-    return kept_laws([(model.unit, model.own(params.bias), inputs)], bounds)
+    return kept_laws([(model.unit, model.layer_params(params.bias), inputs)], bounds)
 
 
 def _pairwise_starts(model: Pairwise, params: PairwiseParameters, key: Key) -> Array:
     """States (starts, n_units)."""
     n = len(params.bias)
     low, high = model.unit.states or ()
-    coins = model.unit.sample(model.own(np.zeros(n)), np.zeros((COINS, n)), fold(key, 0))
+    coins = model.unit.sample(model.layer_params(np.zeros(n)), np.zeros((COINS, n)), fold(key, 0))
     pilots, law = coins[:PILOTS], (np.ones(1), params.bias[np.newaxis])
     for step in range(PILOT_STEPS):
         pilots = swept(model, params.J, law, pilots, np.arange(n), fold(key, step + 1))
@@ -175,9 +175,9 @@ def _block_ascent(
         m = new
         if still:
             break
-    own = np.einsum("ij,ij->i", to_v, model.visible.statistic(params.visible, m))
+    energies = np.einsum("ij,ij->i", to_v, model.visible.statistic(params.visible, m))
     summed = model.hidden.log_normaliser(params.hidden, model.hidden_input(params, m))
-    return to_v, model.visible.log_normaliser(params.visible, to_v) - own + summed
+    return to_v, model.visible.log_normaliser(params.visible, to_v) - energies + summed
 
 
 def _bipartite_starts(model: Bipartite, params: BipartiteParameters, key: Key) -> Array:
@@ -239,7 +239,7 @@ def kept_laws(layers: list[tuple[Unit, Any, Array]], bounds: Array) -> Laws:
     """
     order = np.argsort(-bounds, kind="stable")
     order = order[np.isfinite(bounds[order])]
-    layers = [(unit, own, inputs[order]) for unit, own, inputs in layers]
+    layers = [(unit, layer_params, inputs[order]) for unit, layer_params, inputs in layers]
     overlaps, kept = _overlaps(layers), np.zeros(len(order), bool)
     for k in range(len(order)):
         kept[k] = kept.sum() < MOST_LAWS and not (overlaps[k, kept] > SAME).any()
@@ -250,10 +250,12 @@ def kept_laws(layers: list[tuple[Unit, Any, Array]], bounds: Array) -> Laws:
 def _overlaps(layers: list[tuple[Unit, Any, Array]]) -> Array:
     n = len(layers[0][2])
     logs = np.zeros((n, n))
-    for unit, own, f in layers:
-        alone = unit.log_normaliser(own, f)
+    for unit, layer_params, f in layers:
+        alone = unit.log_normaliser(layer_params, f)
         for k in range(n):
-            logs[k, k:] += unit.log_normaliser(own, (f[k:] + f[k]) / 2) - (alone[k:] + alone[k]) / 2
+            logs[k, k:] += (
+                unit.log_normaliser(layer_params, (f[k:] + f[k]) / 2) - (alone[k:] + alone[k]) / 2
+            )
     overlaps: Array = np.exp(np.minimum(logs + np.triu(logs, 1).T, 0))
     return overlaps
 

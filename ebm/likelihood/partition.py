@@ -230,8 +230,8 @@ def _incomplete(
     """Free energies of rows with unknown entries, and their errors; where these are no exact sums, by `method`."""
     choice = "auto" if method == "exact" else method
 
-    def log_z(rest: Any, own: Any, key: Key) -> LogPartition:
+    def log_z(rest: Any, rest_params: Any, key: Key) -> LogPartition:
         alone = Evaluation(key=key, n_jobs=evaluation.n_jobs)  # nothing else fits a smaller machine
-        return log_partition(rest, own, choice, evaluation=alone)
+        return log_partition(rest, rest_params, choice, evaluation=alone)
 
     return estimated_incomplete_free_energy(model, params, v, evaluation.key, log_z)

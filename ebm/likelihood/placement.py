@@ -86,12 +86,12 @@ def _(
 def worst_split(model: Bipartite, params: BipartiteParameters, v: Array) -> Split:
     """The split of the hidden states that costs the most, among those with enough of the rows `v`."""
     H = np.vstack([*state_blocks(model.hidden.states, params.W.shape[1])]).astype(np.float64)
-    own = model.hidden.energy(params.hidden, H)
-    log_q = model.visible.log_normaliser(params.visible, model.visible_input(params, H)) - own
+    energies = model.hidden.energy(params.hidden, H)
+    log_q = model.visible.log_normaliser(params.visible, model.visible_input(params, H)) - energies
     log_q = log_q - np.logaddexp.reduce(log_q)
     inputs = model.hidden_input(params, v)
     normaliser = model.hidden.log_normaliser(params.hidden, inputs)
-    log_r = inputs @ H.T - own - normaliser[:, np.newaxis]
+    log_r = inputs @ H.T - energies - normaliser[:, np.newaxis]
     # The exponentials are the cost.
     r = np.exp(log_r.astype(np.float32)).mean(axis=0, dtype=np.float64)
     order = np.argsort(log_q - np.log(np.maximum(r, 1e-300)))

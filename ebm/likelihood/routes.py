@@ -176,12 +176,12 @@ def by_populations(path: Path, constant: float, key: Key, n_jobs: int | None) ->
 
 def mixture_fields(model: Model, params: Any, laws: Laws, marginals: Array | None) -> Array:
     """Fields of the mixture's distributions (distributions, units): coins, data, modes."""
-    ((unit, own),) = model.walk_layers(params)
-    bias = own.bias.astype(np.float64)
+    ((unit, layer_params),) = model.walk_layers(params)
+    bias = layer_params.bias.astype(np.float64)
     limit = MOST_ODDS / np.ptp(unit.states or (0.0, 1.0))
     around = np.clip(SHRUNK * (laws.inputs[0][:MOST_MODES] + bias), -limit, limit)
     known = np.zeros((0, len(bias))) if marginals is None else marginals[np.newaxis]
-    return np.vstack([np.zeros_like(bias), known, around]).astype(own.bias.dtype)
+    return np.vstack([np.zeros_like(bias), known, around]).astype(layer_params.bias.dtype)
 
 
 def by_modes(

@@ -29,15 +29,17 @@ class Activation(Layer):
     gain: ClassVar[float] = 1.0
 
     @abc.abstractmethod
-    def curvatures(self, own: Any, saved: Any) -> Array:
+    def curvatures(self, params: Any, saved: Any) -> Array:
         """The curvatures f'' (rows, units), in a new array, from what :meth:`forward` left for the way back."""
 
-    def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
+    def curvature(
+        self, params: Any, saved: Any, h: Array, delta: Array | None, second: Any
+    ) -> Array:
         """By the inputs h f'^2 - delta f'': two ways back through the activation multiply by f'^2."""
         for _ in range(2):
-            h = self.backward(own, saved, h, second, True)
+            h = self.backward(params, saved, h, second, True)
         if delta is not None:
-            h -= delta * self.curvatures(own, saved)
+            h -= delta * self.curvatures(params, saved)
         return h
 
 
@@ -51,19 +53,21 @@ class Pointwise(Activation):
     def settings(self) -> Any:
         """The NamedTuple by which the compiled loops know the activation."""
 
-    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, Array]:
+    def forward(self, params: Any, x: Array, context: Context) -> tuple[Array, Array]:
         """y; the way back needs it."""
         y = x if context.free else np.array(x, order="C")
         kernels.activate(self.settings, y)
         return y, y
 
-    def backward(self, own: Any, saved: Array, delta: Array, gradient: Any, below: bool) -> Array:
+    def backward(
+        self, params: Any, saved: Array, delta: Array, gradient: Any, below: bool
+    ) -> Array:
         """Delta f', in place."""
         if below:
             kernels.pull_back(self.settings, saved, delta)
         return delta
 
-    def curvatures(self, own: Any, saved: Array) -> Array:
+    def curvatures(self, params: Any, saved: Array) -> Array:
         """The curvatures at the outputs."""
         out = np.empty_like(saved)
         kernels.curvatures(self.settings, saved, out)
@@ -76,15 +80,15 @@ class Identity(Activation):
 
     keeps_output: ClassVar[bool] = True  # it may be what a layer below needs
 
-    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, Array]:
+    def forward(self, params: Any, x: Array, context: Context) -> tuple[Array, Array]:
         """The input."""
         return x, x
 
-    def backward(self, own: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
+    def backward(self, params: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
         """The derivatives as they are."""
         return delta
 
-    def curvatures(self, own: Any, saved: Array) -> Array:
+    def curvatures(self, params: Any, saved: Array) -> Array:
         """Zeros."""
         return np.zeros_like(saved)
 
@@ -224,31 +228,31 @@ class PReLU(Activation):
         """Equal slopes."""
         return PReLUParameters(np.full(n_in, self.slope, dtype))
 
-    def forward(self, own: PReLUParameters, x: Array, context: Context) -> tuple[Array, Array]:
+    def forward(self, params: PReLUParameters, x: Array, context: Context) -> tuple[Array, Array]:
         """A new array; a learned slope may be zero or negative, so that the way back needs x."""
         y = np.empty_like(x, order="C")
-        kernels.rectify(own.slope, x, y)
+        kernels.rectify(params.slope, x, y)
         return y, x
 
     def backward(
         self,
-        own: PReLUParameters,
+        params: PReLUParameters,
         saved: Array,
         delta: Array,
         gradient: PReLUParameters,
         below: bool,
     ) -> Array:
         """Delta f', in place, and the sums of delta x over the rows where x < 0."""
-        kernels.pull_back_rectified(own.slope, saved, delta, gradient.slope)
+        kernels.pull_back_rectified(params.slope, saved, delta, gradient.slope)
         return delta
 
-    def curvatures(self, own: PReLUParameters, saved: Array) -> Array:
+    def curvatures(self, params: PReLUParameters, saved: Array) -> Array:
         """Zeros."""
         return np.zeros_like(saved)
 
     def curvature(
         self,
-        own: PReLUParameters,
+        params: PReLUParameters,
         saved: Array,
         h: Array,
         delta: Array | None,
@@ -257,7 +261,7 @@ class PReLU(Activation):
         """By the inputs h f'^2; by the slopes the sums of h x^2 over the rows where x < 0."""
         left = np.minimum(saved, 0)
         by_slope = np.einsum("rc,rc,rc->c", h, left, left)
-        h = super().curvature(own, saved, h, delta, second)
+        h = super().curvature(params, saved, h, delta, second)
         second.slope[:] = by_slope
         return h
 

@@ -74,28 +74,28 @@ class BatchNorm(Layer):
         return BatchNormParameters(ones, zeros, zeros.copy(), ones.copy())
 
     def forward(
-        self, own: BatchNormParameters, x: Array, context: Context
+        self, params: BatchNormParameters, x: Array, context: Context
     ) -> tuple[Array, Normalised]:
         """A new array. In training the running moments follow the batch."""
         x = np.ascontiguousarray(x)
-        mean, variance = np.array(own.mean, float), np.array(own.variance, float)
+        mean, variance = np.array(params.mean, float), np.array(params.variance, float)
         if context.training:
             kernels.moments(x, mean, variance)
-            self._follow(own, mean, variance, len(x))
+            self._follow(params, mean, variance, len(x))
         scale = 1 / np.sqrt(variance + self.epsilon)
         y = np.empty_like(x)
-        kernels.normalise(x, mean, scale, own, y)
+        kernels.normalise(x, mean, scale, params, y)
         return y, Normalised(x, mean, scale, context.training)
 
-    def _follow(self, own: BatchNormParameters, mean: Array, variance: Array, rows: int) -> None:
+    def _follow(self, params: BatchNormParameters, mean: Array, variance: Array, rows: int) -> None:
         fresh = 1 - self.momentum
-        kernels.follow(own.mean, mean, fresh)
+        kernels.follow(params.mean, mean, fresh)
         if rows > 1:
-            kernels.follow(own.variance, variance * (rows / (rows - 1)), fresh)
+            kernels.follow(params.variance, variance * (rows / (rows - 1)), fresh)
 
     def backward(
         self,
-        own: BatchNormParameters,
+        params: BatchNormParameters,
         saved: Normalised,
         delta: Array,
         gradient: BatchNormParameters,
@@ -103,14 +103,14 @@ class BatchNorm(Layer):
     ) -> Array:
         """Through the batch's moments, in place."""
         x, mean, scale, of_batch = saved
-        kernels.normalise_back(x, mean, scale, own, delta, gradient, of_batch)
+        kernels.normalise_back(x, mean, scale, params, delta, gradient, of_batch)
         gradient.mean[:] = 0
         gradient.variance[:] = 0
         return delta
 
     def curvature(
         self,
-        own: BatchNormParameters,
+        params: BatchNormParameters,
         saved: Normalised,
         h: Array,
         delta: Array | None,
@@ -122,5 +122,5 @@ class BatchNorm(Layer):
         second.gamma[:] = np.einsum("rc,rc,rc->c", h, z, z)
         second.mean[:] = 0
         second.variance[:] = 0
-        h *= ((own.gamma * saved.scale) ** 2).astype(h.dtype)
+        h *= ((params.gamma * saved.scale) ** 2).astype(h.dtype)
         return h

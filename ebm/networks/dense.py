@@ -76,11 +76,11 @@ class Dense(Layer):
     def initial(self, n_in: int, key: Key, dtype: Any) -> DenseParameters:
         """Weights by `init`, biases zero."""
         law = initialization_record(self.init)
-        own = DenseParameters(
+        params = DenseParameters(
             law.draw(key, n_in, self.n_out, dtype, self.gain), np.zeros(self.n_out, dtype)
         )
-        self.project(own)
-        return own
+        self.project(params)
+        return params
 
     def masked(self, mask: Array) -> "Dense":
         """The layer with the weights (n_in, n_out) that `mask` tells."""
@@ -93,24 +93,24 @@ class Dense(Layer):
             mask = np.pad(mask, ((0, more_in), (0, more_out)), constant_values=True)
         return replace(self, n_out=self.n_out + more_out, mask=mask)
 
-    def project(self, own: DenseParameters) -> None:
+    def project(self, params: DenseParameters) -> None:
         """The weights that the mask leaves out."""
         if self.mask is not None:
-            np.multiply(own.W, self.mask, out=own.W)
+            np.multiply(params.W, self.mask, out=params.W)
 
-    def max_norm_matrices(self, own: DenseParameters) -> tuple[Array, ...]:
+    def max_norm_matrices(self, params: DenseParameters) -> tuple[Array, ...]:
         """W."""
-        return (own.W,)
+        return (params.W,)
 
-    def forward(self, own: DenseParameters, x: Array, context: Context) -> tuple[Array, Array]:
+    def forward(self, params: DenseParameters, x: Array, context: Context) -> tuple[Array, Array]:
         """y; the way back needs x."""
-        y = x @ own.W
-        y += own.bias
+        y = x @ params.W
+        y += params.bias
         return y, x
 
     def backward(
         self,
-        own: DenseParameters,
+        params: DenseParameters,
         saved: Array,
         delta: Array,
         gradient: DenseParameters,
@@ -123,11 +123,11 @@ class Dense(Layer):
             np.dot(saved.T, delta, out=gradient.W)
         self.project(gradient)
         np.sum(delta, axis=0, out=gradient.bias)
-        return delta @ own.W.T if below else delta
+        return delta @ params.W.T if below else delta
 
     def curvature(
         self,
-        own: DenseParameters,
+        params: DenseParameters,
         saved: Array,
         h: Array,
         delta: Array | None,
@@ -137,5 +137,5 @@ class Dense(Layer):
         np.dot((saved * saved).T, h, out=second.W)
         self.project(second)
         np.sum(h, axis=0, out=second.bias)
-        below: Array = h @ (own.W * own.W).T
+        below: Array = h @ (params.W * params.W).T
         return below

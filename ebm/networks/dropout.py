@@ -37,7 +37,7 @@ class Dropout(Layer):
     def __post_init__(self) -> None:
         check_real(self.rate, "rate", 0.0, 1.0, open_high=True)
 
-    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, Any]:
+    def forward(self, params: Any, x: Array, context: Context) -> tuple[Array, Any]:
         """The input itself, or what is left of it; the way back needs the key and the number of the first row."""
         if not context.training or context.key is None or self.rate == 0:
             return x, None
@@ -45,13 +45,15 @@ class Dropout(Layer):
         self._drop(y, context.key, context.first_row)
         return y, (context.key, context.first_row)
 
-    def backward(self, own: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
+    def backward(self, params: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
         """The derivatives by what was left."""
         if saved is not None and below:
             self._drop(delta, *saved)
         return delta
 
-    def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
+    def curvature(
+        self, params: Any, saved: Any, h: Array, delta: Array | None, second: Any
+    ) -> Array:
         """The same: after training nothing is dropped."""
         return h
 

@@ -103,17 +103,17 @@ def with_layers(
     """`params` with the first dense layers' weights and biases replaced by copies of the `known` ones."""
     given = iter(known)
     replaced = []
-    for layer, own in zip(network.layers, params, strict=True):
+    for layer, layer_params in zip(network.layers, params, strict=True):
         pair = next(given, None) if isinstance(layer, Dense) else None
-        replaced.append(own if pair is None else _like(own, pair))
+        replaced.append(layer_params if pair is None else _like(layer_params, pair))
     return network.tied(tuple(replaced))
 
 
-def _like(own: DenseParameters, pair: tuple[Array, Array]) -> DenseParameters:
-    W, bias = (np.array(x, old.dtype, order="C") for x, old in zip(pair, own, strict=True))
-    if W.shape != own.W.shape or bias.shape != own.bias.shape:
+def _like(layer_params: DenseParameters, pair: tuple[Array, Array]) -> DenseParameters:
+    W, bias = (np.array(x, old.dtype, order="C") for x, old in zip(pair, layer_params, strict=True))
+    if W.shape != layer_params.W.shape or bias.shape != layer_params.bias.shape:
         raise ValueError(
-            f"A layer of the shape {own.W.shape} cannot start from weights of the shape {W.shape}."
+            f"A layer of the shape {layer_params.W.shape} cannot start from weights of the shape {W.shape}."
         )
     return DenseParameters(W, bias)
 

@@ -64,7 +64,7 @@ def _finite(x: Any, name: str, dtype: Any) -> Array:
 
 def sizes_of(layers: Sequence[DenseParameters]) -> tuple[int, ...]:
     """Units of each hidden layer: the inputs of all layers but the first."""
-    return tuple(len(own.W) for own in layers[1:])
+    return tuple(len(layer_params.W) for layer_params in layers[1:])
 
 
 def with_given(
@@ -100,8 +100,8 @@ def with_given(
     for k, layer in enumerate(network.layers):
         is_dense = isinstance(layer, Dense)
         source = "coefs and intercepts" if is_dense else "layer_params"
-        own = next(given) if is_dense else rest[k]
-        fields = [_finite(x, source, dtype) for x in own]
+        layer_params = next(given) if is_dense else rest[k]
+        fields = [_finite(x, source, dtype) for x in layer_params]
         got, shapes = [x.shape for x in fields], list(layer.shapes(network.widths[k]))
         if got != shapes:
             raise ValueError(

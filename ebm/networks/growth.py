@@ -130,8 +130,8 @@ def grown(
     wider = _wider(network, more)
     dtype = network.weights(params)[0].dtype
     fresh = wider.drawn(key, dtype)
-    for layer, own, old in zip(wider.layers, fresh, params, strict=True):
-        for name, new, x in zip(own._fields, own, old, strict=True):
+    for layer, layer_params, old in zip(wider.layers, fresh, params, strict=True):
+        for name, new, x in zip(layer_params._fields, layer_params, old, strict=True):
             if name in layer.weights:
                 new[x.shape[0] :, : x.shape[1]] = 0
             new[_corner(x)] = x
@@ -139,10 +139,10 @@ def grown(
 
 
 def _wider(network: Network, more: Sequence[int]) -> Network:
-    own, layers = _weighted(network), list(network.layers)
+    weighted, layers = _weighted(network), list(network.layers)
     more_in = 0
-    for k, units in zip(own, (*more, 0), strict=True):
-        ahead = next((j for j in own if j > k), len(layers))
+    for k, units in zip(weighted, (*more, 0), strict=True):
+        ahead = next((j for j in weighted if j > k), len(layers))
         pieces = (
             network.widths[k + 1] // network.widths[ahead]
         )  # inputs of the activation for each unit of it
@@ -164,8 +164,8 @@ def padded(network: Network, wider: Network, vector: Array) -> Array:
     out = np.zeros(wider.n_parameters, vector.dtype)
     if vector.shape != (network.n_parameters,):
         return vector.copy()
-    for own, old in zip(wider.unpack(out), network.unpack(vector), strict=True):
-        for new, x in zip(own, old, strict=True):
+    for layer_params, old in zip(wider.unpack(out), network.unpack(vector), strict=True):
+        for new, x in zip(layer_params, old, strict=True):
             new[_corner(x)] = x
     return out
 

@@ -49,13 +49,13 @@ class Cost(NamedTuple):
     value : float
     delta : ndarray of shape (rows, width) or None
         Minus its derivative by the outputs; None: zero.
-    own : NamedTuple of ndarray or None
+    params : NamedTuple of ndarray or None
         Minus its derivative by the layer's own parameters, in arrays of their shapes; None: zero.
     """
 
     value: float
     delta: Array | None = None
-    own: Any = None
+    params: Any = None
 
 
 class Layer(Settings, abc.ABC):
@@ -109,26 +109,26 @@ class Layer(Settings, abc.ABC):
         """
         return self
 
-    def project(self, own: Any) -> None:
+    def project(self, params: Any) -> None:
         """Set to zero the weights that there are not, in place."""
 
-    def max_norm_matrices(self, own: Any) -> tuple[Array, ...]:
+    def max_norm_matrices(self, params: Any) -> tuple[Array, ...]:
         """Matrices among the parameters whose columns are the weights into one unit each."""
         return ()
 
     @abc.abstractmethod
-    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, Any]:
+    def forward(self, params: Any, x: Array, context: Context) -> tuple[Array, Any]:
         """The output (rows, width) for the input `x` (rows, n_in), and what :meth:`backward` needs."""
 
     @abc.abstractmethod
-    def backward(self, own: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
+    def backward(self, params: Any, saved: Any, delta: Array, gradient: Any, below: bool) -> Array:
         """dL/dx (rows, n_in), from `delta` = dL/dy (rows, width), which is consumed.
 
         The gradient by the parameters is written to the arrays of `gradient`. Without `below`, dL/dx is not wanted and
         what is returned has no meaning.
         """
 
-    def cost(self, own: Any, y: Array, weights: Array, mean: Array | None) -> Cost:
+    def cost(self, params: Any, y: Array, weights: Array, mean: Array | None) -> Cost:
         """The cost of outputs `y` (rows, width), of which no array is changed.
 
         `weights` (rows,) sum to one. Where the rows are a part of those that the cost is of, `mean` (width,) is the
@@ -137,7 +137,9 @@ class Layer(Settings, abc.ABC):
         """
         raise NotImplementedError(f"{self!r} has no cost.")
 
-    def curvature(self, own: Any, saved: Any, h: Array, delta: Array | None, second: Any) -> Array:
+    def curvature(
+        self, params: Any, saved: Any, h: Array, delta: Array | None, second: Any
+    ) -> Array:
         """d^2 loss / dx^2 (rows, n_in), from `h` = d^2 loss / dy^2 (rows, width), which is consumed.
 
         As if the matrix of second derivatives by y were diagonal (see :mod:`ebm.networks.pruning`); those by the

@@ -44,14 +44,16 @@ class Maxout(Layer):
             )
         return n_in // self.n_pieces
 
-    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, Array]:
+    def forward(self, params: Any, x: Array, context: Context) -> tuple[Array, Array]:
         """A new array; the way back needs the numbers of the pieces that won."""
         y = np.empty((len(x), self.width(x.shape[1])), x.dtype)
         winners = np.empty(y.shape, np.min_scalar_type(self.n_pieces - 1))
         kernels.largest(np.ascontiguousarray(x), y, winners)
         return y, winners
 
-    def backward(self, own: Any, saved: Array, delta: Array, gradient: Any, below: bool) -> Array:
+    def backward(
+        self, params: Any, saved: Array, delta: Array, gradient: Any, below: bool
+    ) -> Array:
         """The derivatives in the winners' places."""
         if not below:
             return delta
@@ -60,7 +62,7 @@ class Maxout(Layer):
         return out
 
     def curvature(
-        self, own: Any, saved: Array, h: Array, delta: Array | None, second: Any
+        self, params: Any, saved: Array, h: Array, delta: Array | None, second: Any
     ) -> Array:
         """As the derivatives: the piece that won is the output."""
-        return self.backward(own, saved, h, second, True)
+        return self.backward(params, saved, h, second, True)

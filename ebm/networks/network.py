@@ -164,8 +164,8 @@ class Network(Model):
         extents: list[Any] = []
         for layer, n_in in zip(self.layers, self.widths, strict=False):
             pairs = zip(layer.parameters._fields, layer.shapes(n_in), strict=True)
-            own = (_flat.Extent(extent, name in layer.weights) for name, extent in pairs)
-            extents.append(layer.parameters(*own))
+            layer_params = (_flat.Extent(extent, name in layer.weights) for name, extent in pairs)
+            extents.append(layer.parameters(*layer_params))
         numbers = self._numbers() if self.ties else {}
         for layer_, of, transposed, name in self.ties:
             place = _flat.Shared(numbers[of, name], transposed)
@@ -190,8 +190,8 @@ class Network(Model):
         """The arrays that penalties are for, each once."""
         shared = {(tie.layer, tie.name) for tie in self.ties}
         return [
-            getattr(own, name)
-            for k, (layer, own) in enumerate(zip(self.layers, params, strict=True))
+            getattr(layer_params, name)
+            for k, (layer, layer_params) in enumerate(zip(self.layers, params, strict=True))
             for name in layer.weights
             if (k, name) not in shared
         ]
@@ -201,28 +201,31 @@ class Network(Model):
         users = {tie.layer for tie in self.ties}
         pairs = enumerate(zip(self.layers, params, strict=True))
         return tuple(
-            W for k, (layer, own) in pairs if k not in users for W in layer.max_norm_matrices(own)
+            W
+            for k, (layer, layer_params) in pairs
+            if k not in users
+            for W in layer.max_norm_matrices(layer_params)
         )
 
     def project(self, params: Parameters, bounds: Bounds) -> bool:
         """Weights that there are not stay at zero."""
-        for layer, own in zip(self.layers, params, strict=True):
-            layer.project(own)
+        for layer, layer_params in zip(self.layers, params, strict=True):
+            layer.project(layer_params)
         return True
 
     # Forward
 
     def outputs(self, params: Parameters, x: Array) -> Iterator[Array]:
         """The output of each layer in turn, as it is after training, in an array of its own."""
-        for layer, own in zip(self.layers, params, strict=True):
-            x, _ = layer.forward(own, x, Context())
+        for layer, layer_params in zip(self.layers, params, strict=True):
+            x, _ = layer.forward(layer_params, x, Context())
             yield x
 
     def linear(self, params: Parameters, x: Array) -> Array:
         """The linear outputs, which enter the loss, in a new array: (rows, n_in) -> (rows, outputs)."""
         free = False
-        for layer, own in zip(self.layers, params, strict=True):
-            y, _ = layer.forward(own, x, Context(free=free))
+        for layer, layer_params in zip(self.layers, params, strict=True):
+            y, _ = layer.forward(layer_params, x, Context(free=free))
             free = free or y is not x  # nobody comes back; but the first input is the caller's
             x = y
         return x if free else x.copy()
@@ -289,9 +292,11 @@ class Network(Model):
         saved: list[Any] = []
         outputs: dict[int, Array] = {}
         free, last = False, x
-        for k, (layer, own) in enumerate(zip(self.layers, params, strict=True)):
+        for k, (layer, layer_params) in enumerate(zip(self.layers, params, strict=True)):
             own_key = None if key is None else fold(key, k)
-            last, kept = layer.forward(own, last, Context(key is not None, own_key, 0, free))
+            last, kept = layer.forward(
+                layer_params, last, Context(key is not None, own_key, 0, free)
+            )
             saved.append(kept)
             if layer.has_cost:
                 outputs[k] = last
@@ -313,7 +318,7 @@ class Network(Model):
                     return Step(value, f"the cost of {self.name_of(k)}", total)
                 _add(cost.delta, delta)
             delta = layer.backward(params[k], saved.pop(), delta, apart[k], k > 0)
-            _add(cost.own, apart[k])
+            _add(cost.params, apart[k])
             if not _finite(_small(apart[k])):
                 return Step(value, self._derivatives_by(k), total)
         self._join(apart, gradient)
@@ -373,10 +378,10 @@ def _add(part: Any, total: Any) -> None:
             _add(x, whole)
 
 
-def _small(own: Any) -> list[Array]:
+def _small(layer_params: Any) -> list[Array]:
     """The vectors among parameters: where a derivative is not finite, theirs hardly ever is."""
-    return [x for x in own if x.ndim == 1]
+    return [x for x in layer_params if x.ndim == 1]
 
 
-def _finite(own: Iterable[Array]) -> bool:
-    return all(np.isfinite(x).all() for x in own)
+def _finite(layer_params: Iterable[Array]) -> bool:
+    return all(np.isfinite(x).all() for x in layer_params)

@@ -110,8 +110,8 @@ def _propagate(
     """Write the second derivatives of the rows' weighted sum to `second`."""
     saved: list[Any] = []
     free, last = False, batch[0]
-    for layer, own in zip(network.layers, params, strict=True):
-        last, kept = layer.forward(own, last, Context(free=free))
+    for layer, layer_params in zip(network.layers, params, strict=True):
+        last, kept = layer.forward(layer_params, last, Context(free=free))
         saved.append(kept)
         free = not layer.keeps_output
     last, delta, gradient = np.ascontiguousarray(last), None, None
@@ -120,10 +120,10 @@ def _propagate(
         gradient = network.unpack(network.pack(params))  # of no further use
     h = network.loss.second(last.copy(), *batch[1:])
     for k in range(len(network.layers) - 1, -1, -1):
-        layer, own, kept = network.layers[k], params[k], saved.pop()
-        h = layer.curvature(own, kept, h, delta, second[k])
+        layer, layer_params, kept = network.layers[k], params[k], saved.pop()
+        h = layer.curvature(layer_params, kept, h, delta, second[k])
         if gradient is not None and delta is not None:
-            delta = layer.backward(own, kept, delta, gradient[k], k > 0)
+            delta = layer.backward(layer_params, kept, delta, gradient[k], k > 0)
 
 
 def saliencies(network: Network, params: Parameters, second: Parameters) -> list[Array]:
@@ -222,9 +222,9 @@ def _with_masks(
     given = iter(kept)
     layers = [layer.masked(next(given)) if layer.weights else layer for layer in network.layers]
     fewer = replace(network, layers=tuple(layers))
-    own = fewer.unpack(network.pack(params))
-    fewer.project(own, {})
-    return fewer, own
+    kept_params = fewer.unpack(network.pack(params))
+    fewer.project(kept_params, {})
+    return fewer, kept_params
 
 
 def prune_while_harmless(

@@ -51,15 +51,15 @@ class SparseActivity(Layer):
         check_real(self.target, "target", 0.0, 1.0, open_low=True, open_high=True)
         check_real(self.strength, "strength")
 
-    def forward(self, own: Any, x: Array, context: Context) -> tuple[Array, None]:
+    def forward(self, params: Any, x: Array, context: Context) -> tuple[Array, None]:
         """The input itself."""
         return x, None
 
-    def backward(self, own: Any, saved: None, delta: Array, gradient: Any, below: bool) -> Array:
+    def backward(self, params: Any, saved: None, delta: Array, gradient: Any, below: bool) -> Array:
         """The derivatives themselves."""
         return delta
 
-    def cost(self, own: Any, y: Array, weights: Array, mean: Array | None) -> Cost:
+    def cost(self, params: Any, y: Array, weights: Array, mean: Array | None) -> Cost:
         """The divergence; infinite or NaN where a mean is not between 0 and 1."""
         rho, strength = self.target, self.strength
         with np.errstate(all="ignore"):  # the result shows values that are not finite

@@ -36,7 +36,7 @@ class Conditional:
     Attributes
     ----------
     hidden : Unit
-    own : NamedTuple
+    layer_params : NamedTuple
         Parameters of the hidden units.
     inputs : ndarray of shape (rows, n_hidden)
         The part of the hidden units' inputs that comes from the features.
@@ -46,7 +46,7 @@ class Conditional:
     """
 
     hidden: Unit
-    own: Any
+    layer_params: Any
     inputs: Array
     labels: Array
     weights: Array
@@ -72,8 +72,8 @@ class Conditional:
     def _logits(self, U: Array, d: Array, f: Array) -> tuple[Array, list[Array]]:
         """Log p(y | x) but for a constant (rows, n_classes), and the means of the hidden units beside each class."""
         beside = [f + u.astype(f.dtype) for u in U]
-        logs = [self.hidden.log_normaliser(self.own, x) for x in beside]
-        return np.stack(logs, axis=1) + d, [self.hidden.mean(self.own, x) for x in beside]
+        logs = [self.hidden.log_normaliser(self.layer_params, x) for x in beside]
+        return np.stack(logs, axis=1) + d, [self.hidden.mean(self.layer_params, x) for x in beside]
 
     def split(self, theta: Array) -> tuple[Array, Array]:
         """U and d, views."""
@@ -106,18 +106,19 @@ def conditional_labels(
     LayeredParameters
         All other arrays are those given.
     """
-    (below, own), (_, label_own) = model.pairs(params)
-    inputs = below.hidden_input(own, x)
+    (below, layer_params), (_, label_own) = model.pairs(params)
+    inputs = below.hidden_input(layer_params, x)
     labels = labels.astype(np.float64)
     weights = np.ones(len(labels)) if weights is None else weights.astype(np.float64)
-    cost = Conditional(model.hidden, params.own[-1], inputs, labels, weights)
+    cost = Conditional(model.hidden, params.layers[-1], inputs, labels, weights)
     begin = np.concatenate([label_own.W.ravel(), label_own.visible.bias]).astype(np.float64)
     n_numbers = max(inputs.size * labels.shape[1], 1)
     n_iter = int(np.clip(BUDGET / n_numbers, FEWEST, MOST))
     tolerance = TOLERANCE * max(float(weights.sum()), 1.0)
     U, d = cost.split(lbfgs(cost, begin, max_iter=n_iter, tol=tolerance).theta)
     dtype = label_own.W.dtype
-    own_y = label_own.visible._replace(bias=d.astype(dtype))
+    params_y = label_own.visible._replace(bias=d.astype(dtype))
     return params._replace(
-        weights=(params.weights[0], U.astype(dtype)), own=(params.own[0], own_y, params.own[-1])
+        weights=(params.weights[0], U.astype(dtype)),
+        layers=(params.layers[0], params_y, params.layers[-1]),
     )

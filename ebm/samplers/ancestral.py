@@ -289,7 +289,7 @@ def explain(
         renewed = block_gibbs(*model.fused_top(params), x, fold(key, LABELS), 1, beta=beta).v
         labels = clamp(renewed[:, -model.n_labels :], known_labels)
     inputs = states[1] @ params.down[0].W.T
-    drawn = model.visible.sample(params.down[0].own, inputs, fold(key, DATA))
+    drawn = model.visible.sample(params.down[0].params, inputs, fold(key, DATA))
     return Explanation((clamp(drawn, known), *states[1:]), labels)
 
 
@@ -303,20 +303,22 @@ def _renewed(
     n_blocks: int,
 ) -> Array:
     """States of layer k after all its blocks were proposed."""
-    (states, labels), unit, own = now, model.units[k], params.up[k - 1].own
+    (states, labels), unit, layer_params = now, model.units[k], params.up[k - 1].params
     below, x = states[k - 1], states[k]
     inputs = below @ params.up[k - 1].W
     is_last = k == len(states) - 1
     from_above = inputs if is_last else states[k + 1] @ params.down[k].W.T
 
     def log_weight(x: Array) -> Array:
-        value = model.log_down(params, k - 1, below, x) - log_conditional(unit, own, inputs, x)
+        value = model.log_down(params, k - 1, below, x) - log_conditional(
+            unit, layer_params, inputs, x
+        )
         if is_last:
             return value + model.log_top(params, x, labels, beta)
-        return value + log_conditional(unit, params.down[k].own, from_above, x)
+        return value + log_conditional(unit, params.down[k].params, from_above, x)
 
     order, weight = permutation(fold(key, ORDER), x.shape[1]), log_weight(x)
-    drawn = unit.sample(own, inputs, fold(key, PROPOSAL))
+    drawn = unit.sample(layer_params, inputs, fold(key, PROPOSAL))
     for number, block in enumerate(np.array_split(order, min(n_blocks, len(order)))):
         proposed = x.copy()
         proposed[:, block] = drawn[:, block]

@@ -28,8 +28,8 @@ def first_visible(
     if getattr(activity, "shape", None) != rest.shape or not np.isfinite(activity).all():
         activity = rest
     inputs = model.visible_input(params, np.asarray(activity, rest.dtype)[np.newaxis])
-    own = model.visible_parameters(params)
-    return model.visible.sample(own, np.tile(inputs, (n_rows, 1)), key)
+    layer_params = model.visible_parameters(params)
+    return model.visible.sample(layer_params, np.tile(inputs, (n_rows, 1)), key)
 
 
 class Chains(NamedTuple):

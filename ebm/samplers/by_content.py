@@ -12,14 +12,14 @@ from ebm.units import Unit
 
 
 def sample_by_content(
-    unit: Unit, own: object, inputs: Array, identities: Array, key: Key, n_samples: int = 1
+    unit: Unit, params: object, inputs: Array, identities: Array, key: Key, n_samples: int = 1
 ) -> Array:
     """Draws of a layer given its inputs (rows * n_samples, units), with `n_samples` consecutive rows for each row of
     data.
 
     Parameters
     ----------
-    unit, own : Unit, and the layer's parameters
+    unit, params : Unit, and the layer's parameters
     inputs : ndarray of shape (rows * n_samples, units)
     identities : ndarray of shape (rows,), uint64
         Of the rows of data.
@@ -34,5 +34,5 @@ def sample_by_content(
     out = np.empty_like(inputs)
     for row, identity in enumerate(identities.tolist()):
         mine = slice(row * n_samples, (row + 1) * n_samples)
-        out[mine] = unit.sample(own, inputs[mine], fold(key, identity))
+        out[mine] = unit.sample(params, inputs[mine], fold(key, identity))
     return out

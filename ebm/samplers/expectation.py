@@ -155,10 +155,10 @@ def _chains(
 def _agree(model: Model, params: Any, mean: Array, between: Array) -> Array:
     """Whether the chains of each row agree on all units."""
     agreed, at = np.ones(len(mean), bool), 0
-    for unit, own in model.walk_layers(params):
-        columns = slice(at, at + len(own.bias))
+    for unit, layer_params in model.walk_layers(params):
+        columns = slice(at, at + len(layer_params.bias))
         first, second, *_ = unit.states or (0.0, 1.0)
-        least = unit.least_variance(own, mean[:, columns])
+        least = unit.least_variance(layer_params, mean[:, columns])
         allowed = AGREEMENT * least + (NEGLIGIBLE * (second - first)) ** 2
         agreed &= (between[:, columns] <= allowed).all(axis=1)
         at = columns.stop
@@ -200,8 +200,8 @@ def _(model: Bipartite, params: BipartiteParameters, start: Array, key: Key) -> 
     single, chosen = low.copy(), (uniform(fold(key, 1), len(start)) * shape[1]).astype(int)
     rows = np.arange(len(start))
     single[rows, chosen] = high[rows, chosen]
-    own = None if unit.has_scale else params.hidden  # states of these come as deviations
-    hidden = [low, coins(unit, shape, fold(key, 0), own), single]
+    layer_params = None if unit.has_scale else params.hidden  # states of these come as deviations
+    hidden = [low, coins(unit, shape, fold(key, 0), layer_params), single]
     both = [y for h in hidden for y in (h, low + high - h)]
     scale = unit.scale(params.hidden)
     from_hidden = []
@@ -216,9 +216,11 @@ def _(model: Bipartite, params: BipartiteParameters, start: Array, key: Key) -> 
 @dispersed_starts.register
 def _(model: LayeredModel, params: LayeredParameters, start: Array, key: Key) -> Array:
     """`start` and its opposite, and what follows from odd layers all low, of coins, one high; and their opposites."""
-    rows, layers = len(start), [(model.layers[k], params.own[k]) for k in model.members[ODD]]
+    rows, layers = len(start), [(model.layers[k], params.layers[k]) for k in model.members[ODD]]
     low, high = (
-        np.hstack([np.tile(_ends(x.unit, own)[end], (rows, 1)) for x, own in layers])
+        np.hstack(
+            [np.tile(_ends(x.unit, layer_params)[end], (rows, 1)) for x, layer_params in layers]
+        )
         for end in (0, 1)
     )
     chosen = (uniform(fold(key, 1), rows) * low.shape[1]).astype(int)
@@ -227,7 +229,9 @@ def _(model: LayeredModel, params: LayeredParameters, start: Array, key: Key) ->
     heads = uniform(fold(key, 0), low.size).reshape(low.shape) < 0.5
     starts = [
         start,
-        np.hstack([_opposite(u, own, x) for u, own, x in _columns(model, params, start)]),
+        np.hstack(
+            [_opposite(u, layer_params, x) for u, layer_params, x in _columns(model, params, start)]
+        ),
     ]
     for number, odd in enumerate((low, np.where(heads, low, high), single)):
         for side, states in enumerate((odd, low + high - odd)):
@@ -241,15 +245,15 @@ def _columns(
     model: LayeredModel, params: LayeredParameters, x: Array
 ) -> list[tuple[Unit, Any, Array]]:
     """Type, own parameters and states of each layer in states of chains."""
-    return [(model.layers[k].unit, params.own[k], part) for k, part in model.split(x).items()]
+    return [(model.layers[k].unit, params.layers[k], part) for k, part in model.split(x).items()]
 
 
-def _ends(unit: Unit, own: Any) -> tuple[Array, Array]:
+def _ends(unit: Unit, layer_params: Any) -> tuple[Array, Array]:
     """A low and a high state of each unit (units,), which are far apart."""
-    scale, (low, high) = unit.scale(own), unit.span(own)
+    scale, (low, high) = unit.scale(layer_params), unit.span(layer_params)
     if scale is not None:
-        low, high = (own.bias + end * np.sqrt(scale) for end in (low, high))
-    return np.zeros_like(own.bias) + low, np.zeros_like(own.bias) + high
+        low, high = (layer_params.bias + end * np.sqrt(scale) for end in (low, high))
+    return np.zeros_like(layer_params.bias) + low, np.zeros_like(layer_params.bias) + high
 
 
 @dispersed_starts.register
@@ -258,32 +262,32 @@ def _(model: BeliefNetwork, params: Any, start: Array, key: Key) -> Array:
     if not params.down:
         return dispersed_starts(model.top_model, params.top, start, key)
     data = model.split(start)[0]
-    unit, own = model.visible, params.down[0].own
-    low = np.broadcast_to(0.0 if unit.has_scale else unit.span(own)[0], data.shape)
-    some = [data, low, *(coins(unit, data.shape, fold(key, k), own) for k in range(2))]
+    unit, layer_params = model.visible, params.down[0].params
+    low = np.broadcast_to(0.0 if unit.has_scale else unit.span(layer_params)[0], data.shape)
+    some = [data, low, *(coins(unit, data.shape, fold(key, k), layer_params) for k in range(2))]
     out = np.repeat(start[np.newaxis], N_CHAINS, axis=0)
-    out[:, :, : data.shape[1]] = [y for x in some for y in (x, _opposite(unit, own, x))]
+    out[:, :, : data.shape[1]] = [y for x in some for y in (x, _opposite(unit, layer_params, x))]
     return out
 
 
-def coins(unit: Unit, shape: tuple[int, ...], key: Key, own: Any = None) -> Array:
+def coins(unit: Unit, shape: tuple[int, ...], key: Key, layer_params: Any = None) -> Array:
     """Each unit in one of its states or, if real, three standard deviations from its bias (or from zero) on average."""
     rows, columns = shape
     if unit.has_scale:
         deviates = 3 * normal(key, (rows, columns))
-        scale = None if own is None else unit.scale(own)
-        return deviates if scale is None else own.bias + deviates * np.sqrt(scale)
-    low, high = unit.span(own)
+        scale = None if layer_params is None else unit.scale(layer_params)
+        return deviates if scale is None else layer_params.bias + deviates * np.sqrt(scale)
+    low, high = unit.span(layer_params)
     states: Array = np.where(uniform(key, rows * columns).reshape(shape) < 0.5, low, high)
     return states
 
 
-def _opposite(unit: Unit, own: Any, x: Array) -> Array:
+def _opposite(unit: Unit, layer_params: Any, x: Array) -> Array:
     """The other states or, of real units, as far on the other side of the bias; groups stay as they are."""
     if unit.states is not None:
         flipped: Array = unit.states[0] + unit.states[-1] - x
         return flipped
     if not unit.has_scale:
         return x
-    mirrored: Array = 2 * own.bias - x
+    mirrored: Array = 2 * layer_params.bias - x
     return mirrored

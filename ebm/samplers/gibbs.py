@@ -35,7 +35,9 @@ def independent_states(
 ) -> Array:
     """States of independent units of these biases, or fair ones, for chains to start from."""
     bias = np.zeros_like(params.bias) if bias is None else bias
-    return model.unit.sample(model.own(bias), np.zeros((n_rows, len(bias)), bias.dtype), key)
+    return model.unit.sample(
+        model.layer_params(bias), np.zeros((n_rows, len(bias)), bias.dtype), key
+    )
 
 
 def gibbs(
@@ -203,13 +205,13 @@ def _(
 ) -> tuple[Array, Array]:
     """The mean of each unit given all others is averaged."""
     params = params._replace(J=fastest(params.J))
-    state, own = clamp(s, given), model.own(params.bias)
+    state, layer_params = clamp(s, given), model.layer_params(params.bias)
 
     def once(half: int, step: int) -> Array:
         nonlocal state
         key_of_step = fold(fold(key, half), step)
         state = gibbs(model, params, state, key_of_step, 1, beta=beta, given=given)
-        return model.unit.mean(own, model.inputs(params, state), beta)
+        return model.unit.mean(layer_params, model.inputs(params, state), beta)
 
     return averaged_halves(n_steps, once, given, s.dtype)
 

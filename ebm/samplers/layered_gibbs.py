@@ -126,10 +126,10 @@ def _(
         keys = fold(key, half)
         odd = clamp(model.sample(params, ODD, even, fold(keys, 2 * step), beta), held[ODD])
         inputs = model.inputs_from(params, EVEN, odd)
-        own, side = model.own(params, EVEN), model.sides[EVEN]
-        drawn = side.sample(own, inputs, fold(keys, 2 * step + 1), beta)
+        layer_params, side = model.layer_params(params, EVEN), model.sides[EVEN]
+        drawn = side.sample(layer_params, inputs, fold(keys, 2 * step + 1), beta)
         means = model.mean(params, ODD, even, beta) if shows_odd else odd
         even = clamp(drawn, held[EVEN])
-        return model.chain_states(side.mean(own, inputs, beta), means)
+        return model.chain_states(side.mean(layer_params, inputs, beta), means)
 
     return averaged_halves(n_steps, once, given, x.dtype)

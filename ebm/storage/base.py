@@ -39,7 +39,7 @@ class Memory(NamedTuple):
         How often each has been stored.
     mask : ndarray of bool, shape (n_units, n_units), or None
         Pairs of units that are connected; all where None.
-    own : tuple of ndarray
+    rule_state : tuple of ndarray
         Arrays of the rule, so that the next pattern costs no more than the first.
     unlearned : ndarray of shape (n_units, n_units) or None
         Total that unlearning has subtracted from the couplings (:func:`ebm.storage.unlearn`).
@@ -48,7 +48,7 @@ class Memory(NamedTuple):
     patterns: Array
     weights: Array
     mask: Array | None
-    own: tuple[Array, ...]
+    rule_state: tuple[Array, ...]
     unlearned: Array | None = None
 
     @property
@@ -112,11 +112,11 @@ class StorageRule(Settings, abc.ABC):
         return 1 / memory.n_units
 
     def start(self, memory: Memory) -> tuple[Array, ...]:
-        """`own` of a memory without patterns."""
+        """`layer_params` of a memory without patterns."""
         return ()
 
     def add(self, memory: Memory, patterns: Array, weights: Array) -> tuple[Array, ...]:
-        """`own` after different `patterns` (rows, n_units), of which `memory` has those that it had before."""
+        """`layer_params` after different `patterns` (rows, n_units), of which `memory` has those that it had before."""
         return ()
 
     def empty(self, n_units: int, mask: Any = None) -> Memory:
@@ -135,7 +135,7 @@ class StorageRule(Settings, abc.ABC):
         """
         patterns, weights = np.empty((0, n_units)), np.empty(0)
         memory = Memory(patterns, weights, check_mask(mask, n_units), ())
-        return memory._replace(own=self.start(memory))
+        return memory._replace(rule_state=self.start(memory))
 
     def store(self, memory: Memory, patterns: Array, weights: Array | None = None) -> Memory:
         """Store `patterns` in addition to the stored ones.
@@ -172,7 +172,7 @@ class StorageRule(Settings, abc.ABC):
         return memory._replace(
             patterns=np.concatenate([memory.patterns, rows[new]]),
             weights=totals,
-            own=self.add(memory, rows, counts),
+            rule_state=self.add(memory, rows, counts),
         )
 
     def forget(self, memory: Memory, patterns: Array) -> Memory:
@@ -191,7 +191,9 @@ class StorageRule(Settings, abc.ABC):
         gone[places] = True
         rest = memory._replace(patterns=memory.patterns[~gone], weights=memory.weights[~gone])
         if self.additive:
-            return rest._replace(own=self.add(memory, memory.patterns[gone], -memory.weights[gone]))
+            return rest._replace(
+                rule_state=self.add(memory, memory.patterns[gone], -memory.weights[gone])
+            )
         blank = self.empty(memory.n_units, memory.mask)
         return self.store(blank, *rest[:2])._replace(unlearned=memory.unlearned)
 

@@ -97,7 +97,7 @@ class Covariance(StorageRule):
         """The activity a that the rule works with; 1/2 where nothing is known."""
         if self.activity is not None:
             return self.activity
-        _, first, total = memory.own
+        _, first, total = memory.rule_state
         if not total[0]:
             return 0.5
         return float((1 + first.sum() / (total[0] * memory.n_units)) / 2)
@@ -109,13 +109,13 @@ class Covariance(StorageRule):
 
     def add(self, memory: Memory, patterns: Array, weights: Array) -> tuple[Array, ...]:
         """The sums with these patterns."""
-        second, first, total = memory.own
+        second, first, total = memory.rule_state
         second = second + second_moment(patterns, weights)
         return second, first + weights @ patterns, total + weights.sum()
 
     def couplings(self, memory: Memory) -> tuple[Array, Array]:
         """Couplings and thresholds in spins."""
-        second, first, total = memory.own
+        second, first, total = memory.rule_state
         a = self.activity_of(memory)
         mu = 2 * a - 1
         mixed = first[:, np.newaxis] + first

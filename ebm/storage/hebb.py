@@ -72,12 +72,12 @@ class Hebb(StorageRule):
 
     def add(self, memory: Memory, patterns: Array, weights: Array) -> tuple[Array, ...]:
         """The sum with these patterns."""
-        return (memory.own[0] + second_moment(patterns, weights),)
+        return (memory.rule_state[0] + second_moment(patterns, weights),)
 
     def couplings(self, memory: Memory) -> tuple[Array, Array]:
         """The sum, over N or not."""
         scale = memory.n_units if self.normalize else 1
-        return memory.own[0] / scale, np.zeros(memory.n_units)
+        return memory.rule_state[0] / scale, np.zeros(memory.n_units)
 
 
 def second_moment(patterns: Array, weights: Array) -> Array:

@@ -72,7 +72,7 @@ class PseudoInverse(StorageRule):
 
     def add(self, memory: Memory, patterns: Array, weights: Array) -> tuple[Array, ...]:
         """The basis with what these patterns add to it."""
-        (basis,) = memory.own
+        (basis,) = memory.rule_state
         rest = patterns / np.sqrt(memory.n_units)
         for _ in range(2):  # the second time takes away what rounding left
             rest = rest - (rest @ basis.T) @ basis
@@ -87,7 +87,7 @@ class PseudoInverse(StorageRule):
 
     def couplings(self, memory: Memory) -> tuple[Array, Array]:
         """The projector, less what only rounding put there."""
-        (basis,) = memory.own
+        (basis,) = memory.rule_state
         P = basis.T @ basis
         P = (P + P.T) / 2
         spanned = 1 - P.diagonal() < SPANNED

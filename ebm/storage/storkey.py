@@ -68,7 +68,7 @@ class Storkey(StorageRule):
                 f"Storkey's rule stores a pattern a whole number of times: sample_weight must be whole numbers up to "
                 f"{MOST_TIMES}. Hebb's and the covariance rule take any weight."
             )
-        J = memory.own[0].copy()
+        J = memory.rule_state[0].copy()
         for xi in np.repeat(patterns, weights.astype(np.int64), axis=0):
             storkey(J, xi, J @ xi)
             memory.joined(J)
@@ -76,4 +76,4 @@ class Storkey(StorageRule):
 
     def couplings(self, memory: Memory) -> tuple[Array, Array]:
         """The couplings, and thresholds of zero."""
-        return memory.own[0].copy(), np.zeros(memory.n_units)
+        return memory.rule_state[0].copy(), np.zeros(memory.n_units)

@@ -71,10 +71,14 @@ def dream(
     J, n = dense_couplings(params.J).copy(), len(params.bias)
     states = np.empty((n_dreams, n), J.dtype)
     for d in range(n_dreams):
-        own = fold(key, d)
-        start = np.where(uniform(fold(own, 0), n) < 0.5, -1, 1).astype(J.dtype)
+        layer_params = fold(key, d)
+        start = np.where(uniform(fold(layer_params, 0), n) < 0.5, -1, 1).astype(J.dtype)
         end = recall(
-            model, params._replace(J=J), start[np.newaxis], fold(own, 1), max_sweeps=max_sweeps
+            model,
+            params._replace(J=J),
+            start[np.newaxis],
+            fold(layer_params, 1),
+            max_sweeps=max_sweeps,
         )
         states[d] = end.states[0]
         J -= J.dtype.type(rate) * np.outer(states[d], states[d])

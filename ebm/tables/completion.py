@@ -73,10 +73,10 @@ def _summed(
     v = clamp(first_visible(model, params, None, len(given), fold(key, 0)), given)
     if burn_in:
         v = run_chain(model, params, v, fold(key, 1), burn_in, given=given)
-    own, total = model.visible_parameters(params), np.zeros(1)
+    layer_params, total = model.visible_parameters(params), np.zeros(1)
     for sweep in range(n_sweeps):
         h = model.sample_hidden(params, v, fold(key, 2 + 2 * sweep))
         inputs = model.visible_input(params, h)
-        v = clamp(model.visible.sample(own, inputs, fold(key, 3 + 2 * sweep)), given)
-        total = total + function(v, model.visible.mean(own, inputs))
+        v = clamp(model.visible.sample(layer_params, inputs, fold(key, 3 + 2 * sweep)), given)
+        total = total + function(v, model.visible.mean(layer_params, inputs))
     return total

@@ -66,8 +66,8 @@ class Encoding:
         """Expected numbers (rows, width) of units with these means, and `variance` (width,) where they have one."""
         found = np.empty(means.shape)
         for column, place in zip(self.columns, self.places, strict=True):
-            own = None if variance is None else variance[place]
-            found[:, place] = column.numbers(means[:, place], own)
+            params = None if variance is None else variance[place]
+            found[:, place] = column.numbers(means[:, place], params)
         return found
 
     def decided(self, numbers: Array) -> list[Array]:

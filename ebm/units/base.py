@@ -29,7 +29,7 @@ def confined(layers: "dict[str, tuple[Unit, Any]]", bounds: Bounds) -> bool:
 
 
 class Unit(Settings, abc.ABC):
-    """One type of unit (abstract). Functions take `own`, the layer's parameters, and leave their arguments alone.
+    """One type of unit (abstract). Functions take `params`, the layer's parameters, and leave their arguments alone.
 
     Parameters are arrays that are learned, or given as those of a Gaussian unit's variance may be. Constants, such as
     a number of trials or the sizes of groups, are fields of the unit.
@@ -70,9 +70,9 @@ class Unit(Settings, abc.ABC):
         """Names of the layer's parameters, the bias first."""
         return tuple(self.parameters._fields)
 
-    def compiled(self, own: Any) -> Any:
-        """The arguments of compiled functions in the place of `own`: the parameters with the unit's constants."""
-        return own
+    def compiled(self, params: Any) -> Any:
+        """The arguments of compiled functions in the place of `params`: the parameters with the unit's constants."""
+        return params
 
     def is_free(self, field: str) -> bool:
         """Whether the parameter of that name is learned; the others keep their values."""
@@ -90,7 +90,7 @@ class Unit(Settings, abc.ABC):
         return self.parameters(*(np.zeros(n_units, dtype) for _ in self.fields))
 
     @abc.abstractmethod
-    def energy(self, own: Any, x: Array) -> Array:
+    def energy(self, params: Any, x: Array) -> Array:
         """U(x), summed over the units: (rows, units) -> (rows,) in double precision."""
 
     def columns(self, x: Array) -> "list[tuple[Unit, Array]]":
@@ -101,45 +101,45 @@ class Unit(Settings, abc.ABC):
         """The type of some of the `units`, a mask (units,), of a layer of this type."""
         return self
 
-    def scale(self, own: Any) -> Array | None:
+    def scale(self, params: Any) -> Array | None:
         """Squared unit of measurement of each unit (units,), or None without `has_scale`.
 
         Learning moves W_ij and b_i in these units, so that it does not depend on those of the data.
         """
         return None
 
-    def narrowed(self, own: Any, precision: Array) -> Any:
+    def narrowed(self, params: Any, precision: Array) -> Any:
         """Parameters with `precision` (units,) added to the inverse squares of learned scales; else those given."""
-        return own
+        return params
 
-    def own_derivatives(self, own: Any, x: Array) -> dict[str, Array]:
+    def parameter_derivatives(self, params: Any, x: Array) -> dict[str, Array]:
         """-dU/dtheta (rows, units) at the states `x`, for each learned parameter theta but the bias.
 
         The derivative by the bias is s(x), up to a constant.
         """
         return {}
 
-    def mean_derivatives(self, own: Any, inputs: Array) -> dict[str, Array]:
-        """The expectations of :meth:`own_derivatives` given the inputs, at beta = 1.
+    def mean_derivatives(self, params: Any, inputs: Array) -> dict[str, Array]:
+        """The expectations of :meth:`parameter_derivatives` given the inputs, at beta = 1.
 
         Not the derivatives at the means: the two differ wherever the variance given the input depends on the input.
         """
         return {}
 
-    def statistic_slopes(self, own: Any) -> dict[str, Array]:
+    def statistic_slopes(self, params: Any) -> dict[str, Array]:
         """Slopes d log s / dtheta (units,) by parameters of the statistic, which is linear: ds/dtheta = slope s."""
         return {}
 
-    def bounds(self, own: Any) -> dict[str, tuple[Array, Array]]:
-        """Smallest and largest values (units,) of parameters that have them, for learning that starts at `own`.
+    def bounds(self, params: Any) -> dict[str, tuple[Array, Array]]:
+        """Smallest and largest values (units,) of parameters that have them, for learning that starts at `params`.
 
         Parameters that reach the lower bound stay there; beyond the upper one they have diverged.
         """
         return {}
 
     @abc.abstractmethod
-    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
-        """Parameters whose energy is beta U, and the factor by which their statistic is larger than that of `own`."""
+    def tempered(self, params: Any, beta: float) -> tuple[Any, float]:
+        """Parameters whose energy is beta U, and their statistic's factor beside that of `params`."""
 
     @abc.abstractmethod
     def between(self, first: Any, last: Any, t: float) -> tuple[Any, Array | None, float]:
@@ -153,14 +153,14 @@ class Unit(Settings, abc.ABC):
         """U_last(x) - U_first(x), summed over the units: (rows, units) -> (rows,) in double precision."""
         return self.energy(last, x) - self.energy(first, x)
 
-    def span(self, own: Any) -> tuple[Any, Any]:
+    def span(self, params: Any) -> tuple[Any, Any]:
         """A low and a high state that are far apart; of units with a scale, in standard deviations around the bias."""
         states = self.states or (0.0, 1.0)
         return states[0], states[-1]
 
-    def least_variance(self, own: Any, mean: Array) -> Any:
+    def least_variance(self, params: Any, mean: Array) -> Any:
         """A lower bound of the variance of units that have the `mean` (rows, units), which two states have exactly."""
-        low, high = self.span(own)
+        low, high = self.span(params)
         return (mean - low) * (high - mean)
 
     @abc.abstractmethod
@@ -174,47 +174,47 @@ class Unit(Settings, abc.ABC):
         """Say why `x` holds what is no state to hold a unit at, or ''."""
         return self.invalid(x)
 
-    def statistic(self, own: Any, x: Any) -> Any:
+    def statistic(self, params: Any, x: Any) -> Any:
         """s(x): (rows, units) -> (rows, units); of CSR rows, a CSR matrix."""
         if is_sparse(x):  # linear: the state times a number of the unit's
-            return scaled(x, self.statistic(own, np.ones((1, x.shape[1]), x.dtype))[0])
+            return scaled(x, self.statistic(params, np.ones((1, x.shape[1]), x.dtype))[0])
         out = np.array(x, order="C")
-        kernels.to_statistic(self.compiled(own), out)
+        kernels.to_statistic(self.compiled(params), out)
         return out
 
-    def mean(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+    def mean(self, params: Any, inputs: Array, beta: float = 1.0) -> Array:
         """E[x | input]: (rows, units) -> (rows, units)."""
         out = np.array(inputs, order="C")
-        kernels.mean(self.compiled(own), out, beta)
+        kernels.mean(self.compiled(params), out, beta)
         return out
 
     def sample(
-        self, own: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
+        self, params: Any, inputs: Array, key: Key, beta: float = 1.0, first_row: int = 0
     ) -> Array:
         """Independent draws from p(x | input): row r draws the numbers of row ``first_row + r`` of `key`."""
         out = np.array(inputs, order="C")
-        kernels.sample(self.compiled(own), out, beta, key[0], key[1], first_row)
+        kernels.sample(self.compiled(params), out, beta, key[0], key[1], first_row)
         return out
 
-    def log_normaliser(self, own: Any, inputs: Array, beta: float = 1.0) -> Array:
+    def log_normaliser(self, params: Any, inputs: Array, beta: float = 1.0) -> Array:
         """A(input), summed over the units: (rows, units) -> (rows,) in double precision."""
         out = np.zeros(len(inputs))
         if inputs.shape[1]:  # kernels read the type of the first unit's numbers
-            kernels.log_normaliser(self.compiled(own), np.ascontiguousarray(inputs), beta, out)
+            kernels.log_normaliser(self.compiled(params), np.ascontiguousarray(inputs), beta, out)
         return out
 
 
 class Linear(Unit):
     """Units with the own energy -b x (abstract); the weights multiply the states themselves."""
 
-    def energy(self, own: Any, x: Array) -> Array:
+    def energy(self, params: Any, x: Array) -> Array:
         """-b'x."""
-        energy: Array = -(x.astype(np.float64) @ own.bias.astype(np.float64))
+        energy: Array = -(x.astype(np.float64) @ params.bias.astype(np.float64))
         return energy
 
-    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
+    def tempered(self, params: Any, beta: float) -> tuple[Any, float]:
         """Beta b; the statistic has no parameter."""
-        return own._replace(bias=beta * own.bias), 1.0
+        return params._replace(bias=beta * params.bias), 1.0
 
     def between(self, first: Any, last: Any, t: float) -> tuple[Any, None, float]:
         """(1 - t) b_first + t b_last."""

@@ -62,11 +62,11 @@ class Binomial(Counts):
         """The states, in words."""
         return f"counts 0 to {self.n}"
 
-    def compiled(self, own: BinomialParameters) -> BinomialLayer:
+    def compiled(self, params: BinomialParameters) -> BinomialLayer:
         """The biases and the number of trials."""
-        return BinomialLayer(own.bias, float(self.n))
+        return BinomialLayer(params.bias, float(self.n))
 
-    def log_choices(self, own: BinomialParameters, x: Array) -> Array:
+    def log_choices(self, params: BinomialParameters, x: Array) -> Array:
         """Log (n choose x)."""
         logs: Array = gammaln(self.n + 1) - gammaln(x + 1) - gammaln(self.n - x + 1)
         return logs
@@ -77,7 +77,7 @@ class Binomial(Counts):
         odds = np.log((highs + 0.5) / (self.n * count - highs + 0.5))
         return BinomialParameters(odds.astype(mean.dtype))
 
-    def least_variance(self, own: BinomialParameters, mean: Array) -> Array:
+    def least_variance(self, params: BinomialParameters, mean: Array) -> Array:
         """The variance of one binomial distribution with the mean, which that of a mixture exceeds."""
         variance: Array = mean * (self.n - mean) / self.n
         return variance

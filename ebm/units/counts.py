@@ -20,7 +20,7 @@ class Counts(Linear):
     """
 
     @abc.abstractmethod
-    def log_choices(self, own: Any, x: Array) -> Array:
+    def log_choices(self, params: Any, x: Array) -> Array:
         """Log C(x): (rows, units) -> (rows, units)."""
 
     @property
@@ -28,18 +28,18 @@ class Counts(Linear):
         """The largest state."""
         return self.states[-1] if self.states else np.inf
 
-    def energy(self, own: Any, x: Array) -> Array:
+    def energy(self, params: Any, x: Array) -> Array:
         """-b'x - sum log C(x)."""
         if is_sparse(x):
-            return np.concatenate([self.energy(own, block) for _, block in blocks(x)])
+            return np.concatenate([self.energy(params, block) for _, block in blocks(x)])
         x = x.astype(np.float64)
-        energy: Array = super().energy(own, x) - self.log_choices(own, x).sum(axis=1)
+        energy: Array = super().energy(params, x) - self.log_choices(params, x).sum(axis=1)
         return energy
 
-    def tempered(self, own: Any, beta: float) -> tuple[Any, float]:
+    def tempered(self, params: Any, beta: float) -> tuple[Any, float]:
         """Refused where beta is not one: C(x)^beta is no base measure of the type."""
         if beta == 1:
-            return own, 1.0
+            return params, 1.0
         raise ValueError(
             f"beta={beta:g}: at inverse temperatures other than 1 the distribution of {self!r} units is of another "
             f"type, to which there is no annealing. These methods take it: free_energy(X, beta={beta:g}), "

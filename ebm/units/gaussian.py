@@ -82,18 +82,18 @@ class Gaussian(Unit):
         given = isinstance(self.variance, str) or np.ndim(self.variance) == 0
         return self if given else replace(self, variance=np.asarray(self.variance)[units])
 
-    def energy(self, own: GaussianParameters, x: Array) -> Array:
+    def energy(self, params: GaussianParameters, x: Array) -> Array:
         """Sum (x - b)^2 / (2 sigma^2)."""
         if is_sparse(x):  # no zero of x is one here: the sum is over all units anyway
-            return np.concatenate([self.energy(own, block) for _, block in blocks(x)])
-        precision = np.exp(-own.log_variance.astype(np.float64))
-        energy: Array = 0.5 * (x.astype(np.float64) - own.bias) ** 2 @ precision
+            return np.concatenate([self.energy(params, block) for _, block in blocks(x)])
+        precision = np.exp(-params.log_variance.astype(np.float64))
+        energy: Array = 0.5 * (x.astype(np.float64) - params.bias) ** 2 @ precision
         return energy
 
-    def tempered(self, own: GaussianParameters, beta: float) -> tuple[GaussianParameters, float]:
+    def tempered(self, params: GaussianParameters, beta: float) -> tuple[GaussianParameters, float]:
         """The variance is divided by beta, and so x / sigma^2 grows by the factor beta."""
-        z = own.log_variance - np.log(own.log_variance.dtype.type(beta))
-        return GaussianParameters(own.bias, z), beta
+        z = params.log_variance - np.log(params.log_variance.dtype.type(beta))
+        return GaussianParameters(params.bias, z), beta
 
     def between(
         self, first: GaussianParameters, last: GaussianParameters, t: float
@@ -106,46 +106,48 @@ class Gaussian(Unit):
         constant = 0.5 * float(np.sum(squares - (p + q) * b**2))
         dtype = last.bias.dtype
         ratio = np.exp(-last.log_variance) / (p + q)
-        own = GaussianParameters(b.astype(dtype), -np.log(p + q).astype(dtype))
-        return own, ratio.astype(dtype), constant
+        params = GaussianParameters(b.astype(dtype), -np.log(p + q).astype(dtype))
+        return params, ratio.astype(dtype), constant
 
-    def scale(self, own: GaussianParameters) -> Array:
+    def scale(self, params: GaussianParameters) -> Array:
         """sigma^2, the inverse Fisher information of the mean."""
-        variance: Array = np.exp(own.log_variance)
+        variance: Array = np.exp(params.log_variance)
         return variance
 
-    def narrowed(self, own: GaussianParameters, precision: Array) -> GaussianParameters:
+    def narrowed(self, params: GaussianParameters, precision: Array) -> GaussianParameters:
         """1 / sigma^2 + precision, of variances that are learned."""
         if not self.is_free("log_variance"):
-            return own
-        z = own.log_variance - np.log1p(precision * np.exp(own.log_variance.astype(np.float64)))
-        return own._replace(log_variance=z.astype(own.log_variance.dtype))
+            return params
+        z = params.log_variance - np.log1p(
+            precision * np.exp(params.log_variance.astype(np.float64))
+        )
+        return params._replace(log_variance=z.astype(params.log_variance.dtype))
 
-    def own_derivatives(self, own: GaussianParameters, x: Array) -> dict[str, Array]:
+    def parameter_derivatives(self, params: GaussianParameters, x: Array) -> dict[str, Array]:
         """By z: (x - b)^2 / (2 sigma^2)."""
-        return {"log_variance": (x - own.bias) ** 2 / (2 * np.exp(own.log_variance))}
+        return {"log_variance": (x - params.bias) ** 2 / (2 * np.exp(params.log_variance))}
 
-    def mean_derivatives(self, own: GaussianParameters, inputs: Array) -> dict[str, Array]:
+    def mean_derivatives(self, params: GaussianParameters, inputs: Array) -> dict[str, Array]:
         """By z: (f^2 + sigma^2) / (2 sigma^2)."""
-        return {"log_variance": inputs**2 / (2 * np.exp(own.log_variance)) + 0.5}
+        return {"log_variance": inputs**2 / (2 * np.exp(params.log_variance)) + 0.5}
 
-    def span(self, own: GaussianParameters) -> tuple[float, float]:
+    def span(self, params: GaussianParameters) -> tuple[float, float]:
         """Two standard deviations on either side."""
         return -2.0, 2.0
 
-    def least_variance(self, own: GaussianParameters, mean: Array) -> Array:
+    def least_variance(self, params: GaussianParameters, mean: Array) -> Array:
         """The variance given the input."""
-        return self.scale(own)
+        return self.scale(params)
 
-    def statistic_slopes(self, own: GaussianParameters) -> dict[str, Array]:
+    def statistic_slopes(self, params: GaussianParameters) -> dict[str, Array]:
         """By z: -1, of x exp(-z)."""
-        return {"log_variance": -np.ones_like(own.log_variance)}
+        return {"log_variance": -np.ones_like(params.log_variance)}
 
-    def bounds(self, own: GaussianParameters) -> dict[str, tuple[Array, Array]]:
+    def bounds(self, params: GaussianParameters) -> dict[str, tuple[Array, Array]]:
         """The floor on a learned variance, and its inverse as the ceiling."""
         if not self.is_free("log_variance"):
             return {}
-        z, span = own.log_variance, own.log_variance.dtype.type(np.log(self.floor))
+        z, span = params.log_variance, params.log_variance.dtype.type(np.log(self.floor))
         return {"log_variance": (z + span, z - span)}
 
     def invalid(self, x: Array, slack: float = ROUNDING) -> str:

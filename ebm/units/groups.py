@@ -69,9 +69,9 @@ class Groups(Linear):
     def _edges(self, n_units: int) -> Array:
         return _edges(self.first_column(n_units), self.sizes)
 
-    def compiled(self, own: CategoricalParameters) -> CategoricalLayer:
+    def compiled(self, params: CategoricalParameters) -> CategoricalLayer:
         """The biases, and where the groups are."""
-        return CategoricalLayer(own.bias, self._edges(len(own.bias)))
+        return CategoricalLayer(params.bias, self._edges(len(params.bias)))
 
     def neutral(self, n_units: int, dtype: Any) -> CategoricalParameters:
         """Zero biases."""
@@ -80,12 +80,12 @@ class Groups(Linear):
 
     def initial(self, mean: Array, variance: Array, count: float) -> CategoricalParameters:
         """Logarithms of frequencies, with half an observation of each added; of other units, log-odds of the mean."""
-        own = self.neutral(len(mean), mean.dtype)
-        own.bias[:] = Bernoulli().log_odds(mean, count)
+        params = self.neutral(len(mean), mean.dtype)
+        params.bias[:] = Bernoulli().log_odds(mean, count)
         for group in self.groups(len(mean)):
             counts = np.clip(mean[group], 0, 1) * count + 0.5
-            own.bias[group] = np.log(counts / counts.sum())
-        return own
+            params.bias[group] = np.log(counts / counts.sum())
+        return params
 
     def check_whole(self, x: Array) -> None:
         """ValueError where rows `x` (rows, units) have NaN in a part of a group."""

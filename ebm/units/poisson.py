@@ -46,7 +46,7 @@ class Poisson(Counts):
         """The states, in words."""
         return "counts 0, 1, 2, ..."
 
-    def log_choices(self, own: PoissonParameters, x: Array) -> Array:
+    def log_choices(self, params: PoissonParameters, x: Array) -> Array:
         """-log x!."""
         logs: Array = -gammaln(x + 1)
         return logs
@@ -56,11 +56,11 @@ class Poisson(Counts):
         bias = np.log(np.maximum(mean, 0) + 0.5 / count)
         return PoissonParameters(bias.astype(mean.dtype))
 
-    def least_variance(self, own: PoissonParameters, mean: Array) -> Array:
+    def least_variance(self, params: PoissonParameters, mean: Array) -> Array:
         """The mean: the variance of one Poisson distribution, which that of a mixture exceeds."""
         return mean
 
-    def span(self, own: PoissonParameters) -> tuple[Array, Array]:
+    def span(self, params: PoissonParameters) -> tuple[Array, Array]:
         """Zero, and three standard deviations and three events above the rate without input."""
-        rate = np.exp(np.minimum(own.bias, 12.0))
+        rate = np.exp(np.minimum(params.bias, 12.0))
         return np.zeros_like(rate), np.ceil(rate + 3 * np.sqrt(rate) + 3)

@@ -192,7 +192,7 @@ class Course:
         Updates so far; None where parameters were not learned by batches.
     memory : tuple of ndarray
         The optimiser's, whose name is `optimizer`.
-    own : tuple of ndarray
+    gradient_state : tuple of ndarray
         Arrays of chains besides states and offsets, under the model and gradient that `own_of` stands for.
     bounds, origin, marginals
         As in :class:`ebm.training.State`; None and () where they are unknown.
@@ -207,8 +207,8 @@ class Course:
     n_steps: int | None = None
     memory: tuple[Array, ...] = ()
     optimizer: str = ""
-    own: tuple[Array, ...] = ()
-    own_of: Any = None
+    gradient_state: tuple[Array, ...] = ()
+    gradient_state_of: Any = None
     bounds: Any = None
     origin: Array | None = None
     marginals: Any = ()
@@ -282,8 +282,8 @@ class Course:
             n_steps=state.n_steps,
             memory=state.memory,
             optimizer=type(plan.optimizer).__name__,
-            own=state.chains.own,
-            own_of=by_value((state.model, gradient)) if gradient.has_own else None,
+            gradient_state=state.chains.gradient_state,
+            gradient_state_of=by_value((state.model, gradient)) if gradient.has_state else None,
             bounds=state.bounds,
             origin=state.origin,
             marginals=state.marginals,
@@ -350,7 +350,7 @@ class Course:
         h, mu, lam = (np.array(x, dtype_of(params)) for x in held)
         if not all(bool(np.isfinite(x).all()) for x in (h, mu, lam)):
             return None
-        if not gradient.has_own:
+        if not gradient.has_state:
             return ChainState(h, mu, lam)
-        chains = ChainState(h, mu, lam, tuple(np.array(x) for x in self.own))
-        return chains if self.own_of == by_value((model, gradient)) else None
+        chains = ChainState(h, mu, lam, tuple(np.array(x) for x in self.gradient_state))
+        return chains if self.gradient_state_of == by_value((model, gradient)) else None

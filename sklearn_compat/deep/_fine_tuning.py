@@ -278,8 +278,8 @@ def tuning_state(self: Any, plan: training.Plan, rows: Rows) -> training.State:
         return training.resume(model, params, plan, mean=mean)
     chains = None
     if identity == last_identity:
-        h, visible_offset, hidden_offset, own = last.chains
-        chains = ChainState(h.copy(), visible_offset.copy(), hidden_offset.copy(), own)
+        h, visible_offset, hidden_offset, gradient_state = last.chains
+        chains = ChainState(h.copy(), visible_offset.copy(), hidden_offset.copy(), gradient_state)
     mean = mean if last.origin is None else last.origin
     state = training.resume(model, params, plan, chains=chains, mean=mean)
     state.n_steps, state.bounds = last.n_steps, last.bounds

@@ -196,8 +196,8 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         The weights multiply the states of all types of units. The topmost weights have no direction.
         """
         model, params = self._network()
-        unit, own = model.top_model.unit_layers(params.top)["hidden"]
-        top = unit.statistic(own, model.top_model.arrays(params.top)["weights"])
+        unit, hidden_params = model.top_model.unit_layers(params.top)["hidden"]
+        top = unit.statistic(hidden_params, model.top_model.arrays(params.top)["weights"])
         return [np.ascontiguousarray(W.T) for W in [*(layer.W for layer in params.down), top]]
 
     @property
@@ -205,7 +205,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """Biases of the units below in downward passes, one ndarray of shape (n_units_below,) per layer."""
         model, params = self._network()
         top = model.top_model.arrays(params.top)["intercept_visible"]
-        return [*(layer.own.bias for layer in params.down), top]
+        return [*(layer.params.bias for layer in params.down), top]
 
     # Up
 

@@ -129,17 +129,17 @@ def assert_leaves_the_joint_law(step, name):
 def zeros_like(params):
     return LayeredParameters(
         tuple(np.zeros_like(W) for W in params.weights),
-        tuple(type(own)(*map(np.zeros_like, own)) for own in params.own),
+        tuple(type(own)(*map(np.zeros_like, own)) for own in params.layers),
     )
 
 
 def arrays(params):
-    return [*params.weights, *(x for own in params.own for x in own)]
+    return [*params.weights, *(x for own in params.layers for x in own)]
 
 
 def free_arrays(model, params):
     """The arrays that are learned."""
-    named = zip(model.layers, params.own, strict=True)
+    named = zip(model.layers, params.layers, strict=True)
     own = [
         x
         for layer, part in named

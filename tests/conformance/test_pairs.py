@@ -254,7 +254,10 @@ class TestContrastive:
         gradient, chains, bound, weights = estimated(choice, model, params, v)
         data = data_moments(model, params, v, weights)
         if name == "tempering":
-            last, shares = chains.own[0][: len(chains.h)], np.full(len(chains.h), 1 / len(chains.h))
+            last, shares = (
+                chains.gradient_state[0][: len(chains.h)],
+                np.full(len(chains.h), 1 / len(chains.h)),
+            )
         else:
             inner = getattr(bound, "_inner", bound)
             unscaled = model.visible.statistic(params.visible, np.ones_like(v))
@@ -264,9 +267,9 @@ class TestContrastive:
         expected = [
             data.vh - negative.vh,
             data.v - negative.v,
-            *(data.own_v[k] - negative.own_v[k] for k in data.own_v),
+            *(data.params_v[k] - negative.params_v[k] for k in data.params_v),
             data.h - negative.h,
-            *(data.own_h[k] - negative.own_h[k] for k in data.own_h),
+            *(data.params_h[k] - negative.params_h[k] for k in data.params_h),
         ]
         free = [x for x, used in zip(gradient, kept(model, params), strict=True) if used]
         compare(free, expected, 1e-10)

@@ -7,7 +7,7 @@ import pytest
 
 from ebm._kernels import units as kernels
 from ebm._random import Key
-from tests.conformance.units import ALL, SIZE, fields, layer, own, states
+from tests.conformance.units import ALL, SIZE, fields, layer, layer_params, states
 from tests.oracles.enumeration import TABLES
 from tests.statistics import assert_same_distribution, assert_same_mean
 
@@ -28,14 +28,14 @@ class TestUnit:
         assert type(unit).__name__ in TABLES, "tests/oracles/enumeration.py: TABLES"
 
     def test_energy_and_statistic(self, unit):
-        params = own(unit)
+        params = layer_params(unit)
         x, table = states(unit, params), layer(unit, params)
         np.testing.assert_allclose(unit.energy(params, x), table.energy(x), atol=1e-12)
         np.testing.assert_allclose(unit.statistic(params, x), table.statistic(x), atol=1e-12)
 
     @pytest.mark.parametrize("beta", BETAS)
     def test_mean_and_log_normaliser(self, unit, beta):
-        params, f = own(unit), fields()
+        params, f = layer_params(unit), fields()
         table = layer(unit, params)
         expected = per_row(lambda row: table.mean(row, beta), f)
         np.testing.assert_allclose(unit.mean(params, f, beta), expected, atol=1e-9)
@@ -43,7 +43,7 @@ class TestUnit:
         np.testing.assert_allclose(unit.log_normaliser(params, f, beta), expected, atol=1e-9)
 
     def test_single_precision(self, unit):
-        params, f = own(unit, dtype=np.float32), fields(dtype=np.float32)
+        params, f = layer_params(unit, dtype=np.float32), fields(dtype=np.float32)
         double = type(params)(*(x.astype(np.float64) for x in params))
         mean = unit.mean(params, f)
         assert mean.dtype == unit.sample(params, f, KEY).dtype == np.float32
@@ -53,8 +53,11 @@ class TestUnit:
     @pytest.mark.parametrize("beta", BETAS)
     def test_joint_law_of_samples(self, unit, beta):
         n = 20_000
-        params, f = own(unit), fields(1)
-        table, x = layer(unit, params), unit.sample(own(unit), np.tile(f, (n, 1)), KEY, beta)
+        params, f = layer_params(unit), fields(1)
+        table, x = (
+            layer(unit, params),
+            unit.sample(layer_params(unit), np.tile(f, (n, 1)), KEY, beta),
+        )
         blocks = table.blocks()
         laws = [table.law(b, f[0], beta) for b in blocks]
         if unit.has_scale:  # real: moments to the second order, which are all of them
@@ -79,7 +82,7 @@ class TestUnit:
         assert_same_distribution(counts, probabilities / probabilities.sum())
 
     def test_rows_draw_their_own_numbers(self, unit):
-        params, f = own(unit), fields(40)
+        params, f = layer_params(unit), fields(40)
         whole = unit.sample(params, f, KEY)
         np.testing.assert_array_equal(unit.sample(params, f[25:], KEY, first_row=25), whole[25:])
         means, drawn = f.copy(), np.empty_like(f)
@@ -88,9 +91,12 @@ class TestUnit:
         np.testing.assert_array_equal(means, unit.mean(params, f))
 
     def test_own_derivatives_are_slopes_and_their_expectations(self, unit):
-        params, f, step = own(unit), fields(), 1e-6
+        params, f, step = layer_params(unit), fields(), 1e-6
         x = states(unit, params, len(f))
-        at_states, expected = unit.own_derivatives(params, x), unit.mean_derivatives(params, f)
+        at_states, expected = (
+            unit.parameter_derivatives(params, x),
+            unit.mean_derivatives(params, f),
+        )
         learned = {name for name in unit.fields[1:] if unit.is_free(name)}
         assert learned == set(at_states) == set(expected)
         for name in learned:
@@ -119,7 +125,7 @@ class TestUnit:
 
     def test_log_normaliser_has_its_derivatives(self, unit):
         """dA/dtheta = E[-dU/dtheta] + slope E[s] f, and dA/df = E[s]."""
-        params, f, step = own(unit), fields(), 1e-6
+        params, f, step = layer_params(unit), fields(), 1e-6
         s = unit.statistic(params, unit.mean(params, f))
         for i in range(SIZE):
             nudge = step * np.eye(SIZE)[i]
@@ -138,15 +144,15 @@ class TestUnit:
                 np.testing.assert_allclose((up - down) / (2 * step), claimed, atol=1e-7)
 
     def test_compiled_sums_are_those_of_the_unit(self, unit):
-        params, f = own(unit), fields()
+        params, f = layer_params(unit), fields()
         x, weights = states(unit, params, len(f)), np.linspace(0.1, -0.2, len(f))
         gradient = type(params)(*(np.full(SIZE, 7.0) for _ in params))
         compiled = unit.compiled(params)
-        kernels.own_gradient(compiled, unit.statistic(params, x), weights, gradient)
-        for name, d in unit.own_derivatives(params, x).items():
+        kernels.parameter_gradient(compiled, unit.statistic(params, x), weights, gradient)
+        for name, d in unit.parameter_derivatives(params, x).items():
             np.testing.assert_allclose(getattr(gradient, name), weights @ d, atol=1e-12)
         for times, fresh in ((1, True), (2, False)):
-            kernels.expected_own_gradient(compiled, f, weights, gradient, fresh)
+            kernels.expected_parameter_gradient(compiled, f, weights, gradient, fresh)
             for name, d in unit.mean_derivatives(params, f).items():
                 np.testing.assert_allclose(getattr(gradient, name), times * weights @ d, atol=1e-12)
         coupling = np.array([0.3, -1.0, 2.0])
@@ -158,7 +164,7 @@ class TestUnit:
 
     @pytest.mark.parametrize("beta", BETAS)
     def test_tempered(self, unit, beta):
-        params = own(unit)
+        params = layer_params(unit)
         x = states(unit, params)
         try:
             hot, factor = unit.tempered(params, beta)
@@ -176,7 +182,7 @@ class TestUnit:
         )
 
     def test_between(self, unit):
-        first, last, t = own(unit, seed=4), own(unit, seed=5), 0.3
+        first, last, t = layer_params(unit, seed=4), layer_params(unit, seed=5), 0.3
         x = states(unit, first)
         mixed, ratio, constant = unit.between(first, last, t)
         wanted = (1 - t) * unit.energy(first, x) + t * unit.energy(last, x)
@@ -192,7 +198,7 @@ class TestUnit:
         )
 
     def test_states_are_valid_and_others_are_named(self, unit):
-        params = own(unit)
+        params = layer_params(unit)
         x = states(unit, params)
         assert unit.invalid(x) == unit.impossible(x) == ""
         assert unit.invalid(unit.mean(params, fields())) == ""
@@ -204,7 +210,7 @@ class TestUnit:
         assert unit.invalid(outside)
 
     def test_learning_starts_at_the_moments_of_the_data(self, unit):
-        params = own(unit)
+        params = layer_params(unit)
         table = layer(unit, params)
         mean = table.mean(np.zeros(SIZE))
         second = table.expectation(lambda x, part: x**2, np.zeros(SIZE))

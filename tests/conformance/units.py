@@ -12,7 +12,7 @@ SIZE = 3
 ALL = [kind() for kind in UNITS.values()] + [Categorical((SIZE,)), OneHot((2,))]
 
 
-def own(unit, n=SIZE, seed=0, dtype=np.float64):
+def layer_params(unit, n=SIZE, seed=0, dtype=np.float64):
     """Parameters of a layer, the learned ones drawn at random."""
     rng = np.random.default_rng(seed)
     free = [name for name in unit.fields if unit.is_free(name)]
@@ -46,7 +46,7 @@ def pair(visible, hidden, seed=3, spread=0.2):
     shape = SIZE, SIZE if isinstance(hidden, Categorical) else 2
     W = np.random.default_rng(seed).normal(0, spread, shape)
     params = BipartiteParameters(
-        W, own(visible, shape[0], seed + 1), own(hidden, shape[1], seed + 2)
+        W, layer_params(visible, shape[0], seed + 1), layer_params(hidden, shape[1], seed + 2)
     )
     return Bipartite(visible, hidden), params
 
@@ -76,7 +76,10 @@ def nudged(params, number, index, step):
 def learned(model, params):
     """For each array of :func:`arrays`, whether it is learned."""
     layers = (model.visible, params.visible), (model.hidden, params.hidden)
-    return [True, *(unit.is_free(name) for unit, own in layers for name in own._fields)]
+    return [
+        True,
+        *(unit.is_free(name) for unit, layer_params in layers for name in layer_params._fields),
+    ]
 
 
 def slopes(function, model, params, step=1e-5):

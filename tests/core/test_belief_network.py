@@ -69,8 +69,8 @@ def test_weights_come_first_in_the_vector(stack):
 def test_columns_are_the_weights_into_a_unit(stack):
     model, params = spelled(stack)
     top = model.top_model.max_norm_matrices(params.top)
-    predicted = [*(len(x.own.bias) for x in params.down), *(len(stack.hidden.bias) for _ in top)]
-    predicted += [len(x.own.bias) for x in params.up]
+    predicted = [*(len(x.params.bias) for x in params.down), *(len(stack.hidden.bias) for _ in top)]
+    predicted += [len(x.params.bias) for x in params.up]
     columns = model.max_norm_matrices(params)
     assert [W.shape[1] for W in columns] == predicted
     assert all(np.shares_memory(W, top[0].base) for W in columns)
@@ -100,12 +100,12 @@ def test_bounds_hold_learned_variances_of_both_directions():
     model, params = spelled(random_stack(("gaussian", "gaussian", "binary"), (2, 3, 2)))
     bounds = model.bounds(params)
     assert {name for name, named in bounds.items() if named} == {"down0", "up0", "visible"}
-    params.down[0].own.log_variance[:] -= 100
+    params.down[0].params.log_variance[:] -= 100
     assert model.project(params, bounds)
     np.testing.assert_array_equal(
-        params.down[0].own.log_variance, bounds["down0"]["log_variance"][0]
+        params.down[0].params.log_variance, bounds["down0"]["log_variance"][0]
     )
-    params.up[0].own.log_variance[1] += 100
+    params.up[0].params.log_variance[1] += 100
     assert not model.project(params, bounds)
 
 
@@ -239,7 +239,7 @@ def test_steps_up_are_recognition(stack):
             np.testing.assert_allclose(machine.hidden_mean(own, x), mean, rtol=1e-14)
             W, c = machine.recognition(own)
             np.testing.assert_array_equal(W, params.up[k].W)
-            np.testing.assert_array_equal(c, params.up[k].own.bias)
+            np.testing.assert_array_equal(c, params.up[k].params.bias)
         x = mean
     assert steps[-1] == (model.top_model, params.top)
 

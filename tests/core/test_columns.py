@@ -116,7 +116,7 @@ def test_arrays_by_name_are_those_of_all_groups():
         assert a == b
     # A machine of which only the weights are known has neutral units.
     bare = model.of_arrays(named["weights"], lambda name, neutral: neutral)
-    assert not bare.own[0].bias.any()
+    assert not bare.layers[0].bias.any()
 
 
 # Where learning starts ---------------------------------------------------------------------
@@ -163,9 +163,9 @@ def test_hidden_units_of_a_table_tell_its_rows_apart():
     model = ColumnModel(GROUPS, Bernoulli(), n_hidden)
     params = begun(model, X, n_hidden)
     made = model.with_examples(params, X)
-    odds = model.inputs_from(made, ODD, X) + made.own[-1].bias
+    odds = model.inputs_from(made, ODD, X) + made.layers[-1].bias
     assert (odds.std(axis=0) > 1).all() and (abs(np.diag(odds[:n_hidden])) < 1e-9).all()
-    before = model.inputs_from(params, ODD, X) + params.own[-1].bias
+    before = model.inputs_from(params, ODD, X) + params.layers[-1].bias
     assert before.std(axis=0).max() < 0.7
     v = model.visible_mean(made, model.hidden_mean(made, X))
     gap = (v.mean(axis=0) - X.mean(axis=0)) / X.std(axis=0)
@@ -178,8 +178,8 @@ def test_counts_without_bounds_keep_small_weights():
     params = begun(model, X, 4)
     made = model.with_examples(params, X)
     np.testing.assert_array_equal(made.weights[4], params.weights[4])
-    np.testing.assert_array_equal(made.own[4].bias, params.own[4].bias)
-    odds = model.inputs_from(made, ODD, X) + made.own[-1].bias
+    np.testing.assert_array_equal(made.layers[4].bias, params.layers[4].bias)
+    odds = model.inputs_from(made, ODD, X) + made.layers[-1].bias
     assert (abs(np.diag(odds[:4])) < 3).all()
 
 

@@ -52,7 +52,7 @@ def test_the_cost_is_that_of_the_table_and_its_slopes_are_its_differences(below,
     model, params, x = table(below, hidden)
     (part, own), (_, label) = model.pairs(params)
     weights = RNG.integers(0, 4, 60).astype(float)
-    cost = Conditional(hidden, params.own[-1], part.hidden_input(own, x), LABELS, weights)
+    cost = Conditional(hidden, params.layers[-1], part.hidden_input(own, x), LABELS, weights)
     theta = np.concatenate([label.W.ravel(), label.visible.bias])
     expected = -weights @ log_p(model, params, x) + PENALTY / 2 * np.sum(label.W**2)
     value, slopes = cost(theta)
@@ -70,7 +70,7 @@ def test_labels_are_predicted_better_and_nothing_else_moves(below, hidden):
     for a, b in zip(leaves(params), before, strict=True):
         np.testing.assert_array_equal(a, b)
     assert better.weights[0] is params.weights[0]
-    assert better.own[0] is params.own[0] and better.own[2] is params.own[2]
+    assert better.layers[0] is params.layers[0] and better.layers[2] is params.layers[2]
     again = conditional_labels(model, better, x, LABELS)
     np.testing.assert_allclose(again.weights[1], better.weights[1], atol=0.02)
 

@@ -95,7 +95,7 @@ def test_without_fast_weights_the_estimate_is_the_persistent_one(pair, centered)
     chains = fast_chains(model, h, np.zeros(flat(model).size), centered)
     found, after = caller(FPCD(2, 7, centered=centered), model, X, chains, weights=WEIGHTS)()
     plain = PersistentContrastiveDivergence(2, 7, centered)
-    state = chains._replace(own=())
+    state = chains._replace(gradient_state=())
     expected, state = caller(plain, model, X, state, weights=WEIGHTS)()
     np.testing.assert_array_equal(flat(found), flat(expected))
     for a, b in zip(after[:3], state[:3], strict=True):
@@ -112,7 +112,7 @@ def test_the_chains_follow_the_sum_of_slow_and_fast(pair):
     chains = fast_chains(model, h, flat(fast), False)
     found, after = caller(FPCD(2, 7, centered=False), model, X, chains)()
     plain = PersistentContrastiveDivergence(2, 7, centered=False)
-    of_both, state = caller(plain, both, X, chains._replace(own=()))()
+    of_both, state = caller(plain, both, X, chains._replace(gradient_state=()))()
     np.testing.assert_allclose(after.h, state.h, rtol=0, atol=1e-12)
     positive, also = (rbm_gradients.data_statistics(m, X) for m in (model, both))
     if model.z is None and model.zh is None:
@@ -156,7 +156,7 @@ def test_fast_weights_decay_and_learn_as_by_hand(dtype, centered):
         chains = fast_chains(model, h, fast, centered, dtype)
         record = FPCD(1, 7, rate, decay, centered)
         found, after = caller(record, model, X, chains, dtype=dtype)()
-        return flat(found), after.own[0]
+        return flat(found), after.gradient_state[0]
 
     assert_fast_weights(update, flat(fast_of(model)), 1e-12 if dtype == np.float64 else 1e-6)
 
@@ -174,8 +174,8 @@ def test_fast_weights_of_real_units_learn_in_their_units(pair):
     for own in (*step.visible[1:], *step.hidden[1:]):
         own[:] = 0
     expected = 0.95 * fast + 0.1 * library.pack(step)
-    np.testing.assert_allclose(after.own[0], expected, rtol=1e-11, atol=1e-13)
-    again = library.unpack(after.own[0], 4, 3)
+    np.testing.assert_allclose(after.gradient_state[0], expected, rtol=1e-11, atol=1e-13)
+    again = library.unpack(after.gradient_state[0], 4, 3)
     assert not any(x.any() for x in (*again.visible[1:], *again.hidden[1:]))
 
 
@@ -184,12 +184,12 @@ def test_a_gradient_that_is_not_finite_leaves_the_fast_weights():
     params = library_params(model)
     params.W[0, 0] = np.nan
     chains = fast_chains(model, hidden_rows_for(model, 3), flat(fast_of(model)))
-    before = chains.own[0].copy()
+    before = chains.gradient_state[0].copy()
     bound = FPCD(1, 3).bind(library_model(model), library_params(model), 5, 3)
     with np.errstate(all="ignore"):
         _, after, info = bound(params, Batch(rows_for(model, 5)), chains, KEY)
     assert not info.finite
-    np.testing.assert_array_equal(after.own[0], before)
+    np.testing.assert_array_equal(after.gradient_state[0], before)
 
 
 @pytest.mark.parametrize(
@@ -298,8 +298,8 @@ def test_tempered_phases_are_those_of_the_rows_and_of_the_replicas(pair, centere
     chains = replica_chains(path, x, LADDER, centered)
     call = caller(PT(1, 6, 3, centered=centered), path.model, X, chains, weights=WEIGHTS)
     found, after = call()
-    assert after.own[4] == [1] and after.own[0].shape == (18, 4)
-    rows = [*X, *after.own[0][:6]]
+    assert after.gradient_state[4] == [1] and after.gradient_state[0].shape == (18, 4)
+    rows = [*X, *after.gradient_state[0][:6]]
     terms = [rbm_gradients.statistics_given_visible(path.model, v) for v in rows]
     plain = rbm_gradients.weighted_sum([*WEIGHTS, *np.full(6, -1 / 6)], terms)
     mu, lam = slid(path.model, X, WEIGHTS, centered)
@@ -321,7 +321,7 @@ def test_single_precision_estimates_are_the_rounded_ones(record, pair):
                 path.model, hidden_rows_for(path.model, 6), flat(fast_of(path.model)), dtype=dtype
             )
         gradient, after = caller(record, path.model, X, chains, dtype=dtype)()
-        assert after.own[0].dtype == dtype
+        assert after.gradient_state[0].dtype == dtype
         found.append(flat(gradient))
     np.testing.assert_allclose(*found, rtol=1e-4, atol=2e-5)
 
@@ -336,10 +336,10 @@ def test_the_ladder_adapts_every_so_many_updates(monkeypatch):
         bound = PT(1, 3, 3, adapt).bind(library_model(path.model), gradient, 5, 3)
         for step in range(1, 5):
             _, chains, _ = bound(params, Batch(X), chains, fold(KEY, step))
-            moved = chains.own[1][1] != 0.6
+            moved = chains.gradient_state[1][1] != 0.6
             assert moved == (adapt and step == 4)
-            assert chains.own[4] == [step]
-        assert chains.own[2].any() != adapt
+            assert chains.gradient_state[4] == [step]
+        assert chains.gradient_state[2].any() != adapt
 
 
 @pytest.mark.needs_jit

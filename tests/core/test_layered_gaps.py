@@ -118,7 +118,7 @@ def test_expectations_by_chains_are_the_exact_ones(name):
     rest = sum(model.chain.sizes) - v.shape[1]
     whole = np.hstack([given, np.full((3, rest), np.nan)])
     start = model.chain.sample(
-        tuple(params.own[k] for k in model.walked), np.zeros_like(whole), Key(1, 2)
+        tuple(params.layers[k] for k in model.walked), np.zeros_like(whole), Key(1, 2)
     )
     found = sampled_expectation(model, params, whole, start, Key(3, 4), 2000)
     assert found.agreed.all()

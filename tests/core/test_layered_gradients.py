@@ -92,7 +92,7 @@ def test_exact_gradients_are_the_slopes_of_the_oracle():
     bound(params, Batch(v, weights), offsets_of(model, params), KEY)
     for low, place in (
         (oracle.edges[0][2], gradient.weights[0]),
-        (oracle.layers[2].z, gradient.own[2][1]),
+        (oracle.layers[2].z, gradient.layers[2][1]),
     ):
         values = []
         for sign in (1, -1):
@@ -111,17 +111,17 @@ def test_centering_changes_coordinates_layer_by_layer(name):
     BoundLayeredExact(model, plain, 3, 0.0)(params, Batch(v), offsets_of(model, params), KEY)
     BoundLayeredExact(model, centered, 3, 0.0)(params, Batch(v), chains, KEY)
     offset = [(chains[1], chains[2])[color][columns] for color, columns in model.places]
-    biases = [own.bias.copy() for own in plain.own]
+    biases = [own.bias.copy() for own in plain.layers]
     for number, (edge, (low, high)) in enumerate(zip(model.edges, model.ends, strict=True)):
         a, mask = edge.multiplicity[0], getattr(edge.coupling, "mask", True)
         dW = plain.weights[number] - a * mask * (
-            np.outer(offset[low], plain.own[high].bias)
-            + np.outer(plain.own[low].bias, offset[high])
+            np.outer(offset[low], plain.layers[high].bias)
+            + np.outer(plain.layers[low].bias, offset[high])
         )
         np.testing.assert_allclose(centered.weights[number], dW, rtol=0, atol=1e-9)
         biases[low] -= a * dW @ offset[high]
         biases[high] -= a * dW.T @ offset[low]
-    for bias, own, other in zip(biases, centered.own, plain.own, strict=True):
+    for bias, own, other in zip(biases, centered.layers, plain.layers, strict=True):
         np.testing.assert_allclose(own.bias, bias, rtol=0, atol=1e-9)
         for x, y in zip(own[1:], other[1:], strict=True):
             np.testing.assert_allclose(x, y, rtol=0, atol=1e-9)

@@ -64,7 +64,7 @@ def test_means_of_independent_layers_are_the_exact_ones():
     oracle, model, params = both("two")
     v = rows_of(oracle)
     means = layered_mean_field(model, params, model.split(v))
-    W, (b, c) = params.weights[0], (own.bias for own in params.own)
+    W, (b, c) = params.weights[0], (own.bias for own in params.layers)
     expected = 1 / (1 + np.exp(-(v @ W + c)))
     np.testing.assert_allclose(means.statistics[1], expected, rtol=0, atol=1e-12)
     assert means.n_sweeps == 1

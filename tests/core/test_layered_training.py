@@ -119,16 +119,16 @@ def test_training_does_not_depend_on_units_of_measurement():
         params.append(trained(mixed(), rows, choices, 10).params)
     a, b = params
     np.testing.assert_allclose(b.weights[0], a.weights[0], rtol=0, atol=1e-8)
-    np.testing.assert_allclose(b.own[0].bias, a.own[0].bias, rtol=0, atol=1e-8)
-    numbers = a.own[2].bias * scale[5:] + shift[5:]
-    np.testing.assert_allclose(b.own[2].bias, numbers, rtol=1e-8)
+    np.testing.assert_allclose(b.layers[0].bias, a.layers[0].bias, rtol=0, atol=1e-8)
+    numbers = a.layers[2].bias * scale[5:] + shift[5:]
+    np.testing.assert_allclose(b.layers[2].bias, numbers, rtol=1e-8)
 
 
 def test_a_constant_column_keeps_its_variance():
     X = table()
     X[:, -1] = 7
     state = trained(mixed(), X, plan(Exact()), 10)
-    assert state.params.own[2].log_variance[1] == 0
+    assert state.params.layers[2].log_variance[1] == 0
     assert np.isfinite(state.theta).all()
 
 

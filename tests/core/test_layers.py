@@ -232,7 +232,7 @@ def test_two_layers_start_as_the_fused_model_does(visible):
     found = LayeredModel(layers, [Edge("v", "h")]).initial(DataSummary(mean, mean, 10), 2, key)
     fused = Bipartite(visible, Bernoulli()).initial(DataSummary(mean, mean, 10), 2, key)
     np.testing.assert_array_equal(found.weights[0], fused.W)
-    for a, b in zip(found.own, fused[1:], strict=True):
+    for a, b in zip(found.layers, fused[1:], strict=True):
         for x, y in zip(a, b, strict=True):
             np.testing.assert_array_equal(x, y)
 

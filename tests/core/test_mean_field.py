@@ -310,7 +310,9 @@ def test_two_updates_of_persistent_magnetisations_are_their_twins(order):
         gradient, chains = estimate(record, model, X, weights=weights, chains=chains)
         expected, runs = twin(model, X, weights, runs, [1 / 3] * 3, 2, 0.3, order)
         np.testing.assert_allclose(flat(gradient), flat(expected), rtol=0, atol=1e-8)
-        np.testing.assert_allclose(chains.own[0], [run[0] for run in runs], rtol=0, atol=1e-12)
+        np.testing.assert_allclose(
+            chains.gradient_state[0], [run[0] for run in runs], rtol=0, atol=1e-12
+        )
         np.testing.assert_allclose(chains.h, [run[1] for run in runs], rtol=0, atol=1e-12)
 
 
@@ -324,7 +326,7 @@ def test_magnetisations_that_start_at_the_rows_are_their_twins(order):
     gradient, chains = estimate(record, model, X, weights=weights)
     expected, _ = twin(model, X, weights, runs, weights, 3, 0.4, order)
     np.testing.assert_allclose(flat(gradient), flat(expected), rtol=0, atol=1e-8)
-    assert chains.h.shape == (0, 3) and chains.own == ()
+    assert chains.h.shape == (0, 3) and chains.gradient_state == ()
 
 
 @pytest.mark.parametrize("pair", PAIRS)
@@ -335,8 +337,8 @@ def test_hidden_magnetisations_alone_bring_the_visible_ones(pair):
     chains = chains_at(model, np.zeros((3, 4)), h)
     v = np.array([rbm.visible_moments(model, row)[0] for row in h])
     X, record = rows_for(model, 4), TAP(1, n_chains=3, persistent=True, centered=False)
-    found, _ = estimate(record, model, X, chains=chains._replace(own=()))
-    expected, _ = estimate(record, model, X, chains=chains._replace(own=(v,)))
+    found, _ = estimate(record, model, X, chains=chains._replace(gradient_state=()))
+    expected, _ = estimate(record, model, X, chains=chains._replace(gradient_state=(v,)))
     np.testing.assert_allclose(flat(found), flat(expected), rtol=0, atol=1e-12)
 
 
@@ -369,7 +371,7 @@ def test_single_precision_stays_and_rounds(order, pair):
     state = chains_at(model, v, h)
     state = ChainState(*(x.astype(np.float32) for x in state[:3]), (v.astype(np.float32),))
     single, chains = estimate(TAP(order, persistent=True), model, X, chains=state, dtype=np.float32)
-    assert {x.dtype for x in (*chains[:3], *chains.own)} == {np.dtype(np.float32)}
+    assert {x.dtype for x in (*chains[:3], *chains.gradient_state)} == {np.dtype(np.float32)}
     np.testing.assert_allclose(flat(single), flat(double), rtol=1e-4, atol=1e-5)
 
 
@@ -384,7 +386,7 @@ def test_what_is_not_finite_is_reported_and_not_kept(field, persistent):
     bound = TAP(persistent=persistent).bind(BINARY, library_params(model), 5, 3)
     _, chains, info = bound(params, Batch(rows_for(model, 5)), chains, KEY)
     assert not info.finite
-    assert np.isfinite(chains.h).all() and np.isfinite(chains.own[0]).all()
+    assert np.isfinite(chains.h).all() and np.isfinite(chains.gradient_state[0]).all()
 
 
 def test_rows_written_to_the_buffer_count_as_rows_handed_over():

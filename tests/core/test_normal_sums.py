@@ -65,7 +65,7 @@ def test_two_layers_have_the_log_z_of_the_fused_model():
 def test_energies_without_a_minimum_are_refused_by_name(name, method):
     """An estimate would be a finite number, of an integral that is infinite."""
     _, model, params = both(f"normal {name}", scale=SCALE)
-    large = LayeredParameters(tuple(20 * W for W in params.weights), params.own)
+    large = LayeredParameters(tuple(20 * W for W in params.weights), params.layers)
     if not all_normal(name) and method == "exact":
         return
     with pytest.raises(ValueError, match=r"Z does not exist.*'x1'.* no minimum"):

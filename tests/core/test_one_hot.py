@@ -39,16 +39,16 @@ STATES = one_hot.possible_states(6, SIZES)
 
 
 def library_params(model=MODEL, dtype=np.float64, unit=UNIT):
-    own = unit.neutral(len(model.b), dtype)
-    own.bias[:] = model.b
+    layer_params = unit.neutral(len(model.b), dtype)
+    layer_params.bias[:] = model.b
     hidden = Bernoulli().parameters(model.c.astype(dtype))
-    return BipartiteParameters(model.W.astype(dtype), own, hidden)
+    return BipartiteParameters(model.W.astype(dtype), layer_params, hidden)
 
 
 PARAMS = library_params()
 
 
-def own(n_units=6, dtype=np.float64, bias=0.0, unit=UNIT):
+def layer_params(n_units=6, dtype=np.float64, bias=0.0, unit=UNIT):
     neutral = unit.neutral(n_units, dtype)
     return neutral._replace(bias=(neutral.bias + bias).astype(dtype))
 
@@ -65,30 +65,38 @@ def hidden_rows(n_rows=6, seed=1):
 
 
 def test_means_are_those_of_the_restricted_law():
-    assert_group_means(lambda fields: UNIT.mean(own(), fields))
+    assert_group_means(lambda fields: UNIT.mean(layer_params(), fields))
 
 
 @pytest.mark.needs_jit
 def test_samples_have_the_joint_law():
-    assert_group_samples(lambda fields: UNIT.sample(own(), fields, KEY))
+    assert_group_samples(lambda fields: UNIT.sample(layer_params(), fields, KEY))
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_groups_do_not_overflow_and_nan_stays_in_its_group(dtype):
     f = np.array([[0, 1e30, 0, -1e30, 3e4, 0]], dtype)
-    np.testing.assert_allclose(UNIT.mean(own(dtype=dtype), f), [[0.5, 1, 0, 0, 1, 0]], atol=1e-20)
-    assert UNIT.log_normaliser(own(dtype=dtype), f)[0] == pytest.approx(1e30, rel=1e-6)
+    np.testing.assert_allclose(
+        UNIT.mean(layer_params(dtype=dtype), f), [[0.5, 1, 0, 0, 1, 0]], atol=1e-20
+    )
+    assert UNIT.log_normaliser(layer_params(dtype=dtype), f)[0] == pytest.approx(1e30, rel=1e-6)
     f = np.array([[0, np.nan, 0, 0, 0, 0], [0, 0, 0, np.nan, 0, 0], [0, 0, 0, 0, 0, 0]], dtype)
-    nan = np.isnan(UNIT.mean(own(dtype=dtype), f))
+    nan = np.isnan(UNIT.mean(layer_params(dtype=dtype), f))
     np.testing.assert_array_equal(nan, [[0, 1, 1, 1, 0, 0]] * 2 + [[0] * 6])
-    assert np.isnan(UNIT.log_normaliser(own(dtype=dtype), f)).tolist() == [True, True, False]
+    assert np.isnan(UNIT.log_normaliser(layer_params(dtype=dtype), f)).tolist() == [
+        True,
+        True,
+        False,
+    ]
 
 
 def test_a_group_of_two_is_one_binary_unit():
     """On with the difference of the two fields."""
     unit, f = OneHot((2,)), np.random.default_rng(3).normal(size=(5, 2))
     p = Bernoulli().mean(Bernoulli().parameters(np.zeros(1)), f[:, 1:] - f[:, :1])
-    np.testing.assert_allclose(unit.mean(own(2, unit=unit), f), np.c_[1 - p, p], rtol=1e-13)
+    np.testing.assert_allclose(
+        unit.mean(layer_params(2, unit=unit), f), np.c_[1 - p, p], rtol=1e-13
+    )
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -215,8 +223,8 @@ def test_pseudo_likelihood_takes_a_group_as_one(hidden):
     else:  # h = (1 + s) / 2
         model = Bipartite(UNIT, hidden)
         visible = params.visible._replace(bias=params.visible.bias + params.W.sum(axis=1) / 2)
-        own_h = hidden.parameters(params.hidden.bias / 2)
-        params = BipartiteParameters(params.W / 2, visible, own_h)
+        params_h = hidden.parameters(params.hidden.bias / 2)
+        params = BipartiteParameters(params.W / 2, visible, params_h)
     expected = one_hot.pseudo_log_likelihood(MODEL, SIZES, STATES)
     np.testing.assert_allclose(pseudo_log_likelihood(model, params, STATES), expected, rtol=1e-10)
     if isinstance(hidden, Bernoulli):  # a machine of nothing but groups
@@ -333,7 +341,7 @@ def test_chains_of_their_own_keep_the_groups(record):
         gradient, chains = estimate(record, rows(5, seed=step), chains=chains)
         assert np.isfinite(gradient.W).all()
     if isinstance(record, ParallelTempering):
-        replicas = chains.own[0]
+        replicas = chains.gradient_state[0]
         assert UNIT.invalid(replicas.reshape(-1, 6)) == "" and set(np.unique(replicas)) == {0, 1}
 
 

@@ -110,7 +110,7 @@ def test_the_base_of_data_has_their_means_and_undecided_hidden_units(states):
     X = rows_of(oracle, 4000, 4)
     X[:, 0] = states[1]
     base = base_of(model, params, X.mean(axis=0), X.var(axis=0), float(len(X)))
-    means = model.unit.mean(model.own(base), np.zeros((1, 6)))[0]
+    means = model.unit.mean(model.layer_params(base), np.zeros((1, 6)))[0]
     np.testing.assert_allclose(means[:4], X.mean(axis=0), atol=1e-3)
     np.testing.assert_array_equal(base[4:], 0)
     assert np.isfinite(base).all()
@@ -123,7 +123,7 @@ def test_without_data_the_base_is_about_the_means_of_the_model(states, dtype):
     oracle = random_pairwise(5, states, seed=3)
     model, params = spelled(oracle, dtype)
     path = path_to(model, params)
-    own = model.own(path.stage(0.0).bias)
+    own = model.layer_params(path.stage(0.0).bias)
     means = model.unit.mean(own, np.zeros((1, 5), dtype))[0]
     assert means.dtype == dtype
     deviation = (states[1] - states[0]) / 2 / np.sqrt(256)

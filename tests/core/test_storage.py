@@ -298,9 +298,9 @@ def test_storing_twice_is_storing_once(rule):
 def test_storing_leaves_the_old_memory_alone():
     for rule in EVERY:
         memory = rule.store(rule.empty(8), spins(2, 8))
-        own = [x.copy() for x in memory.own]
+        own = [x.copy() for x in memory.rule_state]
         rule.store(memory, spins(3, 8, seed=9))
-        for before, after in zip(own, memory.own, strict=True):
+        for before, after in zip(own, memory.rule_state, strict=True):
             np.testing.assert_array_equal(before, after)
         assert len(memory.patterns) == 2
 

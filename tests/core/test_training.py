@@ -65,7 +65,7 @@ def mean_log_likelihood(state, X):
 
 
 def everything(state):
-    return [state.theta, *state.memory, *state.chains[:3], *state.chains.own]
+    return [state.theta, *state.memory, *state.chains[:3], *state.chains.gradient_state]
 
 
 def assert_same_state(a, b, **tolerance):

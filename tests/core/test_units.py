@@ -29,14 +29,14 @@ def inputs(n_rows=4, n_units=3, dtype=np.float64, seed=1):
     return np.random.default_rng(seed).normal(size=(n_rows, n_units)).astype(dtype)
 
 
-def log_variance(own):
-    return getattr(own, "log_variance", None)
+def log_variance(params):
+    return getattr(params, "log_variance", None)
 
 
-def log_weight(unit, own, x, f, beta):
+def log_weight(unit, params, x, f, beta):
     """-beta [U(x) - s(x)' f] of one state, by the formulas of the table."""
-    own_energy = rbm.own_energy(x, own.bias, log_variance(own))
-    return -beta * (own_energy - rbm.interaction(x, log_variance(own)) @ f)
+    own_energy = rbm.own_energy(x, params.bias, log_variance(params))
+    return -beta * (own_energy - rbm.interaction(x, log_variance(params)) @ f)
 
 
 # Energy, statistic, mean, log-normaliser -------------------------------------------------------
@@ -45,17 +45,17 @@ def log_weight(unit, own, x, f, beta):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("unit", ALL, ids=repr)
 def test_energy_and_statistic_are_the_tables(unit, dtype):
-    own, x = layer(unit, dtype=dtype), inputs(dtype=dtype)
-    energies = unit.energy(own, x)
+    params, x = layer(unit, dtype=dtype), inputs(dtype=dtype)
+    energies = unit.energy(params, x)
     assert energies.dtype == np.float64
-    statistics = unit.statistic(own, x)
+    statistics = unit.statistic(params, x)
     assert statistics.dtype == dtype
     for row, energy, statistic in zip(x, energies, statistics, strict=True):
         assert energy == pytest.approx(
-            rbm.own_energy(row.astype(float), own.bias, log_variance(own)), rel=1e-6
+            rbm.own_energy(row.astype(float), params.bias, log_variance(params)), rel=1e-6
         )
         np.testing.assert_allclose(
-            statistic, rbm.interaction(row, log_variance(own)), rtol=10 * np.finfo(dtype).eps
+            statistic, rbm.interaction(row, log_variance(params)), rtol=10 * np.finfo(dtype).eps
         )
 
 
@@ -73,21 +73,22 @@ def states_of(unit):
 @pytest.mark.parametrize("beta", BETAS)
 @pytest.mark.parametrize("unit", FINITE, ids=repr)
 def test_normaliser_of_finite_states_is_the_sum_over_states(unit, beta):
-    own, f = layer(unit), inputs()
+    params, f = layer(unit), inputs()
     expected = [
-        rbm.log_sum_exp([log_weight(unit, own, x, row, beta) for x in states_of(unit)]) for row in f
+        rbm.log_sum_exp([log_weight(unit, params, x, row, beta) for x in states_of(unit)])
+        for row in f
     ]
-    np.testing.assert_allclose(unit.log_normaliser(own, f, beta), expected, rtol=1e-14)
+    np.testing.assert_allclose(unit.log_normaliser(params, f, beta), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("beta", BETAS)
 def test_gaussian_normaliser_is_the_integral_without_the_constant_of_the_energy(beta):
-    own, f = layer(Gaussian(), 1), inputs(3, 1)
-    sd = np.exp(own.log_variance[0] / 2) / np.sqrt(beta)
-    for row, value in zip(f, Gaussian().log_normaliser(own, f, beta), strict=True):
-        centre = own.bias[0] + row[0]
+    params, f = layer(Gaussian(), 1), inputs(3, 1)
+    sd = np.exp(params.log_variance[0] / 2) / np.sqrt(beta)
+    for row, value in zip(f, Gaussian().log_normaliser(params, f, beta), strict=True):
+        centre = params.bias[0] + row[0]
         integral, _ = integrate.quad(
-            lambda x, row=row: np.exp(log_weight(Gaussian(), own, np.array([x]), row, beta)),
+            lambda x, row=row: np.exp(log_weight(Gaussian(), params, np.array([x]), row, beta)),
             centre - 12 * sd,
             centre + 12 * sd,
             epsabs=0,
@@ -99,88 +100,94 @@ def test_gaussian_normaliser_is_the_integral_without_the_constant_of_the_energy(
 @pytest.mark.parametrize("beta", BETAS)
 @pytest.mark.parametrize("unit", ALL, ids=repr)
 def test_mean_of_the_statistic_is_the_slope_of_the_normaliser(unit, beta):
-    own, f, step = layer(unit), inputs(), 1e-5
-    mean = unit.statistic(own, unit.mean(own, f, beta))
+    params, f, step = layer(unit), inputs(), 1e-5
+    mean = unit.statistic(params, unit.mean(params, f, beta))
     for i in range(3):
         nudge = step * np.eye(3)[i]
-        above, below = (unit.log_normaliser(own, f + sign * nudge, beta) for sign in (1, -1))
+        above, below = (unit.log_normaliser(params, f + sign * nudge, beta) for sign in (1, -1))
         slope = (above - below) / (2 * step)
         np.testing.assert_allclose(beta * mean[:, i], slope, rtol=0, atol=1e-8)
 
 
 @pytest.mark.parametrize("beta", BETAS)
 def test_bernoulli_mean_is_the_sigmoid(beta):
-    own, f = layer(Bernoulli()), inputs()
-    expected = 1 / (1 + np.exp(-beta * (f + own.bias)))
-    np.testing.assert_allclose(Bernoulli().mean(own, f, beta), expected, rtol=1e-14)
+    params, f = layer(Bernoulli()), inputs()
+    expected = 1 / (1 + np.exp(-beta * (f + params.bias)))
+    np.testing.assert_allclose(Bernoulli().mean(params, f, beta), expected, rtol=1e-14)
 
 
 @pytest.mark.parametrize("beta", BETAS)
 def test_spin_mean_is_the_hyperbolic_tangent(beta):
-    own, f = layer(Spin()), inputs()
-    expected = np.tanh(beta * (f + own.bias))
-    np.testing.assert_allclose(Spin().mean(own, f, beta), expected, rtol=1e-13, atol=1e-15)
+    params, f = layer(Spin()), inputs()
+    expected = np.tanh(beta * (f + params.bias))
+    np.testing.assert_allclose(Spin().mean(params, f, beta), expected, rtol=1e-13, atol=1e-15)
 
 
 def test_gaussian_mean_does_not_depend_on_beta():
-    own, f = layer(Gaussian()), inputs()
+    params, f = layer(Gaussian()), inputs()
     for beta in BETAS:
-        np.testing.assert_array_equal(Gaussian().mean(own, f, beta), f + own.bias)
+        np.testing.assert_array_equal(Gaussian().mean(params, f, beta), f + params.bias)
 
 
 @pytest.mark.parametrize("n_units", [1, 99, 100, 101, 350])
 def test_normaliser_of_many_units_is_the_sum_of_theirs(n_units):
     for dtype in DTYPES:
-        own, f = layer(Bernoulli(), n_units, dtype), 5 * inputs(2, n_units, dtype)
-        expected = np.logaddexp(0, f.astype(float) + own.bias).sum(axis=1)
-        value = Bernoulli().log_normaliser(own, f)
+        params, f = layer(Bernoulli(), n_units, dtype), 5 * inputs(2, n_units, dtype)
+        expected = np.logaddexp(0, f.astype(float) + params.bias).sum(axis=1)
+        value = Bernoulli().log_normaliser(params, f)
         np.testing.assert_allclose(value, expected, rtol=20 * np.finfo(dtype).eps)
         # A spin with half the field is a Bernoulli unit, but for the constant f / 2.
-        spins = Spin().log_normaliser(Spin().parameters(own.bias / 2), f / 2)
-        shifted = expected - (f.astype(float) + own.bias).sum(axis=1) / 2
+        spins = Spin().log_normaliser(Spin().parameters(params.bias / 2), f / 2)
+        shifted = expected - (f.astype(float) + params.bias).sum(axis=1) / 2
         np.testing.assert_allclose(spins, shifted, rtol=100 * np.finfo(dtype).eps)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_normaliser_does_not_overflow(dtype):
-    own = Bernoulli().parameters(np.zeros(200, dtype))
+    params = Bernoulli().parameters(np.zeros(200, dtype))
     for f, expected in ((1e4, 200 * 1e4), (-1e4, 0.0), (0.0, 200 * np.log(2))):
-        value = Bernoulli().log_normaliser(own, np.full((1, 200), f, dtype))
+        value = Bernoulli().log_normaliser(params, np.full((1, 200), f, dtype))
         assert value[0] == pytest.approx(expected, rel=1e-6, abs=1e-30)
-        spins = Spin().log_normaliser(Spin().parameters(own.bias), np.full((1, 200), f, dtype))
+        spins = Spin().log_normaliser(Spin().parameters(params.bias), np.full((1, 200), f, dtype))
         assert spins[0] == pytest.approx(200 * (abs(f) or np.log(2)), rel=1e-6)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("unit", ALL, ids=repr)
 def test_nan_is_not_hidden(unit, dtype):
-    own = layer(unit, dtype=dtype)
+    params = layer(unit, dtype=dtype)
     f = np.array([[np.nan, 0, 0], [0, 0, 0]], dtype)
-    assert np.isnan(unit.mean(own, f)).tolist() == np.isnan(f).tolist()
-    assert np.isnan(unit.log_normaliser(own, f)).tolist() == [True, False]
+    assert np.isnan(unit.mean(params, f)).tolist() == np.isnan(f).tolist()
+    assert np.isnan(unit.log_normaliser(params, f)).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("unit", ALL, ids=repr)
 def test_precision_goes_through_and_arguments_are_left_alone(unit, dtype):
-    own, f = layer(unit, dtype=dtype), inputs(dtype=dtype)
+    params, f = layer(unit, dtype=dtype), inputs(dtype=dtype)
     before = f.copy()
     f.flags.writeable = False
-    for out in (unit.mean(own, f, 0.5), unit.sample(own, f, KEY, 0.5), unit.statistic(own, f)):
+    for out in (
+        unit.mean(params, f, 0.5),
+        unit.sample(params, f, KEY, 0.5),
+        unit.statistic(params, f),
+    ):
         assert out.dtype == dtype and out.shape == f.shape and out.flags.c_contiguous
-    unit.log_normaliser(own, f, 0.5)
-    unit.energy(own, f)
+    unit.log_normaliser(params, f, 0.5)
+    unit.energy(params, f)
     np.testing.assert_array_equal(f, before)
 
 
 @pytest.mark.parametrize("unit", ALL, ids=repr)
 def test_memory_layout_of_the_inputs_does_not_matter(unit):
-    own, f = layer(unit), inputs()
+    params, f = layer(unit), inputs()
     fortran, strided = np.asfortranarray(f), np.repeat(f, 2, axis=1)[:, ::2]
     for other in (fortran, strided):
-        np.testing.assert_array_equal(unit.mean(own, other), unit.mean(own, f))
-        np.testing.assert_array_equal(unit.sample(own, other, KEY), unit.sample(own, f, KEY))
-        np.testing.assert_array_equal(unit.log_normaliser(own, other), unit.log_normaliser(own, f))
+        np.testing.assert_array_equal(unit.mean(params, other), unit.mean(params, f))
+        np.testing.assert_array_equal(unit.sample(params, other, KEY), unit.sample(params, f, KEY))
+        np.testing.assert_array_equal(
+            unit.log_normaliser(params, other), unit.log_normaliser(params, f)
+        )
 
 
 # Samples -------------------------------------------------------------------------------------
@@ -192,11 +199,11 @@ def test_memory_layout_of_the_inputs_does_not_matter(unit):
 @pytest.mark.parametrize("beta", BETAS)
 def test_samples_of_finite_states_have_the_joint_law(beta, dtype, unit):
     n = 40_000
-    own, f = layer(unit, dtype=dtype), inputs(1, dtype=dtype)
-    x = unit.sample(own, np.tile(f, (n, 1)), KEY, beta)
+    params, f = layer(unit, dtype=dtype), inputs(1, dtype=dtype)
+    x = unit.sample(params, np.tile(f, (n, 1)), KEY, beta)
     states = states_of(unit)
     assert set(np.unique(x)) == set(np.unique(states))
-    logs = [log_weight(unit, own, state, f[0], beta) for state in states]
+    logs = [log_weight(unit, params, state, f[0], beta) for state in states]
     law = np.zeros(8)
     law[rbm.state_index(states > 0)] = np.exp(logs - rbm.log_sum_exp(logs))
     assert_same_distribution(state_counts(x > 0), law)
@@ -214,9 +221,9 @@ def test_neighbouring_rows_of_bernoulli_samples_are_independent():
 def test_gaussian_samples_are_independent_normals(beta, dtype):
     """Four units: two pairs that each share a counter."""
     n = 40_000
-    own, f = layer(Gaussian(), 4, dtype), inputs(1, 4, dtype)
-    x = Gaussian().sample(own, np.tile(f, (n, 1)), KEY, beta).astype(float)
-    standard = (x - own.bias - f) / (np.exp(own.log_variance / 2) / np.sqrt(beta))
+    params, f = layer(Gaussian(), 4, dtype), inputs(1, 4, dtype)
+    x = Gaussian().sample(params, np.tile(f, (n, 1)), KEY, beta).astype(float)
+    standard = (x - params.bias - f) / (np.exp(params.log_variance / 2) / np.sqrt(beta))
     for column in standard.T:
         assert stats.kstest(column, "norm").pvalue > 1e-6
     products = np.einsum("ri,rj->rij", standard, standard).reshape(n, -1)
@@ -229,8 +236,8 @@ def test_gaussian_samples_are_independent_normals(beta, dtype):
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gaussian_tails_are_there_and_finite(dtype):
-    own = Gaussian().parameters(np.zeros(100, dtype), np.zeros(100, dtype))
-    x = Gaussian().sample(own, np.zeros((10_000, 100), dtype), KEY)
+    params = Gaussian().parameters(np.zeros(100, dtype), np.zeros(100, dtype))
+    x = Gaussian().sample(params, np.zeros((10_000, 100), dtype), KEY)
     assert np.isfinite(x).all()
     beyond = np.array([np.sum(np.abs(x) > k) for k in (3, 4)])
     expected = x.size * 2 * stats.norm.sf([3, 4])
@@ -243,33 +250,33 @@ def test_gaussian_tails_are_there_and_finite(dtype):
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_bernoulli_units_start_at_the_datas_means_and_finite(dtype):
     mean = np.array([0.0, 1.0, 0.3, 0.5], dtype)
-    own = Bernoulli().initial(mean, mean, 1000.0)
-    assert own.bias.dtype == dtype and np.isfinite(own.bias).all()
-    at_rest = Bernoulli().mean(own, np.zeros((1, 4), dtype))[0]
+    params = Bernoulli().initial(mean, mean, 1000.0)
+    assert params.bias.dtype == dtype and np.isfinite(params.bias).all()
+    at_rest = Bernoulli().mean(params, np.zeros((1, 4), dtype))[0]
     np.testing.assert_allclose(at_rest, mean, atol=1e-3)
     np.testing.assert_allclose(at_rest, (1000 * mean + 0.5) / 1001, rtol=1e-4)
-    assert own.bias[3] == 0
+    assert params.bias[3] == 0
 
 
 def test_spins_start_at_the_datas_means():
     mean = np.array([-1.0, 1.0, 0.3, 0.0])
-    own = Spin().initial(mean, mean, 1000.0)
-    np.testing.assert_allclose(np.tanh(own.bias), 1000 * mean / 1001, rtol=1e-12)
+    params = Spin().initial(mean, mean, 1000.0)
+    np.testing.assert_allclose(np.tanh(params.bias), 1000 * mean / 1001, rtol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_gaussian_units_start_at_the_datas_moments(dtype):
     mean, variance = np.array([1.0, -2.0, 5.0], dtype), np.array([0.5, 4.0, 0.0], dtype)
-    own = Gaussian().initial(mean, variance, 100.0)
-    assert own.bias.dtype == own.log_variance.dtype == dtype
-    np.testing.assert_array_equal(own.bias, mean)
-    np.testing.assert_allclose(np.exp(own.log_variance), [0.5, 4.0, 1.0], rtol=1e-6)
-    assert not np.shares_memory(own.bias, mean)
+    params = Gaussian().initial(mean, variance, 100.0)
+    assert params.bias.dtype == params.log_variance.dtype == dtype
+    np.testing.assert_array_equal(params.bias, mean)
+    np.testing.assert_allclose(np.exp(params.log_variance), [0.5, 4.0, 1.0], rtol=1e-6)
+    assert not np.shares_memory(params.bias, mean)
 
 
 def test_what_rounding_leaves_of_a_constant_is_no_variance():
-    own = Gaussian().initial(np.array([1e6]), np.array([1e-22]), 100.0)
-    assert own.log_variance == 0
+    params = Gaussian().initial(np.array([1e6]), np.array([1e-22]), 100.0)
+    assert params.log_variance == 0
 
 
 @pytest.mark.parametrize(
@@ -279,19 +286,19 @@ def test_what_rounding_leaves_of_a_constant_is_no_variance():
 def test_given_variances_are_taken_and_not_learned(variance, expected):
     unit = Gaussian(variance)
     assert unit.is_free("bias") and not unit.is_free("log_variance")
-    for own in (
+    for params in (
         unit.initial(np.zeros(2), np.full(2, 9.0), 10.0),
         unit.neutral(2, np.dtype(np.float64)),
     ):
-        np.testing.assert_allclose(unit.scale(own), expected, rtol=1e-15)
-    assert unit.bounds(own) == {}
+        np.testing.assert_allclose(unit.scale(params), expected, rtol=1e-15)
+    assert unit.bounds(params) == {}
 
 
 def test_learned_variances_have_a_floor():
     unit = Gaussian(floor=0.01)
     assert unit.is_free("log_variance")
-    own = unit.parameters(np.zeros(2), np.log([2.0, 4.0]))
-    low, high = unit.bounds(own)["log_variance"]
+    params = unit.parameters(np.zeros(2), np.log([2.0, 4.0]))
+    low, high = unit.bounds(params)["log_variance"]
     np.testing.assert_allclose(np.exp(low), [0.02, 0.04], rtol=1e-14)
     np.testing.assert_allclose(np.exp(high), [200, 400], rtol=1e-14)
     assert Bernoulli().bounds(layer(Bernoulli())) == {}
@@ -299,9 +306,9 @@ def test_learned_variances_have_a_floor():
 
 @pytest.mark.parametrize("unit", ALL, ids=repr)
 def test_neutral_units_are_all_zero(unit):
-    own = unit.neutral(3, np.dtype(np.float32))
-    assert type(own) is unit.parameters
-    for name, values in zip(unit.fields, own, strict=True):
+    params = unit.neutral(3, np.dtype(np.float32))
+    assert type(params) is unit.parameters
+    for name, values in zip(unit.fields, params, strict=True):
         assert values.dtype == np.float32
         assert not (values.any() and unit.is_free(name))
 
@@ -316,25 +323,27 @@ def test_only_units_with_a_scale_have_one():
 
 
 def test_own_derivatives_are_slopes_of_minus_the_energy():
-    unit, own, x, step = Gaussian(), layer(Gaussian()), inputs(), 1e-6
-    slope = unit.own_derivatives(own, x)["log_variance"]
+    unit, params, x, step = Gaussian(), layer(Gaussian()), inputs(), 1e-6
+    slope = unit.parameter_derivatives(params, x)["log_variance"]
     for i in range(3):
         nudge = step * np.eye(3)[i]
         above, below = (
-            unit.energy(own._replace(log_variance=own.log_variance + sign * nudge), x)
+            unit.energy(params._replace(log_variance=params.log_variance + sign * nudge), x)
             for sign in (1, -1)
         )
         np.testing.assert_allclose(slope[:, i], -(above - below) / (2 * step), atol=1e-8)
-    assert Bernoulli().own_derivatives(layer(Bernoulli()), x) == {}
+    assert Bernoulli().parameter_derivatives(layer(Bernoulli()), x) == {}
 
 
 def test_mean_derivatives_are_the_expectations():
     """Gauss-Hermite quadrature with two nodes is exact for a square."""
-    unit, own, f = Gaussian(), layer(Gaussian()), inputs()
-    sd = np.exp(own.log_variance / 2)
-    nodes = [own.bias + f + sign * sd for sign in (1, -1)]
-    expected = np.mean([unit.own_derivatives(own, x)["log_variance"] for x in nodes], axis=0)
-    actual = unit.mean_derivatives(own, f)["log_variance"]
+    unit, params, f = Gaussian(), layer(Gaussian()), inputs()
+    sd = np.exp(params.log_variance / 2)
+    nodes = [params.bias + f + sign * sd for sign in (1, -1)]
+    expected = np.mean(
+        [unit.parameter_derivatives(params, x)["log_variance"] for x in nodes], axis=0
+    )
+    actual = unit.mean_derivatives(params, f)["log_variance"]
     np.testing.assert_allclose(actual, expected, rtol=1e-13)
     assert Bernoulli().mean_derivatives(layer(Bernoulli()), f) == {}
 

@@ -70,7 +70,7 @@ def parts(model, params, rows, choice, chains, key, weights=WEIGHTS):
 def assert_close(a, b, atol=1e-7):
     for x, y in zip(a, b, strict=True):
         np.testing.assert_allclose(x.W, y.W, rtol=0, atol=atol)
-        for p, q in zip(x.own, y.own, strict=True):
+        for p, q in zip(x.params, y.params, strict=True):
             np.testing.assert_allclose(p, q, rtol=0, atol=atol)
 
 
@@ -218,8 +218,10 @@ def test_training_does_not_depend_on_the_units_of_gaussian_data():
 def in_other_units(model, params, factor, shift):
     """The law of factor x_0 + shift."""
     down, up = params.down[0], params.up[0]
-    own = type(down.own)(down.own.bias * factor, down.own.log_variance + 2 * np.log(factor))
-    down = down._replace(W=down.W * factor[:, np.newaxis], own=own)
+    own = type(down.params)(
+        down.params.bias * factor, down.params.log_variance + 2 * np.log(factor)
+    )
+    down = down._replace(W=down.W * factor[:, np.newaxis], params=own)
     up = up._replace(W=up.W / factor[:, np.newaxis])
     params = params._replace(down=(down, *params.down[1:]), up=(up, *params.up[1:]))
     params = model.unpack(model.pack(params), *model.shape(params))
@@ -234,8 +236,8 @@ def test_given_variances_are_kept():
     plan = plan_for(UpDown())
     state = resume(model, params, plan)
     assert single_update(state, data_for(oracle, 6), None, plan) == ""
-    z = state.params.down[0].own.log_variance
-    np.testing.assert_array_equal(z, params.down[0].own.log_variance)
+    z = state.params.down[0].params.log_variance
+    np.testing.assert_array_equal(z, params.down[0].params.log_variance)
     assert (state.params.down[0].W != params.down[0].W).all()
 
 

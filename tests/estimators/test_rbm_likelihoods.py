@@ -197,7 +197,10 @@ def test_driven_chains_learn_go_on_and_survive_a_clone(name, gradient):
     X = rows(name)
     rbm = machine(name, gradient=gradient, warm_start=True).fit(X)
     assert np.isfinite(rbm.score(X))
-    assert {x.dtype for x in rbm._course.own} <= {np.dtype(np.float64), np.dtype(np.int64)}
+    assert {x.dtype for x in rbm._course.gradient_state} <= {
+        np.dtype(np.float64),
+        np.dtype(np.int64),
+    }
     twin = clone(rbm).fit(X)
     for one in (rbm, twin):
         one.fit(X).partial_fit(X[:7])

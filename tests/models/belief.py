@@ -84,7 +84,7 @@ def oracle_of(model, params):
 
     def arrows(directed, units):
         return tuple(
-            Arrow(np.array(x.W, np.float64), layer(unit, x.own))
+            Arrow(np.array(x.W, np.float64), layer(unit, x.params))
             for x, unit in zip(directed, units, strict=False)
         )
 

@@ -192,8 +192,8 @@ def top_machine(X, seed) -> Known:
     y = np.digitize(inside, np.quantile(inside, [0.3, 0.6]))
     top = DBNClassifier([12, 10], random_state=seed).fit(X, y).rbms_[-1]
     params = top._params()
-    W, b = np.vstack(params.weights), np.concatenate([own.bias for own in params.own[:-1]])
-    log_z = partition.two_layers(W, b, params.own[-1].bias, groups=(3,))
+    W, b = np.vstack(params.weights), np.concatenate([own.bias for own in params.layers[:-1]])
+    log_z = partition.two_layers(W, b, params.layers[-1].bias, groups=(3,))
     return Known("top of a classifier", top._model(), params, log_z)
 
 

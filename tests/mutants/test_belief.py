@@ -35,7 +35,7 @@ class Downhill(BoundUpDown):
     def _sleep(self, params, x, key):
         super()._sleep(params, x, key)
         for layer in self._gradient.up:
-            for values in (layer.W, *layer.own):
+            for values in (layer.W, *layer.params):
                 values *= -1
 
 
@@ -159,7 +159,7 @@ def without_the_proposal(now):
     own = ancestral.log_conditional
 
     def flat(unit, own_parameters, inputs, x):
-        if any(own_parameters is layer.own for layer in PARAMS.up):
+        if any(own_parameters is layer.params for layer in PARAMS.up):
             return np.zeros(len(x))
         return own(unit, own_parameters, inputs, x)
 

@@ -128,10 +128,10 @@ class ScaledByCount(StorageRule):
         return Hebb().start(memory)
 
     def add(self, memory, patterns, weights):
-        return (memory.own[0] + patterns.T @ patterns / len(patterns),)
+        return (memory.rule_state[0] + patterns.T @ patterns / len(patterns),)
 
     def couplings(self, memory):
-        return memory.own[0].copy(), np.zeros(memory.n_units)
+        return memory.rule_state[0].copy(), np.zeros(memory.n_units)
 
 
 def test_storage_rules():

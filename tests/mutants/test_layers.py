@@ -139,7 +139,9 @@ def shared_numbers(model, params, even, key):
         for k in model.members[color]:
             columns = model.places[k].columns
             received = np.ascontiguousarray(f[:, columns])
-            out[:, columns] = model.layers[k].unit.sample(params.own[k], received, fold(key, color))
+            out[:, columns] = model.layers[k].unit.sample(
+                params.layers[k], received, fold(key, color)
+            )
         states[color] = out
     return Colors(*states)
 

@@ -88,8 +88,8 @@ def second_derivatives(layers, X, targets, weights, slope, bend, *, levenberg_ma
         g = [0.0 if levenberg_marquardt else weight * one for one in slope(x, t)]
         h = [weight * one for one in bend(x, t)]
         found = []
-        for layer, own_x in zip(reversed(layers), reversed(inputs), strict=True):
-            g, h, parameters = back(layer, own_x, g, h)
+        for layer, params_x in zip(reversed(layers), reversed(inputs), strict=True):
+            g, h, parameters = back(layer, params_x, g, h)
             found.insert(0, [np.array(one, float) for one in parameters])
         if totals is None:
             totals = found
