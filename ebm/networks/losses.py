@@ -25,10 +25,13 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, logit, softmax
+from scipy.special import expit, log_softmax, logit, softmax, xlogy
 
 from ebm._checks import Array, Settings, check_real, resolve
 from ebm._kernels import losses as kernels
+
+# A linear output at which probabilities and rates are zero to rounding.
+FAR = -1e4
 
 
 class Loss(Settings, abc.ABC):
@@ -40,10 +43,13 @@ class Loss(Settings, abc.ABC):
         Whether scikit-learn divides the value that it shows, but not the derivatives, by the number of outputs.
     out_activation : str
         Name of the function from the linear outputs to the prediction.
+    absent : float
+        See :meth:`absences`.
     """
 
     shown_per_output: ClassVar[bool] = False
     out_activation: ClassVar[str] = "identity"
+    absent: ClassVar[float] = 0.0
 
     def evaluate(
         self, z: Array, targets: Array, weights: Array | None = None
@@ -75,12 +81,27 @@ class Loss(Settings, abc.ABC):
     def of_constant(self, targets: Array, weights: Array | None = None) -> float:
         """The weighted mean loss, as :meth:`evaluate` takes it, if the mean target is predicted for every row."""
         targets, weights = _like(np.zeros_like(targets), targets, weights)
-        z = np.tile(self._linear(weights @ targets), (len(targets), 1))
+        z = np.tile(self.linear(weights @ targets), (len(targets), 1))
         return self.evaluate(z, targets, weights)[0]
 
-    def _linear(self, mean: Array) -> Array:
-        """The linear outputs z of which `mean` is the prediction."""
+    def linear(self, mean: Array, least: float = 0.0) -> Array:
+        """The linear outputs z of which `mean` (outputs,) is the prediction.
+
+        A mean that is nearer than `least` to the end of the range of predictions counts as that far from it.
+        """
         return mean
+
+    def counts(self, n_outputs: int) -> Array:
+        """Which targets (n_outputs,) are counts, whose scale is their own."""
+        return np.zeros(n_outputs, bool)
+
+    def absences(self, n_outputs: int) -> Array:
+        """Linear outputs (n_outputs,) that cost nothing where the target is zero."""
+        return np.full(n_outputs, self.absent)
+
+    @abc.abstractmethod
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """The loss of each row (rows,), in double precision, from the linear outputs `z`, which are left alone."""
 
     @abc.abstractmethod
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
@@ -108,6 +129,12 @@ class Loss(Settings, abc.ABC):
         """The second derivatives of the rows' losses by their linear outputs, in the place of z."""
 
 
+def _double(losses: Array) -> Array:
+    """The sums over the outputs, in double precision."""
+    total: Array = losses.sum(axis=1, dtype=np.float64)
+    return total
+
+
 def _like(z: Array, targets: Array, weights: Array | None) -> tuple[Array, Array]:
     # Compiled loops do not look where an array ends.
     if targets.shape != z.shape or (weights is not None and weights.shape != z.shape[:1]):
@@ -133,8 +160,14 @@ class CrossEntropy(Loss):
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.cross_entropy(z, targets, weights)  # type: ignore[no-any-return]
 
-    def _linear(self, mean: Array) -> Array:
-        z: Array = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """-sum_c t_c log a_c."""
+        losses: Array = -_double(targets * log_softmax(z.astype(np.float64), axis=1))
+        return losses
+
+    def linear(self, mean: Array, least: float = 0.0) -> Array:
+        """Logarithms."""
+        z: Array = np.log(np.maximum(mean, max(least, np.finfo(mean.dtype).tiny)))
         return z
 
     def output(self, z: Array) -> Array:
@@ -153,14 +186,30 @@ class BinaryCrossEntropy(Loss):
     """-log p of several independent labels, each 0 or 1 (or a probability), p = 1 / (1 + exp(-z))."""
 
     out_activation: ClassVar[str] = "logistic"
+    absent: ClassVar[float] = FAR
 
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.binary_cross_entropy(z, targets, weights)  # type: ignore[no-any-return]
 
-    def _linear(self, mean: Array) -> Array:
-        least = np.finfo(mean.dtype).eps
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """sum_c [log(1 + exp(z_c)) - t_c z_c]."""
+        z = z.astype(np.float64)
+        return _double(np.logaddexp(0, z) - targets * z)
+
+    def linear(self, mean: Array, least: float = 0.0) -> Array:
+        """Log-odds."""
+        least = max(least, np.finfo(mean.dtype).eps)
         z: Array = logit(np.clip(mean, least, 1 - least))
         return z
+
+    def check_targets(self, targets: Array) -> None:
+        """Labels, or their probabilities, are between zero and one."""
+        if (targets < 0).any() or (targets > 1).any():
+            raise ValueError(
+                "loss='binary_cross_entropy' is for values in [0, 1]. Got values between "
+                f"{np.nanmin(targets):g} and {np.nanmax(targets):g}. Scale them, for example with "
+                "sklearn.preprocessing.MinMaxScaler(clip=True), or use another loss."
+            )
 
     def output(self, z: Array) -> Array:
         """Probabilities of the labels."""
@@ -180,6 +229,10 @@ class SquaredError(Loss):
 
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.squared_error(z, targets, weights)  # type: ignore[no-any-return]
+
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """Half the squared distances."""
+        return _double(np.square(z.astype(np.float64) - targets) / 2)
 
     def output(self, z: Array) -> Array:
         """The linear outputs."""
@@ -214,6 +267,12 @@ class Huber(Loss):
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         return kernels.huber(z, targets, weights, float(self.delta))  # type: ignore[no-any-return]
 
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """Parabolas up to delta, straight lines beyond."""
+        apart = np.abs(z.astype(np.float64) - targets)
+        clipped = np.minimum(apart, self.delta)
+        return _double(clipped * (apart - clipped / 2))
+
     def output(self, z: Array) -> Array:
         """The linear outputs."""
         return z
@@ -228,13 +287,21 @@ class Poisson(Loss):
     """Half the deviance of counts t >= 0 with the means exp(z); infinite where exp would overflow."""
 
     out_activation: ClassVar[str] = "exp"
+    absent: ClassVar[float] = FAR
 
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         limit = kernels.LIMIT_SINGLE if z.dtype == np.float32 else kernels.LIMIT_DOUBLE
         return kernels.poisson(z, targets, weights, limit)  # type: ignore[no-any-return]
 
-    def _linear(self, mean: Array) -> Array:
-        z: Array = np.log(np.maximum(mean, np.finfo(mean.dtype).tiny))
+    def of_rows(self, z: Array, targets: Array) -> Array:
+        """sum_c [exp(z_c) - t_c - t_c z_c + t_c log t_c]."""
+        z, t = z.astype(np.float64), targets.astype(np.float64)
+        with np.errstate(over="ignore"):
+            return _double(np.exp(z) - t - t * z + xlogy(t, t))
+
+    def linear(self, mean: Array, least: float = 0.0) -> Array:
+        """Logarithms."""
+        z: Array = np.log(np.maximum(mean, max(least, np.finfo(mean.dtype).tiny)))
         return z
 
     def output(self, z: Array) -> Array:
@@ -242,11 +309,15 @@ class Poisson(Loss):
         with np.errstate(over="ignore"):
             return np.exp(z, out=z)
 
+    def counts(self, n_outputs: int) -> Array:
+        """All of them."""
+        return np.ones(n_outputs, bool)
+
     def check_targets(self, targets: Array) -> None:
         """Counts are not negative."""
         if (targets < 0).any():
             raise ValueError(
-                f"loss='poisson' is for targets y >= 0. Got {targets.min():g}. Use another loss."
+                f"loss='poisson' is for targets y >= 0. Got {np.nanmin(targets):g}. Use another loss."
             )
 
     def _bend(self, z: Array, targets: Array) -> Array:

@@ -27,7 +27,8 @@ def slopes(function, theta, step=STEP):
 def assert_network_slopes(network, theta, x, targets, *, weights=None, key=None, atol=1e-6):
     """The whole gradient of a network, by every entry of the flat vector, is that of minus the loss and costs.
 
-    Running moments are fields of the parameters, and no optimiser moves them: their gradient is zero.
+    Running moments, and what stands for missing inputs and scales them, are fields of the parameters, and no optimiser
+    moves them: their gradient is zero.
     """
 
     def loss(vector):
@@ -45,7 +46,7 @@ def assert_network_slopes(network, theta, x, targets, *, weights=None, key=None,
     np.testing.assert_array_equal(targets, before[1])
     expected = -slopes(loss, theta)
     for own in network.unpack(expected):
-        for moment in set(own._fields) & {"mean", "variance"}:
+        for moment in set(own._fields) & {"mean", "variance", "fill", "factor"}:
             getattr(own, moment)[:] = 0
     np.testing.assert_allclose(gradient, expected, atol=atol, rtol=0)
 

@@ -170,6 +170,67 @@ def autoencoder(X, targets, W, bias, back, loss, weights=None, sparsity=None):
     return total if sparsity is None else total + sparse_activity(Y, *sparsity, weights)
 
 
+# Autoencoders of any depth ---------------------------------------------------------------------
+
+
+def masked(X, rate, key):
+    """Entries whose word, as a fraction, is below the rate become zero."""
+    hit = draws.words(key, len(X), len(X[0])) / 2**32 < rate
+    return np.array(
+        [
+            [0.0 if h else x for x, h in zip(*pair, strict=True)]
+            for pair in zip(X, hit, strict=True)
+        ]
+    )
+
+
+def noisy(X, scale, key):
+    """Normal deviates, times the scale, on top of all entries."""
+    return np.array(X) + scale * draws.normals(key, len(X), len(X[0]))
+
+
+def peppered(X, rate, key, low, high):
+    """Entries are low or high: a word of the key says which are, one of its key number 1 says which of both."""
+    hit = draws.words(key, len(X), len(X[0])) / 2**32 < rate
+    coin = draws.words(draws.fold(key, 1), len(X), len(X[0])) / 2**32 < 0.5
+    return np.where(hit, np.where(coin, low, high), X)
+
+
+def contraction(X, W, bias, function, weights=None, step=1e-4):
+    """Mean squared Frobenius norm of the derivatives of y = f(xW + b) by x, each a difference of a row's outputs."""
+    weights = [1 / len(X)] * len(X) if weights is None else weights
+    total = 0.0
+    for row, w in zip(X, weights, strict=True):
+        for k in range(len(row)):
+            ends = []
+            for sign in (1, -1):
+                nudged = [x + sign * step * (i == k) for i, x in enumerate(row)]
+                ends.append([function(x) for x in weighted_sums([nudged], W, bias)[0]])
+            total += w * math.fsum(
+                ((a - b) / (2 * step)) ** 2 for a, b in zip(*ends, strict=True)
+            )
+    return total
+
+
+def deep_autoencoder(X, layers, functions):
+    """Linear outputs of x -> f_1(x W_1 + b_1) -> ... -> f_n(.) W + b; the last layer has no function."""
+    for k, (W, bias) in enumerate(layers):
+        X = weighted_sums(X, W, bias)
+        if k < len(functions):
+            X = [[functions[k](x) for x in row] for row in X]
+    return X
+
+
+def loss_of_known(loss, Z, T, weights=None):
+    """Weighted mean loss of rows of which the entries with a target of NaN are left out."""
+    weights = [1 / len(Z)] * len(Z) if weights is None else weights
+    total = 0.0
+    for z, t, w in zip(Z, T, weights, strict=True):
+        there = [k for k in range(len(t)) if not math.isnan(t[k])]
+        total += w * loss([z[k] for k in there], [t[k] for k in there])
+    return total
+
+
 # Slopes --------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,292 @@
+"""Autoencoders: networks whose targets are their inputs, with a code in the middle.
+
+    y = f(x),   z = g(y),    L = -loss(z, x) - costs of the code                        (Hinton & Salakhutdinov 2006)
+
+The encoder f is :class:`~ebm.networks.inputs.Inputs`, and for every size Dense, BatchNorm if wanted, the activation,
+the costs of the code, and Dropout if wanted. The decoder g has the same without costs, and a last Dense to the columns.
+With tied weights the matrices of the decoder are those of the encoder, transposed, in reverse order.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm._checks import Array
+from ebm._random import Key, fold
+from ebm._sparse import blocks, dense, is_sparse
+from ebm.networks.activations import Activation
+from ebm.networks.batch_norm import BatchNorm
+from ebm.networks.contraction import Contraction
+from ebm.networks.corruption import Corruption
+from ebm.networks.dense import Dense
+from ebm.networks.dropout import Dropout
+from ebm.networks.feed_forward import function_record, with_layers
+from ebm.networks.initializations import Glorot, initialization_record
+from ebm.networks.inputs import Inputs
+from ebm.networks.layer import Layer
+from ebm.networks.losses import Loss
+from ebm.networks.maxout import Maxout
+from ebm.networks.network import Network, Parameters, Tie
+from ebm.networks.sparse_activity import SparseActivity
+
+
+@dataclass(frozen=True)
+class Coder:
+    """The choice of an encoder and a decoder.
+
+    Attributes
+    ----------
+    encoder, decoder : tuple of int
+        Units of each hidden layer, the code being the last of the encoder.
+    encoder_activations, decoder_activations : tuple of str or Layer
+        Of these layers.
+    dropout : tuple of float
+        Shares of the inputs, and of the units of each layer of both, that are dropped in training.
+    tied : bool
+        Whether the decoder has the matrices of the encoder.
+    batch_norm : bool
+        Whether the inputs of the activations are normalized over the batch.
+    init : str or Initialization
+        Distribution of the first weights.
+    corruption : Corruption or None
+        Of the inputs in training.
+    sparsity : SparseActivity or None
+        Cost of the activity of the code.
+    contraction : float
+        Factor on the cost of the derivatives of each layer of the encoder.
+    """
+
+    encoder: tuple[int, ...]
+    decoder: tuple[int, ...]
+    encoder_activations: tuple[Any, ...]
+    decoder_activations: tuple[Any, ...]
+    dropout: tuple[float, ...] = ()
+    tied: bool = False
+    batch_norm: bool = False
+    init: Any = "glorot"
+    corruption: Corruption | None = None
+    sparsity: SparseActivity | None = None
+    contraction: float = 0.0
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Units of all hidden layers."""
+        return (*self.encoder, *self.decoder)
+
+    @property
+    def functions(self) -> tuple[Layer, ...]:
+        """Of all hidden layers."""
+        return tuple(map(function_record, (*self.encoder_activations, *self.decoder_activations)))
+
+
+class _Built(NamedTuple):
+    """Layers, the numbers of the dense ones, and ties, of a network that is put together."""
+
+    layers: list[Layer]
+    dense: list[int]
+    ties: list[Tie]
+
+
+def autoencoder(n_in: int, coder: Coder, loss: Loss) -> tuple[Network, int]:
+    """The network, and how many of its layers are the encoder.
+
+    Raises
+    ------
+    ValueError
+        If weights are tied and the layers of the decoder are not those of the encoder in reverse order, or if a cost
+        is not for the activation.
+    """
+    _check(coder)
+    built = _Built([Inputs(coder.corruption)], [], [])
+    shares = iter(coder.dropout or (0.0,) * (len(coder.sizes) + 1))
+    _append_dropout(built, next(shares))
+    n_code, width = 0, n_in
+    for k, (size, function) in enumerate(zip(coder.sizes, coder.functions, strict=True)):
+        gain = _append(built, coder, size, function)
+        if k < len(coder.encoder):
+            _append_costs(built, coder, width, function, k == len(coder.encoder) - 1)
+            n_code = len(built.layers)
+        _append_dropout(built, next(shares))
+        width = size
+    last = Dense(n_in, coder.init, gain)
+    built.dense.append(len(built.layers))
+    built.layers.append(last)
+    if coder.tied:
+        pairs = zip(built.dense[len(coder.encoder) :], reversed(built.dense), strict=False)
+        built.ties.extend(Tie(layer, of, transposed=True) for layer, of in pairs)
+    return Network(n_in, tuple(built.layers), loss, tuple(built.ties)), n_code
+
+
+def _check(coder: Coder) -> None:
+    mirrored = coder.encoder[-2::-1]
+    if coder.tied and coder.decoder != mirrored:
+        raise ValueError(
+            f"tied=True needs a decoder with the layers {mirrored}, those of the encoder in reverse order. Got "
+            f"{coder.decoder}."
+        )
+    if coder.tied and any(isinstance(x, Maxout) for x in coder.functions):
+        raise ValueError("tied=True is not for 'maxout', whose units have several weights each.")
+    names = [type(x).__name__ for x in coder.functions[: len(coder.encoder)]]
+    if coder.sparsity is not None and names[-1] != "Logistic":
+        raise ValueError(
+            "sparsity is for a code between 0 and 1. Use activation='logistic' for the last layer of the encoder. Got "
+            f"{names[-1]}."
+        )
+
+
+def _append(built: _Built, coder: Coder, size: int, function: Layer) -> float:
+    """Append a dense layer with its activation; the gain of its weights."""
+    law = initialization_record(coder.init)
+    scales = isinstance(function, Activation) and isinstance(law, Glorot)
+    gain = function.gain if scales else 1.0  # type: ignore[attr-defined]
+    pieces = function.n_pieces if isinstance(function, Maxout) else 1
+    built.dense.append(len(built.layers))
+    built.layers.append(Dense(size * pieces, coder.init, gain))
+    built.layers.extend([BatchNorm()] if coder.batch_norm else [])
+    built.layers.append(function)
+    return gain
+
+
+def _append_costs(
+    built: _Built, coder: Coder, n_below: int, function: Layer, is_code: bool
+) -> None:
+    """Append the costs of a layer of the encoder."""
+    if coder.contraction:
+        built.ties.append(Tie(len(built.layers), built.dense[-1]))
+        built.layers.append(Contraction(n_below, function, coder.contraction))
+    if is_code and coder.sparsity is not None:
+        built.layers.append(coder.sparsity)
+
+
+def _append_dropout(built: _Built, share: float) -> None:
+    built.layers.extend([Dropout(share)] if share else [])
+
+
+# Where training begins ------------------------------------------------------------------------
+
+
+class Columns(NamedTuple):
+    """Mean and variance (columns,) of the known entries of each column, and the weight of all rows."""
+
+    mean: Array
+    variance: Array
+    total: float
+
+
+def columns_of(X: Any, weights: Array | None = None) -> Columns:
+    """Moments of the known entries of `X` (rows, columns), dense or CSR, in double precision.
+
+    A column without a known entry has the mean zero and the variance zero.
+    """
+    w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
+    total, sums, squares = np.zeros((3, X.shape[1]))
+    for shares, x in _blocks(X, w):
+        known = ~np.isnan(x)
+        filled = np.where(known, x, 0).astype(np.float64)
+        total += shares @ known
+        sums += shares @ filled
+        squares += shares @ filled**2
+    total = np.maximum(total, np.finfo(float).tiny)
+    mean = sums / total
+    return Columns(mean, np.maximum(squares / total - mean**2, 0), float(w.sum()))
+
+
+def _blocks(X: Any, weights: Array) -> Iterator[tuple[Array, Array]]:
+    """Weights of the rows of consecutive dense blocks, and the rows."""
+    for first, x in blocks(X):
+        yield weights[first : first + len(x)], x
+
+
+def start(
+    network: Network,
+    key: Key,
+    dtype: Any,
+    columns: Columns,
+    known: Sequence[tuple[Array, Array]] = (),
+) -> Parameters:
+    """Parameters with which training begins: those of the `known` dense layers, or random ones.
+
+    Random networks begin where the prediction is the mean of each column, and the first hidden layer has inputs of mean
+    zero. Columns of counts are divided by their standard deviations, as far as these are above one.
+    """
+    drawn = network.drawn(fold(key, 0), dtype)
+    inputs = network.layers[0].initial(network.n_in, key, dtype)
+    inputs.fill[:] = columns.mean
+    if known:
+        return with_layers(network, (inputs, *drawn[1:]), known)
+    counts = network.loss.counts(network.n_in)
+    inputs.factor[counts] = 1 / np.maximum(np.sqrt(columns.variance[counts]), 1)
+    first = next(k for k in count() if isinstance(network.layers[k], Dense))
+    drawn[first].bias[:] = -(columns.mean * inputs.factor) @ drawn[first].W
+    drawn[-1].bias[:] = network.loss.linear(columns.mean.astype(dtype), 0.5 / (columns.total + 1))
+    return network.tied((inputs, *drawn[1:]))
+
+
+def loss_for(X: Any) -> str:
+    """Name of the loss for the known entries of `X`, dense or CSR, by their values.
+
+    "binary_cross_entropy" for values in [0, 1], "poisson" for other integers that are not negative, else
+    "squared_error".
+    """
+    values = X.data if is_sparse(X) else X
+    least, most = (f(values, initial=0.0, where=~np.isnan(values)) for f in (np.min, np.max))
+    if least < 0:
+        return "squared_error"
+    if most <= 1:
+        return "binary_cross_entropy"
+    fractions = np.nan_to_num(values) % 1
+    return "squared_error" if fractions.any() else "poisson"
+
+
+# Up, down, and what is lost on the way ------------------------------------------------------------
+
+
+def encoder_of(network: Network, n_code: int) -> Network:
+    """The first `n_code` layers, as a network of their own for ``params[:n_code]``."""
+    return Network(network.n_in, network.layers[:n_code], network.loss)
+
+
+def decoder_of(network: Network, n_code: int) -> Network:
+    """The other layers, as a network of their own for ``params[n_code:]``."""
+    return Network(network.widths[n_code], network.layers[n_code:], network.loss)
+
+
+def codes(network: Network, n_code: int, params: Parameters, x: Any) -> Array:
+    """The codes (rows, units) of rows `x` (rows, columns), of which missing entries (NaN) are filled in."""
+    return encoder_of(network, n_code).linear(params[:n_code], x)
+
+
+def decoded(network: Network, n_code: int, params: Parameters, y: Array) -> Array:
+    """The predictions (rows, columns) of codes `y` (rows, units)."""
+    return decoder_of(network, n_code).predict(params[n_code:], y)
+
+
+def reconstruction_losses(network: Network, params: Parameters, x: Any) -> Array:
+    """The loss of the known entries of each row (rows,), in double precision."""
+    return network.loss.of_rows(network.linear(params, x), dense(x))
+
+
+def completed(network: Network, params: Parameters, x: Array, n_steps: int) -> Array:
+    """The rows `x` with predictions in the place of missing entries (NaN), in a new array.
+
+    The first prediction sees the means of the columns there, and each further one the prediction before.
+    """
+    missing = np.isnan(x)
+    filled = x
+    for _ in range(n_steps):
+        filled = np.where(missing, network.predict(params, filled), x)
+    return filled
+
+
+def constant_loss(network: Network, X: Any, columns: Columns, weights: Array | None) -> float:
+    """The weighted mean loss of the rows, if the mean of each column is predicted for every row."""
+    w = np.ones(X.shape[0]) if weights is None else weights
+    z = network.loss.linear(columns.mean.astype(X.dtype))
+    total = sum(
+        float(shares @ network.loss.of_rows(np.tile(z, (len(x), 1)), x))
+        for shares, x in _blocks(X, w)
+    )
+    return total / float(w.sum())
