@@ -115,7 +115,8 @@ def autoencoder(n_in: int, coder: Coder, loss: Loss) -> tuple[Network, int]:
     built.dense.append(len(built.layers))
     built.layers.append(last)
     if coder.tied:
-        pairs = zip(built.dense[len(coder.encoder) :], reversed(built.dense), strict=False)
+        n = len(coder.encoder)
+        pairs = zip(built.dense[n:], reversed(built.dense[:n]), strict=True)
         built.ties.extend(Tie(layer, of, transposed=True) for layer, of in pairs)
     return Network(n_in, tuple(built.layers), loss, tuple(built.ties)), n_code
 

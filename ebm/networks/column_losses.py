@@ -35,9 +35,11 @@ class ColumnLosses(Loss):
 
     Examples
     --------
-    >>> from ebm import Autoencoder, ColumnLosses
-    >>> loss = ColumnLosses((("squared_error", 4), ("cross_entropy", 3), ("cross_entropy", 2)))
-    >>> coder = Autoencoder(loss=loss)
+    >>> import numpy as np
+    >>> from ebm.networks.column_losses import ColumnLosses
+    >>> loss = ColumnLosses((("squared_error", 1), ("cross_entropy", 2)))
+    >>> loss.output(np.array([[3.0, 0.0, 0.0]]))
+    array([[3. , 0.5, 0.5]])
     """
 
     out_activation: ClassVar[str] = "by_column"
@@ -134,7 +136,7 @@ class KnownEntries(Loss):
 
     @property
     def out_activation(self) -> str:  # type: ignore[override]
-        """That of the loss."""
+        """The same as of the loss."""
         return self.loss.out_activation
 
     def _without(self, z: Array, targets: Array) -> tuple[Array, Array, Array | None]:

@@ -35,7 +35,7 @@ class Contraction(Layer):
     n_below : int
         Inputs of the dense layer.
     activation : Activation
-        That of the layer below, a function without parameters.
+        Activation of the layer below, a function without parameters.
     strength : float >= 0, default=0.1
         Factor on the squared norm.
 
@@ -69,13 +69,15 @@ class Contraction(Layer):
         """Zeros, until the network puts the shared weights in their place."""
         return ContractionParameters(np.zeros((self.n_below, n_in), dtype))
 
-    def forward(self, own: ContractionParameters, x: Array, context: Context) -> tuple[Array, None]:
+    def forward(
+        self, params: ContractionParameters, x: Array, context: Context
+    ) -> tuple[Array, None]:
         """The input itself."""
         return x, None
 
     def backward(
         self,
-        own: ContractionParameters,
+        params: ContractionParameters,
         saved: None,
         delta: Array,
         gradient: ContractionParameters,
@@ -86,16 +88,16 @@ class Contraction(Layer):
         return delta
 
     def cost(
-        self, own: ContractionParameters, y: Array, weights: Array, mean: Array | None
+        self, params: ContractionParameters, y: Array, weights: Array, mean: Array | None
     ) -> Cost:
         """The weighted mean of the squared norms over the rows."""
         function: Any = self.activation
         slopes = function.backward(Nothing(), y, np.ones_like(y), Nothing(), True)
         shares = weights.astype(y.dtype)[:, np.newaxis]
-        norms = np.square(own.W).sum(axis=0)
+        norms = np.square(params.W).sum(axis=0)
         squares = (shares * np.square(slopes)).sum(axis=0)
         value = self.strength * float(squares.astype(np.float64) @ norms)
         delta = function.curvatures(Nothing(), y)
         delta *= (-2 * self.strength * norms).astype(y.dtype) * shares
-        by_weights = own.W * (-2 * self.strength * squares).astype(y.dtype)
+        by_weights = params.W * (-2 * self.strength * squares).astype(y.dtype)
         return Cost(value, delta, ContractionParameters(by_weights))

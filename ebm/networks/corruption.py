@@ -99,8 +99,11 @@ class MaskingNoise(Corruption):
 
     Examples
     --------
-    >>> from ebm import Autoencoder, MaskingNoise
-    >>> coder = Autoencoder(hidden_layer_sizes=200, corruption=MaskingNoise(rate=0.5))
+    >>> import numpy as np
+    >>> from ebm._random import Key
+    >>> from ebm.networks.corruption import MaskingNoise
+    >>> MaskingNoise(rate=0.5).corrupted(np.ones((1, 4)), Key(0, 0))
+    array([[0., 1., 0., 1.]])
     """
 
     rate: float = 0.25
@@ -137,8 +140,11 @@ class GaussianNoise(Corruption):
 
     Examples
     --------
-    >>> from ebm import Autoencoder, GaussianNoise
-    >>> coder = Autoencoder(hidden_layer_sizes=200, corruption=GaussianNoise(scale=0.3))
+    >>> import numpy as np
+    >>> from ebm._random import Key
+    >>> from ebm.networks.corruption import GaussianNoise
+    >>> GaussianNoise(scale=0.3).corrupted(np.ones((1, 4)), Key(0, 0)).round(2)
+    array([[1.32, 1.23, 0.99, 1.46]])
     """
 
     scale: float = 0.5
@@ -176,8 +182,11 @@ class SaltAndPepper(Corruption):
 
     Examples
     --------
-    >>> from ebm import Autoencoder, SaltAndPepper
-    >>> coder = Autoencoder(hidden_layer_sizes=200, corruption=SaltAndPepper(rate=0.1))
+    >>> import numpy as np
+    >>> from ebm._random import Key
+    >>> from ebm.networks.corruption import SaltAndPepper
+    >>> SaltAndPepper(rate=0.5).corrupted(np.ones((1, 4)), Key(0, 1))
+    array([[1., 1., 0., 0.]])
     """
 
     rate: float = 0.25

@@ -47,19 +47,19 @@ class Inputs(Layer):
         """Zeros fill in, and columns keep their scale."""
         return InputsParameters(np.zeros(n_in, dtype), np.ones(n_in, dtype))
 
-    def forward(self, own: InputsParameters, x: Any, context: Context) -> tuple[Any, Array]:
+    def forward(self, params: InputsParameters, x: Any, context: Context) -> tuple[Any, Array]:
         """The rows themselves where nothing changes, else new ones; CSR rows stay CSR where the noise is a mask."""
-        x = _filled(x, own.fill)
+        x = _filled(x, params.fill)
         noise = self.corruption
         if noise is not None and noise.is_active and context.training and context.key is not None:
             x = noise.corrupted(x, context.key, context.first_row)
-        if (own.factor != 1).any():
-            x = scaled(x, own.factor) if is_sparse(x) else x * own.factor
-        return x, own.factor
+        if (params.factor != 1).any():
+            x = scaled(x, params.factor) if is_sparse(x) else x * params.factor
+        return x, params.factor
 
     def backward(
         self,
-        own: InputsParameters,
+        params: InputsParameters,
         saved: Array,
         delta: Array,
         gradient: InputsParameters,

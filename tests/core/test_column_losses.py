@@ -42,10 +42,10 @@ def test_predictions_are_those_of_the_parts():
     found, linear = loss.output(Z.copy()), loss.linear(T.mean(axis=0), 1e-3)
     bends = loss.second(Z.copy(), T)
     for name, n in PARTS:
-        part, own = slice(first, first + n), loss_record(name)
-        np.testing.assert_array_equal(found[:, part], own.output(Z[:, part].copy()))
-        np.testing.assert_array_equal(linear[part], own.linear(T[:, part].mean(axis=0), 1e-3))
-        np.testing.assert_array_equal(bends[:, part], own.second(Z[:, part].copy(), T[:, part]))
+        part, record = slice(first, first + n), loss_record(name)
+        np.testing.assert_array_equal(found[:, part], record.output(Z[:, part].copy()))
+        np.testing.assert_array_equal(linear[part], record.linear(T[:, part].mean(axis=0), 1e-3))
+        np.testing.assert_array_equal(bends[:, part], record.second(Z[:, part].copy(), T[:, part]))
         first += n
     np.testing.assert_array_equal(loss.counts(8), [0, 0, 0, 0, 0, 0, 1, 1])
 

@@ -30,7 +30,9 @@ every_noise = pytest.mark.parametrize("noise", NOISES, ids=lambda x: type(x).__n
 
 
 @pytest.mark.parametrize("n_columns", [1, 4, 5])
-@pytest.mark.parametrize("pair", [*zip(NOISES, TWINS, strict=True)], ids=["mask", "normal", "pepper"])
+@pytest.mark.parametrize(
+    "pair", [*zip(NOISES, TWINS, strict=True)], ids=["mask", "normal", "pepper"]
+)
 def test_noise_is_that_of_the_twin(pair, n_columns):
     noise, twin = pair
     x = X[:, :n_columns].copy()
@@ -127,9 +129,7 @@ def test_nothing_to_do_is_nothing_done():
 
 @pytest.mark.parametrize("noise", [None, GaussianNoise(0.5)])
 def test_slopes(noise):
-    assert_layer_slopes(
-        Inputs(noise), params(), X, Context(True, KEY), fixed=("fill", "factor")
-    )
+    assert_layer_slopes(Inputs(noise), params(), X, Context(True, KEY), fixed=("fill", "factor"))
 
 
 @every_noise

@@ -177,10 +177,7 @@ def masked(X, rate, key):
     """Entries whose word, as a fraction, is below the rate become zero."""
     hit = draws.words(key, len(X), len(X[0])) / 2**32 < rate
     return np.array(
-        [
-            [0.0 if h else x for x, h in zip(*pair, strict=True)]
-            for pair in zip(X, hit, strict=True)
-        ]
+        [[0.0 if h else x for x, h in zip(*pair, strict=True)] for pair in zip(X, hit, strict=True)]
     )
 
 
@@ -206,9 +203,7 @@ def contraction(X, W, bias, function, weights=None, step=1e-4):
             for sign in (1, -1):
                 nudged = [x + sign * step * (i == k) for i, x in enumerate(row)]
                 ends.append([function(x) for x in weighted_sums([nudged], W, bias)[0]])
-            total += w * math.fsum(
-                ((a - b) / (2 * step)) ** 2 for a, b in zip(*ends, strict=True)
-            )
+            total += w * math.fsum(((a - b) / (2 * step)) ** 2 for a, b in zip(*ends, strict=True))
     return total
 
 
