@@ -40,6 +40,7 @@ from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
 from ebm.likelihood.features import flat_features
 from ebm.likelihood.placement import misplaced
+from ebm.likelihood.widths import too_wide
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import UpdateLimits
 
@@ -69,6 +70,7 @@ __all__ = [
     "start",
     "take_up_chains",
     "train",
+    "width",
 ]
 
 
@@ -225,6 +227,14 @@ def flatness(state: State, rows: Rows, plan: Plan) -> str:
         return ""
     key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
     return flat_features(state.model, state.params, rows, key)
+
+
+def width(state: State, rows: Rows, plan: Plan) -> str:
+    """Why the distribution that was learned is wider than the `rows`, in words, or ''; of long training only."""
+    if state.n_steps < LONG:
+        return ""
+    key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
+    return too_wide(state.model, state.params, rows, key)
 
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:

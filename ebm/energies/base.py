@@ -345,8 +345,8 @@ def log_steps(
 ) -> Array:
     """The step of log W (units,) that keeps W / a where it is while parameters of the squared scales a move.
 
-    `slopes` (units,) are the sums of W times its gradient. They are added to the gradients by these parameters, of
-    which steps are made (:func:`of_logarithms`).
+    `slopes` (units,) are the sums of W times its gradient, and times the part of that step which is made. They are
+    added to the gradients by these parameters, of which steps are made (:func:`of_logarithms`).
     """
     total = np.zeros_like(slopes)
     for name, slope in unit.statistic_slopes(layer_params).items():
@@ -356,6 +356,20 @@ def log_steps(
             of_logarithms(step, rate)
             total -= slope * step
     return total
+
+
+def open_shares(unit: Unit, layer_params: Any, distances: Array) -> Array:
+    """The share of each unit's variance that is left given the states of layers with a scale: (units,).
+
+    `distances` (units,) are the sums of W_ij^2 / a_i over these states, whose squared scales are a_i. A normal unit of
+    the variance q of its statistic has 1 / (1 + q W' a^-1 W); other units count as if they were normal ones of their
+    largest variance. The share is one where the states overlap for all values of the unit, and nearly zero where each
+    of its values has a cloud of states of its own.
+    """
+    scale, (low, high) = unit.scale(layer_params), unit.span(layer_params)
+    largest_variance = ((high - low) / 2) ** 2 if scale is None else 1 / scale
+    shares: Array = 1 / (1 + largest_variance * distances)
+    return shares.astype(distances.dtype)
 
 
 def small_weights(W: Array, n_units: int, a: Array | None, c: Array | None) -> Array:

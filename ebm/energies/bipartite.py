@@ -29,6 +29,7 @@ from ebm.energies.base import (
     in_scales,
     largest,
     log_steps,
+    open_shares,
     small_weights,
     unit_extents,
 )
@@ -236,15 +237,24 @@ class Bipartite(Model):
 
         Let a_i and c_j be the squared scales of the units, and A_i and C_j their variances. U_ij = W_ij / (a_i c_j)
         moves by its gradient over A_i C_j, and so W_ij by a_i^2 c_j^2 / (A_i C_j) times its own. The centered biases
-        move a_i and c_j times as far. A step of the logarithm of a_i, which U does not feel, moves W_ij in proportion.
+        move a_i and c_j times as far.
+
+        A step of the logarithm of a_i, which U does not feel, moves W_ij in proportion. Without chains W_ij moves only
+        by the open share of hidden unit j of that (:func:`ebm.energies.base.open_shares`), and one of c_j likewise.
+        So clouds of data that lie far apart keep their means: noise in the scale would otherwise move these by many
+        standard deviations. Persistent chains, however, go from cloud to cloud only while the scale is wide, and
+        without them the clouds' weights are lost.
         """
         a, c = self.visible.scale(params.visible), self.hidden.scale(params.hidden)
         above, below = chains.hidden_offset, chains.visible_offset
         b_step = gradient.visible.bias + gradient.W @ above
         c_step = gradient.hidden.bias + below @ gradient.W
-        slopes = gradient.W * params.W
-        b_log = log_steps(self.visible, params.visible, gradient.visible, slopes.sum(axis=1), rate)
-        c_log = log_steps(self.hidden, params.hidden, gradient.hidden, slopes.sum(axis=0), rate)
+        of_a, of_c = (params.W, params.W) if len(chains.h) else self._followers(params, a, c)
+        slopes = gradient.W * of_a, gradient.W * of_c
+        b_log = log_steps(
+            self.visible, params.visible, gradient.visible, slopes[0].sum(axis=1), rate
+        )
+        c_log = log_steps(self.hidden, params.hidden, gradient.hidden, slopes[1].sum(axis=0), rate)
         if a is not None:
             gradient.W[:] *= (a if variance is None else a**2 / np.maximum(variance, a))[
                 :, np.newaxis
@@ -253,10 +263,25 @@ class Bipartite(Model):
         if c is not None:
             gradient.W[:] *= c
             c_step *= c
-        by_visible, by_hidden = params.W * b_log[:, np.newaxis], params.W * c_log
+        by_visible, by_hidden = of_a * b_log[:, np.newaxis], of_c * c_log
         gradient.visible.bias[:] = b_step - (gradient.W + by_visible) @ above
         gradient.hidden.bias[:] = c_step - below @ (gradient.W + by_hidden)
         gradient.W[:] += by_visible + by_hidden
+
+    def _followers(
+        self, params: BipartiteParameters, a: Array | None, c: Array | None
+    ) -> tuple[Array, Array]:
+        """The parts of W that move with the visible scales and with the hidden ones."""
+        W = params.W
+        of_a, of_c = W, W
+        if a is not None:
+            of_a = W * open_shares(
+                self.hidden, params.hidden, (W**2 / a[:, np.newaxis]).sum(axis=0)
+            )
+        if c is not None:
+            shares = open_shares(self.visible, params.visible, (W**2 / c).sum(axis=1))
+            of_c = W * shares[:, np.newaxis]
+        return of_a, of_c
 
     def size(self, params: BipartiteParameters, variance: Array | None) -> float:
         """Of all parameters, or beside units with a scale of the weights and the visible biases."""

@@ -33,6 +33,7 @@ from ebm.energies.base import (
     in_scales,
     largest,
     log_steps,
+    open_shares,
     small_weights,
     unit_extents,
 )
@@ -268,7 +269,8 @@ class LayeredModel(Arrangement, Model):
         offsets = chains.visible_offset[np.newaxis], chains.hidden_offset[np.newaxis]
         moved = [self.inputs(gradient, color, offsets[1 - color])[0] for color in (EVEN, ODD)]
         scales = self._scales(params)
-        logs = self._log_steps(params, gradient, rate)
+        shares = self._open_shares(params, scales, chains)
+        logs = self._log_steps(params, gradient, shares, rate)
         factors = [
             None if a is None else a**2 / A
             for a, A in zip(scales, self._spreads(scales, variance), strict=True)
@@ -278,7 +280,9 @@ class LayeredModel(Arrangement, Model):
             W *= 1 if factors[high] is None else factors[high]
         by_logs = [
             self.inputs(
-                self._moved_weights(params, gradient, logs, color), color, offsets[1 - color]
+                self._moved_weights(params, gradient, logs, shares, color),
+                color,
+                offsets[1 - color],
             )[0]
             for color in (EVEN, ODD)
         ]
@@ -288,18 +292,36 @@ class LayeredModel(Arrangement, Model):
             step = layer_params.bias + moved[color][some]
             layer_params.bias[:] = (step if scale is None else step * scale) - by_logs[color][some]
         for color in (EVEN, ODD):
-            after = self._moved_weights(params, gradient, logs, color)
+            after = self._moved_weights(params, gradient, logs, shares, color)
             for W, new in zip(gradient.weights, after.weights, strict=True):
                 W[:] = new
 
+    def _open_shares(
+        self, params: LayeredParameters, scales: list[Array | None], chains: ChainState
+    ) -> list[Array]:
+        """Of the units of each layer, see :func:`ebm.energies.base.open_shares`; ones with chains."""
+        if len(chains.h):
+            return [np.ones_like(x.bias) for x in params.layers]
+        distances = [np.zeros_like(x.bias) for x in params.layers]
+        for (low, high), W in zip(self.ends, params.weights, strict=True):
+            a, c = scales[low], scales[high]
+            distances[high] += 0 if a is None else (W**2 / a[:, np.newaxis]).sum(axis=0)
+            distances[low] += 0 if c is None else (W**2 / c).sum(axis=1)
+        layers = zip(self.layers, params.layers, distances, strict=True)
+        return [open_shares(layer.unit, x, d) for layer, x, d in layers]
+
     def _log_steps(
-        self, params: LayeredParameters, gradient: LayeredParameters, rate: float | None
+        self,
+        params: LayeredParameters,
+        gradient: LayeredParameters,
+        shares: list[Array],
+        rate: float | None,
     ) -> list[Array]:
         """Of the weights of each layer, see :func:`ebm.energies.base.log_steps`."""
         slopes = [np.zeros_like(layer_params.bias) for layer_params in params.layers]
         for (low, high), W, step in zip(self.ends, params.weights, gradient.weights, strict=True):
-            slopes[low] += (W * step).sum(axis=1)
-            slopes[high] += (W * step).sum(axis=0)
+            slopes[low] += (W * step * shares[high]).sum(axis=1)
+            slopes[high] += (W * step * shares[low][:, np.newaxis]).sum(axis=0)
         layers = zip(self.layers, params.layers, gradient.layers, slopes, strict=True)
         return [
             log_steps(layer.unit, layer_params, g, s, rate) for layer, layer_params, g, s in layers
@@ -310,12 +332,16 @@ class LayeredModel(Arrangement, Model):
         params: LayeredParameters,
         gradient: LayeredParameters,
         logs: list[Array],
+        shares: list[Array],
         color: int,
     ) -> LayeredParameters:
         """The steps of the weights with those that follow the scales of the layers of a color."""
         moved = []
         for (low, high), W, step in zip(self.ends, params.weights, gradient.weights, strict=True):
-            follows = logs[low][:, np.newaxis] if self.places[low].color == color else logs[high]
+            if self.places[low].color == color:
+                follows = logs[low][:, np.newaxis] * shares[high]
+            else:
+                follows = logs[high] * shares[low][:, np.newaxis]
             moved.append(step + W * follows)
         return gradient._replace(weights=tuple(moved))
 

@@ -38,6 +38,7 @@ TABLE = {
     "likelihood.routes.coin_path": "Bipartite Pairwise",
     "likelihood.routes.has_routes": "Bipartite Pairwise",
     "likelihood.routes.reduced": "Bipartite",
+    "likelihood.widths.too_wide": "Bipartite",
     "samplers.base.half_means": ALL,
     "samplers.base.run_chain": ALL,
     "samplers.expectation.dispersed_starts": ALL,
