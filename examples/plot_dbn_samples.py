@@ -40,8 +40,8 @@ layer = BernoulliRBM(
     gradient=PersistentContrastiveDivergence(n_steps=5),
 )
 dbn = DBNClassifier([layer, layer], random_state=0)
-dbn.set_params(layer1__n_components=100, layer1__n_iter=100)
-dbn.set_params(layer2__n_components=200, layer2__n_iter=200)
+dbn.set_params(layer1__n_components=100, layer1__n_iter=60)
+dbn.set_params(layer2__n_components=200, layer2__n_iter=120)
 dbn.fit(X_train, y_train)
 print(f"held-out digits read right by the joint density: {dbn.score(X_test, y_test):.1%}")
 

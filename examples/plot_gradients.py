@@ -5,7 +5,7 @@ Seven gradients, the same number of updates, one truth
 
 The gradient of the log-likelihood has a part that takes all states of the model, and every way of learning puts
 something in its place. On bars and stripes the likelihood is exact, so what each of them does to it can be read off:
-all have the same machine, the same start, the same learning rate and 3000 updates. This is about what they do wrong,
+all have the same machine, the same start, the same learning rate and 2000 updates. This is about what they do wrong,
 and the constant learning rate is there to show it; see :ref:`sphx_glr_auto_examples_plot_exact_likelihood.py` for what
 a schedule does.
 """
@@ -51,7 +51,7 @@ ways = {
     "pcd": PersistentContrastiveDivergence(n_chains=100),
     "fpcd": FastPersistentContrastiveDivergence(n_chains=100),
 }
-N_SEEDS, N_UPDATES = 3, 3000
+N_SEEDS, N_UPDATES = 3, 2000
 
 # %%
 # One update per epoch, with all 16 images, and three seeds. The machine is so small that the times are mostly overhead.

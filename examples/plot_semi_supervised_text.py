@@ -113,7 +113,7 @@ folds = [
     (np.concatenate([labelled[train], others]), labelled[test])
     for train, test in StratifiedKFold(4, shuffle=True, random_state=0).split(labelled, y[labelled])
 ]
-sizes = [5, 10, 20, 40]
+sizes = [5, 20, 40]
 search = GridSearchCV(pipeline, {"classifier__pretraining__n_components": sizes}, cv=folds)
 search.fit(train, y)
 for size, score in zip(sizes, search.cv_results_["mean_test_score"], strict=True):
@@ -144,7 +144,7 @@ readers = {
         [best.steps[0], ("classifier", LogisticRegression())]
     ),
 }
-counts, n_draws = [12, 20, 40, 100, 400], 4
+counts, n_draws = [12, 40, 400], 4
 scores = {name: np.empty((n_draws, len(counts))) for name in readers}
 for draw in range(n_draws):
     for k, count in enumerate(counts):
@@ -175,5 +175,5 @@ plt.show()
 
 means = {name: found.mean(axis=0) for name, found in scores.items()}
 assert (
-    means["pre-trained on all texts"][:3] > 0.1 + means["network, labelled texts only"][:3]
+    means["pre-trained on all texts"][:2] > 0.1 + means["network, labelled texts only"][:2]
 ).all()

@@ -42,7 +42,7 @@ LOSS_PER_FEATURE = 0.5
 CURE_FEW = (
     'Chains seldom go from one cloud of data to another: use gradient="exact", which needs none'
 )
-CURE = "Use a smaller learning_rate, or fewer hidden units"
+CURE = "Use a larger n_iter, a smaller learning_rate, or fewer hidden units"
 
 
 class Split(NamedTuple):

@@ -30,11 +30,12 @@ GROWING = {
     "max_iter": 60,
     "tol": 0.01,
 }
-# Together these name every gradient, optimiser and schedule once or more.
+# Together these name every gradient, optimiser and schedule once or more. They learn for a short time: the defaults, of
+# 2000 updates, have tests of their own.
 ESTIMATORS = [
-    BernoulliRBM(),
-    GaussianRBM(),
-    RBM(),
+    BernoulliRBM(n_iter=20),
+    GaussianRBM(16, n_iter=20),
+    RBM(n_iter=20),
     RBM(visible="gaussian", hidden="gaussian", n_iter=10),
     BernoulliRBM(gradient="cd", optimizer="momentum", schedule="inverse", n_iter=10),
     BernoulliRBM(gradient="pcd", optimizer="nesterov", schedule="exponential", n_iter=10),
@@ -61,12 +62,19 @@ ESTIMATORS = [
     HopfieldNetwork(Perceptron(symmetric=True, max_iter=100)),
     HopfieldNetwork("covariance", update="glauber"),
     HopfieldNetwork(temperature=0.1, max_sweeps=3),
-    DBN((4, 3)),
-    DBN([GaussianRBM(5, variance="unit"), 4, BernoulliRBM(3)], features="all", propagate="mean"),
-    DBNClassifier(),
+    DBN([BernoulliRBM(4, n_iter=20), BernoulliRBM(3, n_iter=20)]),
+    DBN([GaussianRBM(5, variance="unit", n_iter=20), 4], features="all", propagate="mean"),
+    DBNClassifier([BernoulliRBM(256, n_iter=20)]),
     DBNClassifier([16], fine_tuning="up_down"),
-    DBNClassifier([24, BernoulliRBM(16, gradient="cd")], features="all", propagate="mean"),
-    DBN([4, RBM(3, hidden="gaussian", learning_rate=0.01)], fine_tuning=FineTuning(n_iter=2)),
+    DBNClassifier(
+        [BernoulliRBM(24, n_iter=20), BernoulliRBM(16, gradient="cd", n_iter=20)],
+        features="all",
+        propagate="mean",
+    ),
+    DBN(
+        [BernoulliRBM(4, n_iter=20), RBM(3, hidden="gaussian", learning_rate=0.01, n_iter=20)],
+        fine_tuning=FineTuning(n_iter=2),
+    ),
     TableRBM(n_iter=10),
     TableRBM(n_components=4, n_iter=5, transformer="yeo-johnson"),
     FreeEnergyOutlierDetector(TableRBM(n_components=4, n_iter=5)),
