@@ -306,6 +306,10 @@ class Bipartite(Model):
         """The visible units' own parameters, for functions of :attr:`visible`."""
         return params.visible
 
+    def hidden_parameters(self, params: BipartiteParameters) -> Any:
+        """The hidden units' own parameters, for functions of :attr:`hidden`."""
+        return params.hidden
+
     def arrays(self, params: BipartiteParameters) -> dict[str, Array]:
         """All parameters by name: "weights" (n_visible, n_hidden), "intercept_visible", "log_variance_visible", ..."""
         named = {"weights": params.W}

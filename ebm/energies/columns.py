@@ -5,6 +5,9 @@
 Every group l of columns has units of its own type. The weights of all groups are one matrix W (n_visible, n_hidden),
 whose rows are in the order of the groups. The model is seen as two layers, with the names of functions that
 :mod:`ebm.energies.bipartite` has.
+
+With unequal multiplicities (:mod:`ebm.energies.edges`) it is a machine that is trained to be the lowest or the topmost
+part of a deep Boltzmann machine (:mod:`ebm.pretraining.doubled`): two conditional distributions without an energy.
 """
 
 from collections.abc import Sequence
@@ -42,6 +45,8 @@ class ColumnModel(LayeredModel):
         Type of the hidden units.
     n_hidden : int
         How many there are.
+    multiplicity : tuple of two floats, default=(1, 1)
+        How often the visible and the hidden units count what they receive.
 
     Examples
     --------
@@ -60,12 +65,18 @@ class ColumnModel(LayeredModel):
     kind: ClassVar[str] = "models of columns"
     learns_from_gaps: ClassVar[bool] = True
 
-    def __init__(self, groups: Sequence[tuple[Unit, int]], hidden: Unit, n_hidden: int) -> None:
+    def __init__(
+        self,
+        groups: Sequence[tuple[Unit, int]],
+        hidden: Unit,
+        n_hidden: int,
+        multiplicity: tuple[float, float] = (1, 1),
+    ) -> None:
         names = [f"visible{k}" for k in range(len(groups))]
         layers = [
             Layer(name, *group, visible=True) for name, group in zip(names, groups, strict=True)
         ]
-        edges = [Edge(name, "hidden") for name in names]
+        edges = [Edge(name, "hidden", multiplicity=multiplicity) for name in names]
         super().__init__([*layers, Layer("hidden", hidden, n_hidden)], edges)
 
     @property
@@ -76,6 +87,8 @@ class ColumnModel(LayeredModel):
     @property
     def fused(self) -> Model:
         """Bits followed by categories as one layer on the hidden one, for compiled code; other columns as they are."""
+        if self.edges[0].multiplicity != (1, 1):
+            return self
         units = [self.layers[k].unit for k in self.shown]
         n_bits = sum(isinstance(unit, Bernoulli) for unit in units)
         bits, groups = units[:n_bits], units[n_bits:]
@@ -87,8 +100,16 @@ class ColumnModel(LayeredModel):
         return Bipartite(OneHot(sizes) if sizes else Bernoulli(), self.hidden)
 
     def hidden_mean(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
-        """E[h | v]: (rows, n_visible) -> (rows, n_hidden)."""
-        return self.mean(params, ODD, v, beta)
+        """E[h | v]: (rows, n_visible) -> (rows, n_hidden); `v` may be CSR rows."""
+        return self.mean(params, ODD, dense(v), beta)
+
+    def hidden_input(self, params: LayeredParameters, v: Array) -> Array:
+        """What the hidden units receive; `v` may be CSR rows."""
+        return self.inputs_from(params, ODD, dense(v))
+
+    def hidden_parameters(self, params: LayeredParameters) -> Any:
+        """The hidden units' own parameters, for functions of :attr:`hidden`."""
+        return params.layers[-1]
 
     def visible_mean(self, params: LayeredParameters, h: Array, beta: float = 1.0) -> Array:
         """E[v | h]: (rows, n_hidden) -> (rows, n_visible)."""
@@ -155,8 +176,9 @@ class ColumnModel(LayeredModel):
 
         See :meth:`ebm.energies.bipartite.Bipartite.with_examples`. Columns of counts without bounds keep small random
         weights. The hidden biases make up for the mean input from these columns, so that the thresholds stay at the
-        rows.
+        rows. The weights are such that each layer, as often as it counts what it receives, receives that of two layers.
         """
+        below, above = self.edges[0].multiplicity
         layer_params, weights = list(params.layers), list(params.weights)
         columns = dict(zip(self.shown, self.visible.slices, strict=True))
         told = self._told_apart()
@@ -168,17 +190,18 @@ class ColumnModel(LayeredModel):
             np.hstack([rows[k] for k in told]),
             np.concatenate(units),
         )
+        share = below / above
+        seen = apart._replace(U=share * apart.U, precision=share**2 * apart.precision)
         dtype, hidden_bias, at = self.dtype(params), apart.hidden_bias, 0
         for k in self.shown:
             unit = self.layers[k].unit
             if k not in told:
-                hidden_bias = (
-                    hidden_bias - unit.statistic(layer_params[k], rows[k]).mean(axis=0) @ weights[k]
-                )
+                received = unit.statistic(layer_params[k], rows[k]).mean(axis=0) @ weights[k]
+                hidden_bias = hidden_bias - above * received
                 continue
             some = slice(at, at + self.layers[k].size)
-            W, layer_params[k] = apart.below(unit, layer_params[k], some)
-            weights[k], at = W.astype(dtype), some.stop
+            W, layer_params[k] = seen.below(unit, layer_params[k], some)
+            weights[k], at = (W / below).astype(dtype), some.stop
         layer_params[-1] = layer_params[-1]._replace(bias=hidden_bias.astype(dtype))
         return LayeredParameters(tuple(weights), tuple(layer_params))
 

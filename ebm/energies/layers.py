@@ -17,6 +17,7 @@ The even color is that of the first visible layer. The states of one color are o
 side by side in the order in which they are given.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -146,6 +147,11 @@ class LayeredModel(Arrangement, Model):
     def walk_layers(self, params: LayeredParameters) -> list[tuple[Unit, Any]]:
         """Those of the states of chains: rows of data, then the even hidden layers."""
         return [(self.layers[k].unit, params.layers[k]) for k in self.walked]
+
+    @property
+    def n_hidden_walked(self) -> int:
+        """The even hidden units."""
+        return sum(self.chain.sizes) - sum(self.visible.sizes)
 
     def initial(self, data: DataSummary, n_hidden: int, key: Key) -> LayeredParameters:
         """Small random weights, neutral hidden units, visible units that know the data's moments.
@@ -382,11 +388,21 @@ class LayeredModel(Arrangement, Model):
 
     # Inputs, energies, and one color summed out
 
-    def inputs(self, params: LayeredParameters, color: int, s: Array) -> Array:
-        """The inputs of the layers of one color from the statistics `s` (rows, units) of the other."""
+    def inputs(
+        self,
+        params: LayeredParameters,
+        color: int,
+        s: Array,
+        edges: Sequence[int] | None = None,
+    ) -> Array:
+        """The inputs of the layers of one color from the statistics `s` (rows, units) of the other.
+
+        With `edges`, numbers of some of them, only what comes through these.
+        """
         out = np.zeros((len(s), sum(self.sides[color].sizes)), s.dtype)
         reached = set()
-        for edge, (low, high), W in zip(self.edges, self.ends, params.weights, strict=True):
+        for number in range(len(self.edges)) if edges is None else edges:
+            edge, (low, high), W = self.edges[number], self.ends[number], params.weights[number]
             a, b = edge.multiplicity
             upward = self.places[high].color == color
             to, source = (high, low) if upward else (low, high)

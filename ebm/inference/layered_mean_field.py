@@ -6,7 +6,8 @@ Among the product distributions q of the unknown layers the one nearest to p(x |
 
 which is -beta F of the known states at most, and log Z at most if nothing is known. Layers of one color are updated
 together: their units receive the means of the other color's statistics instead of its states. With the other color
-fixed this is the best distribution. So no update lowers the bound, and the iteration needs no damping.
+fixed this is the best distribution. So no update lowers the bound, and the iteration needs no damping. The part of the
+inputs that comes from known layers is computed once.
 
 A layer whose units have the inputs f has -beta <U> + S = A(f) - beta f'<s>, so that
 
@@ -76,23 +77,25 @@ def layered_mean_field(
         on what other rows there are.
     """
     count = len(next(iter(known.values()))) if known else n_rows
-    f = [model.nothing(params, color, count) for color in (EVEN, ODD)]
     updated = [c for c in (ODD, EVEN) if any(k not in known for k in model.members[c])]
+    nothing = [model.nothing(params, color, count) for color in (EVEN, ODD)]
     s = [
-        f[color]
+        nothing[color]
         if color in updated[:1]
-        else _statistics(model, params, color, f[color], known, beta)
+        else _statistics(model, params, color, nothing[color], known, beta)
         for color in (EVEN, ODD)
     ]
     if even is not None and EVEN not in updated[:1]:
         s[EVEN] = model.statistic(params, EVEN, model.colored(EVEN, known, even))
+    ways = [Ways.of(model, params, color, s[1 - color], known) for color in (EVEN, ODD)]
+    f = [way.fixed.copy() for way in ways]
     converged, made = np.zeros(count, bool), 0
     left: Any = slice(None)
     while made < (n_sweeps if len(updated) > 1 else len(updated)) and not converged.all():
         some = {k: x[left] for k, x in known.items()}
         moved = np.zeros(np.count_nonzero(~converged))
         for color in updated:
-            received = model.inputs(params, color, s[1 - color][left])
+            received = ways[color].inputs(model, params, s[1 - color], left)
             new = _statistics(model, params, color, received, some, beta)
             moved = np.maximum(moved, np.abs(new - s[color][left]).max(axis=1, initial=0))
             f[color], s[color] = _with(f[color], left, received), _with(s[color], left, new)
@@ -101,6 +104,49 @@ def layered_mean_field(
         left = np.flatnonzero(~converged)
     converged |= not updated
     return LayeredMeans((f[EVEN], f[ODD]), (s[EVEN], s[ODD]), converged, made)
+
+
+class Ways(NamedTuple):
+    """How the unknown layers of one color receive their inputs.
+
+    Attributes
+    ----------
+    color : int
+    fixed : ndarray of shape (rows, units)
+        What comes from known layers.
+    edges : list of int
+        Numbers of the edges to unknown layers.
+    """
+
+    color: int
+    fixed: Array
+    edges: list[int]
+
+    @classmethod
+    def of(
+        cls,
+        model: LayeredModel,
+        params: LayeredParameters,
+        color: int,
+        statistics: Array,
+        known: dict[int, Array],
+    ) -> "Ways":
+        """Those beside the `known` layers, with the `statistics` of the other color."""
+        fixed, edges = [], []
+        for number, ends in enumerate(model.ends):
+            to, source = ends if model.places[ends[0]].color == color else ends[::-1]
+            if to not in known:
+                (fixed if source in known else edges).append(number)
+        return cls(color, model.inputs(params, color, statistics, fixed), edges)
+
+    def inputs(
+        self, model: LayeredModel, params: LayeredParameters, statistics: Array, rows: Any
+    ) -> Array:
+        """The inputs of some `rows`, in a new array."""
+        fixed: Array = self.fixed[rows]
+        if not self.edges:
+            return fixed.copy()
+        return fixed + model.inputs(params, self.color, statistics[rows], self.edges)
 
 
 def _with(whole: Array, rows: Any, part: Array) -> Array:

@@ -11,6 +11,7 @@ import numpy as np
 
 from ebm._batches import row_fingerprints
 from ebm._checks import Array
+from ebm._flat import dtype_of
 from ebm._random import Key, Reserved, fold, stream
 from ebm._sparse import as_dtype, row_blocks
 from ebm.samplers import sample_by_content
@@ -35,7 +36,7 @@ def draws(key: Key, first_row: int = 0) -> Rule:
         model, params = step
         inputs = model.hidden_input(params, x)
         states: Array = model.hidden.sample(
-            params.hidden, inputs, fold(key, k), first_row=first_row
+            model.hidden_parameters(params), inputs, fold(key, k), first_row=first_row
         )
         return states
 
@@ -48,7 +49,8 @@ def draws_by_content(key: Key) -> Rule:
     def draw(k: int, step: Step, x: Any) -> Array:
         model, params = step
         inputs = model.hidden_input(params, x)
-        return sample_by_content(model.hidden, params.hidden, inputs, row_fingerprints(x), key)
+        own = model.hidden_parameters(params)
+        return sample_by_content(model.hidden, own, inputs, row_fingerprints(x), key)
 
     return draw
 
@@ -62,7 +64,7 @@ def layers_above(steps: Iterable[Step], x: Any, rule: Rule = means) -> Iterator[
 
 def top_draws(steps: Sequence[Step], x: Any, key: Key, first_row: int) -> Array:
     """One draw of the layer to which the `steps` lead from dense rows `x`: see :class:`ebm._batches.Redrawn`."""
-    rows = np.ascontiguousarray(x, steps[0][1].W.dtype)
+    rows = np.ascontiguousarray(x, dtype_of(steps[0][1]))
     *_, top = layers_above(steps, rows, draws(key, first_row))
     return top
 
@@ -88,5 +90,5 @@ class Propagation(NamedTuple):
         """The rows of layer k + 1, of the dtype of the parameters; those of layer `k` are `X`, dense or CSR."""
         key = fold(fold(stream(self.seed, "positive"), Reserved.PROPAGATION.number + k), self.turn)
         rule = draws_by_content(key) if self.draws else means
-        blocks = (as_dtype(block, step[1].W.dtype) for block in row_blocks(X))
+        blocks = (as_dtype(block, dtype_of(step[1])) for block in row_blocks(X))
         return np.concatenate([rule(k, step, block) for block in blocks])
