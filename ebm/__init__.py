@@ -23,6 +23,7 @@ _HOMES = {
     "ModernHopfieldNetwork": "ebm.sklearn_compat",
     "DBNClassifier": "ebm.sklearn_compat",
     "BoltzmannMachine": "ebm.sklearn_compat",
+    "DBM": "ebm.sklearn_compat",
     "DBN": "ebm.sklearn_compat",
     "FineTuning": "ebm.sklearn_compat",
     "Bernoulli": "ebm.units",

@@ -7,6 +7,7 @@ if __name__ == "sklearn_compat":
     )
 
 from ebm.sklearn_compat.boltzmann._boltzmann_machine import BoltzmannMachine
+from ebm.sklearn_compat.deep._dbm import DBM
 from ebm.sklearn_compat.deep._dbn import DBN
 from ebm.sklearn_compat.deep._dbn_classifier import DBNClassifier
 from ebm.sklearn_compat.deep._fine_tuning import FineTuning
@@ -23,6 +24,7 @@ from ebm.sklearn_compat.tables._outliers import FreeEnergyOutlierDetector
 from ebm.sklearn_compat.tables._table_rbm import TableRBM
 
 __all__ = [
+    "DBM",
     "DBN",
     "RBM",
     "BernoulliRBM",

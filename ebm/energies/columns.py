@@ -87,7 +87,7 @@ class ColumnModel(LayeredModel):
     @property
     def fused(self) -> Model:
         """Bits followed by categories as one layer on the hidden one, for compiled code; other columns as they are."""
-        if self.edges[0].multiplicity != (1, 1):
+        if any(count != 1 for count in self.edges[0].multiplicity):
             return self
         units = [self.layers[k].unit for k in self.shown]
         n_bits = sum(isinstance(unit, Bernoulli) for unit in units)

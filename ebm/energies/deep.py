@@ -13,7 +13,8 @@ The parameters are also one list of matrices and one list of vectors, layer by l
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, NamedTuple
+from itertools import pairwise
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -21,8 +22,9 @@ from ebm._checks import Array
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.edges import Edge
-from ebm.energies.layer_graph import Layer
+from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
+from ebm.energies.side_by_side import SideBySide
 from ebm.units import Unit
 
 
@@ -77,7 +79,7 @@ class DeepModel(LayeredModel):
         shown = [Layer(f"visible{k}", *group, visible=True) for k, group in enumerate(groups)]
         above = [Layer(f"hidden{k}", *layer) for k, layer in enumerate(hidden, 1)]
         edges = [Edge(layer.name, above[0].name) for layer in shown]
-        edges += [Edge(a.name, b.name) for a, b in zip(above, above[1:], strict=False)]
+        edges += [Edge(a.name, b.name) for a, b in pairwise(above)]
         super().__init__([*shown, *above], edges)
 
     @property
@@ -101,6 +103,24 @@ class DeepModel(LayeredModel):
     def hidden(self) -> list[tuple[Unit, int]]:
         """Types and sizes of the hidden layers, from the data up."""
         return [(self.layers[k].unit, self.layers[k].size) for k in self.hidden_layers]
+
+    @property
+    def hidden_side(self) -> SideBySide:
+        """The hidden units, layer by layer."""
+        units, sizes = zip(*self.hidden, strict=True)
+        return SideBySide(units, sizes)
+
+    def colors(self, params: LayeredParameters, v: Array, h: Array) -> tuple[Array, Array]:
+        """The states of both colors in rows of data `v` and rows of all hidden layers `h` (rows, units)."""
+        some = zip(self.shown, self.visible.slices, strict=True)
+        states = {k: np.ascontiguousarray(v[:, columns]) for k, columns in some}
+        for k, columns in zip(self.hidden_layers, self.hidden_side.slices, strict=True):
+            states[k] = np.ascontiguousarray(h[:, columns])
+        even, odd = (
+            self.colored(color, states, self.nothing(params, color, len(v)))
+            for color in (EVEN, ODD)
+        )
+        return even, odd
 
     # Arrays by layers
 
@@ -151,7 +171,7 @@ class DeepModel(LayeredModel):
     def _weights(self, weights: Sequence[Array]) -> tuple[Array, ...]:
         """Those of each edge."""
         sizes = [sum(self.visible.sizes), *(n for _, n in self.hidden)]
-        wanted = list(zip(sizes, sizes[1:], strict=False))
+        wanted = list(pairwise(sizes))
         if [W.shape for W in weights] != wanted:
             raise ValueError(
                 f"The layers of {sizes} units take weights of the shapes {wanted}. Got {[W.shape for W in weights]}."

@@ -20,6 +20,8 @@ Where an edge has unequal multiplicities there is no likelihood. The factor of d
 :mod:`ebm.energies.edges`), and each bias is corrected by the factor at its own end.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -65,18 +67,26 @@ class Phase(NamedTuple):
         The states of the layers that are in states, by their numbers.
     inputs : tuple of two ndarrays of shape (rows, units), or None
         The inputs of the other layers, by colors.
+    measured : mapping of str to float
+        Sweeps of the mean field, and the share of the rows for which it converged, where there was one.
     """
 
     statistics: tuple[Array, Array]
     states: dict[int, Array]
     inputs: tuple[Array | None, Array | None]
+    measured: Mapping[str, float] = MappingProxyType({})
 
 
 def positive_phase(model: LayeredModel, params: LayeredParameters, v: Array) -> Phase:
     """The data rows `v`, and the hidden layers given them: exactly where these have one color, else in mean field."""
     known = model.split(v)
     means = layered_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
-    return Phase(means.statistics, known, means.inputs)
+    measured = {
+        "mean_field_sweeps": float(means.n_sweeps),
+        "mean_field_converged": float(means.converged.mean()),
+    }
+    independent = means.n_sweeps < 2 and means.converged.all()
+    return Phase(means.statistics, known, means.inputs, {} if independent else measured)
 
 
 def chain_phase(
@@ -231,7 +241,7 @@ class BoundLayered(BoundGradient):
         _slide(chains, self._sum.means, self._slide)
         self._sum.add(params, negative, -shares)
         finite = self._sum.finish(params, (chains.visible_offset, chains.hidden_offset))
-        return self._gradient, chains, Info(finite)
+        return self._gradient, chains, Info(finite, data.measured)
 
     def _negative(
         self,

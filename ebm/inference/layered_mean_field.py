@@ -132,7 +132,8 @@ class Ways(NamedTuple):
         known: dict[int, Array],
     ) -> "Ways":
         """Those beside the `known` layers, with the `statistics` of the other color."""
-        fixed, edges = [], []
+        fixed: list[int] = []
+        edges: list[int] = []
         for number, ends in enumerate(model.ends):
             to, source = ends if model.places[ends[0]].color == color else ends[::-1]
             if to not in known:

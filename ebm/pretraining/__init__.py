@@ -1,9 +1,11 @@
 """Greedy pre-training: machines learn one on top of the other, each on the features that those below make of the data.
 
-See :mod:`ebm.pretraining.greedy` for the algorithm and :mod:`ebm.pretraining.upward` for the pass up.
+See :mod:`ebm.pretraining.greedy` for the algorithm, :mod:`ebm.pretraining.doubled` for deep Boltzmann machines, and
+:mod:`ebm.pretraining.upward` for the pass up.
 """
 
 from ebm.pretraining.conditional import conditional_labels
+from ebm.pretraining.doubled import composed, halved, part
 from ebm.pretraining.greedy import Layer, Machine, Pretrained, naming, pretrain, update_each
 from ebm.pretraining.labels import Labels
 from ebm.pretraining.upward import Propagation, Step, layers_above
@@ -15,9 +17,12 @@ __all__ = [
     "Pretrained",
     "Propagation",
     "Step",
+    "composed",
     "conditional_labels",
+    "halved",
     "layers_above",
     "naming",
+    "part",
     "pretrain",
     "update_each",
 ]

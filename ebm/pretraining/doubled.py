@@ -65,14 +65,31 @@ def composed(model: DeepModel, steps: Sequence[Step]) -> LayeredParameters:
     LayeredParameters
         In new arrays.
     """
+    # Ordinary machines between two others have learned 2 W.
+    inner = [multiplicity(k, len(steps)) == (2, 2) for k in range(len(steps))]
+    return _joined(model, steps, [0.5 if x else 1.0 for x in inner])
+
+
+def halved(model: DeepModel, steps: Sequence[Step]) -> LayeredParameters:
+    """Parameters of the deep machine made of ordinary machines of two layers, such as those of a belief network.
+
+    A machine that does not count twice estimates the whole input of a hidden layer by W's. Half of its weights
+    make up for the second neighbor. The weights of the lowest and the topmost machine are halved as well. This weakens
+    the input of the visible units and of the topmost layer, to be made up for by joint training.
+    Arguments and result are those of :func:`composed`.
+    """
+    return _joined(model, steps, [0.5 if len(steps) > 1 else 1.0] * len(steps))
+
+
+def _joined(model: DeepModel, steps: Sequence[Step], factors: Sequence[float]) -> LayeredParameters:
+    """The weights of all machines times the `factors`, and the averages of what two of them say of a layer."""
     n_groups = len(model.shown)
     layer_params: list[Any] = [None] * len(model.layers)
     weights: list[Array] = []
     for k, (machine, params) in enumerate(steps):
         *lower, upper = (x for _, x in machine.unit_layers(params).values())
         W = machine.arrays(params)["weights"]
-        # Ordinary machines between two others have learned 2 W.
-        W = W / 2 if multiplicity(k, len(steps)) == (2, 2) else np.array(W)
+        W = W * W.dtype.type(factors[k])
         if k == 0:
             weights += [np.ascontiguousarray(W[some]) for some in model.visible.slices]
             layer_params[:n_groups] = lower

@@ -20,6 +20,7 @@ from ebm._batches import Redrawn, Rows
 from ebm._checks import Array
 from ebm._sparse import as_dtype
 from ebm.energies.bipartite import Bipartite
+from ebm.energies.columns import ColumnModel
 from ebm.monitors import Callback
 from ebm.pretraining.labels import Labels
 from ebm.pretraining.upward import Propagation, Step, top_draws
@@ -36,7 +37,7 @@ class Machine:
     ----------
     name : str
         Stands in front of what its training raises.
-    model : Bipartite
+    model : Bipartite or ColumnModel
     plan : Plan
     n_hidden : int
     n_epochs : int or "auto"
@@ -47,7 +48,7 @@ class Machine:
     """
 
     name: str
-    model: Bipartite
+    model: Bipartite | ColumnModel
     plan: Plan
     n_hidden: int
     n_epochs: int | str

@@ -73,6 +73,24 @@ def layered_gibbs(
     return Colors(even, odd)
 
 
+def independent_chains(
+    model: LayeredModel, params: LayeredParameters, n_rows: int, key: Key
+) -> Array:
+    """States of chains to start from (n_rows, units): the even layers drawn given the odd ones at rest."""
+    nothing = model.nothing(params, ODD, n_rows)
+    odd = model.sides[ODD].mean(model.layer_params(params, ODD), nothing)
+    return model.chain_states(model.sample(params, EVEN, odd, key), odd)
+
+
+def chains_at(
+    model: LayeredModel, params: LayeredParameters, v: Array, key: Key, beta: float = 1.0
+) -> Array:
+    """States of chains at rows of data `v` (rows, n_visible): one step of all hidden layers, which start at rest."""
+    x = independent_chains(model, params, len(v), fold(key, 0))
+    beside = np.full((len(v), model.n_hidden_walked), np.nan, v.dtype)
+    return run_chain(model, params, x, fold(key, 1), 1, beta=beta, given=np.hstack([v, beside]))
+
+
 def _held(
     model: LayeredModel, params: LayeredParameters, given: dict[int, Array], n_rows: int
 ) -> list[Array | None]:

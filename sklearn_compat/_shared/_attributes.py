@@ -131,7 +131,7 @@ AGAIN = "Set it to that, or fit again."
 # Attributes that are checked when they are set; shapes that go together are when they are read.
 KINDS: dict[str, Callable[[Any, str], Any]] = {
     **dict.fromkeys(("h_samples_", "chains_", "components_", "patterns_"), _numbers),
-    **dict.fromkeys(("offset_visible_", "offset_hidden_"), _vector),
+    **dict.fromkeys(("offset_visible_", "offset_hidden_", "offset_even_", "offset_odd_"), _vector),
     "offset_": _offset,
     **dict.fromkeys(("intercept_", "intercept_visible_", "intercept_hidden_"), _vector),
     **dict.fromkeys(("log_variance_visible_", "log_variance_hidden_"), _vector),

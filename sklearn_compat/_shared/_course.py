@@ -133,6 +133,8 @@ class Lesson(NamedTuple):
         Names of the features.
     standing : Standing or None
         From where to go on; None to start anew.
+    change : callable or None
+        The model and its initial parameters -> those with which learning starts anew.
     """
 
     plan: Callable[[int], training.Plan]
@@ -143,6 +145,7 @@ class Lesson(NamedTuple):
     watch: Watch
     columns: Array | None
     standing: Standing | None
+    change: Callable[[Any, Any], Any] | None = None
 
     def run(self, state: training.State, rows: Rows, plan: training.Plan, X: Any) -> str:
         """Run the loop for all epochs; what stopped it, or ''."""
@@ -300,7 +303,7 @@ class Course:
         """The state before the first update, or that which the fitted attributes stand for, in new arrays."""
         model = lesson.model(rows, plan)
         if lesson.standing is None:
-            return training.start(model, rows, lesson.n_hidden, plan)
+            return training.start(model, rows, lesson.n_hidden, plan, lesson.change)
         return self.resumed(model, lesson.standing, plan)
 
     def resumed(self, model: Any, standing: Standing, plan: training.Plan) -> training.State:

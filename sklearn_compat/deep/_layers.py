@@ -40,11 +40,14 @@ def block_of(layers: Any) -> Any:
     return _VisualBlock("serial", machines, names=details, name_details=[str(x) for x in machines])
 
 
-def new_machines(layers: Any, seed: int, n_features: int, n_labels: int = 0) -> list[BaseRBM]:
+def new_machines(
+    layers: Any, seed: int, n_features: int, n_labels: int = 0, columns: bool = False
+) -> list[BaseRBM]:
     """Unfitted machines for all layers, clones of those given, with seeds where they have none of their own.
 
-    The last one has the units of `n_labels` classes beside its visible ones, if there are any. ValueError, with the
-    name of the layer, for an entry that is no machine, or that cannot stand where it is.
+    The last one has the units of `n_labels` classes beside its visible ones, if there are any. With `columns` the first
+    may have visible units of several types. ValueError, with the name of the layer, for an entry that is no machine, or
+    that cannot stand where it is.
     """
     if not layers:
         raise ValueError(
@@ -59,7 +62,7 @@ def new_machines(layers: Any, seed: int, n_features: int, n_labels: int = 0) -> 
         if machine.random_state is None:
             machine.random_state = layer_seed(seed, k)
         machines.append(machine)
-    check_joints(machines)
+    check_joints(machines, columns)
     if not n_labels:
         return machines
     *lower, top = machines
@@ -154,9 +157,12 @@ def as_machine(layer: Any, name: str) -> BaseRBM:
     )
 
 
-def check_joints(machines: list[BaseRBM]) -> None:
-    """ValueError where the hidden units of one machine are not what the visible ones of the next are."""
-    for k, machine in enumerate(machines[:1]):
+def check_joints(machines: list[BaseRBM], columns: bool = False) -> None:
+    """ValueError where the hidden units of one machine are not what the visible ones of the next are.
+
+    Only with `columns` may the first machine have visible units of several types.
+    """
+    for k, machine in enumerate([] if columns else machines[:1]):
         first = model_of(machine).visible
         if isinstance(first, SideBySide):
             raise ValueError(

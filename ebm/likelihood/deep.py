@@ -1,0 +1,56 @@
+"""Log-likelihoods of deep Boltzmann machines, and their variational bounds.
+
+With the mean-field distribution q(h) of the hidden layers given a row v,
+
+    log p(v) >= -<E(v, h)>_q + S(q) - log Z,
+
+where S is the entropy (Salakhutdinov & Hinton 2009, equation 6). The bound falls short of log p(v) by the
+Kullback-Leibler divergence of q from p(h | v). It has no error but that of log Z, and of a mean field that has not
+converged it is a bound all the same.
+
+Few hidden units are summed out exactly: those of the layers of one color, the others given them.
+"""
+
+import numpy as np
+
+from ebm._batches import blocks
+from ebm._checks import Array
+from ebm._flat import in_double
+from ebm.energies.deep import DeepModel
+from ebm.energies.layer_sums import cheaper_color, layer_sum
+from ebm.energies.layers import LayeredParameters
+from ebm.energies.normal_sums import is_integral, log_integrals
+from ebm.inference.deep_means import SWEEPS, TOLERANCE
+from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
+
+# States of hidden layers that are summed for each row unasked.
+MOST_STATES = 2.0**12
+
+
+def mean_field_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
+    """Lower bounds of -F(v), and whether the mean field has converged, for each row of `v` (rows, n_visible)."""
+    params = in_double(params)
+    values, converged = [], []
+    for _, block in blocks(v):
+        known = model.split(block.astype(np.float64))
+        means = layered_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
+        values.append(layered_bound(model, params, known, means))
+        converged.append(means.converged)
+    return np.concatenate(values), np.concatenate(converged)
+
+
+def sums_or_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
+    """-F(v) of each row where the hidden layers of one color have few states, else its lower bound.
+
+    Arguments and results are those of :func:`mean_field_bounds`.
+    """
+    known = dict.fromkeys(model.shown)
+    if is_integral(model, known):
+        rows = model.split(v.astype(np.float64))
+        return log_integrals(model, in_double(params), rows), np.ones(len(v), bool)
+    try:
+        cheaper_color(model, known, MOST_STATES)
+    except ValueError:
+        return mean_field_bounds(model, params, v)
+    parts = [layer_sum(model, params, model.split(block)).log_sums() for _, block in blocks(v)]
+    return np.concatenate(parts), np.ones(len(v), bool)

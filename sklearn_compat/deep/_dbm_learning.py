@@ -1,0 +1,228 @@
+"""How a deep Boltzmann machine learns: its parts one on top of the other, and then all layers together.
+
+The argument `self` is the estimator; acts of learning return what did not come to its end.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ebm import training
+from ebm._checks import Array
+from ebm._flat import dtype_of
+from ebm._gaps import rows_of
+from ebm._sparse import as_dtype, dense
+from ebm.energies.deep import DeepModel
+from ebm.energies.side_by_side import SideBySide
+from ebm.likelihood import reconstruction_error
+from ebm.monitors import Scorer
+from ebm.pretraining import Layer, Machine, Propagation, composed, part, pretrain
+from ebm.sklearn_compat._shared import _learning as learning
+from ebm.sklearn_compat._shared._course import Lesson, Watch
+from ebm.sklearn_compat._shared._validation import (
+    check_repetitions,
+    check_rows,
+    check_weights,
+    column_names,
+    draw_seed,
+    warn_outside,
+)
+from ebm.sklearn_compat.deep._layers import layer_name, new_machines
+from ebm.sklearn_compat.rbm._base import BaseRBM
+from ebm.sklearn_compat.rbm._layer import entitle, learner, model_of
+from ebm.training import INTERRUPTED
+from ebm.units import Unit
+
+
+class Begun(NamedTuple):
+    """The parameters with which joint learning begins.
+
+    Attributes
+    ----------
+    change : callable
+        The model and its initial parameters -> these parameters.
+    layers : list of Layer
+        The results of the parts.
+    stopped : list of str
+        Why parts did not come to their ends.
+    interrupted : bool
+    """
+
+    change: Callable[[Any, Any], Any]
+    layers: list[Layer]
+    stopped: list[str]
+    interrupted: bool
+
+
+# Settings -> machines and the model
+
+
+def machines_for(self: Any, seed: int) -> list[BaseRBM]:
+    """Unfitted machines for all layers, and how their learning is shown."""
+    machines = new_machines(self.layers, seed, self.n_features_in_, columns=True)
+    for k, machine in enumerate(machines):
+        columns = None if k else column_names(self)
+        entitle(machine, f"{type(self).__name__} {layer_name(k)}", columns)
+        machine.verbose = max(machine.verbose, self.verbose)
+    return machines
+
+
+def deep_model(machines: Sequence[BaseRBM], n_features: int, sizes: Sequence[int]) -> DeepModel:
+    """The deep machine whose layers have the units of these machines, and these sizes."""
+    visible = model_of(machines[0]).visible
+    groups: list[tuple[Unit, int]] = [(visible, n_features)]
+    if isinstance(visible, SideBySide):
+        visible.columns(np.empty((0, n_features)))  # refuses another number of columns
+        groups = list(zip(visible.units, visible.sizes, strict=True))
+    hidden = [(model_of(machine).hidden, n) for machine, n in zip(machines, sizes, strict=True)]
+    return DeepModel(groups, hidden)
+
+
+# Acts of learning
+
+
+def fit_deep(self: Any, X: Any, sample_weight: Any) -> str:
+    """Train the parts one by one if asked, and then all layers together; or go on with the latter."""
+    go_on = self.warm_start and self._is_fitted()
+    X, weights = rows_to_learn(self, X, sample_weight, go_on)
+    check_repetitions(weights)
+    if go_on:
+        return learning.keep(self, self._course.fit_rows(lesson_of(self, True), X, weights))
+    seed = draw_seed(self.random_state)
+    lesson = lesson_of(self, False)._replace(random_state=seed)
+    check_joint(self, lesson, X, weights, seed)
+    begun = begin(self, X, weights, seed, self.pretraining == "greedy" and len(self.layers) > 1)
+    n_epochs = 0 if begun.interrupted else lesson.n_epochs
+    lesson = lesson._replace(change=begun.change, n_epochs=n_epochs)
+    learned = self._course.fit_rows(lesson, X, weights)
+    stopped = [*begun.stopped, learning.keep(self, learned)]
+    self._parts = [history_of(layer) for layer in begun.layers]
+    return "; ".join(reason for reason in stopped if reason)
+
+
+def resume_deep(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
+    """Go on with the learning of all layers together from a file."""
+    X, weights = rows_to_learn(self, X, sample_weight, False)
+    learned = self._course.resume_rows(lesson_of(self, False), file, X, weights)
+    self._parts = []
+    return learning.keep(self, learned)
+
+
+def update_deep(self: Any, X: Any, sample_weight: Any) -> str:
+    """One update of all layers with the rows `X` as the batch."""
+    go_on = self._is_fitted()
+    X, weights = rows_to_learn(self, X, sample_weight, go_on)
+    shares, lesson = learning.as_shares(weights), lesson_of(self, go_on)
+    if not go_on:
+        seed = draw_seed(self.random_state)
+        begun = begin(self, X, shares, seed, False)
+        lesson = lesson._replace(random_state=seed, change=begun.change)
+        self._parts = []
+    return learning.keep(self, self._course.update_rows(lesson, X, shares))
+
+
+def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
+    """Training rows, in the dtype of the fitted model if there is one, and their weights."""
+    X = check_rows(self, X, reset=not go_on, order="C")
+    machines = machines_for(self, 0)
+    model = deep_model(machines, self.n_features_in_, sizes_of(machines))
+    warn_outside(model_of(machines[0]).visible, X)
+    if go_on:
+        check_layers(self, model)
+        X = as_dtype(X, dtype_of(self._params()))
+    return X, check_weights(sample_weight, X)
+
+
+def sizes_of(machines: Sequence[BaseRBM]) -> list[int]:
+    """Counts of the hidden units of machines."""
+    return [learning.count_hidden(machine) for machine in machines]
+
+
+def check_layers(self: Any, wanted: DeepModel) -> None:
+    """ValueError if the settings name other layers than the fitted model has."""
+    sizes = [len(bias) for bias in self.intercepts_[1:]]
+    asked = [n for _, n in wanted.hidden]
+    if sizes != asked:
+        raise ValueError(
+            f"layers have {asked} hidden units, but those of the fitted model have {sizes}. Fit anew "
+            "(warm_start=False) to change it."
+        )
+
+
+# The course of learning
+
+
+def lesson_of(self: Any, go_on: bool) -> Lesson:
+    """How all layers learn together."""
+    title = type(self).__name__
+    machines = machines_for(self, 0)
+    sizes = sizes_of(machines)
+    model = deep_model(machines, self.n_features_in_, sizes)
+    return Lesson(
+        plan=lambda seed: learning.ascent(self, seed),
+        model=lambda rows, plan: model,
+        n_hidden=sum(sizes),
+        n_epochs=self.n_iter if isinstance(self.n_iter, str) else int(self.n_iter),
+        random_state=self.random_state,
+        watch=Watch(title, self.callbacks, self.verbose, shown_errors),
+        columns=column_names(self),
+        standing=learning.standing(self) if go_on else None,
+    )
+
+
+def check_joint(self: Any, lesson: Lesson, X: Any, weights: Array | None, seed: int) -> None:
+    """Refuse settings of joint learning before any part has learned."""
+    plan, rows = lesson.plan(seed), rows_of(X, weights, lesson.columns)
+    state = training.start(lesson.model(rows, plan), rows, lesson.n_hidden, plan)
+    training.Learner(state, plan, 1)
+
+
+def begin(self: Any, X: Any, weights: Array | None, seed: int, greedy: bool) -> Begun:
+    """Parameters to begin with: of parts that have learned, or of parts that only know some rows."""
+    machines = machines_for(self, seed)
+    model = deep_model(machines, self.n_features_in_, sizes_of(machines))
+    learners = [_part(machine, model, k, greedy) for k, machine in enumerate(machines)]
+    way = Propagation(self.propagate == "sample", seed)
+    found = pretrain(learners, X, weights, way)
+    layers, interrupted = found.layers, found.interrupted or found.layers[-1].message == INTERRUPTED
+    if len(layers) < len(learners):  # interrupted
+        rest = [replace(x, n_epochs=0) for x in learners[len(layers) :]]
+        below = [layer.step for layer in layers]
+        layers = [*layers, *pretrain(rest, X, weights, way, below=below).layers]
+    reasons = [
+        f"{machine.name}: {layer.message}"
+        for machine, layer in zip(learners, layers, strict=True)
+        if layer.message and greedy
+    ]
+    if interrupted and not reasons:
+        reasons.append(f"{learners[len(found.layers)].name}: {INTERRUPTED}")
+    steps = [layer.step for layer in layers]
+    change = partial(_composed, model=model, steps=steps)
+    return Begun(change, layers if greedy else [], reasons, interrupted)
+
+
+def _composed(_: Any, params: Any, *, model: DeepModel, steps: Any) -> Any:
+    return composed(model, steps)
+
+
+def _part(machine: BaseRBM, model: DeepModel, k: int, greedy: bool) -> Machine:
+    """The machine as the core trains it to be part `k`."""
+    made = learner(machine, layer_name(k), False)
+    title = f"{layer_name(k)} of a deep Boltzmann machine"
+    watch = Watch(title, machine.callbacks if greedy else None, machine.verbose, shown_errors)
+    n_epochs = made.n_epochs if greedy else 0
+    return replace(made, model=part(model, k), n_epochs=n_epochs, watched=watch.watched)
+
+
+def shown_errors(X: Any, model: Any) -> list[Scorer]:
+    """The number that a verbose fit shows: the reconstruction error of some rows."""
+    rows = dense(X[:: -(-X.shape[0] // learning.SHOWN_ROWS)])
+    return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
+
+
+def history_of(layer: Layer) -> dict[str, Array]:
+    """The history of a part."""
+    return {name: np.asarray(x) for name, x in layer.state.history.items()}
