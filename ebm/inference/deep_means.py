@@ -7,9 +7,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ebm._batches import blocks
 from ebm._checks import Array
-from ebm._sparse import as_dtype
+from ebm._sparse import as_dtype, blocks
 from ebm.energies.deep import DeepModel
 from ebm.energies.layers import LayeredParameters
 from ebm.inference.layered_mean_field import layered_mean_field

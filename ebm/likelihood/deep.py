@@ -13,9 +13,9 @@ Few hidden units are summed out exactly: those of the layers of one color, the o
 
 import numpy as np
 
-from ebm._batches import blocks
 from ebm._checks import Array
 from ebm._flat import in_double
+from ebm._sparse import blocks
 from ebm.energies.deep import DeepModel
 from ebm.energies.layer_sums import cheaper_color, layer_sum
 from ebm.energies.layers import LayeredParameters

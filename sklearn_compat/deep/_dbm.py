@@ -61,11 +61,12 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     Parameters
     ----------
     layers : list or tuple of RBM estimators or int, default=(256, 64)
-        The hidden layers, from the data up. A machine gives the size and the units of its hidden layer, and the settings
-        with which this layer is pre-trained. It is cloned, not modified. An integer n stands for ``BernoulliRBM(n)``.
-        The first machine also gives the units of the data, which may be columns of several types. Layers have the names
-        ``layer1``, ``layer2`` and so on: ``set_params(layer2=BernoulliRBM(32), layer1__n_iter=20)``. The hidden units of
-        a layer must have the type of the visible units of the next layer.
+        The hidden layers, from the data up. A machine gives the size and the units of its hidden layer, and the
+        settings with which this layer is pre-trained. It is cloned, not modified. An integer n stands for
+        ``BernoulliRBM(n)`` with the `n_iter` and the `batch_size` of the deep machine. The first machine also gives the
+        units of the data, which may be columns of several types. Layers have the names ``layer1``, ``layer2`` and so
+        on: ``set_params(layer2=BernoulliRBM(32), layer1__n_iter=20)``. The hidden units of a layer must have the type
+        of the visible units of the next layer.
 
     pretraining : {"greedy"} or None, default="greedy"
         Whether the layers are trained one by one first. None begins joint training with hidden units that tell rows of
@@ -585,11 +586,13 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         others = []
         for k, named in enumerate(fitted_list(self.layer_params_, "layer_params_", len(sizes))):
             if not isinstance(named, dict):
-                raise ValueError(f"layer_params_ must be a list of dict. Got {shown(named)} in it.")
-            arrays = {x: fitted_array(named[x], f"layer_params_[{k}]", (None,)) for x in named}
-            for name in (x for x in arrays if x.startswith("log_")):
-                check_exponents(arrays[name], f"layer_params_[{k}]")
-            others.append({x: np.ascontiguousarray(a, dtype) for x, a in arrays.items()})
+                raise ValueError(
+                    f"layer_params_ must be a list of dict, one for each layer. Got {shown(named)} in it."
+                )
+            found = {x: fitted_array(named[x], f"layer_params_[{k}]", (None,)) for x in named}
+            for name in (x for x in found if x.startswith("log_")):
+                check_exponents(found[name], f"layer_params_[{k}]")
+            others.append({x: np.ascontiguousarray(a, dtype) for x, a in found.items()})
         for k, b in enumerate(biases):
             check_squares(b, f"intercepts_[{k}]")
         arrays = DeepArrays(

@@ -30,8 +30,9 @@ from ebm.sklearn_compat._shared._validation import (
     draw_seed,
     warn_outside,
 )
-from ebm.sklearn_compat.deep._layers import layer_name, new_machines
+from ebm.sklearn_compat.deep._layers import is_size, layer_name, new_machines
 from ebm.sklearn_compat.rbm._base import BaseRBM
+from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import entitle, learner, model_of
 from ebm.training import INTERRUPTED
 from ebm.units import Unit
@@ -62,7 +63,12 @@ class Begun(NamedTuple):
 
 def machines_for(self: Any, seed: int) -> list[BaseRBM]:
     """Unfitted machines for all layers, and how their learning is shown."""
-    machines = new_machines(self.layers, seed, self.n_features_in_, columns=True)
+    shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
+    layers = [
+        BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
+        for layer in self.layers
+    ]
+    machines = new_machines(layers, seed, self.n_features_in_, columns=True)
     for k, machine in enumerate(machines):
         columns = None if k else column_names(self)
         entitle(machine, f"{type(self).__name__} {layer_name(k)}", columns)

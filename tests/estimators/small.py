@@ -7,6 +7,7 @@ import inspect
 import numpy as np
 
 from ebm import (
+    DBM,
     DBN,
     RBM,
     BernoulliRBM,
@@ -31,6 +32,7 @@ MACHINES = {
     "BernoulliRBM": lambda _: BernoulliRBM(3, **STEPS),
     "RBM": lambda unit: RBM(3, visible=unit, hidden=unit, **STEPS),
     "RBM, labels": lambda _: RBM(3, visible=OneHot((2,)), **STEPS),
+    "DBM": lambda unit: DBM([RBM(2, visible=unit, **STEPS), 1], **STEPS),
     "DBN": lambda unit: DBN([RBM(3, visible=unit, **STEPS), 2], random_state=0),
     "DBNClassifier": lambda unit: DBNClassifier([RBM(3, visible=unit, **STEPS), 2], random_state=0),
     "DenseAssociativeClassifier": lambda _: DenseAssociativeClassifier(3, **STEPS),
@@ -49,7 +51,7 @@ MACHINES = {
 ROWS = [
     *("partial_fit", "transform", "predict", "predict_proba", "energy", "free_energy", "impute"),
     *("log_likelihood", "score_samples", "score", "lower_bound", "layer_means", "reconstruct"),
-    *("gibbs", "moments", "recall", "overlaps", "stability", "forget"),
+    *("gibbs", "moments", "recall", "mean_field", "overlaps", "stability", "forget"),
 ]
 
 

@@ -4,6 +4,7 @@ import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from ebm import (
+    DBM,
     DBN,
     RBM,
     BernoulliRBM,
@@ -62,6 +63,8 @@ ESTIMATORS = [
     HopfieldNetwork(Perceptron(symmetric=True, max_iter=100)),
     HopfieldNetwork("covariance", update="glauber"),
     HopfieldNetwork(temperature=0.1, max_sweeps=3),
+    DBM((4, 3), n_iter=2),
+    DBM([GaussianRBM(4, n_iter=1), 3], n_iter=2, pretraining=None, features="top"),
     DBN([BernoulliRBM(4, n_iter=20), BernoulliRBM(3, n_iter=20)]),
     DBN([GaussianRBM(5, variance="unit", n_iter=20), 4], features="all", propagate="mean"),
     DBNClassifier([BernoulliRBM(256, n_iter=20)]),

@@ -12,6 +12,7 @@ from sklearn.base import clone
 
 import ebm
 from ebm import (
+    DBM,
     DBN,
     RBM,
     BernoulliRBM,
@@ -180,6 +181,7 @@ FITTED = {
         np.clip(REALS, -1, 1),
         LABELS,
     ),
+    "DBM": (DBM([4, 3], n_iter=3, random_state=0), BITS, None),
     "DBN": (DBN(STACK, random_state=0), BITS, None),
     "DBNClassifier": (DBNClassifier(STACK, random_state=0), BITS, LABELS),
     "DBNClassifier, one layer": (DBNClassifier([4], random_state=0), BITS, LABELS),
@@ -200,6 +202,7 @@ ARGUMENTS = {
     "DenseAssociativeMemory": ("patterns",),
     "ModernHopfieldNetwork": ("patterns", "weights"),
     "DenseAssociativeClassifier": ("components", "classes", "range", "scale"),
+    "DBM": ("coefs", "intercepts", "layer_params"),
     "DBN": ("rbms",),
     "DBNClassifier": ("rbms", "classes"),
     "MLPClassifier": ("coefs", "intercepts", "classes", "layer_params"),

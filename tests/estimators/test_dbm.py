@@ -1,0 +1,306 @@
+"""DBM: pre-training and joint training, inference, distribution, files and refusals."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from ebm import (
+    DBM,
+    DBN,
+    RBM,
+    BernoulliRBM,
+    Checkpoint,
+    PersistentContrastiveDivergence,
+    Regularization,
+)
+from ebm.pretraining import part
+from tests.estimators.small import rows
+from tests.estimators.stacks import Interrupt
+from tests.oracles import layers as oracles
+from tests.oracles.layers import OracleLayer, OracleLayers
+
+RNG = np.random.default_rng(0)
+X = (RNG.random((40, 6)) < RNG.choice([0.2, 0.8], (40, 1))).astype(float)
+FEW = {"n_iter": 2, "random_state": 0}
+
+
+def same(one, other):
+    pairs = zip([*one.coefs_, *one.intercepts_], [*other.coefs_, *other.intercepts_], strict=True)
+    return all(np.array_equal(a, b) for a, b in pairs) and np.array_equal(
+        one.h_samples_, other.h_samples_
+    )
+
+
+def oracle_of(dbm):
+    layers = [OracleLayer("bernoulli", b, visible=k == 0) for k, b in enumerate(dbm.intercepts_)]
+    edges = [(k, k + 1, W, 1.0) for k, W in enumerate(dbm.coefs_)]
+    return OracleLayers(layers, edges)
+
+
+# --- learning -------------------------------------------------------------------------------------------
+
+
+def test_one_layer_is_a_restricted_machine_to_the_bit():
+    rbm = BernoulliRBM(3, n_iter=3, random_state=0)
+    dbm = DBM([rbm], n_iter=3, random_state=0).fit(X)
+    rbm = clone(rbm).fit(X)
+    np.testing.assert_array_equal(dbm.coefs_[0], rbm.components_.T)
+    np.testing.assert_array_equal(dbm.intercepts_[0], rbm.intercept_visible_)
+    np.testing.assert_array_equal(dbm.intercepts_[1], rbm.intercept_hidden_)
+    np.testing.assert_array_equal(dbm.transform(X), rbm.transform(X))
+    np.testing.assert_allclose(dbm.score_samples(X), rbm.log_likelihood(X), atol=1e-9)
+    np.testing.assert_allclose(dbm.free_energy(X), rbm.free_energy(X), atol=1e-9)
+
+
+def test_joint_training_begins_at_the_composed_parts():
+    dbm = DBM([4, 3, 2], n_iter=0, random_state=0)
+    greedy = clone(dbm).set_params(layers=[BernoulliRBM(n, **FEW) for n in (4, 3, 2)]).fit(X)
+    joint = greedy.histories_.pop("joint")
+    assert joint == {}
+    assert [len(greedy.histories_[f"layer{k}"]["epoch"]) for k in (1, 2, 3)] == [2, 2, 2]
+    untrained = clone(dbm).set_params(pretraining=None).fit(X)
+    assert not np.array_equal(greedy.coefs_[0], untrained.coefs_[0])
+    assert list(untrained.histories_) == ["joint"]
+    model = greedy._model()
+    machines = [part(model, k) for k in range(3)]
+    assert [getattr(m, "edges", (None,))[0] is None for m in machines] == [False, True, False]
+    # Learning goes on from there, and its result is another one.
+    later = clone(greedy).set_params(n_iter=3).fit(X)
+    assert not np.array_equal(greedy.coefs_[0], later.coefs_[0])
+    assert list(later.history_["epoch"]) == [1, 2, 3]
+    assert later.history_["mean_field_sweeps"].min() >= 1
+    assert (later.history_["mean_field_converged"] <= 1).all()
+
+
+def test_joint_training_raises_the_likelihood():
+    greedy = DBM([4, 3], n_iter=0, random_state=0)
+    greedy.set_params(layers=[BernoulliRBM(4, n_iter=40), BernoulliRBM(3, n_iter=40)])
+    before = greedy.fit(X).log_likelihood(X).mean()
+    after = greedy.set_params(n_iter=150, learning_rate=0.05).fit(X).log_likelihood(X).mean()
+    assert after > before + 0.02
+    independent = (X.mean(0) * np.log(X.mean(0)) + (1 - X.mean(0)) * np.log(1 - X.mean(0))).sum()
+    assert after > independent + 0.1
+
+
+def test_learning_goes_on():
+    whole = DBM([4, 3], warm_start=True, **FEW).fit(X)
+    before = [W.copy() for W in whole.coefs_]
+    whole.fit(X)
+    assert len(whole.history_["epoch"]) == 4
+    assert not np.array_equal(before[0], whole.coefs_[0])
+    assert whole.partial_fit(X) is whole
+    with pytest.raises(ValueError, match="layers have \\[4, 2\\] hidden units"):
+        whole.set_params(layers=[4, 2]).fit(X)
+
+
+def test_partial_fit_begins_at_its_batch():
+    dbm = DBM([4, 3], random_state=0).partial_fit(X[:10])
+    assert dbm.transform(X).shape == (40, 7)
+    assert list(dbm.histories_) == ["joint"]
+    for _ in range(3):
+        dbm.partial_fit(X[:7])
+    assert np.isfinite(dbm.coefs_[0]).all()
+
+
+def test_an_interrupted_fit_goes_on_from_its_file(tmp_path):
+    file = tmp_path / "dbm.npz"
+    settings = {"layers": [4, 3], "n_iter": 5, "random_state": 0}
+    whole = DBM(**settings).fit(X)
+    with pytest.warns(ConvergenceWarning, match="interrupted"):
+        DBM(**settings, callbacks=[Checkpoint(file), Interrupt(4)]).fit(X)
+    resumed = DBM(**settings).resume(file, X)
+    assert same(resumed, whole)
+
+
+@pytest.mark.parametrize("layer", [0, 1])
+def test_an_interrupt_of_pre_training_leaves_a_whole_machine(layer):
+    machines = [BernoulliRBM(n, **FEW) for n in (4, 3)]
+    machines[layer].set_params(n_iter=5, callbacks=Interrupt(2))
+    with pytest.warns(ConvergenceWarning, match=f"layer{layer + 1}: interrupted"):
+        dbm = DBM(machines, **FEW).fit(X)
+    assert dbm.transform(X).shape == (40, 7)
+    assert dbm.histories_["joint"] == {}
+
+
+def test_kinds_of_rows():
+    dense = DBM([4, 3], **FEW).fit(X)
+    assert same(DBM([4, 3], **FEW).fit(sparse.csr_array(X)), dense)
+    np.testing.assert_array_equal(dense.transform(sparse.csr_matrix(X)), dense.transform(X))
+    single = DBM([4, 3], **FEW).fit(X.astype(np.float32))
+    assert {x.dtype for x in [*single.coefs_, single.transform(X), single.sample()]} == {
+        np.dtype(np.float32)
+    }
+    weights = np.ones(40)
+    weights[30:] = 0
+    weighted = DBM([4, 3], **FEW).fit(X, sample_weight=weights)
+    assert same(weighted, DBM([4, 3], **FEW).fit(X[:30]))
+
+
+def test_columns_of_several_types():
+    table = np.c_[X[:, :3], RNG.normal(size=(40, 2)) * 5 + 20 * X[:, :1]]
+    first = RBM(4, visible=[("bernoulli", 3), ("gaussian", 2)], n_iter=5)
+    dbm = DBM([first, BernoulliRBM(3, n_iter=2)], n_iter=5, random_state=0).fit(table)
+    assert [sorted(x) for x in dbm.layer_params_] == [["log_variance"], [], []]
+    V = dbm.sample(5, n_steps=20)
+    assert np.isin(V[:, :3], (0, 1)).all()
+    assert dbm.reconstruct(table).shape == table.shape
+    gap = table.copy()
+    gap[0, 4] = np.nan
+    assert np.isfinite(dbm.impute(gap)).all()
+
+
+def test_nested_settings():
+    dbm = DBM([4, 3]).set_params(layer2__n_iter=7, layer1=BernoulliRBM(5))
+    assert dbm.layers[1].n_iter == 7
+    assert dbm.layers[0].n_components == 5
+    assert dbm.get_params()["layer1__n_components"] == 5
+
+
+# --- inference and distribution -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def fitted():
+    return DBM([4, 3], n_iter=20, random_state=0).fit(X)
+
+
+def test_likelihoods_are_those_of_enumeration(fitted):
+    oracle = oracle_of(fitted)
+    log_z = fitted.log_partition()
+    assert log_z.method == "exact"
+    assert log_z.value == pytest.approx(oracles.log_sum(oracle), abs=1e-8)
+    exact = [oracles.log_likelihood(oracle, row) for row in X[:5]]
+    np.testing.assert_allclose(fitted.log_likelihood(X[:5]), exact, atol=1e-8)
+    bound, error = fitted.lower_bound(X, return_std=True)
+    assert (bound <= fitted.log_likelihood(X) + 1e-9).all()
+    assert not error.any()
+    assert fitted.score(X) == pytest.approx(bound.mean())
+    assert fitted.lower_bound(X, "ais", return_std=True)[1].min() > 0
+    states = {k + 1: oracles.unit_states(layer) for k, layer in enumerate(oracle.layers[1:])}
+    h = [states[1][5], states[2][3]]
+    expected = -oracles.log_integral(oracle, [tuple(X[0]), *h], 1.0)
+    assert fitted.energy(X[:1], np.hstack(h)[np.newaxis])[0] == pytest.approx(expected, abs=1e-8)
+
+
+def test_features_are_means_of_layers(fitted):
+    means = fitted.mean_field(X)
+    assert means.converged.all()
+    np.testing.assert_array_equal(fitted.transform(X), np.hstack(means.layers))
+    top = clone(fitted).set_params(features="top").fit(X)
+    np.testing.assert_array_equal(top.transform(X), top.mean_field(X).layers[-1])
+    assert top.get_feature_names_out().tolist() == ["dbm0", "dbm1", "dbm2"]
+    assert top.inverse_transform(top.transform(X)).shape == X.shape
+    np.testing.assert_allclose(
+        fitted.inverse_transform(fitted.transform(X)), fitted.reconstruct(X), atol=1e-9
+    )
+
+
+def test_means_that_have_not_converged_are_told(fitted):
+    with pytest.warns(ConvergenceWarning, match="mean field of 40 of 40 rows has not converged"):
+        found = fitted.mean_field(X, n_sweeps=1, tol=0)
+    assert not found.converged.any()
+
+
+def test_samples_keep_what_is_given(fitted):
+    given = [1, np.nan, 0, np.nan, np.nan, np.nan]
+    V = fitted.sample(30, n_steps=20, given=given, random_state=0)
+    assert (V[:, 0] == 1).all()
+    assert (V[:, 2] == 0).all()
+    assert np.isin(V, (0, 1)).all()
+    V, diagnostics = fitted.sample(10, n_steps=40, start=X[0], return_diagnostics=True)
+    assert V.shape == (10, 6)
+    assert np.isfinite(diagnostics.rhat)
+
+
+def test_unknown_entries_have_their_conditional_means(fitted):
+    gap = X[:1].copy()
+    gap[0, 1] = np.nan
+    filled, error = fitted.impute(gap, return_std=True)
+    oracle = oracle_of(fitted)
+    logs = []
+    for x in (0.0, 1.0):
+        row = X[0].copy()
+        row[1] = x
+        logs.append(oracles.log_sum(oracle, oracles.visible_states(oracle, row)))
+    assert filled[0, 1] == pytest.approx(1 / (1 + np.exp(logs[0] - logs[1])), abs=1e-8)
+    assert error[0, 1] == 0
+
+
+# --- machines of given parameters -----------------------------------------------------------------------
+
+
+def test_a_belief_network_becomes_a_machine():
+    dbn = DBN([BernoulliRBM(4, **FEW), BernoulliRBM(3, **FEW)], random_state=0).fit(X)
+    dbm = DBM.from_dbn(dbn, warm_start=True, n_iter=2, random_state=0)
+    lower, upper = dbn.rbms_
+    np.testing.assert_array_equal(dbm.coefs_[0], lower.components_.T / 2)
+    np.testing.assert_array_equal(dbm.coefs_[1], upper.components_.T / 2)
+    np.testing.assert_allclose(
+        dbm.intercepts_[1], (lower.intercept_hidden_ + upper.intercept_visible_) / 2
+    )
+    assert np.isfinite(dbm.score(X))
+    dbm.fit(X)
+    assert len(dbm.history_["epoch"]) == 2
+
+
+def test_given_parameters_are_those_of_the_machine(fitted):
+    given = DBM.from_parameters(fitted.coefs_, fitted.intercepts_)
+    np.testing.assert_array_equal(given.transform(X), fitted.transform(X))
+    zeros = DBM.from_parameters([np.zeros((6, 2)), np.zeros((2, 3))])
+    assert zeros.log_partition().value == pytest.approx(11 * np.log(2))
+    assert zeros.layers == [2, 3]
+
+
+# --- refusals -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: DBM([]).fit(X), "layers must hold"),
+        (lambda: DBM([4, "3"]).fit(X), "layer2"),
+        (lambda: DBM([4, RBM(3, visible="spin")]).fit(X), "same units"),
+        (lambda: DBM([4, 3], gradient="tap").fit(X), "TAP is for"),
+        (lambda: DBM([4, 3], regularization=Regularization(dropout=0.5)).fit(X), "dropout"),
+        (lambda: DBM([BernoulliRBM(4, gradient="exact"), 3]).fit(X), "layer1: .*multiplicity"),
+        (lambda: DBM.from_parameters([]), "coefs must be a list"),
+        (lambda: DBM.from_parameters([np.ones((6, 2)), np.ones((3, 2))]), "coefs_"),
+        (lambda: DBM.from_parameters([np.ones((6, 2))], [np.ones(6)]), "intercepts_"),
+        (lambda: DBM.from_dbn(3), "rbms must"),
+    ],
+)
+def test_settings_that_cannot_be_are_refused(make, reason):
+    with pytest.raises((ValueError, TypeError), match=reason):
+        make()
+
+
+def test_gaps_in_rows_to_learn_from_are_refused_by_name():
+    gap = X.copy()
+    gap[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"Input X contains NaN.*impute"):
+        DBM([4, 3], **FEW).fit(gap)
+
+
+def test_a_refused_fit_leaves_the_machine(fitted):
+    before = [W.copy() for W in fitted.coefs_]
+    with pytest.raises(ValueError, match="NaN"):
+        fitted.fit(np.full((3, 6), np.nan))
+    assert all(map(np.array_equal, before, fitted.coefs_))
+
+
+def test_spins_and_other_chains():
+    spins = rows("spin")
+    chains = PersistentContrastiveDivergence(n_steps=2, n_chains=7)
+    machines = [RBM(3, visible="spin", hidden="spin", **FEW), RBM(2, visible="spin", **FEW)]
+    dbm = DBM(machines, gradient=chains, **FEW).fit(spins)
+    assert dbm.h_samples_.shape == (7, 3)
+    assert np.isin(dbm.sample(4, n_steps=5), (-1, 1)).all()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dbm.transform(spins)
