@@ -104,7 +104,7 @@ class ColumnModel(LayeredModel):
         return self.mean(params, ODD, dense(v), beta)
 
     def hidden_input(self, params: LayeredParameters, v: Array) -> Array:
-        """What the hidden units receive; `v` may be CSR rows."""
+        """Inputs of the hidden units; `v` may be CSR rows."""
         return self.inputs_from(params, ODD, dense(v))
 
     def hidden_parameters(self, params: LayeredParameters) -> Any:

@@ -113,7 +113,7 @@ class Ways(NamedTuple):
     ----------
     color : int
     fixed : ndarray of shape (rows, units)
-        What comes from known layers.
+        The part that comes from known layers.
     edges : list of int
         Numbers of the edges to unknown layers.
     """
