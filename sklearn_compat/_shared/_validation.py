@@ -257,6 +257,15 @@ def _advice(unit: Unit, values: Array, argument: str) -> str:
 
 
 @_advice.register
+def _(unit: SideBySide, values: Array, argument: str) -> str:
+    """Of columns of one type, as for that type."""
+    if len(unit.units) == 1:
+        return _advice(unit.units[0], values, argument)
+    general: str = _advice.dispatch(object)(unit, values, argument)
+    return general
+
+
+@_advice.register
 def _(unit: Counts, values: Array, argument: str) -> str:
     return "Pass counts as they are, not scaled; for real-valued data use GaussianRBM."
 

@@ -339,7 +339,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         >>> from ebm import DBM
         >>> dbm = DBM.from_parameters([[[2.0], [0.0]], [[1.0]]])
         >>> round(dbm.log_partition().value, 4)
-        3.1133
+        4.254
         """
         weights = [
             finite_numbers(W, "coefs") for W in sequence(coefs, "coefs", "arrays of weights")

@@ -247,7 +247,9 @@ def results(machine, X, y):
     found = {}
     for method in METHODS:
         takes = getattr(machine, method, None)
-        if takes is not None and not (method == "energy" and hasattr(machine, "components_")):
+        if takes is not None and not (
+            method == "energy" and (hasattr(machine, "components_") or hasattr(machine, "coefs_"))
+        ):
             found[method] = takes(X)
     wanted = X if isinstance(machine, HopfieldNetwork) else y  # given couplings have no patterns
     found["score"] = machine.score(X, wanted)
