@@ -15,6 +15,7 @@ from ebm.sklearn_compat.memories._dense_classifier import DenseAssociativeClassi
 from ebm.sklearn_compat.memories._dense_memory import DenseAssociativeMemory
 from ebm.sklearn_compat.memories._hopfield import HopfieldNetwork
 from ebm.sklearn_compat.memories._modern_hopfield import ModernHopfieldNetwork
+from ebm.sklearn_compat.networks._autoencoder import Autoencoder
 from ebm.sklearn_compat.networks._mlp_classifier import MLPClassifier
 from ebm.sklearn_compat.networks._mlp_regressor import MLPRegressor
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
@@ -27,6 +28,7 @@ __all__ = [
     "DBM",
     "DBN",
     "RBM",
+    "Autoencoder",
     "BernoulliRBM",
     "BoltzmannMachine",
     "DBNClassifier",

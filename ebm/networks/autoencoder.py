@@ -226,6 +226,28 @@ def start(
     return network.tied((inputs, *drawn[1:]))
 
 
+def neutral_params(network: Network, dtype: Any) -> list[Any]:
+    """Parameters of layers that change nothing, and of costs; () of the others."""
+    pairs = zip(network.layers, network.widths, strict=False)
+    return [
+        layer.initial(n_in, Key(0, 0), dtype) if isinstance(layer, Inputs | Contraction) else ()
+        for layer, n_in in pairs
+    ]
+
+
+def check_tied(network: Network, layers: Sequence[Any]) -> None:
+    """Refuse weights of dense layers that are to be shared and differ; ValueError."""
+    dense_layers = [k for k, layer in enumerate(network.layers) if isinstance(layer, Dense)]
+    weights = dict(zip(dense_layers, layers, strict=True))
+    for layer, of, _, _ in network.ties:
+        if layer in weights and not np.array_equal(weights[layer].W, weights[of].W.T):
+            k, j = dense_layers.index(layer), dense_layers.index(of)
+            raise ValueError(
+                f"tied=True: the weights {k} of the decoder must be those of layer {j} of the encoder, transposed. Set "
+                "both, or use tied=False."
+            )
+
+
 def loss_for(X: Any) -> str:
     """Name of the loss for the known entries of `X`, dense or CSR, by their values.
 

@@ -25,7 +25,7 @@ class ColumnLosses(Loss):
 
     Parameters
     ----------
-    parts : tuple of (loss, int)
+    parts : tuple of (loss, int), default=(("squared_error", 1),)
         The loss of each part, by its name or as a record, and the number of its columns.
 
     Raises
@@ -43,7 +43,7 @@ class ColumnLosses(Loss):
     """
 
     out_activation: ClassVar[str] = "by_column"
-    parts: Any = ()
+    parts: Any = (("squared_error", 1),)
 
     def __post_init__(self) -> None:
         pairs = self.parts if isinstance(self.parts, list | tuple) else ()

@@ -108,4 +108,4 @@ def with_given(
                 f"{source} must have the shapes {shapes} in {network.name_of(k)}. Got {got}."
             )
         params.append(layer.parameters(*fields))
-    return tuple(params)
+    return network.tied(tuple(params))

@@ -8,6 +8,7 @@ import numpy as np
 
 from ebm._arrays import Array, as_numbers, check_finite, is_sparse, screened
 from ebm._checks import check_option, integer_of, real_of, shown
+from ebm.networks.column_losses import ColumnLosses
 from ebm.networks.losses import LOSSES
 from ebm.networks.network import Network
 from ebm.sklearn_compat._shared._labels import are_sorted, is_missing, of_one_type
@@ -49,7 +50,8 @@ def _states(x: Any, name: str) -> str:
 
 
 def _output(x: Any, name: str) -> str:
-    return check_option(x, name, sorted({loss.out_activation for loss in LOSSES.values()}))
+    known = {loss.out_activation for loss in LOSSES.values()} | {ColumnLosses.out_activation}
+    return check_option(x, name, sorted(known))
 
 
 def _classes(x: Any, name: str) -> Array:

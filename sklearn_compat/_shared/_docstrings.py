@@ -12,12 +12,14 @@ ENTRY = re.compile(r"\n+(?=\S)")
 def complete_docstring(cls: T) -> T:
     """Add the parameters and attributes that base classes document to the docstring of `cls`: a class decorator.
 
-    An entry of the class replaces the entry of the same name in a base class. Parameters are in the order of the
-    constructor; attributes of the class come before those of its base classes.
+    Parameters that the constructor of `cls` lacks are left out. An entry of the class replaces the entry of the same
+    name in a base class. Parameters are in the order of the constructor; attributes of the class come before those of
+    its base classes.
     """
     if cls.__doc__ is None:  # removed by python -OO
         return cls
     intro, sections = _sections(cls)
+    order = list(signature(cls).parameters)
     for base in cls.__mro__[1:]:
         if base.__module__.startswith("ebm."):
             inherited = _sections(base)[1]
@@ -26,9 +28,8 @@ def complete_docstring(cls: T) -> T:
                 sections[title] = known | {
                     name: text
                     for name, text in inherited.get(title, {}).items()
-                    if name not in known
+                    if name not in known and (title == "Attributes" or name.split(", ")[0] in order)
                 }
-    order = list(signature(cls).parameters)
     names = sorted(sections["Parameters"], key=lambda name: order.index(name.split(", ")[0]))
     sections["Parameters"] = {name: sections["Parameters"][name] for name in names}
     first = {title: sections.pop(title) for title in ("Parameters", "Attributes")}

@@ -27,6 +27,7 @@ from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._labels import warn_weightless
 from ebm.sklearn_compat._shared._learning import keep, keep_attributes
+from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat._shared._validation import (
     check_callbacks,
     check_repetitions,
@@ -54,10 +55,11 @@ TOO_LARGE = (
 )
 
 
-def rows_to_learn(estimator: Any, X: Any, first: bool) -> Any:
+def rows_to_learn(self: Any, X: Any, first: bool) -> Any:
     """The rows `X` of a fit, checked."""
     try:
-        return check_rows(estimator, X, reset=first, order="C")
+        allow_nan = self._learns_from_gaps
+        return check_rows(self, X, reset=first, order="C", allow_nan=allow_nan)
     except MagnitudeError as error:
         raise ValueError(f"{error} In scikit-learn's words: {TOO_LARGE}") from None
 
@@ -67,10 +69,10 @@ LEARNED, FEWEST_EPOCHS = 0.99, 10
 
 
 class Labelled(NamedTuple):
-    """Rows with targets (rows, outputs), and their weights (rows,) or None."""
+    """Rows with targets (rows, outputs), None where they are their own targets, and their weights (rows,) or None."""
 
     X: Any
-    targets: Array
+    targets: Array | None
     weights: Array | None
 
 
@@ -102,9 +104,9 @@ def learn(
     if first or self._course.seed is None:
         self._course = replace(self._course, seed=new_seed(self, checkpoint))
     if first:
-        begin(self, X, weights, targets.shape[1])
+        begin(self, X, weights, X.shape[1] if targets is None else targets.shape[1])
     rows = labelled_rows(X, targets, labelled, weights)
-    classes = None if incremental else self._stratify(rows.targets)
+    classes = None if incremental or rows.targets is None else self._stratify(rows.targets)
     if classes is not None:
         warn_weightless(classes, rows.weights)
     return descend(self, rows, growth, first, incremental, checkpoint)
@@ -125,7 +127,7 @@ def checked(
     first: bool,
     classes: Any = None,
     whole: bool = False,
-) -> tuple[Any, Array, Array, Array | None]:
+) -> tuple[Any, Array | None, Array, Array | None]:
     """Rows, the targets of those that are labelled, which these are, and the rows' weights."""
     X = rows_to_learn(self, X, first)
     if not first:
@@ -143,11 +145,7 @@ def rows_with_targets(self: Any, X: Any, y: Any, sample_weight: Any) -> Labelled
 
 def begin(self: Any, X: Any, weights: Array | None, n_outputs: int) -> None:
     """Lay out the network, and start it where the pre-training, on all rows, has come to."""
-    start = pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self))
-    network = network_for(self, start, X.shape[1], n_outputs)
-    params = feed_forward.start(network, stream(self._own_seed(), "init"), X.dtype, start.layers)
-    self.pretraining_ = start.fitted
-    self.network_ = network
+    self.pretraining_, self.network_, params = self._lay_out(X, weights, n_outputs)
     self.n_outputs_ = n_outputs
     keep_attributes(self, self._named(params))
     begin_course(self)
@@ -190,7 +188,7 @@ def descend(
     if not incremental and checkpoint is None:  # optimisers of another fit begin anew
         state.memory = plan.optimizer.start(state.theta)
         state.saved.clear()
-    scores = [] if held_out is None else [scorer(self, *held_out)]
+    scores = [] if held_out is None else [partial(self._held_out_score, rows=held_out)]
     watching: list[Callback] = [partial(follow, self)]
     watching += [Scorer("validation_score", score) for score in scores]
     watching += [] if incremental else [plateau]
@@ -220,16 +218,14 @@ def unlearned(self: Any, rows: Labelled) -> str:
     """The message about a loss that is hardly below that of a constant prediction, or ''."""
     if self.n_iter_ < FEWEST_EPOCHS:
         return ""
-    loss, weights = self.network_.loss, rows.weights
-    constant = loss.of_constant(rows.targets, None if weights is None else weights / weights.sum())
-    if loss.shown_per_output:
-        constant /= self.n_outputs_
+    constant = self._loss_of_constant(rows)
     if self.loss_ < LEARNED * constant or np.isclose(constant, 0):
         return ""
+    predicted = "X" if rows.targets is None else "y"
     return (
-        f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of the mean of y "
-        f"{constant:.4g}. Scale the columns of X (StandardScaler), or use a larger learning_rate_init, a smaller "
-        "alpha or a smaller tol"
+        f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of the mean of "
+        f"{predicted} {constant:.4g}. Scale the columns of X (StandardScaler), or use a larger learning_rate_init, a "
+        "smaller alpha or a smaller tol"
     )
 
 
@@ -265,7 +261,9 @@ def loss_kept(self: Any, rows: Labelled, first: bool) -> float:
             data, _ = MeanCost(self.network_, *rows)(self.network_.pack(self._params()))
             value -= data * (1 - 1 / self.n_outputs_)
         return float(value)
-    largest = [float(abs(x).max()) for x in (rows.X, rows.targets)]
+    largest = [
+        float(abs(x).max()) for x in (rows.X, rows.X if rows.targets is None else rows.targets)
+    ]
     raise ValueError(
         f"{TOO_LARGE} With the initial weights already, {cost.where} grew beyond all bounds: inputs reach "
         f"{largest[0]:.3g}, targets {largest[1]:.3g}. Scale them, for example with "
@@ -293,33 +291,85 @@ def tell_course(self: Any, n_done: int, n_rows: int, diverged: bool) -> None:
 
 def split(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
     """Rows to train on, and rows to stop by."""
-    X, targets, weights = rows
-    w = np.ones(len(targets)) if weights is None else weights
-    X, X_val, t, t_val, w, w_val = put_aside(
-        (X, targets, w), self.validation_fraction, self._own_seed(), self._stratify(targets)
-    )
-    if weights is None:
-        return Labelled(X, t, None), Labelled(X_val, t_val, None)
-    return Labelled(X, t, w), Labelled(X_val, t_val, w_val)
+    strata = None if rows.targets is None else self._stratify(rows.targets)
+    parts = put_aside(rows.X.shape[0], self.validation_fraction, self._own_seed(), strata)
+    kept, held_out = (Labelled(*(None if x is None else x[k] for x in rows)) for k in parts)
+    return kept, held_out
 
 
-def scorer(self: Any, X: Any, targets: Array, weights: Array | None) -> Callable[[Any], float]:
-    """The score of held-out rows as a function of the parameters."""
+def held_out_score(self: Any, params: Any, rows: Labelled) -> float:
+    """The score of held-out rows with targets."""
+    output = self._of_blocks(params, rows.X, self.network_.predict)
+    return float(self._validation_score(rows.targets, output, rows.weights))
 
-    def score(params: Any) -> float:
-        output = self._of_blocks(params, X, self.network_.predict)
-        return self._validation_score(targets, output, weights)
 
-    return score
+def loss_of_constant(self: Any, rows: Labelled) -> float:
+    """The loss, as it is shown, if the mean target is predicted for every row."""
+    loss, weights = self.network_.loss, rows.weights
+    shares = None if weights is None else weights / weights.sum()
+    constant = loss.of_constant(rows.targets, shares)
+    return float(constant / self.n_outputs_ if loss.shown_per_output else constant)
+
+
+def lay_out(self: Any, X: Any, weights: Array | None, n_outputs: int) -> tuple[Any, Network, Any]:
+    """The fitted pre-training, on all rows, the network, and its parameters where the pre-training has come to."""
+    start = pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self))
+    network = network_for(self, start, X.shape[1], n_outputs)
+    key = stream(self._own_seed(), "init")
+    return start.fitted, network, feed_forward.start(network, key, X.dtype, start.layers)
+
+
+@learns
+def fit(self: Any, X: Any, y: Any, sample_weight: Any = None) -> str:
+    """Pre-train the network if `pretraining` is given, then minimize the loss of the labelled rows.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Inputs. `X` is not modified.
+    y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+        Targets: classes or indicators of several labels for a classifier, numbers for a regressor. Notes of the
+        class say which values mark unlabelled rows.
+    sample_weight : array-like of shape (n_samples,), default=None
+        A row of weight w counts as w equal rows. Zero leaves the row out.
+
+    Returns
+    -------
+    self : object
+        The fitted network.
+
+    Raises
+    ------
+    ValueError
+        If all rows are unlabelled, targets are missing without `pretraining`, or the loss is not defined for them.
+        If the labels of a classifier mix strings and numbers, or its classes have changed with `warm_start`. If
+        the loss is not finite with the initial weights. If `pretraining` has another number of features, or units
+        that do not agree with `activation`.
+
+    Warns
+    -----
+    UserWarning
+        If the meaning of -1 in the labels of a classifier is ambiguous, or a class has no weight.
+    ConvergenceWarning
+        If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
+        weights are those from before that epoch.
+    """
+    return learn(self, X, y, sample_weight, False)
+
+
+def resume_learning(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
+    """Continue training from a checkpoint file."""
+    return learn(self, X, y, sample_weight, False, checkpoint=file)
 
 
 def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -> str:
     """L-BFGS on the mean loss of all rows."""
     held = regularization_of(self)
-    if any(dropouts_of(self, len(self.coefs_) - 1)) or self.batch_norm:
+    noisy = getattr(self, "corruption", None) is not None
+    if any(dropouts_of(self, len(self.coefs_) - 1)) or self.batch_norm or noisy:
         raise ValueError(
-            "solver='lbfgs' minimises one function of all rows; dropout and batch_norm change it from batch to "
-            "batch. Use another solver."
+            "solver='lbfgs' minimises one function of all rows; dropout, batch_norm and corruption change it from "
+            "batch to batch. Use another solver."
         )
     if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
         raise ValueError(
@@ -346,7 +396,7 @@ def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -
         loss_kept(self, rows, first)
     self.n_iter_, self.loss_ = search.n_iter, search.cost
     self.best_loss_, self._undone = self.loss_, None
-    self.t_ = self.n_iter_ * len(rows.targets)
+    self.t_ = self.n_iter_ * rows.X.shape[0]
     self.validation_scores_ = self.best_validation_score_ = None
     return message or unlearned(self, rows)
 
@@ -367,10 +417,14 @@ def take(self: Any, network: Network, params: Parameters) -> None:
     keep_attributes(self, self._named(params))
 
 
-def labelled_rows(X: Any, targets: Array, labelled: Array, weights: Array | None) -> Labelled:
+def labelled_rows(
+    X: Any, targets: Array | None, labelled: Array, weights: Array | None
+) -> Labelled:
     """The rows that have targets, and these in the precision of the rows."""
     if not labelled.all():
         X, weights = X[labelled], None if weights is None else weights[labelled]
+    if targets is None:
+        return Labelled(X, None, weights)
     with np.errstate(over="ignore"):  # targets beyond single precision become infinite: an error
         return Labelled(X, targets.astype(X.dtype), weights)
 

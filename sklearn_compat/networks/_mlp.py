@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
@@ -12,23 +11,20 @@ from ebm._arrays import float_type
 from ebm._checks import Array
 from ebm._sparse import as_dtype, blocks, row_blocks
 from ebm.gradients.base import no_chains
+from ebm.networks.autoencoder import check_tied
 from ebm.networks.dense import Dense, DenseParameters
 from ebm.networks.losses import Loss
 from ebm.networks.network import Network, Parameters
-from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._course import Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat._shared._validation import (
     check_rows,
 )
-from ebm.sklearn_compat.networks._fitting import learn
 from ebm.sklearn_compat.networks._mlp_settings import (
     RECORDS,
     SETTINGS,
 )
-from ebm.sklearn_compat.networks._shaping import prune
 
 
 def has_epochs(estimator: Any) -> bool:
@@ -45,8 +41,8 @@ def by_batches(estimator: Any) -> bool:
     return True
 
 
-# Targets (rows, outputs) of the labelled rows, and the mask of the labelled rows (rows,).
-Targets = tuple[Array, Array]
+# Targets (rows, outputs) of the labelled rows, or None for the rows themselves, and their mask (rows,).
+Targets = tuple[Array | None, Array]
 
 
 class BaseMLP(Estimator):
@@ -176,9 +172,6 @@ class BaseMLP(Estimator):
     network_ : ebm.networks.network.Network
         The layers and the loss.
 
-    feature_importances_ : ndarray of shape (n_features,)
-        Saliencies of the inputs, which :meth:`prune` measures. Their sum is 1.
-
     pretraining_ : estimator or None
         The fitted pre-training.
 
@@ -216,6 +209,8 @@ class BaseMLP(Estimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = SETTINGS
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = RECORDS
     _chain_names: ClassVar[tuple[str, ...]] = ()
+    _reconstructs: ClassVar[bool] = False  # whether the rows are their own targets
+    growth: Any = None
     history_: dict[str, Array]
     coefs_: list[Array]
     intercepts_: list[Array]
@@ -332,6 +327,20 @@ class BaseMLP(Estimator):
         """The loss of these settings."""
         raise NotImplementedError
 
+    def _lay_out(
+        self, X: Any, weights: Array | None, n_outputs: int
+    ) -> tuple[Any, Network, Parameters]:
+        """The fitted pre-training or None, the network, and its parameters."""
+        raise NotImplementedError
+
+    def _held_out_score(self, params: Any, rows: Any) -> float:
+        """The score of held-out rows; it is to rise."""
+        raise NotImplementedError
+
+    def _loss_of_constant(self, rows: Any) -> float:
+        """The loss, as it is shown, of a prediction that is the same for all rows."""
+        raise NotImplementedError
+
     # From the fitted attributes to the core, and back
 
     @property
@@ -354,7 +363,9 @@ class BaseMLP(Estimator):
         intercepts = fitted_list(self.intercepts_, "intercepts_", len(dense))
         for k, pair in zip(dense, zip(coefs, intercepts, strict=True), strict=True):
             params[k] = DenseParameters(*pair)
-        return tuple(self._fitted_layer(k, layer_params) for k, layer_params in enumerate(params))
+        found = tuple(self._fitted_layer(k, x) for k, x in enumerate(params))
+        check_tied(self.network_, [found[k] for k in dense])
+        return self.network_.tied(found)
 
     def _fitted_layer(self, k: int, layer_params: Any) -> Any:
         """The parameters of layer `k`, checked."""
@@ -399,49 +410,3 @@ class BaseMLP(Estimator):
         sparse = self.network_.takes_sparse
         of_rows = row_blocks(X) if sparse else (block for _, block in blocks(X))
         return np.concatenate([function(params, as_dtype(block, dtype)) for block in of_rows])
-
-    # Fitting
-
-    @learns
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
-        """Pre-train the network if `pretraining` is given, then minimize the loss of the labelled rows.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Inputs. `X` is not modified.
-        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
-            Targets: classes or indicators of several labels for a classifier, numbers for a regressor. Notes of the
-            class say which values mark unlabelled rows.
-        sample_weight : array-like of shape (n_samples,), default=None
-            A row of weight w counts as w equal rows. Zero leaves the row out.
-
-        Returns
-        -------
-        self : object
-            The fitted network.
-
-        Raises
-        ------
-        ValueError
-            If all rows are unlabelled, targets are missing without `pretraining`, or the loss is not defined for them.
-            If the labels of a classifier mix strings and numbers, or its classes have changed with `warm_start`. If
-            the loss is not finite with the initial weights. If `pretraining` has another number of features, or units
-            that do not agree with `activation`.
-
-        Warns
-        -----
-        UserWarning
-            If the meaning of -1 in the labels of a classifier is ambiguous, or a class has no weight.
-        ConvergenceWarning
-            If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
-            weights are those from before that epoch.
-        """
-        return learn(self, X, y, sample_weight, False)
-
-    prune = prune
-
-    resume = available_if(has_epochs)(learning.resume)
-
-    def _resume(self, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
-        return learn(self, X, y, sample_weight, False, checkpoint=file)

@@ -11,6 +11,7 @@ from ebm._checks import Array
 from ebm.networks.given import given_layers
 from ebm.networks.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from ebm.sklearn_compat._shared import _labels as labels_
+from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import (
     announced,
@@ -20,9 +21,11 @@ from ebm.sklearn_compat._shared._labels import (
     read_labels,
 )
 from ebm.sklearn_compat._shared._settings import learns
+from ebm.sklearn_compat.networks import _fitting as fitting
 from ebm.sklearn_compat.networks._fitting import learn
 from ebm.sklearn_compat.networks._given import keep_classes, keep_given
-from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
+from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches, has_epochs
+from ebm.sklearn_compat.networks._shaping import prune
 
 
 @complete_docstring
@@ -45,6 +48,9 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Class labels.
+
+    feature_importances_ : ndarray of shape (n_features,)
+        Saliencies of the inputs, which :meth:`prune` measures. Their sum is 1.
 
     See Also
     --------
@@ -80,6 +86,13 @@ class MLPClassifier(ClassifierMixin, BaseMLP):
     classes_: Array
 
     score = labels_.score
+    fit = fitting.fit
+    prune = prune
+    resume = available_if(has_epochs)(learning.resume)
+    _resume = fitting.resume_learning
+    _lay_out = fitting.lay_out
+    _held_out_score = fitting.held_out_score
+    _loss_of_constant = fitting.loss_of_constant
 
     @classmethod
     def from_parameters(

@@ -12,13 +12,16 @@ from sklearn.utils.metaestimators import available_if
 from ebm._checks import Array, resolve
 from ebm.networks.given import given_layers
 from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
+from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import check_numbers, known_rows
 from ebm.sklearn_compat._shared._settings import RECORD, learns
 from ebm.sklearn_compat._shared._validation import check_weights
+from ebm.sklearn_compat.networks import _fitting as fitting
 from ebm.sklearn_compat.networks._fitting import learn
 from ebm.sklearn_compat.networks._given import keep_given
-from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches
+from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches, has_epochs
+from ebm.sklearn_compat.networks._shaping import prune
 
 LOSSES: dict[str, type[Loss]] = {
     "squared_error": SquaredError,
@@ -41,6 +44,11 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     loss : {"squared_error", "huber", "poisson"} or record, default="squared_error"
         Half the squared error; the Huber loss, which is linear for errors beyond ``Huber(delta=1.0)`` [1]_; or the
         Poisson deviance of counts, for which the network predicts the logarithm of the mean.
+
+    Attributes
+    ----------
+    feature_importances_ : ndarray of shape (n_features,)
+        Saliencies of the inputs, which :meth:`prune` measures. Their sum is 1.
 
     See Also
     --------
@@ -74,6 +82,14 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         **BaseMLP._resolvers,
         "loss": partial(resolve, known=LOSSES, base=Loss, argument="loss"),  # type: ignore[type-abstract]
     }
+
+    fit = fitting.fit
+    prune = prune
+    resume = available_if(has_epochs)(learning.resume)
+    _resume = fitting.resume_learning
+    _lay_out = fitting.lay_out
+    _held_out_score = fitting.held_out_score
+    _loss_of_constant = fitting.loss_of_constant
 
     def __init__(
         self,

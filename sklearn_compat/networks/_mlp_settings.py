@@ -37,7 +37,10 @@ from ebm.sklearn_compat.networks._pretraining import Start, activations_after, s
 # Learning rate of "adaptive", each time that learning comes to a halt: as in scikit-learn.
 ADAPTIVE = 0.2
 # Settings that the layers and the loss are made of.
-LAYOUT = ("hidden_layer_sizes", "activation", "dropout", "batch_norm", "loss")
+LAYOUT = (
+    *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "loss"),
+    *("decoder_layer_sizes", "tied", "corruption", "sparsity", "contraction"),
+)
 
 
 def _solver_record(value: object) -> Optimizer:
@@ -185,7 +188,7 @@ def regularization_of(self: Any) -> Regularization:
 def plan_of(self: Any, seed: int, n_rows: int = 1, incremental: bool = False) -> training.Plan:
     """The plan of training on so many rows."""
     return training.Plan(
-        BackPropagation(self.alpha),
+        BackPropagation(self.alpha, reconstructs=self._reconstructs),
         optimizer_of(self),
         schedule_of(self, n_rows, incremental),
         self.learning_rate_init,
@@ -199,13 +202,18 @@ def plan_of(self: Any, seed: int, n_rows: int = 1, incremental: bool = False) ->
 def batch_size_of(self: Any, n_rows: int) -> int:
     """The size of a batch, at most that of the data."""
     if self.batch_size == "auto":
-        return min(200, n_rows)
+        return _automatic_batch(self._reconstructs, n_rows)
     if self.batch_size > n_rows:
         warn_user(
             f"batch_size={self.batch_size} is larger than the number of rows, {n_rows}, which is taken instead.",
             UserWarning,
         )
     return min(int(self.batch_size), n_rows)
+
+
+def _automatic_batch(reconstructs: bool, n_rows: int) -> int:
+    """As in scikit-learn, or for rows that are their own targets so that an epoch has 16 updates or more."""
+    return min(100, max(8, n_rows // 16), n_rows) if reconstructs else min(200, n_rows)
 
 
 def plateau_of(self: Any) -> Plateau:
@@ -219,22 +227,22 @@ def plateau_of(self: Any) -> Plateau:
     )
 
 
-def put_aside(
-    arrays: tuple[Any, Array, Array], share: float, seed: int, strata: Array | None
-) -> list[Any]:
-    """The rest, and a share of the rows that is put aside, of X, targets and weights one after the other."""
+def put_aside(n_rows: int, share: float, seed: int, strata: Array | None) -> tuple[Array, Array]:
+    """Numbers of the rows that stay, and of a share of them that is put aside."""
     try:
-        parts = train_test_split(*arrays, random_state=seed, test_size=share, stratify=strata)
+        parts: list[Array] = train_test_split(
+            np.arange(n_rows), random_state=seed, test_size=share, stratify=strata
+        )
     except ValueError as error:  # a part is empty, or has not a row of each class
         cure = "Decrease" if share > 0.5 else "Increase"
         raise ValueError(
             f"validation_fraction={share} leaves too few rows on one side: {str(error).rstrip('.')}. {cure} "
             "validation_fraction, or train on more rows."
         ) from error
-    n_aside = len(parts[3])
-    if n_aside < 2:
+    kept, aside = parts
+    if len(aside) < 2:
         raise ValueError(
-            f"The validation set is too small: validation_fraction={share} leaves {n_aside} rows to stop by. Increase "
-            "validation_fraction, or train on more rows."
+            f"The validation set is too small: validation_fraction={share} leaves {len(aside)} rows to stop by. "
+            "Increase validation_fraction, or train on more rows."
         )
-    return list(parts)
+    return kept, aside

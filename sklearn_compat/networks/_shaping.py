@@ -112,7 +112,11 @@ def held_out_rows(self: Any, validation: Any) -> Labelled:
 def saliencies_of(self: Any, rows: Labelled, levenberg_marquardt: bool) -> list[Array]:
     """The saliencies of all weights on these rows."""
     network, params = self.network_, self._params()
-    second = second_derivatives(network, params, *rows, levenberg_marquardt=levenberg_marquardt)
+    X, targets, weights = rows
+    assert targets is not None, "networks that are pruned have targets"
+    second = second_derivatives(
+        network, params, X, targets, weights, levenberg_marquardt=levenberg_marquardt
+    )
     return saliencies(network, params, second)
 
 

@@ -6,6 +6,8 @@ The argument `self` is the machine.
 import copy
 from typing import Any
 
+import numpy as np
+
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.layers import LayeredParameters
@@ -38,6 +40,21 @@ def recognition_of(self: Any) -> list[tuple[Unit, tuple[Array, Array]]]:
     """The hidden units of a machine, or of each layer of a stack, and the weights and biases of their inputs."""
     found: list[tuple[Unit, tuple[Array, Array]]] = self._recognition()
     return found
+
+
+def generation_of(self: Any) -> list[tuple[Unit, tuple[Array, Array]]]:
+    """The units below each hidden layer of a machine or stack, and the weights and biases of their inputs.
+
+    The weights (units above, units below) multiply the states of all types of units.
+    """
+    if hasattr(self, "rbms_"):
+        units = [model_of(rbm).visible for rbm in self.rbms_]
+        downward = zip(self.generative_components_, self.generative_intercepts_, strict=True)
+        return list(zip(units, downward, strict=True))
+    model, params = as_pair(self)
+    arrays, (unit, hidden) = model.arrays(params), model.unit_layers(params)["hidden"]
+    W = unit.statistic(hidden, arrays["weights"])
+    return [(model.visible, (np.ascontiguousarray(W.T), arrays["intercept_visible"]))]
 
 
 def entitle(self: Any, title: str, columns: Array | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ebm import (
+    Autoencoder,
     GaussianRBM,
     MLPClassifier,
     MLPRegressor,
@@ -17,5 +18,6 @@ EVERY = {name: (lambda make=make: make("bernoulli")) for name, make in MACHINES.
     "GaussianRBM": lambda: GaussianRBM(3, n_iter=1, random_state=0),
     "ModernHopfieldNetwork": lambda: ModernHopfieldNetwork(beta=20.0),
     "MLPClassifier": lambda: MLPClassifier(hidden_layer_sizes=(3,), **QUICK),
+    "Autoencoder": lambda: Autoencoder(hidden_layer_sizes=(3,), **QUICK),
     "MLPRegressor": lambda: MLPRegressor(hidden_layer_sizes=(3,), **QUICK),
 }

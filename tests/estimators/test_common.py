@@ -7,6 +7,7 @@ from ebm import (
     DBM,
     DBN,
     RBM,
+    Autoencoder,
     BernoulliRBM,
     BoltzmannMachine,
     DBNClassifier,
@@ -21,6 +22,7 @@ from ebm import (
     MLPRegressor,
     ModernHopfieldNetwork,
     Perceptron,
+    SparseActivity,
     TableRBM,
 )
 
@@ -97,6 +99,16 @@ ESTIMATORS = [
     MLPRegressor(
         hidden_layer_sizes=(8, 4), activation=["maxout", "elu"], solver="lbfgs", max_iter=50
     ),
+    Autoencoder(max_iter=20),
+    Autoencoder(
+        (5, 3),
+        "logistic",
+        tied=True,
+        corruption="masking",
+        sparsity=SparseActivity(),
+        contraction=0.01,
+        max_iter=20,
+    ),
 ]
 
 
@@ -116,9 +128,11 @@ ESTIMATORS = [
 # One check takes the weight from a whole class, which is remarked on by design.
 @pytest.mark.filterwarnings("ignore:sample_weight is zero in all rows of the classes:UserWarning")
 # Rows of few and random data: what of training does not come to its end, does not matter here.
-@pytest.mark.filterwarnings("ignore:MLP.* Not converged:sklearn.exceptions.ConvergenceWarning")
 @pytest.mark.filterwarnings(
-    "ignore:MLP.* The network predicts no better:sklearn.exceptions.ConvergenceWarning"
+    "ignore:(MLP|Auto).* Not converged:sklearn.exceptions.ConvergenceWarning"
+)
+@pytest.mark.filterwarnings(
+    "ignore:(MLP|Auto).* The network predicts no better:sklearn.exceptions.ConvergenceWarning"
 )
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):

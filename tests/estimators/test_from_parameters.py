@@ -15,6 +15,7 @@ from ebm import (
     DBM,
     DBN,
     RBM,
+    Autoencoder,
     BernoulliRBM,
     BoltzmannMachine,
     DBNClassifier,
@@ -194,6 +195,12 @@ FITTED = {
     "MLPClassifier, two": (MLPClassifier((5,), Maxout(3), **NETWORK), REALS, LABELS == "a"),
     "MLPClassifier, several": (MLPClassifier((5,), **NETWORK), REALS, BITS[:, :3].astype(int)),
     "MLPRegressor": (MLPRegressor("huber", (4,), **NETWORK), REALS, REALS[:, :2]),
+    "Autoencoder": (Autoencoder((5, 2), **NETWORK), REALS, None),
+    "Autoencoder, tied": (
+        Autoencoder((5, 2), "tanh", tied=True, contraction=0.1, loss="poisson", **NETWORK),
+        np.round(abs(REALS) * 5).astype("f"),
+        None,
+    ),
 }
 # Names of arguments, each the fitted attribute of that name and an underscore.
 ARGUMENTS = {
@@ -207,6 +214,7 @@ ARGUMENTS = {
     "DBNClassifier": ("rbms", "classes"),
     "MLPClassifier": ("coefs", "intercepts", "classes", "layer_params"),
     "MLPRegressor": ("coefs", "intercepts", "layer_params"),
+    "Autoencoder": ("coefs", "intercepts", "layer_params"),
 }
 # Settings that the arrays decide.
 DECIDED = ("n_components", "layers", "hidden_layer_sizes")

@@ -91,6 +91,9 @@ GOOD = {
     "Q": "np.eye(4)",
     "intercept": "np.zeros(4)",
     "coefs": "[np.ones((4, 3)), np.ones((3, 1))]",
+    "Autoencoder.coefs": "[np.ones((4, 3)), np.ones((3, 4))]",
+    "Autoencoder.intercepts": "[np.zeros(3), np.zeros(4)]",
+    "parts": "(('squared_error', 4),)",
     "intercepts": "[np.zeros(3), np.zeros(1)]",
     "rbms": "[BernoulliRBM.from_parameters(np.ones((3, 4)))]",
     "weights": "np.ones(12)",
@@ -120,6 +123,9 @@ PLACES = {
     "Unit": ["RBM.visible", "RBM.hidden", "BoltzmannMachine.unit"],
     "StorageRule": ["HopfieldNetwork.rule"],
     "Growth": ["MLPClassifier.growth"],
+    "Corruption": ["Autoencoder.corruption"],
+    "SparseActivity": ["Autoencoder.sparsity"],
+    "ColumnLosses": ["Autoencoder.loss"],
     "Layer": ["MLPClassifier.activation"],
     "Loss": ["MLPRegressor.loss"],
     "Sampler": ["BernoulliRBM.sample.sampler", "BoltzmannMachine.sample.sampler"],
@@ -174,7 +180,9 @@ def records() -> list[type]:
 
 
 def bases(record: type) -> list[str]:
-    """The keys of PLACES that a class falls under."""
+    """The keys of PLACES that a class falls under: its own if there is one."""
+    if record.__name__ in PLACES:
+        return [record.__name__]
     return [c.__name__ for c in record.__mro__ if c.__name__ in PLACES]
 
 

@@ -1,0 +1,341 @@
+"""Autoencoder: the choices of its settings, codes and reconstructions, pre-training, gaps, and what it refuses."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+
+from ebm import (
+    DBN,
+    RBM,
+    Autoencoder,
+    BernoulliRBM,
+    Checkpoint,
+    ColumnLosses,
+    GaussianNoise,
+    GaussianRBM,
+    MaskingNoise,
+    Regularization,
+    SaltAndPepper,
+    SparseActivity,
+)
+from ebm.networks.losses import LOSSES
+
+RNG = np.random.default_rng(0)
+BITS = (RNG.random((40, 6)) < [0.2, 0.4, 0.5, 0.5, 0.7, 0.8]).astype(float)
+BITS[:, 1] = BITS[:, 0]
+BITS[:, 4] = 1 - BITS[:, 3]
+REALS = RNG.normal(size=(40, 2)) @ RNG.normal(size=(2, 6)) + 0.1 * RNG.normal(size=(40, 6))
+COUNTS = RNG.poisson([0.3, 1, 3, 9, 30, 100], (40, 6)).astype(float)
+QUICK = {"max_iter": 3, "n_iter_no_change": np.inf, "random_state": 0}
+NOT_DONE = pytest.mark.filterwarnings(
+    "ignore:.*Not converged:sklearn.exceptions.ConvergenceWarning"
+)
+LONG = {"max_iter": 60, "n_iter_no_change": np.inf, "random_state": 0, "learning_rate_init": 0.01}
+
+
+def loss_name(coder):
+    return type(coder.network_.loss.loss).__name__
+
+
+# What the settings mean -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("rows", "name"),
+    [(BITS, "BinaryCrossEntropy"), (REALS, "SquaredError"), (COUNTS, "Poisson")],
+)
+def test_the_loss_follows_the_rows_and_falls(rows, name):
+    coder = Autoencoder((8, 2), **LONG)
+    start = clone(coder).set_params(max_iter=0).fit(rows)
+    coder.fit(rows)
+    assert loss_name(coder) == loss_name(start) == name
+    assert coder.score(rows) > start.score(rows) + 0.1 * abs(start.score(rows))
+    found = coder.reconstruct(rows)
+    assert found.shape == rows.shape
+    assert found.min() >= 0 or name == "SquaredError"
+
+
+def test_automatic_sizes_leave_a_narrow_code():
+    for n, width in ((1, 1), (2, 1), (6, 3), (100, 32)):
+        coder = Autoencoder(max_iter=0, random_state=0).fit(RNG.normal(size=(20, n)))
+        assert coder.transform(np.zeros((1, n))).shape == (1, width)
+        assert [W.shape for W in coder.coefs_] == [(n, 100), (100, width), (width, 100), (100, n)]
+
+
+def test_layers_of_both_halves():
+    coder = Autoencoder((8, 4, 2), ["tanh", "elu", "logistic"], **QUICK).fit(REALS)
+    kinds = [type(x).__name__ for x in coder.network_.layers]
+    dense = ["Dense", "Tanh", "Dense", "ELU", "Dense", "Logistic"]
+    assert kinds == ["Inputs", *dense, "Dense", "ELU", "Dense", "Tanh", "Dense"]
+    own = Autoencoder((8, 2), decoder_layer_sizes=(5,), **QUICK).fit(REALS)
+    assert [W.shape for W in own.coefs_] == [(6, 8), (8, 2), (2, 5), (5, 6)]
+    straight = Autoencoder((8, 2), decoder_layer_sizes=(), **QUICK).fit(REALS)
+    assert [W.shape for W in straight.coefs_] == [(6, 8), (8, 2), (2, 6)]
+
+
+def test_tied_weights_stay_tied():
+    coder = Autoencoder((5, 2), tied=True, **QUICK).fit(REALS)
+    for k in (0, 1):
+        np.testing.assert_array_equal(coder.coefs_[3 - k], coder.coefs_[k].T)
+    again = pickle.loads(pickle.dumps(coder))
+    np.testing.assert_array_equal(again.transform(REALS), coder.transform(REALS))
+    again.set_params(warm_start=True).fit(REALS)
+    np.testing.assert_array_equal(again.coefs_[3], again.coefs_[0].T)
+    assert (again.coefs_[0] != coder.coefs_[0]).any()
+
+
+def test_codes_and_reconstructions_go_together():
+    coder = Autoencoder((5, 2), **QUICK).fit(REALS)
+    rows = coder.inverse_transform(coder.transform(REALS))
+    np.testing.assert_allclose(rows, coder.reconstruct(REALS), rtol=1e-12)
+    expected = -np.square(rows - REALS).sum(axis=1) / 2
+    np.testing.assert_allclose(coder.score_samples(REALS), expected, rtol=1e-12)
+    assert coder.score(REALS) == pytest.approx(expected.mean(), rel=1e-12)
+    assert list(coder.get_feature_names_out()) == ["autoencoder0", "autoencoder1"]
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_no_noise_is_the_plain_one_to_the_bit(tied):
+    settings = {"tied": tied, "dropout": 0.2, **QUICK}
+    plain = Autoencoder((5, 2), **settings).fit(BITS)
+    for noise in (MaskingNoise(0.0), GaussianNoise(0.0), SaltAndPepper(0.0)):
+        found = clone(plain).set_params(corruption=noise).fit(BITS)
+        for a, b in zip(plain.coefs_, found.coefs_, strict=True):
+            np.testing.assert_array_equal(a, b)
+    noisy = clone(plain).set_params(corruption="masking").fit(BITS)
+    assert (noisy.coefs_[0] != plain.coefs_[0]).any()
+
+
+@pytest.mark.parametrize("corruption", [None, "masking", "gaussian"])
+def test_sparse_rows_learn_the_same(corruption):
+    thin = np.where(RNG.random((40, 30)) < 0.05, 1.0, 0.0)
+    found = [
+        Autoencoder((5, 2), corruption=corruption, **QUICK).fit(rows)
+        for rows in (thin, sparse.csr_array(thin))
+    ]
+    for a, b in zip(found[0].coefs_, found[1].coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=1e-10)
+    np.testing.assert_allclose(
+        found[0].transform(sparse.csr_array(thin)), found[0].transform(thin), atol=1e-12
+    )
+
+
+@NOT_DONE
+def test_settings_of_training_are_those_of_networks():
+    held = Regularization(max_norm=0.3)
+    coder = Autoencoder((5, 2), tied=True, regularization=held, **QUICK).fit(REALS)
+    for W in coder.coefs_[:2]:
+        assert np.linalg.norm(W, axis=0).max() <= 0.3 + 1e-9
+    stopped = Autoencoder((5, 2), early_stopping=True, random_state=0, max_iter=30)
+    stopped.fit(REALS)
+    assert len(stopped.validation_scores_) == stopped.n_iter_
+    found = Autoencoder((5, 2), solver="lbfgs", max_iter=30, tol=1e-3, random_state=0)
+    assert found.fit(REALS).score(REALS) > stopped.score(REALS) - 1
+
+
+@NOT_DONE
+def test_weights_are_repetitions():
+    weights = RNG.integers(0, 3, 40)
+    many = np.repeat(REALS, weights, axis=0)
+    settings = {**QUICK, "batch_size": 40, "solver": "lbfgs", "tol": 0.0, "max_iter": 5}
+    a = Autoencoder((5, 2), **settings).fit(REALS, sample_weight=weights)
+    b = Autoencoder((5, 2), **settings).fit(many)
+    np.testing.assert_allclose(a.transform(REALS), b.transform(REALS), rtol=1e-6, atol=1e-8)
+
+
+def test_a_fit_goes_on_from_its_checkpoint(tmp_path):
+    path = tmp_path / "file"
+    whole = Autoencoder((5, 2), **{**QUICK, "max_iter": 6}).fit(REALS)
+    part = Autoencoder((5, 2), callbacks=[Checkpoint(path, every=3)], **{**QUICK, "max_iter": 6})
+    part.fit(REALS)
+    resumed = clone(whole).resume(path, REALS)
+    np.testing.assert_array_equal(resumed.transform(REALS), whole.transform(REALS))
+
+
+def test_epochs_by_hand_learn():
+    coder = Autoencoder((8, 2), random_state=0, learning_rate_init=0.01)
+    scores = [coder.partial_fit(REALS).score(REALS) for _ in range(30)]
+    assert scores[-1] > scores[0] + 0.5
+
+
+def test_losses_by_column():
+    table = np.hstack([REALS[:, :2], np.eye(3)[RNG.integers(3, size=40)], BITS[:, :1]])
+    parts = (("squared_error", 2), ("cross_entropy", 3), ("binary_cross_entropy", 1))
+    coder = Autoencoder((8, 3), loss=ColumnLosses(parts), **QUICK).fit(table)
+    found = coder.reconstruct(table)
+    np.testing.assert_allclose(found[:, 2:5].sum(axis=1), 1)
+    assert coder.out_activation_ == "by_column"
+    assert np.isfinite(coder.score_samples(table)).all()
+
+
+# Pre-training -------------------------------------------------------------------------------------
+
+STACKS = {
+    "RBM": (BernoulliRBM(4, n_iter=3, random_state=0), BITS, "BinaryCrossEntropy"),
+    "DBN": (DBN((5, 3), random_state=0), BITS, "BinaryCrossEntropy"),
+    "Gaussian": (GaussianRBM(4, n_iter=3, random_state=0), REALS, "SquaredError"),
+    "linear code": (
+        DBN([BernoulliRBM(5), RBM(2, hidden="gaussian", learning_rate=0.01)], random_state=0),
+        BITS,
+        "BinaryCrossEntropy",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STACKS)
+def test_an_unrolled_stack_reconstructs_as_the_stack_does(name):
+    stack, rows, loss = STACKS[name]
+    stack = clone(stack).fit(rows)
+    settings = {"max_iter": 0, "random_state": 0}
+    coder = Autoencoder(pretraining=FrozenEstimator(stack), **settings).fit(rows)
+    np.testing.assert_allclose(coder.reconstruct(rows), stack.reconstruct(rows), atol=1e-12)
+    np.testing.assert_allclose(coder.transform(rows), stack.transform(rows), atol=1e-12)
+    assert loss_name(coder) == loss
+    fresh = Autoencoder(pretraining=clone(stack), **settings).fit(rows)
+    np.testing.assert_allclose(fresh.transform(rows), coder.transform(rows), atol=1e-12)
+
+
+def test_layers_above_the_stack_are_random():
+    stack = BernoulliRBM(4, n_iter=3, random_state=0).fit(BITS)
+    frozen = FrozenEstimator(stack)
+    coder = Autoencoder((4, 2), pretraining=frozen, tied=True, max_iter=0, random_state=0).fit(BITS)
+    np.testing.assert_array_equal(coder.coefs_[0], stack.components_.T)
+    np.testing.assert_array_equal(coder.coefs_[3], stack.components_)
+    np.testing.assert_array_equal(coder.intercepts_[3], stack.intercept_visible_)
+    assert [W.shape for W in coder.coefs_] == [(6, 4), (4, 2), (2, 4), (4, 6)]
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"decoder_layer_sizes": (7,)}, "decoder_layer_sizes"),
+        ({"loss": "squared_error"}, "loss"),
+        ({"activation": "tanh"}, "activation"),
+        ({"hidden_layer_sizes": (3, 2)}, "hidden_layer_sizes"),
+    ],
+)
+def test_settings_that_do_not_fit_the_pretraining_are_named(settings, message):
+    stack = FrozenEstimator(BernoulliRBM(4, n_iter=1, random_state=0).fit(BITS))
+    with pytest.raises(ValueError, match=message):
+        Autoencoder(pretraining=stack, max_iter=0, **settings).fit(BITS)
+
+
+def test_a_stack_that_goes_down_otherwise_is_not_tied():
+    stack = FrozenEstimator(GaussianRBM(4, n_iter=3, random_state=0).fit(REALS))
+    with pytest.raises(ValueError, match="tied"):
+        Autoencoder(pretraining=stack, tied=True, max_iter=0).fit(REALS)
+
+
+# Gaps ---------------------------------------------------------------------------------------------
+
+
+def with_gaps(rows):
+    rows = rows.copy()
+    rows[RNG.random(rows.shape) < 0.15] = np.nan
+    return rows
+
+
+@pytest.mark.parametrize("rows", [BITS, REALS, COUNTS], ids=["bits", "reals", "counts"])
+def test_missing_entries_count_for_nothing(rows):
+    gaps = with_gaps(rows)
+    coder = Autoencoder((8, 2), **QUICK).fit(gaps)
+    missing, found = np.isnan(gaps), coder.reconstruct(gaps)
+    assert np.isfinite(found).all()
+    means = np.where(missing, np.nanmean(gaps, axis=0), gaps)
+    np.testing.assert_allclose(coder.transform(gaps), coder.transform(means), atol=1e-12)
+    full = coder.impute(gaps, n_steps=1)
+    np.testing.assert_array_equal(full[~missing], gaps[~missing])
+    np.testing.assert_array_equal(full[missing], found[missing])
+    loss = LOSSES[
+        {"BinaryCrossEntropy": "binary_cross_entropy", "SquaredError": "squared_error"}.get(
+            loss_name(coder), "poisson"
+        )
+    ]()
+    z = loss.linear(found)
+    expected = [
+        -loss.of_rows(a[None, k], b[None, k])[0] for a, b, k in zip(z, gaps, ~missing, strict=True)
+    ]
+    np.testing.assert_allclose(coder.score_samples(gaps), expected, rtol=1e-6, atol=1e-9)
+
+
+def test_related_columns_fill_gaps():
+    coder = Autoencoder((16, 2), **{**LONG, "max_iter": 150}).fit(REALS)
+    gaps = REALS.copy()
+    gaps[::2, 1] = np.nan
+    error = np.square(coder.impute(gaps) - REALS)[::2, 1].mean()
+    assert error < 0.3 * REALS[:, 1].var()
+
+
+# Refusals and warnings ----------------------------------------------------------------------------
+
+
+def test_a_code_that_can_copy_is_remarked_on():
+    with pytest.warns(UserWarning, match="copy its inputs"):
+        Autoencoder(9, **QUICK).fit(REALS)
+    for setting in (
+        {"corruption": "masking"},
+        {"sparsity": SparseActivity()},
+        {"contraction": 0.1},
+        {"dropout": 0.1},
+        {"regularization": Regularization(l1=0.01)},
+    ):
+        Autoencoder(9, **setting, **QUICK).fit(REALS)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"loss": "binary_cross_entropy"}, "binary_cross_entropy"),
+        ({"loss": "poisson"}, "poisson"),
+        ({"loss": ColumnLosses((("squared_error", 5),))}, "5 columns"),
+        ({"tied": True, "hidden_layer_sizes": (4, 2), "decoder_layer_sizes": (3,)}, "tied"),
+        ({"sparsity": SparseActivity(), "activation": "tanh"}, "sparsity"),
+        ({"contraction": 0.1, "activation": "prelu"}, "contraction"),
+        ({"contraction": -1.0}, "contraction"),
+        ({"corruption": "blur"}, "corruption"),
+        ({"decoder_layer_sizes": (0,)}, "decoder_layer_sizes"),
+        ({"hidden_layer_sizes": ()}, "hidden_layer_sizes"),
+        ({"solver": "lbfgs", "corruption": "masking"}, "corruption"),
+    ],
+)
+def test_what_cannot_be_is_named(settings, message):
+    with pytest.raises(ValueError, match=message):
+        Autoencoder(**{"hidden_layer_sizes": 3, **settings, **QUICK}).fit(REALS)
+
+
+def test_later_rows_must_be_in_reach_of_the_prediction():
+    coder = Autoencoder(3, **QUICK).partial_fit(BITS)
+    with pytest.raises(ValueError, match="binary_cross_entropy"):
+        coder.partial_fit(REALS)
+    coder.set_params(tied=True)
+    with pytest.raises(ValueError, match="tied"):
+        coder.partial_fit(BITS)
+
+
+def test_weights_set_by_hand_stay_tied():
+    coder = Autoencoder((5, 2), tied=True, **QUICK).fit(REALS)
+    coder.coefs_ = [2 * W for W in coder.coefs_]
+    assert np.isfinite(coder.transform(REALS)).all()
+    coder.coefs_ = [coder.coefs_[0], *coder.coefs_[1:3], coder.coefs_[3] + 1]
+    with pytest.raises(ValueError, match="tied"):
+        coder.transform(REALS)
+
+
+def test_constant_columns_are_learned():
+    rows = REALS.copy()
+    rows[:, 2] = 7.0
+    coder = Autoencoder((8, 2), **LONG).fit(rows)
+    np.testing.assert_allclose(coder.reconstruct(rows)[:, 2], 7, atol=0.3)
+    zeros = BITS.copy()
+    zeros[:, 2] = 0
+    assert np.isfinite(Autoencoder((8, 2), **QUICK).fit(zeros).score(BITS))
+
+
+def test_single_precision_stays():
+    coder = Autoencoder((8, 3), **QUICK).fit(REALS.astype(np.float32))
+    assert coder.transform(REALS).dtype == coder.coefs_[0].dtype == np.float32
+    assert coder.reconstruct(REALS).dtype == np.float32
