@@ -31,7 +31,7 @@ from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep._dbm_learning import (
     deep_model,
     fit_deep,
-    machines_for,
+    machines_of,
     resume_deep,
     update_deep,
 )
@@ -407,7 +407,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                     f"dbn: {layer_name(k)} has {below} visible units, but the layer below makes {above}."
                 )
         machine.n_features_in_ = shapes[0][0]
-        model = deep_model(machines_for(machine, 0), shapes[0][0], [n for _, n in shapes])
+        model = deep_model(machines_of(machine, 0), shapes[0][0], [n for _, n in shapes])
         machine._parts = []
         learning.keep_attributes(machine, _named(model, halved(model, steps)))
         return machine
@@ -559,7 +559,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _model(self) -> DeepModel:
         """The fitted model: units from the settings, sizes from the fitted attributes."""
-        machines = machines_for(self, 0)
+        machines = machines_of(self, 0)
         coefs = fitted_list(self.coefs_, "coefs_")
         if len(coefs) != len(machines):
             raise ValueError(
@@ -605,7 +605,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _named(self, params: LayeredParameters) -> dict[str, Any]:
         """Parameters by the names of their attributes."""
         sizes = [len(x.bias) for x in params.layers[-len(self.layers) :]]
-        return _named(deep_model(machines_for(self, 0), self.n_features_in_, sizes), params)
+        return _named(deep_model(machines_of(self, 0), self.n_features_in_, sizes), params)
 
     def _density(self) -> density.Density:
         params = self._params()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm import training
-from ebm._checks import Array
+from ebm._checks import Array, shown
 from ebm._flat import dtype_of
 from ebm._gaps import rows_of
 from ebm._sparse import as_dtype, dense
@@ -61,14 +61,24 @@ class Begun(NamedTuple):
 # Settings -> machines and the model
 
 
-def machines_for(self: Any, seed: int) -> list[BaseRBM]:
-    """Unfitted machines for all layers, and how their learning is shown."""
+def machines_of(self: Any, seed: int) -> list[BaseRBM]:
+    """Unfitted machines for all layers; numbers stand for machines with settings of the estimator."""
+    if not isinstance(self.layers, list | tuple):
+        raise ValueError(
+            "layers must be a list or tuple of RBM estimators or numbers of hidden units. "
+            f"Got {shown(self.layers)}."
+        )
     shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
     layers = [
         BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
         for layer in self.layers
     ]
-    machines = new_machines(layers, seed, self.n_features_in_, columns=True)
+    return new_machines(layers, seed, self.n_features_in_, columns=True)
+
+
+def machines_for(self: Any, seed: int) -> list[BaseRBM]:
+    """The same, and how their learning is shown."""
+    machines = machines_of(self, seed)
     for k, machine in enumerate(machines):
         columns = None if k else column_names(self)
         entitle(machine, f"{type(self).__name__} {layer_name(k)}", columns)
