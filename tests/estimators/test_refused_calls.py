@@ -54,7 +54,7 @@ def draws(estimator):
     """The next draw of the estimator, where it draws at all."""
     if hasattr(estimator, "sample"):
         return estimator.sample(3, n_steps=2)
-    return estimator.predict(X)
+    return estimator.predict(X) if hasattr(estimator, "predict") else estimator.transform(X)
 
 
 @pytest.mark.parametrize("kind", ESTIMATORS, ids=lambda kind: kind.__name__)
