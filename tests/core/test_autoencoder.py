@@ -79,6 +79,7 @@ PIECES = {
 }
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("piece", PIECES)
 def test_slopes(piece, tied):

@@ -46,6 +46,7 @@ def log_integral(params, h, beta):
     return top + np.log(total)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("beta", [0.4, 1.0])
 @pytest.mark.parametrize("hidden", ["bernoulli", "spin"])
 def test_hidden_states_have_the_weights_of_the_integral_over_the_visible_units(hidden, beta):

@@ -58,6 +58,7 @@ def test_sparse_rows_get_the_same_noise(noise):
     np.testing.assert_array_equal(rows, noise.corrupted(thin, KEY))
 
 
+@pytest.mark.needs_jit
 def test_rates_are_kept():
     x = np.full((200, 300), 5.0)
     shares = [

@@ -69,6 +69,7 @@ RECORDS = [
 ]
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("record", RECORDS, ids=repr)
 def test_training_is_that_of_the_fused_layer(record, dtype):
@@ -84,6 +85,7 @@ def test_training_is_that_of_the_fused_layer(record, dtype):
     np.testing.assert_array_equal(*thetas)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("record", RECORDS, ids=repr)
 def test_training_goes_on_from_a_checkpoint(record, tmp_path):
     rows, how, file = Rows(table()), plan(record), tmp_path / "training"

@@ -158,7 +158,7 @@ def belief(model, params, layers, row):
             x1_, x2_ = np.array(x1), np.array(x2)
             top_log = top.visible.bias @ x2_
             top_log += np.log1p(np.exp(top.hidden.bias + x2_ @ top.W)).sum()
-            inputs = params.down[1].layers.bias + params.down[1].W @ x2_
+            inputs = params.down[1].params.bias + params.down[1].W @ x2_
             middle = x1_ @ inputs - np.log1p(np.exp(inputs)).sum()
             fields = W @ x1_
             found = [

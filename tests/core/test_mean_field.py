@@ -448,6 +448,7 @@ def stripes(n_rows, seed=0):
     return np.where(rng.random(X.shape) < 0.1, 1 - X, X).astype(float)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("persistent", [True, False])
 @pytest.mark.parametrize("order", ORDERS)
 def test_training_raises_the_exact_likelihood(order, persistent):

@@ -162,6 +162,7 @@ def sparse_for(name):
     )
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("cost", [False, True])
 @pytest.mark.parametrize("tied", [False, True])
 @pytest.mark.parametrize("activation", sorted(ACTIVATIONS))

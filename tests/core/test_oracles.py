@@ -13,6 +13,8 @@ from tests.oracles import data, known_answers, rbm, rbm_gibbs, rbm_gradients, th
 from tests.oracles.rbm import OracleRBM
 from tests.statistics import assert_same_distribution, state_counts, total_variation
 
+pytestmark = pytest.mark.once  # nothing of the library runs here
+
 BETAS = [0.3, 1.0, 2.5]
 EXACT = {"rtol": 1e-10, "atol": 1e-10}
 

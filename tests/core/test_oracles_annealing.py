@@ -16,6 +16,8 @@ from tests.oracles import annealing, rbm, rbm_gibbs, rbm_gradients, tempering
 from tests.oracles.annealing import Path
 from tests.statistics import total_variation
 
+pytestmark = pytest.mark.once  # nothing of the library runs here
+
 PATHS = {pair: path_of(pair) for pair in PAIRS}
 TABLES = {pair: annealing.tabulate(path) for pair, path in PATHS.items()}
 LOG_RATIOS = {

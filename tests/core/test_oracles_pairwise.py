@@ -11,6 +11,8 @@ from tests.checks.pairwise import finite_differences
 from tests.oracles import known_answers, lattices, pairwise
 from tests.oracles.pairwise import BINARY, SPIN, OraclePairwise, random_pairwise
 
+pytestmark = pytest.mark.once  # nothing of the library runs here
+
 BETAS = [0.3, 1.0, 2.5]
 STATES = [BINARY, SPIN]
 

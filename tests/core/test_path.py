@@ -264,6 +264,7 @@ def test_the_base_of_a_model_is_about_its_marginals_and_always_the_same(pair, dt
         np.testing.assert_allclose(means, expected, atol=5 * 0.5 / np.sqrt(256))
 
 
+@pytest.mark.needs_jit
 def test_a_base_without_a_spread_of_its_own_is_still_the_path_of_the_oracle():
     """From the base that the library makes."""
     model = oracle_model("gaussian", "bernoulli")

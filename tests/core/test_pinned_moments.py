@@ -20,6 +20,7 @@ def glass(unit, scale, shape=(3, 5), seed=0):
     return params if unit == "spin" else as_binary(params)
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("unit", ["spin", "bernoulli"])
 @pytest.mark.parametrize("scale", [0.0, 0.5, 5.0])
 @pytest.mark.parametrize("beta", [0.3, 1.0])

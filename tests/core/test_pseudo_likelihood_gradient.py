@@ -257,6 +257,7 @@ def test_gaussian_visible_units_are_refused_with_a_remedy(record):
 # Learning ------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("gradient", ["pseudo_likelihood", "ratio_matching"])
 @pytest.mark.parametrize("hidden", HIDDEN)
 def test_training_raises_the_exact_likelihood(gradient, hidden):

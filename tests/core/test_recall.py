@@ -324,6 +324,7 @@ def test_bad_input_is_refused(change, message):
         recall(SPINS, network(), given.pop("probes"), KEY, **given)
 
 
+@pytest.mark.needs_jit
 def test_single_precision_goes_through():
     params = network(dtype=np.float32)
     for update in UPDATES:

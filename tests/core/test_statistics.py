@@ -18,6 +18,8 @@ from tests.statistics import (
     total_variation_floor,
 )
 
+pytestmark = pytest.mark.once  # nothing of the library runs here
+
 N_SAMPLES = 20_000
 PROBABILITIES = np.random.default_rng(0).dirichlet(np.full(32, 0.5))
 
