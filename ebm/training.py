@@ -39,8 +39,7 @@ from ebm._state import (
 from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
 from ebm.likelihood.features import flat_features
-from ebm.likelihood.placement import misplaced
-from ebm.likelihood.widths import too_wide
+from ebm.likelihood.placement import misplaced, too_wide
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import UpdateLimits
 

@@ -360,7 +360,14 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             np.array(finite_numbers(b, "intercepts"), weights[0].dtype)
             for b in sequence(intercepts, "intercepts", "arrays of biases")
         ]
-        machine.layer_params_ = [{} for _ in sizes] if layer_params is None else list(layer_params)
+        others: Any = [{} for _ in sizes]
+        if layer_params is not None:
+            others = sequence(layer_params, "layer_params", "dict")
+        if len(others) != len(sizes) or not all(isinstance(named, dict) for named in others):
+            raise ValueError(
+                f"layer_params must be a list of {len(sizes)} dict, one for each layer. Got {shown(layer_params)}."
+            )
+        machine.layer_params_ = list(others)
         params = machine._params()
         machine._parts = []
         learning.keep_attributes(machine, machine._named(params))
@@ -396,7 +403,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         if hasattr(dbn, "layers"):
             check_is_fitted(dbn, "rbms_")
-        machines = given_machines(getattr(dbn, "rbms_", dbn))
+        machines = given_machines(getattr(dbn, "rbms_", dbn), "dbn")
         machine = cls(layers=[clone(rbm) for rbm in machines], **settings)
         machine._validate_params()
         steps = [as_pair(rbm) for rbm in machines]

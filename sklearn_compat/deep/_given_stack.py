@@ -16,11 +16,11 @@ from ebm.sklearn_compat.rbm._layer import as_pair, model_of
 from ebm.units import Bernoulli, Categorical
 
 
-def given_machines(rbms: Any) -> list[BaseRBM]:
+def given_machines(rbms: Any, argument: str = "rbms") -> list[BaseRBM]:
     """The fitted machines of a list; ValueError or NotFittedError where they are none."""
-    machines = sequence(rbms, "rbms", "fitted RBM estimators")
+    machines = sequence(rbms, argument, "fitted RBM estimators")
     if not machines or not all(isinstance(rbm, BaseRBM) for rbm in machines):
-        raise ValueError(f"rbms must hold fitted RBM estimators, at least one. Got {rbms!r}.")
+        raise ValueError(f"{argument} must hold fitted RBM estimators, at least one. Got {rbms!r}.")
     for rbm in machines:
         check_is_fitted(rbm, "components_")
     return machines

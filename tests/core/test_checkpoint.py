@@ -76,7 +76,7 @@ def everything(rbm):
         for name, value in vars(rbm).items()
         if name.endswith("_") and isinstance(value, np.ndarray)
     }
-    for name in ("memory", "own", "marginals"):
+    for name in ("memory", "gradient_state", "marginals"):
         arrays |= {f"{name}{i}": x for i, x in enumerate(getattr(rbm._course, name))}
     arrays |= {f"history {k}": x for k, x in rbm.history_.items() if k != "time"}
     for layer, named in rbm._course.bounds.items():

@@ -12,6 +12,7 @@ from ebm.energies.base import DataSummary, Model
 from ebm.energies.belief_network import BeliefNetwork, from_rbms
 from ebm.energies.bipartite import Bipartite, may_lack_a_law
 from ebm.energies.columns import ColumnModel
+from ebm.energies.deep import DeepModel
 from ebm.energies.edges import Edge
 from ebm.energies.label_memory import LabelMemory
 from ebm.energies.layer_graph import Layer
@@ -51,6 +52,7 @@ EXAMPLES = {
     Pairwise: [Pairwise(Bernoulli(), N_HIDDEN), Pairwise(Spin(), N_HIDDEN)],
     LayeredModel: [LAYERED],
     ColumnModel: [ColumnModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN)],
+    DeepModel: [DeepModel([(Bernoulli(), N_VISIBLE)], [(Bernoulli(), 2), (Spin(), 1)])],
     LabelMemory: [LabelMemory(n_labels=2, degree=3, rectified=True, scale=1.0)],
     Network: [Network(N_VISIBLE, (Dense(N_HIDDEN), Tanh(), Dense(2)), SquaredError())],
     BeliefNetwork: [

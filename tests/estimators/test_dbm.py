@@ -272,7 +272,7 @@ def test_given_parameters_are_those_of_the_machine(fitted):
         (lambda: DBM.from_parameters([]), "coefs must be a list"),
         (lambda: DBM.from_parameters([np.ones((6, 2)), np.ones((3, 2))]), "coefs_"),
         (lambda: DBM.from_parameters([np.ones((6, 2))], [np.ones(6)]), "intercepts_"),
-        (lambda: DBM.from_dbn(3), "rbms must"),
+        (lambda: DBM.from_dbn(3), "dbn must"),
     ],
 )
 def test_settings_that_cannot_be_are_refused(make, reason):

@@ -14,8 +14,7 @@ from sklearn.preprocessing import scale
 
 from ebm import DBN, RBM, GaussianRBM
 from ebm._flat import in_double
-from ebm.likelihood.placement import upper_bound, worst_split
-from ebm.likelihood.widths import residual_ratios
+from ebm.likelihood.placement import residual_ratios, upper_bound, worst_split
 
 
 def clouds(deviations, n_features, seed=0):
