@@ -59,17 +59,16 @@ __all__ = [
     "State",
     "begin",
     "continued",
-    "flatness",
     "load",
     "placement",
     "resume",
     "save",
     "seed_of",
+    "shortcomings",
     "single_update",
     "start",
     "take_up_chains",
     "train",
-    "width",
 ]
 
 
@@ -151,8 +150,8 @@ class Learner:
 
     def _refuse(self) -> bool:
         """Leave chains that can go on."""
-        *shared, layer_params = self._state.chains
-        for x in (*shared, *layer_params):
+        *shared, gradient_state = self._state.chains
+        for x in (*shared, *gradient_state):
             np.nan_to_num(x, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return False
 
@@ -220,20 +219,13 @@ def placement(state: State, rows: Rows, plan: Plan) -> str:
     return misplaced(state.model, state.params, rows, state.marginals, key)
 
 
-def flatness(state: State, rows: Rows, plan: Plan) -> str:
-    """Why the features that were learned serve a linear model badly, in words, or ''; of long training only."""
+def shortcomings(state: State, rows: Rows, plan: Plan) -> str:
+    """Why the distribution is wider than the `rows`, or features hardly vary, or ''; of long training only."""
     if state.n_steps < LONG:
         return ""
     key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
-    return flat_features(state.model, state.params, rows, key)
-
-
-def width(state: State, rows: Rows, plan: Plan) -> str:
-    """Why the distribution that was learned is wider than the `rows`, in words, or ''; of long training only."""
-    if state.n_steps < LONG:
-        return ""
-    key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
-    return too_wide(state.model, state.params, rows, key)
+    wide = too_wide(state.model, state.params, rows, key)
+    return wide or flat_features(state.model, state.params, rows, key)
 
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:

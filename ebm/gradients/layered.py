@@ -420,10 +420,10 @@ class BoundLayeredTempered(BoundLayered):
         odd = model.sides[ODD].sample(
             model.layer_params(params, ODD), inputs, fold(key, Reserved.REPLICA_HIDDEN.number)
         )
-        layer_params = to_arrays(*adapted(state, rates, self._choice.adapt), base)
+        gradient_state = to_arrays(*adapted(state, rates, self._choice.adapt), base)
         shares = np.full(n_chains, 1.0 / n_chains, weights.dtype)
         phase = chain_phase(model, params, even, inputs)
-        return phase, shares, chains._replace(h=odd, gradient_state=layer_params)
+        return phase, shares, chains._replace(h=odd, gradient_state=gradient_state)
 
 
 @bind_contrastive.register

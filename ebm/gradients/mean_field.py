@@ -143,11 +143,8 @@ class BoundTAP(BoundGradient):
         """Magnetisations of both layers: the data's, or the last ones, of which those of v may not be known yet."""
         if not self._choice.persistent:
             return batch.v, self._model.hidden_mean(params, batch.v)
-        v = (
-            chains.gradient_state[0]
-            if chains.gradient_state
-            else self._model.visible_mean(params, chains.h)
-        )
+        state = chains.gradient_state
+        v = state[0] if state else self._model.visible_mean(params, chains.h)
         return v, chains.h
 
     def _settled(self, params: BipartiteParameters, v: Array, h: Array) -> FixedPoint:

@@ -267,9 +267,8 @@ class Course:
         learned = self.learned(state, plan, stopped, n_draws)
         if stopped:
             return learned
-        checks = training.placement, training.width, training.flatness
-        told = (check(state, rows, plan) for check in checks)
-        return learned._replace(stopped=next(filter(None, told), ""))
+        told = training.placement(state, rows, plan) or training.shortcomings(state, rows, plan)
+        return learned._replace(stopped=told)
 
     def learned(
         self, state: training.State, plan: training.Plan, stopped: str, n_draws: int
