@@ -251,17 +251,12 @@ def check_tied(network: Network, layers: Sequence[Any]) -> None:
 def loss_for(X: Any) -> str:
     """Name of the loss for the known entries of `X`, dense or CSR, by their values.
 
-    "binary_cross_entropy" for values in [0, 1], "poisson" for other integers that are not negative, else
-    "squared_error".
+    "binary_cross_entropy" for values in [0, 1], else "squared_error", for counts as well: whether counts are to be
+    compared on the scale of their logarithms, their values do not say.
     """
     values = X.data if is_sparse(X) else X
     least, most = (f(values, initial=0.0, where=~np.isnan(values)) for f in (np.min, np.max))
-    if least < 0:
-        return "squared_error"
-    if most <= 1:
-        return "binary_cross_entropy"
-    fractions = np.nan_to_num(values) % 1
-    return "squared_error" if fractions.any() else "poisson"
+    return "binary_cross_entropy" if least >= 0 and most <= 1 else "squared_error"
 
 
 # Up, down, and what is lost on the way ------------------------------------------------------------

@@ -80,8 +80,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             default="auto"
         Loss of a row, the sum over its columns, which also sets the function of the outputs: logistic, softmax, the
         identity twice, exp. "auto" follows the rows of the first fit: values in [0, 1] have
-        "binary_cross_entropy", other integers that are not negative "poisson", other numbers "squared_error". With
-        pre-training it follows the visible units. :class:`ColumnLosses` has a loss for each part of the columns.
+        "binary_cross_entropy", other numbers "squared_error". With pre-training it follows the visible units. Counts
+        may have "poisson". :class:`ColumnLosses` has a loss for each part of the columns.
 
     tied : bool, default=False
         Whether the decoder has the weights of the encoder, transposed.
@@ -109,9 +109,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     -----
     Missing entries (NaN) have no loss. In the input, the mean of the column stands for them.
 
-    Columns of counts are divided by their standard deviations before the first layer, where these are above one. Real
-    columns are taken as they are: bring them to one scale first, for example with
-    :class:`~sklearn.preprocessing.StandardScaler`.
+    Columns are taken as they are: bring them to one scale first, for example with
+    :class:`~sklearn.preprocessing.StandardScaler`. Columns with the loss "poisson" are divided by their standard
+    deviations before the first layer, where these are above one.
 
     References
     ----------
