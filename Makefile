@@ -12,7 +12,7 @@ export MPLBACKEND := Agg
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint types imports suite test-nojit test-bounds fuzz docs bench clean
+.PHONY: help setup demo test lint types imports suite test-nojit test-bounds coverage fuzz docs bench clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s%s\n", $$1, $$2 }' Makefile
@@ -55,7 +55,7 @@ bench: $(VENV)/installed-bench  ## speed beside the peers and the floor, ratios 
 # As many processes as there are cores: `make test PROCESSES=1` leaves the machine free for other work.
 PROCESSES ?= auto
 PYTEST := $(BIN)/python -m pytest --numprocesses=$(PROCESSES) --maxprocesses=8 --dist=worksteal
-CHECKS := lint types imports suite test-nojit test-bounds
+CHECKS := lint types imports suite test-nojit
 LOGS := .checks
 
 # One after the other, each to its end, so that one run names all that fails.
@@ -87,13 +87,19 @@ imports: $(VENV)/installed-test  ## import-linter
 suite: $(VENV)/installed-test  ## pytest: all tests and doctests
 	$(PYTEST)
 
-# Plain Python shows the branches inside the kernels; compiled code hides them from coverage.
-test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, branches counted
-	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "not needs_jit and not once" --cov --cov-report=term
+# Plain Python checks every array index by itself; nearly every line of the kernels runs here (see `make coverage`).
+test-nojit: $(VENV)/installed-test  ## pytest: the core without the compiler, every array index checked
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "not needs_jit and not once"
 
-# Plain Python checks every index by itself, in the run before; this one is for the tests that are too slow for it.
-# tests/conftest.py gives it a compiler cache of its own: Numba would otherwise take the unchecked code.
-test-bounds: $(VENV)/installed-test  ## pytest: the rest of the core with every array index checked
+# The lines of the kernels show without the compiler, those of the estimators in the usual run. The tracer takes long.
+coverage: $(VENV)/installed-test  ## which lines the tests reach; fails below the threshold in pyproject.toml
+	$(BIN)/coverage erase
+	NUMBA_DISABLE_JIT=1 $(PYTEST) -q tests/core -m "not needs_jit and not once" --cov --cov-report=
+	$(PYTEST) -q tests/core tests/conformance tests/estimators -m "not once" --cov --cov-append --cov-report=term
+
+# For those who change kernels: what takes too long as plain Python, compiled with checks of every array index.
+# tests/conftest.py gives this run a compiler cache of its own: Numba would otherwise take the unchecked code.
+test-bounds: $(VENV)/installed-test  ## pytest: the long tests of the core, compiled with checked indices
 	NUMBA_BOUNDSCHECK=1 $(PYTEST) -q -p no:cacheprovider tests/core -m "needs_jit and not once"
 
 # CALLS, SEED and OUT say how many, which, and where the outcomes go; a run that was cut off goes on where it was.

@@ -28,8 +28,6 @@ from tests.models.pairwise import STATES, rows_of, spelled
 from tests.oracles import draws, pairwise, pairwise_sweeps
 from tests.oracles.pairwise import OraclePairwise, random_pairwise
 
-pytestmark = pytest.mark.needs_jit  # as plain Python too slow: laws from many chains
-
 KEY = Key(11, 12)
 # One after the other up to eight chains, side by side from there; with clamped units always side by side.
 CHAINS = [1, 8, 9]
@@ -197,6 +195,7 @@ def walks(model, params):
                 yield recall(model, params, known, KEY, clamp=True, **settings).states
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("unit", [Bernoulli(), Spin()])
 def test_every_walk_gives_the_same_bits_along_lists_and_along_rows(unit, dtype, monkeypatch):
@@ -214,6 +213,7 @@ def test_every_walk_gives_the_same_bits_along_lists_and_along_rows(unit, dtype, 
 # The law -------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs_jit
 @every_state
 @pytest.mark.parametrize("visit_", VISITS)
 def test_one_sweep_has_the_row_and_leaves_the_law(states, visit_, always_sparse):
@@ -227,6 +227,7 @@ def test_one_sweep_has_the_row_and_leaves_the_law(states, visit_, always_sparse)
     assert_leaves_the_law(step, oracle, pairwise.probabilities(oracle))
 
 
+@pytest.mark.needs_jit
 @every_state
 def test_metropolis_has_the_row_and_leaves_the_law(states, always_sparse):
     oracle = random_pairwise(4, states, seed=3, scale=3.0)
