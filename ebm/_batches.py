@@ -128,6 +128,18 @@ class Rows:
         first = np.flatnonzero(np.r_[True, np.diff(content[order]) != 0])
         return order[first], np.add.reduceat(self._weights[order], first)
 
+    def parted(self, share: float, key: Key) -> tuple[Array, Array]:
+        """Weights (rows,) of what stays and of what is put aside: a random share of all copies of rows."""
+        index, identity = self._copies
+        n_aside = int(np.ceil(share * len(index)))
+        aside = np.argsort(words(key, identity), kind="stable")[:n_aside]
+        counts = np.bincount(index, minlength=len(self._weights))
+        moved = np.bincount(index[aside], minlength=len(counts)).astype(np.float64)
+        # A last copy that is a fraction goes where most copies of its row do.
+        fraction = counts - self._weights
+        kept = counts - moved - np.where(2 * moved <= counts, fraction, 0)
+        return kept, self._weights - kept
+
     def some(self, count: int, key: Key) -> Array:
         """Random rows (count, columns), all different as long as there are enough."""
         order, _ = self.epoch(key)

@@ -33,6 +33,7 @@ class Reserved(enum.Enum):
     LAYER_SEEDS = "init", 1 << 42
     FIRST_ENTRIES = "init", 1 << 43
     FINE_TUNING = "layer seeds", 1 << 20
+    HELD_OUT = "shuffle", 1 << 32
     DRAWN_ROWS = "epoch", 1 << 32
     PROPAGATION = "positive", 1 << 42
     MISSING_ENTRIES = "positive", 1 << 43

@@ -182,6 +182,11 @@ class Plateau:
         report.saved["plateau"] = np.array([np.fmax(value, best), misses])
         return bool(stuck)
 
+    def begin(self, saved: dict[str, Array], value: float, theta: Array) -> None:
+        """Make parameters a candidate for the best before the first epoch, at a finite `value` that is to rise."""
+        if np.isfinite(value):
+            saved["plateau"], saved["best_theta"] = np.array([value, 0.0]), theta.copy()
+
     def invalid_saved(self, saved: dict[str, Array], theta: Array) -> str:
         """Say why `saved` is not what it has left there, or ''."""
         best = "best_theta" if "best_theta" in saved else None

@@ -183,6 +183,8 @@ def columns_of(X: Any, weights: Array | None = None) -> Columns:
     A column without a known entry has the mean zero and the variance zero.
     """
     w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
+    whole = float(w.sum())
+    w = w / max(whole, np.finfo(float).tiny)
     total, sums, squares = np.zeros((3, X.shape[1]))
     for shares, x in _blocks(X, w):
         known = ~np.isnan(x)
@@ -192,7 +194,7 @@ def columns_of(X: Any, weights: Array | None = None) -> Columns:
         squares += shares @ filled**2
     total = np.maximum(total, np.finfo(float).tiny)
     mean = sums / total
-    return Columns(mean, np.maximum(squares / total - mean**2, 0), float(w.sum()))
+    return Columns(mean, np.maximum(squares / total - mean**2, 0), whole)
 
 
 def _blocks(X: Any, weights: Array) -> Iterator[tuple[Array, Array]]:

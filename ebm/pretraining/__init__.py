@@ -1,13 +1,15 @@
 """Greedy pre-training: machines learn one on top of the other, each on the features that those below make of the data.
 
 See :mod:`ebm.pretraining.greedy` for the algorithm, :mod:`ebm.pretraining.doubled` for deep Boltzmann machines, and
-:mod:`ebm.pretraining.upward` for the pass up.
+:mod:`ebm.pretraining.upward` for the pass up. Autoencoders may begin as principal components instead
+(:mod:`ebm.pretraining.principal`).
 """
 
 from ebm.pretraining.conditional import conditional_labels
 from ebm.pretraining.doubled import composed, halved, part
 from ebm.pretraining.greedy import Layer, Machine, Pretrained, naming, pretrain, update_each
 from ebm.pretraining.labels import Labels
+from ebm.pretraining.principal import cannot_begin, principal_start
 from ebm.pretraining.upward import Propagation, Step, layers_above
 
 __all__ = [
@@ -17,6 +19,7 @@ __all__ = [
     "Pretrained",
     "Propagation",
     "Step",
+    "cannot_begin",
     "composed",
     "conditional_labels",
     "halved",
@@ -24,5 +27,6 @@ __all__ = [
     "naming",
     "part",
     "pretrain",
+    "principal_start",
     "update_each",
 ]

@@ -24,6 +24,11 @@ from ebm.networks.autoencoder import (
 )
 from ebm.networks.corruption import CORRUPTIONS, corruption_record
 from ebm.networks.given import given_layers
+from ebm.networks.initializations import (
+    INITIALIZATIONS,
+    Initialization,
+    initialization_record,
+)
 from ebm.networks.losses import LOSSES, Loss
 from ebm.networks.network import Network
 from ebm.networks.sparse_activity import SparseActivity
@@ -46,6 +51,11 @@ RECORDS = {name: made for name, made in BaseMLP._resolvers.items() if name != "g
 def _sparsity(value: object) -> SparseActivity:
     """The cost that a record stands for, or the default one."""
     return SparseActivity() if value is None else value  # type: ignore[return-value]
+
+
+def _initialization(value: object) -> Initialization:
+    """The distribution that a name or a record stands for; of a start at components, that of the other units."""
+    return initialization_record("glorot" if value in settings_.PRINCIPAL else value)
 
 
 @complete_docstring
@@ -97,6 +107,21 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     contraction : float, default=0.0
         Factor on the squared Frobenius norm of the derivatives of each layer of the encoder by its inputs.
 
+    init : {"auto", "pca", "glorot", "glorot_normal", "he", "he_normal", "lecun", "lecun_normal", "orthogonal"} \
+            or record, default="auto"
+        Initial weights. "pca" begins at the principal components of the first rows: the code is theirs, and with the
+        squared error so is the reconstruction. The hidden layers must be rectifiers or linear, with twice as many units
+        as the code, or the first components are taken; the code must be linear. "auto" is "pca" where that is possible,
+        or else "glorot". The other names are distributions of random weights.
+
+    early_stopping : bool or "auto", default="auto"
+        Whether to hold out validation rows, stop when their score no longer improves, and restore the best weights. The
+        initial weights are among the candidates. "auto" does so in `fit` of 20 rows or more.
+
+    n_iter_no_change : int or inf, default=20
+        Training ends after more than this number of epochs in a row without improvement. With ``numpy.inf`` it ends
+        after `max_iter` epochs, without a ConvergenceWarning.
+
     batch_size : int or "auto", default="auto"
         Rows per update. "auto" is a sixteenth of the rows, between 8 and 100, so that small tables get enough updates.
 
@@ -140,12 +165,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         "corruption": [StrOptions(set(CORRUPTIONS)), RECORD, None],
         "sparsity": [SparseActivity, None],
         "contraction": [Number(Real, 0, None, closed="left")],
+        "init": [StrOptions({*settings_.PRINCIPAL, *INITIALIZATIONS}), RECORD],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
         **RECORDS,
         "loss": partial(resolve, known=LOSSES, base=Loss, argument="loss"),  # type: ignore[type-abstract]
         "corruption": corruption_record,
         "sparsity": _sparsity,
+        "init": _initialization,
     }
     _learns_from_gaps = True
     _reconstructs = True
@@ -182,14 +210,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         warm_start: bool = False,
         momentum: float = 0.9,
         nesterovs_momentum: bool = True,
-        early_stopping: bool = False,
+        early_stopping: Any = "auto",
         validation_fraction: float = 0.1,
         beta_1: float = 0.9,
         beta_2: float = 0.999,
         epsilon: float = 1e-8,
-        n_iter_no_change: float = 10,
+        n_iter_no_change: float = 20,
         max_fun: int = 15000,
-        init: Any = "glorot",
+        init: Any = "auto",
         dropout: Any = 0.0,
         batch_norm: bool = False,
         regularization: Any = None,

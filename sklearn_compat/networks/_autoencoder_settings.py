@@ -24,6 +24,7 @@ from ebm.networks.losses import (
     loss_record,
 )
 from ebm.networks.network import Network
+from ebm.pretraining import cannot_begin, principal_start
 from ebm.sklearn_compat._shared._validation import column_names, warn_user
 from ebm.sklearn_compat.networks._mlp_settings import dropouts_of, regularization_of
 from ebm.sklearn_compat.networks._pretraining import (
@@ -38,6 +39,8 @@ from ebm.units import Poisson as PoissonUnit
 
 # Units of the layer below the code, and most units of the code, where nobody says how many.
 WIDE, LARGEST_CODE = 100, 32
+# Names of the start at principal components: where it is possible, and in any case.
+PRINCIPAL = ("auto", "pca")
 
 
 # Sizes and activations ----------------------------------------------------------------------------
@@ -90,7 +93,7 @@ def coder_of(self: Any, start: Start, n_in: int) -> Coder:
         dropouts_of(self, len(encoder) + len(decoder)),
         self.tied,
         self.batch_norm,
-        self.init,
+        "glorot" if _is_principal(self.init) else self.init,
         None if self.corruption is None else corruption_record(self.corruption),
         self.sparsity,
         float(self.contraction),
@@ -209,4 +212,21 @@ def lay_out(self: Any, X: Any, weights: Array | None, n_outputs: int) -> tuple[A
     check_reach(loss, X)
     network, self._n_code = network_from(self, coder, loss, X.shape[1])
     key, known = stream(self._own_seed(), "init"), unrolled(begun, coder)
-    return begun.fitted, network, start(network, key, X.dtype, columns_of(X, weights), known)
+    params = start(network, key, X.dtype, columns_of(X, weights), known)
+    if begins_as_components(self, begun, network):
+        params = principal_start(network, params, X, weights)
+    return begun.fitted, network, params
+
+
+def _is_principal(init: object) -> bool:
+    return isinstance(init, str) and init in PRINCIPAL
+
+
+def begins_as_components(self: Any, begun: Start, network: Network) -> bool:
+    """Whether training begins at the principal components; ValueError where it is to and cannot."""
+    if not _is_principal(self.init):
+        return False
+    reason = "there is pretraining" if begun.layers else cannot_begin(network, self._n_code)
+    if reason and self.init == "pca":
+        raise ValueError(f"init='pca' is not possible: {reason}. Use init='auto' or 'glorot'.")
+    return not reason

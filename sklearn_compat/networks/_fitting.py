@@ -15,7 +15,7 @@ from ebm import training
 from ebm._arrays import MagnitudeError
 from ebm._batches import Rows
 from ebm._checks import Array
-from ebm._random import stream
+from ebm._random import Reserved, fold, stream
 from ebm._sparse import as_dtype
 from ebm.descent import Limits, Search, Stages, fit_network, minimize_network, network_of
 from ebm.gradients.back_propagation import MeanCost
@@ -39,6 +39,7 @@ from ebm.sklearn_compat._shared._validation import (
 from ebm.sklearn_compat.networks._mlp_settings import (
     asked_layout,
     check_layout,
+    check_parts,
     dropouts_of,
     network_for,
     plan_of,
@@ -66,6 +67,8 @@ def rows_to_learn(self: Any, X: Any, first: bool) -> Any:
 
 # Of the loss of a constant prediction: a network above it has learned nothing, if it had so many epochs.
 LEARNED, FEWEST_EPOCHS = 0.99, 10
+# Rows of which early_stopping="auto" holds some out.
+FEWEST_TO_SPLIT = 20
 
 
 class Labelled(NamedTuple):
@@ -86,7 +89,7 @@ def learn(
     checkpoint: Any = None,
 ) -> str:
     """`fit`, or with `incremental` one more epoch, or the rest of a fit; what went wrong, or ''."""
-    if incremental and self.early_stopping:
+    if incremental and self.early_stopping and self.early_stopping != "auto":
         raise ValueError(
             "partial_fit does not support early_stopping=True, for there are no rows to stop by. Go on after "
             "set_params(early_stopping=False)."
@@ -174,14 +177,14 @@ def descend(
     if self.solver == "lbfgs":
         return descend_all(self, labelled, growth, first)
     held_out = None
-    if self.early_stopping and not incremental:
+    if not incremental and holds_out(self, labelled):
         labelled, held_out = split(self, labelled)
     X, targets, weights = labelled
     check_some(weights)
     rows = Rows(X, weights, targets, self.shuffle)
     plan = plan_of(self, self._own_seed(), len(rows), incremental)
     state = self._state(plan, first)
-    plateau = plateau_of(self)
+    plateau = plateau_of(self, held_out is not None)
     if checkpoint is not None:
         known = [plateau, *check_callbacks(self.callbacks)]
         state = training.load(checkpoint, state, plan, rows, self._n_epochs, known)
@@ -189,6 +192,10 @@ def descend(
         state.memory = plan.optimizer.start(state.theta)
         state.saved.clear()
     scores = [] if held_out is None else [partial(self._held_out_score, rows=held_out)]
+    may_stay = self._reconstructs and not plan.regularization.max_norm
+    if scores and may_stay and checkpoint is None:  # the start may be the best
+        plateau.begin(state.saved, scores[0](state.params), state.theta)
+    start = plateau.best(state.saved)
     watching: list[Callback] = [partial(follow, self)]
     watching += [Scorer("validation_score", score) for score in scores]
     watching += [] if incremental else [plateau]
@@ -201,10 +208,10 @@ def descend(
     self.network_ = network_of(state)
     n_done = len(state.history.get("loss", ())) - len(self.history_.get("loss", ()))
     diverged = bool(stopped) and not stopped.endswith(training.INTERRUPTED)
-    if self.early_stopping and "best_theta" in state.saved:
+    if scores and "best_theta" in state.saved:
         restore_best(self, state, plateau, scores if diverged else [])
     keep(self, self._course.learned(state, plan, stopped, -1))
-    tell_course(self, n_done, len(rows), diverged)
+    tell_course(self, n_done, len(rows), diverged, None if held_out is None else -start)
     if diverged:
         self.loss_ = loss_kept(self, labelled, first)
         if self.best_loss_ is not None:
@@ -271,29 +278,55 @@ def loss_kept(self: Any, rows: Labelled, first: bool) -> float:
     )
 
 
-def tell_course(self: Any, n_done: int, n_rows: int, diverged: bool) -> None:
-    """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN."""
+def tell_course(
+    self: Any, n_done: int, n_rows: int, diverged: bool, start: float | None = None
+) -> None:
+    """Attributes that say how training went, by scikit-learn's names; an epoch that was undone has NaN.
+
+    `start` is the score of held-out rows with which training began, if it is a candidate for the best, and None where
+    no rows were held out.
+    """
     self._undone = undone = [np.nan] if diverged else []
     losses = self.history_.get("loss", np.empty(0))
     self.n_iter_, self.t_ = n_done + len(undone), self.t_ + n_done * n_rows
     self.loss_ = float(losses[-1]) if len(losses) else np.inf
     self.validation_scores_ = self.best_validation_score_ = self.best_loss_ = None
-    if self.early_stopping:
+    if start is not None:
         scores = self.history_.get("validation_score", np.empty(0))
         earlier = len(scores) - n_done
         held = (np.arange(len(scores)) >= earlier) | ~np.isnan(scores)  # fits without have none
         self.validation_scores_ = scores[held].tolist() + undone
-        finite = [score for score in self.validation_scores_ if np.isfinite(score)]
+        finite = [score for score in [start, *self.validation_scores_] if np.isfinite(score)]
         self.best_validation_score_ = max(finite, default=None)
     else:
         self.best_loss_ = float(np.fmin.reduce(losses, initial=np.inf))
 
 
+def holds_out(self: Any, rows: Labelled) -> bool:
+    """Whether some of the rows are put aside to stop by."""
+    if self.early_stopping == "auto":
+        return len(Rows(rows.X, rows.weights)) >= FEWEST_TO_SPLIT
+    return bool(self.early_stopping)
+
+
 def split(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
     """Rows to train on, and rows to stop by."""
+    if self._reconstructs:
+        return parted(self, rows)
     strata = None if rows.targets is None else self._stratify(rows.targets)
     parts = put_aside(rows.X.shape[0], self.validation_fraction, self._own_seed(), strata)
     kept, held_out = (Labelled(*(None if x is None else x[k] for x in rows)) for k in parts)
+    return kept, held_out
+
+
+def parted(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
+    """The same where rows are their own targets: whether they are repeated or weighted makes no difference."""
+    key = fold(stream(self._own_seed(), "shuffle"), Reserved.HELD_OUT.number)
+    weights = Rows(rows.X, rows.weights).parted(self.validation_fraction, key)
+    check_parts(self.validation_fraction, *(float(w.sum()) for w in weights))
+    kept, held_out = (
+        Labelled(rows.X[w > 0], None, None if rows.weights is None else w[w > 0]) for w in weights
+    )
     return kept, held_out
 
 

@@ -216,11 +216,11 @@ def _automatic_batch(reconstructs: bool, n_rows: int) -> int:
     return min(100, max(8, n_rows // 16), n_rows) if reconstructs else min(200, n_rows)
 
 
-def plateau_of(self: Any) -> Plateau:
-    """The callback that ends training where it no longer helps."""
+def plateau_of(self: Any, by_score: bool) -> Plateau:
+    """The callback that ends training where it no longer helps: the score of held-out rows, or the loss."""
     return Plateau(
-        "validation_score" if self.early_stopping else "loss",
-        rises=self.early_stopping,
+        "validation_score" if by_score else "loss",
+        rises=by_score,
         tol=self.tol,
         patience=self.n_iter_no_change,
         slowdown=ADAPTIVE if is_plain(self) and self.learning_rate == "adaptive" else None,
@@ -240,9 +240,19 @@ def put_aside(n_rows: int, share: float, seed: int, strata: Array | None) -> tup
             "validation_fraction, or train on more rows."
         ) from error
     kept, aside = parts
-    if len(aside) < 2:
+    check_parts(share, len(kept), len(aside))
+    return kept, aside
+
+
+def check_parts(share: float, n_kept: float, n_aside: float) -> None:
+    """Refuse a share of rows that leaves nothing to train on, or not two rows to stop by."""
+    if n_aside < 2:
         raise ValueError(
-            f"The validation set is too small: validation_fraction={share} leaves {len(aside)} rows to stop by. "
+            f"The validation set is too small: validation_fraction={share} leaves {n_aside:g} rows to stop by. "
             "Increase validation_fraction, or train on more rows."
         )
-    return kept, aside
+    if not n_kept:
+        raise ValueError(
+            f"validation_fraction={share} leaves no rows to train on. Decrease validation_fraction, or train on more "
+            "rows."
+        )

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.frozen import FrozenEstimator
 
 from ebm import (
@@ -54,7 +55,7 @@ def loss_name(coder):
     ],
 )
 def test_the_loss_follows_the_rows_and_falls(rows, loss, name):
-    coder = Autoencoder((8, 2), loss=loss, **LONG)
+    coder = Autoencoder((8, 2), loss=loss, init="glorot", **LONG)
     start = clone(coder).set_params(max_iter=0).fit(rows)
     coder.fit(rows)
     assert loss_name(coder) == loss_name(start) == name
@@ -88,7 +89,7 @@ def test_tied_weights_stay_tied():
         np.testing.assert_array_equal(coder.coefs_[3 - k], coder.coefs_[k].T)
     again = pickle.loads(pickle.dumps(coder))
     np.testing.assert_array_equal(again.transform(REALS), coder.transform(REALS))
-    again.set_params(warm_start=True).fit(REALS)
+    again.set_params(warm_start=True, early_stopping=False).fit(REALS)
     np.testing.assert_array_equal(again.coefs_[3], again.coefs_[0].T)
     assert (again.coefs_[0] != coder.coefs_[0]).any()
 
@@ -162,7 +163,7 @@ def test_a_fit_goes_on_from_its_checkpoint(tmp_path):
 
 
 def test_epochs_by_hand_learn():
-    coder = Autoencoder((8, 2), random_state=0, learning_rate_init=0.01)
+    coder = Autoencoder((8, 2), init="glorot", random_state=0, learning_rate_init=0.01)
     scores = [coder.partial_fit(REALS).score(REALS) for _ in range(30)]
     assert scores[-1] > scores[0] + 0.5
 
@@ -175,6 +176,71 @@ def test_losses_by_column():
     np.testing.assert_allclose(found[:, 2:5].sum(axis=1), 1)
     assert coder.out_activation_ == "by_column"
     assert np.isfinite(coder.score_samples(table)).all()
+
+
+# Where training begins, and where it ends ---------------------------------------------------------
+
+
+@pytest.mark.parametrize("settings", [{}, {"tied": True}, {"hidden_layer_sizes": (9, 6, 2)}])
+def test_training_begins_at_the_principal_components(settings):
+    pca = PCA(2).fit(REALS)
+    settings = {"hidden_layer_sizes": (8, 2), "max_iter": 0, "random_state": 0, **settings}
+    coder = Autoencoder(**settings).fit(REALS)
+    np.testing.assert_allclose(abs(coder.transform(REALS)), abs(pca.transform(REALS)), atol=1e-12)
+    expected = pca.inverse_transform(pca.transform(REALS))
+    np.testing.assert_allclose(coder.reconstruct(REALS), expected, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"activation": "relu"}, "the code has an activation"),
+        ({"activation": ["tanh", "identity"]}, "neither linear nor a rectifier"),
+        ({"batch_norm": True}, "batch_norm"),
+        ({"hidden_layer_sizes": (1, 1)}, "too few units"),
+        ({"tied": True, "loss": "poisson"}, "tied"),
+        ({"tied": True, "activation": ["softplus", "identity"]}, "softplus"),
+        ({"pretraining": GaussianRBM(4, n_iter=1), "hidden_layer_sizes": "auto"}, "pretraining"),
+    ],
+)
+def test_components_that_cannot_be_the_start_are_refused_or_replaced(settings, reason):
+    rows = COUNTS if "loss" in settings else REALS
+    settings = {"hidden_layer_sizes": (8, 2), **settings, **QUICK}
+    with pytest.raises(ValueError, match=f"init='pca' is not possible: .*{reason}"):
+        Autoencoder(init="pca", **settings).fit(rows)
+    random, automatic = (Autoencoder(init=x, **settings).fit(rows) for x in ("glorot", "auto"))
+    np.testing.assert_array_equal(automatic.transform(rows), random.transform(rows))
+
+
+def test_what_held_out_rows_do_not_profit_from_is_undone():
+    noise = np.random.default_rng(0).normal(size=(60, 6))
+    coder = Autoencoder((50, 2), learning_rate_init=0.1, random_state=0).fit(noise)
+    start = Autoencoder((50, 2), max_iter=0, random_state=0).fit(noise)
+    np.testing.assert_array_equal(coder.transform(noise), start.transform(noise))
+    assert coder.best_validation_score_ >= max(coder.validation_scores_)
+    assert coder.best_loss_ is None
+    whole = clone(coder).set_params(early_stopping=False, **QUICK).fit(noise)
+    assert whole.validation_scores_ is None
+    assert (whole.transform(noise) != start.transform(noise)).any()
+
+
+def test_few_rows_are_all_trained_on():
+    settings = {"max_iter": 2, "n_iter_no_change": np.inf, "random_state": 0}
+    for n, held_out in ((19, False), (20, True)):
+        coder = Autoencoder((5, 2), **settings).fit(REALS[:n])
+        assert (coder.validation_scores_ is not None) == held_out
+
+
+def test_rows_to_stop_by_need_not_be_repeated():
+    weights = RNG.integers(0, 4, 40)
+    many = np.repeat(REALS, weights, axis=0)
+    a = Autoencoder((5, 2), **QUICK).fit(REALS, sample_weight=weights)
+    b = Autoencoder((5, 2), **QUICK).fit(many[::-1])
+    np.testing.assert_allclose(a.validation_scores_, b.validation_scores_, rtol=1e-9)
+    with pytest.raises(ValueError, match="validation_fraction"):
+        Autoencoder((5, 2), early_stopping=True, validation_fraction=0.01, **QUICK).fit(REALS)
+    with pytest.raises(ValueError, match="validation_fraction"):
+        Autoencoder((5, 2), early_stopping=True, validation_fraction=0.99, **QUICK).fit(REALS)
 
 
 # Pre-training -------------------------------------------------------------------------------------
