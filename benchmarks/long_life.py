@@ -27,8 +27,10 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from ebm import (
+    DBM,
     DBN,
     RBM,
+    Autoencoder,
     BernoulliRBM,
     BoltzmannMachine,
     DBNClassifier,
@@ -43,6 +45,7 @@ from ebm import (
 
 N_ROWS, N_FEATURES, N_BATCHES = 10, 16, 7
 WARM_UP, SOME = 100, 1000
+REAL = (GaussianRBM, MLPClassifier, MLPRegressor, Autoencoder)  # models of real-valued columns
 Call = Callable[[], object]
 
 
@@ -121,6 +124,8 @@ def lives() -> dict[str, Callable[[], tuple[object, Call]]]:
         (partial(DenseAssociativeClassifier, 8, **few), with_classes),
         (partial(MLPClassifier, **network), partial(with_classes, real=True)),
         (partial(MLPRegressor, **network), with_targets),
+        (partial(Autoencoder, **{**network, "hidden_layer_sizes": (8, 2)}), real),
+        (partial(DBM, (8, 4), **few), without_classes),
         (partial(HopfieldNetwork, **few), stored_and_forgotten),
         (partial(DenseAssociativeMemory, **few), stored_anew),
         (partial(ModernHopfieldNetwork, 20.0), stored_anew),
@@ -135,7 +140,7 @@ def lives() -> dict[str, Callable[[], tuple[object, Call]]]:
 
 def readings(model: object) -> dict[str, Call]:
     """The methods that read a model again and again."""
-    X = next(batches(real=isinstance(model, GaussianRBM | MLPClassifier | MLPRegressor)))[0]
+    X = next(batches(real=isinstance(model, REAL)))[0]
     calls: dict[str, Call] = {}
     if hasattr(model, "sample"):
         calls["sample"] = lambda: model.sample(2, n_steps=2)
