@@ -7,8 +7,8 @@ A table with columns of several kinds and with empty cells goes through one mach
 features for a classifier, its settings are searched, and it fills the gaps and finds the odd rows. Each result stands
 beside that of a simpler method.
 
-The table is that of 442 diabetes patients (Efron et al. 2004). The column of sex holds words here, and 15 % of the cells
-are empty.
+The table is that of 442 diabetes patients (Efron et al. 2004). The column of sex holds words here, and 15 % of the
+cells are empty.
 """
 
 from io import StringIO
@@ -50,8 +50,8 @@ print("\nkinds:", machine.kinds_)
 # With and without the machine
 # ----------------------------
 # The classes are rows with a progression above and below the median. The pipeline without the machine needs an imputer
-# and an encoder; the machine takes the frame as it is. For prediction alone it gains nothing here: the classes are nearly
-# linear in the columns, and few rows are not enough for many features.
+# and an encoder; the machine takes the frame as it is. For prediction alone it gains nothing here: the classes are
+# nearly linear in the columns, and few rows are not enough for many features.
 
 y = (progression > progression.median()).to_numpy()
 numbers = make_pipeline(SimpleImputer(), StandardScaler())
