@@ -17,7 +17,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm._sparse import blocks, dense, is_sparse
-from ebm.networks.activations import Activation
+from ebm.networks.activations import Activation, PReLU
 from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.contraction import Contraction
 from ebm.networks.corruption import Corruption
@@ -259,6 +259,42 @@ def loss_for(X: Any) -> str:
     values = X.data if is_sparse(X) else X
     least, most = (f(values, initial=0.0, where=~np.isnan(values)) for f in (np.min, np.max))
     return "binary_cross_entropy" if least >= 0 and most <= 1 else "squared_error"
+
+
+def encoder_layers(
+    network: Network, n_code: int, params: Parameters
+) -> list[tuple[Layer, tuple[Array, Array]]]:
+    """The activation of each layer of an encoder, and its weights and biases, for rows that are not scaled.
+
+    Raises
+    ------
+    ValueError
+        If a layer has more parameters than weights and biases.
+    """
+    layers = list(zip(network.layers[:n_code], params[:n_code], strict=True))
+    dense_params = [p for layer, p in layers if isinstance(layer, Dense)]
+    others = [
+        x for x, _ in layers if not isinstance(x, Dense | Inputs | Dropout) and not x.has_cost
+    ]
+    if any(isinstance(x, BatchNorm | PReLU | Maxout) for x in others):
+        kinds = [type(x).__name__ for x in others]
+        raise ValueError(
+            f"Layers with more parameters than weights and biases cannot be handed on. Got {kinds}."
+        )
+    factor = params[0].factor
+    weights = [p.W if k else p.W * factor[:, None] for k, p in enumerate(dense_params)]
+    pairs = [(W, p.bias) for W, p in zip(weights, dense_params, strict=True)]
+    return list(zip(others, pairs, strict=True))
+
+
+def decoder_layers(network: Network, n_code: int, params: Parameters) -> list[tuple[Array, Array]]:
+    """Weights and biases of the dense layers of a decoder, that of the outputs first."""
+    found = [
+        (p.W, p.bias)
+        for layer, p in zip(network.layers[n_code:], params[n_code:], strict=True)
+        if isinstance(layer, Dense)
+    ]
+    return found[::-1]
 
 
 # Up, down, and what is lost on the way ------------------------------------------------------------

@@ -37,6 +37,20 @@ class Number(Interval):
         return super().__str__().replace("inf)", "2**63)") if unbounded else super().__str__()
 
 
+class ListWith(HasMethods):
+    """A list or tuple of objects, one at least, that have these methods."""
+
+    def is_satisfied_by(self, val: Any) -> bool:
+        """Whether all entries have the methods."""
+        given = isinstance(val, list | tuple) and len(val)
+        return bool(given) and all(super(ListWith, self).is_satisfied_by(x) for x in val)
+
+    def __str__(self) -> str:
+        return (
+            f"a list of objects, one at least, each {super().__str__().removeprefix('an object ')}"
+        )
+
+
 class NamedList(NamedTuple):
     """A setting that is a list, whose entries have names: the `stem` and a number from 1.
 

@@ -20,6 +20,8 @@ from ebm.networks.autoencoder import (
     completed,
     constant_loss,
     decoded,
+    decoder_layers,
+    encoder_layers,
     reconstruction_losses,
 )
 from ebm.networks.corruption import CORRUPTIONS, corruption_record
@@ -394,6 +396,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         params = self._params()
         rows = check_rows(self, X, reset=False, allow_nan=True)
         return self._of_blocks(params, rows, partial(function, self.network_))
+
+    def _encoder_layers(self) -> list[tuple[Any, tuple[Array, Array]]]:
+        """Activations of the layers of the encoder, and their weights with biases: a start of other networks."""
+        return encoder_layers(self.network_, self._n_code, self._params())
+
+    def _decoder_layers(self) -> list[tuple[Array, Array]]:
+        """Weights and biases of the dense layers of the decoder, that of the outputs first."""
+        return decoder_layers(self.network_, self._n_code, self._params())
 
     def transform(self, X: Any) -> Array:
         """Codes of the rows of `X`.

@@ -28,8 +28,11 @@ from ebm.pretraining import cannot_begin, principal_start
 from ebm.sklearn_compat._shared._validation import column_names, warn_user
 from ebm.sklearn_compat.networks._mlp_settings import dropouts_of, regularization_of
 from ebm.sklearn_compat.networks._pretraining import (
+    NOWHERE,
     Start,
     activations_after,
+    decoder_layers,
+    is_coder,
     pretrained,
     sizes_after,
 )
@@ -61,8 +64,7 @@ def sizes_of(self: Any, start: Start, n_in: int) -> tuple[tuple[int, ...], tuple
         return encoder, mirrored
     empty = isinstance(self.decoder_layer_sizes, list | tuple) and not self.decoder_layer_sizes
     try:
-        no_start = Start(None, [], [])
-        decoder = () if empty else sizes_after(no_start, self.decoder_layer_sizes)
+        decoder = () if empty else sizes_after(NOWHERE, self.decoder_layer_sizes)
     except ValueError as error:
         message = str(error).replace("hidden_layer_sizes", "decoder_layer_sizes")
         raise ValueError(message) from None
@@ -161,17 +163,26 @@ def chosen_loss(self: Any, start: Start, X: Any) -> Loss:
     automatic = isinstance(self.loss, str) and self.loss == "auto"
     if not start.layers:
         return KnownEntries(loss_record(loss_for(X) if automatic else self.loss))
-    unit = generation_of(start.fitted)[0][0]
-    known = loss_of(unit, X.shape[1])
+    known, source = loss_before(start, X.shape[1])
     if automatic:
         return KnownEntries(known)
     given = loss_record(self.loss)
     if given.out_activation != known.out_activation:
         raise ValueError(
-            f"loss={given!r} does not agree with the pretraining, whose visible units are {unit!r}. Use loss='auto', "
-            "or other visible units."
+            f"loss={given!r} does not agree with the pretraining, which has {source}. Use loss='auto', or another "
+            "pretraining."
         )
     return KnownEntries(given)
+
+
+def loss_before(start: Start, n_in: int) -> tuple[Loss, str]:
+    """The loss of the pre-training, and words about where it comes from."""
+    first = start.fitted[0] if isinstance(start.fitted, list) else start.fitted
+    if is_coder(first):
+        loss: Loss = first.network_.loss.loss
+        return loss, f"the loss {loss!r}"
+    unit = generation_of(first)[0][0]
+    return loss_of(unit, n_in), f"the visible units {unit!r}"
 
 
 def check_reach(loss: Loss, X: Any) -> None:
@@ -187,7 +198,7 @@ def unrolled(start: Start, coder: Coder) -> list[Any]:
     """Weights and biases of the dense layers, from the inputs to the outputs; None where they are random."""
     if not start.layers:
         return []
-    down = [(W, bias) for _, (W, bias) in generation_of(start.fitted)]
+    down = downward(start)
     if coder.tied and any(
         not np.array_equal(W, V.T) for (W, _), (V, _) in zip(start.layers, down, strict=True)
     ):
@@ -196,6 +207,20 @@ def unrolled(start: Start, coder: Coder) -> list[Any]:
         )
     random = [None] * (2 * (len(coder.encoder) - len(start.layers)))
     return [*start.layers, *random, *reversed(down)]
+
+
+def downward(start: Start) -> list[tuple[Array, Array]]:
+    """Weights and biases from each pre-trained layer to the one below, that of the inputs first."""
+    parts = start.fitted if isinstance(start.fitted, list) else [start.fitted]
+    if not is_coder(parts[0]):
+        return [(W, bias) for _, (W, bias) in generation_of(start.fitted)]
+    down = [pair for part in parts for pair in decoder_layers(part)]
+    pairs = zip(start.layers, down, strict=False)
+    if len(down) != len(start.layers) or any(W.shape != V.T.shape for (W, _), (V, _) in pairs):
+        raise ValueError(
+            "The decoder of the pretraining does not mirror its encoder. Leave decoder_layer_sizes None there."
+        )
+    return down
 
 
 def network_from(self: Any, coder: Coder, loss: Loss, n_in: int) -> tuple[Network, int]:

@@ -18,9 +18,8 @@ from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._course import Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._validation import (
-    check_rows,
-)
+from ebm.sklearn_compat._shared._settings import NamedList
+from ebm.sklearn_compat._shared._validation import check_rows
 from ebm.sklearn_compat.networks._mlp_settings import (
     RECORDS,
     SETTINGS,
@@ -32,6 +31,11 @@ def has_epochs(estimator: Any) -> bool:
     if isinstance(estimator.solver, str) and estimator.solver == "lbfgs":
         raise AttributeError("resume continues after an epoch, but solver='lbfgs' has no epochs.")
     return True
+
+
+def as_it_is(entry: Any) -> Any:
+    """The entry of a list that has no other form."""
+    return entry
 
 
 def by_batches(estimator: Any) -> bool:
@@ -59,10 +63,11 @@ class BaseMLP(Estimator):
         Activation of all hidden layers, or a list with one for each. Use a record for settings, as in
         ``Maxout(n_pieces=3)``. "auto" is the mean of the pre-trained units, or "relu" without pre-training.
 
-    pretraining : estimator or None, default=None
-        A restricted Boltzmann machine or a :class:`DBN`, whose weights initialize the first layers. An unfitted
-        estimator is cloned and fitted on all rows, including unlabelled rows. A fitted estimator in a
-        :class:`~sklearn.frozen.FrozenEstimator` is used without fitting.
+    pretraining : estimator, list of Autoencoder or None, default=None
+        A restricted Boltzmann machine, a :class:`DBN` or an :class:`Autoencoder`, whose weights initialize the first
+        layers. An unfitted estimator is cloned and fitted on all rows, including unlabelled rows. A fitted estimator in
+        a :class:`~sklearn.frozen.FrozenEstimator` is used without fitting. Of a list of autoencoders each learns from
+        the codes of the one before, as in a stacked denoising autoencoder.
 
     solver : {"adam", "sgd", "lbfgs", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "nadam"} or record, \
             default="adam"
@@ -172,7 +177,7 @@ class BaseMLP(Estimator):
     network_ : ebm.networks.network.Network
         The layers and the loss.
 
-    pretraining_ : estimator or None
+    pretraining_ : estimator, list of estimators or None
         The fitted pre-training.
 
     loss_ : float
@@ -209,6 +214,7 @@ class BaseMLP(Estimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = SETTINGS
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = RECORDS
     _chain_names: ClassVar[tuple[str, ...]] = ()
+    _lists: ClassVar[dict[str, NamedList]] = {"pretraining": NamedList("pretraining", as_it_is)}
     _reconstructs: ClassVar[bool] = False  # whether the rows are their own targets
     growth: Any = None
     history_: dict[str, Array]

@@ -30,7 +30,7 @@ from ebm.optimizers import (
     Schedule,
     regularization_record,
 )
-from ebm.sklearn_compat._shared._settings import RECORD, Number
+from ebm.sklearn_compat._shared._settings import RECORD, ListWith, Number
 from ebm.sklearn_compat._shared._validation import warn_user
 from ebm.sklearn_compat.networks._pretraining import Start, activations_after, sizes_after
 
@@ -59,7 +59,7 @@ SETTINGS: dict[str, list[Any]] = {
         StrOptions({"auto"}),
     ],
     "activation": [StrOptions({"auto", *feed_forward.FUNCTIONS}), RECORD, list, tuple],
-    "pretraining": [HasMethods(["fit", "get_params"]), None],
+    "pretraining": [HasMethods(["fit", "get_params"]), ListWith(["fit", "get_params"]), None],
     "solver": [StrOptions({"lbfgs", *OPTIMIZERS}), RECORD],
     "alpha": [Number(Real, 0, None, closed="left")],
     "batch_size": [StrOptions({"auto"}), Number(Integral, 1, None, closed="left")],

@@ -1,4 +1,4 @@
-"""Initial layers of a network from a restricted Boltzmann machine, or from a stack of them."""
+"""Initial layers of a network from a restricted Boltzmann machine or an autoencoder, or from a stack of them."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -9,10 +9,10 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, shown
+from ebm._random import Reserved, fold, stream
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.rbm._layer import name_columns, recognition_of
-from ebm.units import Unit
 
 
 class Start(NamedTuple):
@@ -20,28 +20,63 @@ class Start(NamedTuple):
 
     Attributes
     ----------
-    fitted : estimator or None
+    fitted : estimator, list of estimators, or None
         The fitted pre-training.
     layers : list of tuple
         Weights (n_in, n_out) and biases (n_out,) of each layer.
-    units : list of Unit
-        Hidden units of each layer; the activation of the layer is their mean.
+    functions : list of str or Layer
+        The activation of each layer: that of the encoder, or the mean of the hidden units.
+    trained_with : list of str
+        Units or activation of each layer in words, for messages.
     """
 
     fitted: Any
     layers: list[tuple[Array, Array]]
-    units: list[Unit]
+    functions: list[Any]
+    trained_with: list[str]
 
 
-NOWHERE = Start(None, [], [])
+NOWHERE = Start(None, [], [], [])
 
 
 def pretrained(
     pretraining: Any, X: Any, sample_weight: Any, seed: int, columns: Array | None = None
 ) -> Start:
-    """Layers of a clone of `pretraining` that is fitted on `X` with these `columns`, or of `pretraining` if frozen."""
+    """Layers of a clone of `pretraining` that is fitted on `X` with these `columns`, or of `pretraining` if frozen.
+
+    Of a list of autoencoders each learns from the codes of the one before.
+    """
     if pretraining is None:
         return NOWHERE
+    if not isinstance(pretraining, list | tuple):
+        return layers_of(fitted_on(pretraining, X, sample_weight, seed, columns))
+    if not all(is_coder(x) for x in pretraining):
+        raise ValueError(
+            f"A list as pretraining must hold autoencoders. Got {shown(list(pretraining))}."
+        )
+    parts = []
+    for k, coder in enumerate(pretraining):
+        named = columns if k == 0 else None
+        parts.append(layers_of(fitted_on(coder, X, sample_weight, _seed_of(seed, k), named)))
+        if k < len(pretraining) - 1:
+            X = parts[-1].fitted.transform(X)
+    return Start(
+        [part.fitted for part in parts],
+        [x for part in parts for x in part.layers],
+        [x for part in parts for x in part.functions],
+        [x for part in parts for x in part.trained_with],
+    )
+
+
+def _seed_of(seed: int, k: int) -> int:
+    """Of autoencoder `k` of a list; the first has the network's own."""
+    return fold(stream(seed, "init"), Reserved.LAYER_SEEDS.number + k).word0 if k else seed
+
+
+def fitted_on(
+    pretraining: Any, X: Any, sample_weight: Any, seed: int, columns: Array | None
+) -> Any:
+    """A clone of an estimator that is fitted on these rows, or the one that is frozen."""
     if isinstance(pretraining, FrozenEstimator):
         fitted = pretraining.estimator
         _check_stack(fitted)
@@ -58,15 +93,43 @@ def pretrained(
             f"pretraining was fitted on {fitted.n_features_in_} features, but X has {X.shape[1]}. Use the same "
             "features, or an unfitted estimator."
         )
-    units, layers = zip(*recognition_of(fitted), strict=True)
-    return Start(fitted, list(layers), list(units))
+    return fitted
+
+
+def layers_of(fitted: Any) -> Start:
+    """The layers of a fitted machine, stack or autoencoder."""
+    if hasattr(fitted, "_recognition"):
+        units, layers = zip(*recognition_of(fitted), strict=True)
+        kinds = [f"{type(unit).__name__} units" for unit in units]
+        return Start(fitted, list(layers), [activation_of(unit) for unit in units], kinds)
+    functions, layers = zip(*encoder_layers(fitted), strict=True)
+    kinds = [f"the activation {type(f).__name__}" for f in functions]
+    return Start(fitted, list(layers), list(functions), kinds)
+
+
+def encoder_layers(self: Any) -> list[tuple[Any, tuple[Array, Array]]]:
+    """The activations of the layers of a fitted encoder, and their weights and biases."""
+    found: list[tuple[Any, tuple[Array, Array]]] = self._encoder_layers()
+    return found
+
+
+def decoder_layers(self: Any) -> list[tuple[Array, Array]]:
+    """Weights and biases of the dense layers of a fitted decoder, that of the outputs first."""
+    found: list[tuple[Array, Array]] = self._decoder_layers()
+    return found
+
+
+def is_coder(pretraining: Any) -> bool:
+    """Whether an estimator, frozen or not, is an autoencoder."""
+    frozen = isinstance(pretraining, FrozenEstimator)
+    return hasattr(pretraining.estimator if frozen else pretraining, "_encoder_layers")
 
 
 def _check_stack(pretraining: Any) -> None:
-    if not hasattr(pretraining, "_recognition"):
+    if not hasattr(pretraining, "_recognition") and not is_coder(pretraining):
         raise ValueError(
-            "pretraining must be None, or a restricted Boltzmann machine or a DBN that is unfitted or in a "
-            f"FrozenEstimator. Got {pretraining!r} instead."
+            "pretraining must be None, or a restricted Boltzmann machine, a DBN or an Autoencoder that is unfitted or "
+            f"in a FrozenEstimator, or a list of Autoencoders. Got {pretraining!r} instead."
         )
 
 
@@ -89,8 +152,8 @@ def sizes_after(start: Start, sizes: Any) -> tuple[int, ...]:
 
 
 def activations_after(start: Start, activation: Any, n_layers: int) -> tuple[Any, ...]:
-    """One activation for each hidden layer: "auto" is the mean of the pre-trained units, or "relu" without any."""
-    known = [activation_of(unit) for unit in start.units]
+    """One activation for each hidden layer: "auto" is that of the pre-trained layer, or "relu" without any."""
+    known = start.functions
     given: Sequence[Any]
     given = activation if isinstance(activation, list | tuple) else [activation] * n_layers
     if len(given) != n_layers:
@@ -105,8 +168,8 @@ def activations_after(start: Start, activation: Any, n_layers: int) -> tuple[Any
         if k < len(known) and name != "auto" and function_record(name) != function_record(trained):
             raise ValueError(
                 f"activation={name!r} does not agree with the pretraining: layer {k + 1} was trained with "
-                f"{type(start.units[k]).__name__} units, whose mean is the activation {trained!r}. Use "
-                "activation='auto', or other hidden units in the pretraining."
+                f"{start.trained_with[k]}, and has the activation {trained!r}. Use activation='auto', or other layers "
+                "in the pretraining."
             )
         chosen.append(trained if name == "auto" else name)
     return tuple(chosen)

@@ -1,4 +1,4 @@
-"""Rows that are unlike the others: outliers by their free energy."""
+"""Rows that are unlike the others: outliers by their free energy, or by another score of a machine."""
 
 from numbers import Real
 from typing import Any, ClassVar
@@ -17,22 +17,26 @@ from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
 from ebm.sklearn_compat.tables._frames import has_gaps
 from ebm.sklearn_compat.tables._table_rbm import TableRBM
 
+# Methods whose values tell unusual rows, the first one that a machine has.
+SCORES = ("free_energy", "log_likelihood", "score_samples")
+
 
 @complete_docstring
 class FreeEnergyOutlierDetector(OutlierMixin, Estimator):
     """Outliers by the free energy of a machine: rows of a low probability.
 
     The score of a row v is -F(v) = log p(v) + log Z, and a row is an outlier if its score is below a threshold. No
-    partition function is needed. Machines that have no free energy are asked for log-likelihoods.
+    partition function is needed. Machines that have no free energy are asked for log-likelihoods, and those that have
+    none, as :class:`Autoencoder`, for `score_samples`: rows with a large loss of the reconstruction are outliers.
 
     Read more in the :ref:`User Guide <tables>`.
 
     Parameters
     ----------
     estimator : estimator or None, default=None
-        A machine with `free_energy` or `log_likelihood`, which is cloned and fitted. One that is fitted already is used
-        as it is within :class:`sklearn.frozen.FrozenEstimator`. None is a :class:`TableRBM` with the transformer
-        "yeo-johnson", which sees values beyond those of the training rows.
+        A machine with `free_energy`, `log_likelihood` or `score_samples`, which is cloned and fitted. One that is
+        fitted already is used as it is within :class:`sklearn.frozen.FrozenEstimator`. None is a :class:`TableRBM` with
+        the transformer "yeo-johnson", which sees values beyond those of the training rows.
 
     contamination : "auto" or float, default="auto"
         Share of outliers in the training rows, in (0, 0.5]. "auto" sets the threshold 1.5 interquartile ranges below
@@ -52,6 +56,7 @@ class FreeEnergyOutlierDetector(OutlierMixin, Estimator):
     See Also
     --------
     TableRBM : A machine of mixed columns.
+    Autoencoder : Outliers by the error of their reconstruction.
     sklearn.ensemble.IsolationForest : Outliers by random partitions.
 
     Notes
@@ -122,13 +127,13 @@ class FreeEnergyOutlierDetector(OutlierMixin, Estimator):
         Raises
         ------
         ValueError
-            If the machine has neither free energies nor log-likelihoods.
+            If the machine has no scores of rows.
         """
         machine = self._machine().fit(X, y)
-        if not (hasattr(machine, "free_energy") or hasattr(machine, "log_likelihood")):
+        if not any(hasattr(machine, name) for name in SCORES):
             raise ValueError(
-                "estimator must have free_energy or log_likelihood, as RBM, TableRBM and BoltzmannMachine do. Got "
-                f"{shown(machine)}."
+                "estimator must have free_energy, log_likelihood or score_samples, as RBM, TableRBM and Autoencoder "
+                f"do. Got {shown(machine)}."
             )
         scores = _scores(machine, X)
         share = None if isinstance(self.contamination, str) else float(self.contamination)
@@ -139,7 +144,7 @@ class FreeEnergyOutlierDetector(OutlierMixin, Estimator):
 
     @all_or_nothing
     def score_samples(self, X: Any) -> Array:
-        """Minus free energy of each row, or log-likelihood: the lower, the more abnormal.
+        """Minus free energy of each row, or another score: the lower, the more abnormal.
 
         Parameters
         ----------
@@ -149,7 +154,7 @@ class FreeEnergyOutlierDetector(OutlierMixin, Estimator):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Values in nats.
+            Values in nats; of an autoencoder with the squared error, minus half the error.
         """
         check_is_fitted(self, "estimator_")
         return _scores(self.estimator_, X)
@@ -190,8 +195,6 @@ def _scores(machine: Any, X: Any) -> Array:
     """Of rows whose gaps are filled."""
     if get_tags(machine).input_tags.allow_nan and has_gaps(X):
         X = machine.impute(X)
-    if hasattr(machine, "free_energy"):
-        found: Array = -machine.free_energy(X)
-        return found
-    found = machine.log_likelihood(X)
-    return found
+    name = next(name for name in SCORES if hasattr(machine, name))
+    found: Array = getattr(machine, name)(X)
+    return -found if name == "free_energy" else found

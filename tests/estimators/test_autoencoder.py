@@ -19,6 +19,8 @@ from ebm import (
     GaussianNoise,
     GaussianRBM,
     MaskingNoise,
+    MLPClassifier,
+    MLPRegressor,
     Regularization,
     SaltAndPepper,
     SparseActivity,
@@ -299,6 +301,85 @@ def test_a_stack_that_goes_down_otherwise_is_not_tied():
     stack = FrozenEstimator(GaussianRBM(4, n_iter=3, random_state=0).fit(REALS))
     with pytest.raises(ValueError, match="tied"):
         Autoencoder(pretraining=stack, tied=True, max_iter=0).fit(REALS)
+
+
+@pytest.mark.parametrize("tied", [False, True])
+def test_an_autoencoder_goes_on_as_one(tied):
+    settings = {"corruption": "masking", "tied": tied, "loss": "squared_error", **QUICK}
+    first = Autoencoder((5, 3), ["tanh", "logistic"], **settings).fit(REALS)
+    second = Autoencoder(pretraining=FrozenEstimator(first), tied=tied, max_iter=0, random_state=0)
+    second.fit(REALS)
+    np.testing.assert_array_equal(second.transform(REALS), first.transform(REALS))
+    np.testing.assert_array_equal(second.reconstruct(REALS), first.reconstruct(REALS))
+    assert loss_name(second) == "SquaredError"
+    assert second.pretraining_ is first
+
+
+def test_autoencoders_are_trained_layer_by_layer():
+    parts = [Autoencoder(n, "logistic", corruption="gaussian", **QUICK) for n in (5, 3)]
+    deep = Autoencoder(pretraining=parts, max_iter=0, random_state=0).fit(BITS)
+    below = clone(parts[0]).fit(BITS)
+    above = clone(parts[1]).fit(below.transform(BITS))
+    expected = [*below.coefs_[:1], *above.coefs_, *below.coefs_[1:]]
+    for W, V in zip(deep.coefs_, expected, strict=True):
+        np.testing.assert_array_equal(W, V)
+    np.testing.assert_array_equal(deep.transform(BITS), above.transform(below.transform(BITS)))
+    lower = below.inverse_transform(above.reconstruct(below.transform(BITS)))
+    np.testing.assert_allclose(deep.reconstruct(BITS), lower, rtol=1e-12)
+    assert [type(x) for x in deep.pretraining_] == [Autoencoder, Autoencoder]
+    assert not hasattr(parts[0], "coefs_")
+    other = clone(deep).set_params(pretraining2__hidden_layer_sizes=2).fit(BITS)
+    assert other.transform(BITS).shape == (40, 2)
+    assert parts[1].hidden_layer_sizes == 3
+
+
+@pytest.mark.parametrize("kind", [MLPClassifier, MLPRegressor])
+def test_an_encoder_becomes_the_first_layers_of_a_perceptron(kind):
+    y = BITS[:, 0].astype(int)
+    unlabelled = np.where(np.arange(40) < 30, np.nan, BITS[:, 0])
+    coder = Autoencoder((5, 3), loss="poisson", **QUICK)
+    settings = {"max_iter": 0, "random_state": 0}
+    for target in (y, unlabelled):
+        mlp = kind(hidden_layer_sizes=(5, 3, 2), pretraining=coder, **settings)
+        mlp.fit(BITS, target)
+        alone = clone(coder).fit(BITS)
+        found = list(mlp.network_.outputs(mlp._params(), BITS))
+        np.testing.assert_allclose(found[3], alone.transform(BITS), rtol=1e-12)
+        assert [W.shape for W in mlp.coefs_] == [(6, 5), (5, 3), (3, 2), (2, 1)]
+    stacked = [Autoencoder(5, "relu", **QUICK), Autoencoder(3, "tanh", **QUICK)]
+    mlp = kind(pretraining=stacked, **settings).fit(BITS, y)
+    codes = mlp.pretraining_[1].transform(mlp.pretraining_[0].transform(BITS))
+    np.testing.assert_allclose(list(mlp.network_.outputs(mlp._params(), BITS))[3], codes)
+
+
+def test_counts_are_scaled_in_the_first_weights():
+    coder = Autoencoder((5, 2), loss="poisson", **QUICK).fit(COUNTS)
+    mlp = MLPRegressor(pretraining=FrozenEstimator(coder), max_iter=0).fit(COUNTS, COUNTS[:, 0])
+    found = list(mlp.network_.outputs(mlp._params(), COUNTS))
+    np.testing.assert_allclose(found[3], coder.transform(COUNTS), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"pretraining": []}, "pretraining.*a list of objects, one at least, each implementing"),
+        ({"pretraining": [3]}, "pretraining.*a list of objects, one at least"),
+        ({"pretraining": [BernoulliRBM(3)]}, "list as pretraining"),
+        ({"pretraining": Autoencoder(5, "prelu", **QUICK)}, "cannot be handed on"),
+        ({"pretraining": Autoencoder((5, 3), batch_norm=True, **QUICK)}, "cannot be handed on"),
+        ({"pretraining": Autoencoder((5, 3), decoder_layer_sizes=(4,), **QUICK)}, "mirror"),
+        ({"pretraining": Autoencoder((5, 3), decoder_layer_sizes=(), **QUICK)}, "mirror"),
+        ({"pretraining": Autoencoder(5, **QUICK), "activation": "tanh"}, "activation ReLU"),
+        ({"pretraining": Autoencoder(5, **QUICK), "loss": "poisson"}, "has the loss Binary"),
+        ({"pretraining": [Autoencoder(5, **QUICK)], "hidden_layer_sizes": (4,)}, "begin with"),
+    ],
+)
+def test_autoencoders_that_do_not_fit_are_named(settings, message):
+    given = settings["pretraining"]
+    if isinstance(given, Autoencoder) and given.activation == "auto":
+        settings["pretraining"] = given.set_params(activation="relu")
+    with pytest.raises(ValueError, match=message):
+        Autoencoder(**settings, max_iter=0).fit(BITS)
 
 
 # Gaps ---------------------------------------------------------------------------------------------

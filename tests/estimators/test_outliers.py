@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
 from sklearn.exceptions import NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.metrics import roc_auc_score
@@ -14,7 +15,13 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ebm import BoltzmannMachine, FreeEnergyOutlierDetector, GaussianRBM, TableRBM
+from ebm import (
+    Autoencoder,
+    BoltzmannMachine,
+    FreeEnergyOutlierDetector,
+    GaussianRBM,
+    TableRBM,
+)
 from ebm.likelihood.outliers import outlier_threshold
 
 QUICK = {"n_components": 4, "n_iter": 5, "random_state": 0}
@@ -91,7 +98,7 @@ def test_cells_that_are_missing_are_filled_first():
 
 def test_a_machine_without_probabilities_is_refused():
     with pytest.raises(
-        ValueError, match=r"estimator must have free_energy or log_likelihood.*KMeans"
+        ValueError, match=r"estimator must have free_energy, log_likelihood or score.*KMeans"
     ):
         FreeEnergyOutlierDetector(KMeans(2)).fit(np.eye(3))
 
@@ -104,6 +111,29 @@ def test_log_likelihoods_stand_in_for_free_energies():
     machine = Normal(**QUICK)
     found = FreeEnergyOutlierDetector(machine).fit(X)
     np.testing.assert_array_equal(found.score_samples(X), clone(machine).fit(X).log_likelihood(X))
+
+
+@pytest.mark.parametrize("kind", [PCA, Autoencoder])
+def test_rows_off_the_surface_of_the_others_are_found(kind):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 2)) @ rng.normal(size=(2, 6)) + 0.05 * rng.normal(size=(200, 6))
+    odd = np.arange(200) < 10
+    X[odd] = X[rng.permutation(200)[:10]] + 0.6 * rng.normal(size=(10, 6))
+    machine = PCA(2) if kind is PCA else Autoencoder((10, 2), max_iter=30, n_iter_no_change=5)
+    detector = FreeEnergyOutlierDetector(machine, contamination=0.05, random_state=0).fit(X)
+    scores = detector.score_samples(X)
+    np.testing.assert_array_equal(scores, detector.estimator_.score_samples(X))
+    assert roc_auc_score(~odd, scores) > 0.97
+    assert (detector.predict(X)[odd] == -1).mean() >= 0.8
+    assert detector.n_features_in_ == 6
+
+
+def test_gaps_have_no_loss_of_a_reconstruction():
+    X = np.random.default_rng(0).normal(size=(60, 4))
+    X[::3, 1] = np.nan
+    detector = FreeEnergyOutlierDetector(Autoencoder((5, 2), max_iter=0)).fit(X)
+    filled = detector.estimator_.impute(X)
+    np.testing.assert_array_equal(detector.score_samples(X), detector.score_samples(filled))
 
 
 def test_the_seed_is_for_machines_without_one():
