@@ -12,7 +12,7 @@ parameters before it are what makes it so, and the epoch that led to them is und
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -140,7 +140,10 @@ class Learner:
             state.n_steps,
         )
         batches = Batch(v, weights)
-        return self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
+        made = self._estimate.ascend(task, batches, plan.batch_size, state.chains, self._key)
+        for measured, n_rows in self._estimate.told():
+            self._note(measured, n_rows)
+        return made
 
     def _update_limits(self, n_rows: int) -> UpdateLimits:
         """Clipping and penalties of an update on so many rows."""
@@ -194,10 +197,14 @@ class Learner:
         """Write the gradient; whether it is finite."""
         state = self._state
         _, state.chains, info = self._estimate(self._params, batch, state.chains, key)
-        for name, x in info.measured.items():
-            self._measured.setdefault(name, []).append((x, len(batch.v)))
+        self._note(info.measured, len(batch.v))
         self.where = info.where
         return info.finite
+
+    def _note(self, measured: Mapping[str, float], n_rows: int) -> None:
+        """Keep what a batch of so many rows measured."""
+        for name, x in measured.items():
+            self._measured.setdefault(name, []).append((x, n_rows))
 
     def losses(self) -> list[float]:
         """Losses of the batches, where the estimate of the gradient measures any, since this was last asked."""

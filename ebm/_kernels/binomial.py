@@ -79,3 +79,9 @@ def parameter_gradient(params, s, weights, gradient):
 @jit
 def expected_parameter_gradient(params, x, weights, gradient, fresh):
     """Nothing to learn but the bias."""
+
+
+@jit
+def with_bias(params, bias):
+    """A layer of the same type with these biases."""
+    return BinomialLayer(bias, params.n)

@@ -65,3 +65,9 @@ def log_normaliser(params, x, beta, out):
             out[r] += counts.log_normaliser(
                 np.float64(x[r, c]) + params.bias[c], np.float64(beta), -1
             )
+
+
+@jit
+def with_bias(params, bias):
+    """A layer of the same type with these biases."""
+    return PoissonParameters(bias)

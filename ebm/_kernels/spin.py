@@ -112,3 +112,9 @@ def expected_parameter_gradient(params, x, weights, gradient, fresh):
 @jit
 def couple(params, coupling, gradient):
     """The statistic has no parameter."""
+
+
+@jit
+def with_bias(params, bias):
+    """A layer of the same type with these biases."""
+    return SpinParameters(bias)

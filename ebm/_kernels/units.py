@@ -70,6 +70,11 @@ def couples(params):
     return UNITS[type(params)].COUPLES
 
 
+def with_bias(params, bias):
+    """A layer of the same type with these biases, for units without other parameters."""
+    return UNITS[type(params)].with_bias(params, bias)
+
+
 # What the compiler makes of the same names: the function of the unit whose parameters it sees.
 
 
@@ -133,3 +138,9 @@ def _couple(params, coupling, gradient):
 def _couples(params):
     answer = _role("COUPLES", params)
     return lambda params: answer
+
+
+@overload(with_bias)
+def _with_bias(params, bias):
+    role = _role("with_bias", params)
+    return lambda params, bias: role(params, bias)

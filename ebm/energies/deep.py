@@ -22,6 +22,7 @@ from ebm._checks import Array
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.edges import Edge
+from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.side_by_side import SideBySide
@@ -56,6 +57,8 @@ class DeepModel(LayeredModel):
         Types of the visible units, and how many columns of each there are, in order.
     hidden : sequence of (Unit, int)
         Types and sizes of the hidden layers, from the data up; at least one.
+    fixed_point : FixedPoint or None, default=None
+        How far the mean field is iterated in learning.
 
     Examples
     --------
@@ -74,13 +77,17 @@ class DeepModel(LayeredModel):
     kind: ClassVar[str] = "deep Boltzmann machines"
 
     def __init__(
-        self, groups: Sequence[tuple[Unit, int]], hidden: Sequence[tuple[Unit, int]]
+        self,
+        groups: Sequence[tuple[Unit, int]],
+        hidden: Sequence[tuple[Unit, int]],
+        fixed_point: FixedPoint | None = None,
     ) -> None:
         shown = [Layer(f"visible{k}", *group, visible=True) for k, group in enumerate(groups)]
         above = [Layer(f"hidden{k}", *layer) for k, layer in enumerate(hidden, 1)]
         edges = [Edge(layer.name, above[0].name) for layer in shown]
         edges += [Edge(a.name, b.name) for a, b in pairwise(above)]
         super().__init__([*shown, *above], edges)
+        self.fixed_point = fixed_point or FixedPoint()
 
     @property
     def fused(self) -> Model:

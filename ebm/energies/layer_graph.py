@@ -4,7 +4,7 @@ Every edge joins layers of different colors, which is possible where no cycle ha
 independent of each other given those of the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -174,6 +174,17 @@ class Arrangement:
         """The states from which chains continue (rows, units), in the states of both colors."""
         states, places = (even, odd), [self.places[k] for k in self.walked]
         return np.hstack([states[color][:, columns] for color, columns in places])
+
+    def steps_from(self, known: Iterable[int]) -> dict[int, int]:
+        """How many edges each layer is away from the nearest of the `known` ones, if any leads there."""
+        steps = dict.fromkeys(known, 0)
+        queue = list(steps)
+        for k in queue:
+            for j in (sum(ends) - k for ends in self.ends if k in ends):
+                if j not in steps:
+                    steps[j] = steps[k] + 1
+                    queue.append(j)
+        return steps
 
     @property
     def data_columns(self) -> dict[str, slice]:

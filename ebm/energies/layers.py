@@ -39,6 +39,7 @@ from ebm.energies.base import (
     unit_extents,
 )
 from ebm.energies.bipartite import lacks_a_law, may_lack_a_law
+from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.layer_graph import EVEN, ODD, Arrangement
 from ebm.energies.side_by_side import layer_key
 from ebm.units import Unit
@@ -79,6 +80,8 @@ class LayeredModel(Arrangement, Model):
         The units of a state from which chains continue: those of a row of data, then the even hidden layers.
     places : tuple of Place
         Where the states of each layer stand.
+    fixed_point : FixedPoint
+        How far the mean field of hidden layers that are connected is iterated in learning.
 
     Raises
     ------
@@ -111,6 +114,7 @@ class LayeredModel(Arrangement, Model):
     """
 
     kind: ClassVar[str] = "layered models"
+    fixed_point: FixedPoint = FixedPoint()
 
     # Parameters and states
 

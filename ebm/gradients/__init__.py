@@ -10,7 +10,8 @@ from functools import partial
 from typing import Any
 
 from ebm._checks import resolve
-from ebm.gradients import layered as layered  # registers layered models with these
+from ebm.gradients import deep as deep  # registers layered models with bind_contrastive
+from ebm.gradients import layered as layered  # registers layered models with the others
 from ebm.gradients import sweeps as sweeps  # registers pairwise models with bind_contrastive
 from ebm.gradients.base import Batch, ChainState, Gradient, Info
 from ebm.gradients.contrastive import ContrastiveDivergence

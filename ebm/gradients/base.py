@@ -31,7 +31,7 @@ from ebm.energies.base import ChainState as ChainState
 from ebm.energies.base import Model
 from ebm.energies.base import check_memory as check_memory
 from ebm.energies.base import no_chains as no_chains
-from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.bipartite import Bipartite
 from ebm.units import Unit
 
 # How fast the offsets follow the batch means: the published sliding factor (Melchior et al. 2016, section 5).
@@ -69,8 +69,8 @@ class Ascent(NamedTuple):
     first update in the random stream.
     """
 
-    params: BipartiteParameters
-    views: BipartiteParameters
+    params: Any
+    views: Any
     theta: Array
     gradient: Array
     settings: tuple[Any, ...]
@@ -103,6 +103,10 @@ class BoundGradient(abc.ABC):
     ) -> int | None:
         """Make the updates of several consecutive batches in one go; the number made, or None if this cannot."""
         return None
+
+    def told(self) -> list[tuple[Mapping[str, float], int]]:
+        """The numbers that each batch of :meth:`ascend` measured since the last call, and the count of its rows."""
+        return []
 
     @abc.abstractmethod
     def __call__(

@@ -37,7 +37,6 @@ from ebm.energies.layered_gaps import Parted, parted
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.path import path_to
 from ebm.gradients.base import Batch, BoundGradient, ChainState, Info
-from ebm.gradients.contrastive import bind_contrastive
 from ebm.gradients.exact import bind_exact
 from ebm.gradients.moments import batch_weights
 from ebm.gradients.tempered import (
@@ -47,7 +46,7 @@ from ebm.gradients.tempered import (
     from_arrays,
     to_arrays,
 )
-from ebm.inference.layered_mean_field import SWEEPS, TOLERANCE, layered_mean_field
+from ebm.inference.layered_mean_field import layered_mean_field
 from ebm.samplers.tempering import temper
 
 # Terms of the exact positive phase for each row of a batch.
@@ -80,7 +79,10 @@ class Phase(NamedTuple):
 def positive_phase(model: LayeredModel, params: LayeredParameters, v: Array) -> Phase:
     """The data rows `v`, and the hidden layers given them: exactly where these have one color, else in mean field."""
     known = model.split(v)
-    means = layered_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
+    way = model.fixed_point
+    means = layered_mean_field(
+        model, params, known, n_sweeps=way.n_sweeps, tol=way.tol, damping=way.damping
+    )
     measured = {
         "mean_field_sweeps": float(means.n_sweeps),
         "mean_field_converged": float(means.converged.mean()),
@@ -424,18 +426,6 @@ class BoundLayeredTempered(BoundLayered):
         shares = np.full(n_chains, 1.0 / n_chains, weights.dtype)
         phase = chain_phase(model, params, even, inputs)
         return phase, shares, chains._replace(h=odd, gradient_state=gradient_state)
-
-
-@bind_contrastive.register
-def _(
-    model: LayeredModel,
-    gradient: LayeredParameters,
-    batch_size: int,
-    n_chains: int | None,
-    n_steps: int,
-    slide: float,
-) -> BoundGradient:
-    return BoundLayeredChains(model, gradient, batch_size, n_chains, n_steps, slide)
 
 
 @bind_exact.register

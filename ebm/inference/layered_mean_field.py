@@ -9,6 +9,13 @@ together: their units receive the means of the other color's statistics instead 
 fixed this is the best distribution. So no update lowers the bound, and the iteration needs no damping. The part of the
 inputs that comes from known layers is computed once.
 
+The iteration starts *outward* from the known layers. Each layer receives from the neighbors that are nearer to them,
+and twice as much if it has another neighbor (Salakhutdinov & Hinton 2009, section 3.1). So the first means are near
+those that the layer has with input from both sides, and a few sweeps are enough.
+
+With *damping*, a layer keeps a share of its old means. The bound is concave in the means of one layer, so that such a
+move never lowers it either. The means are then those of the inputs only where they have converged.
+
 A layer whose units have the inputs f has -beta <U> + S = A(f) - beta f'<s>, so that
 
     L = sum_unknown (A_l(f_l) - beta f_l'<s_l>) - beta sum_known U_l(x_l) + beta sum_edges <s_l>' W <s_m>.
@@ -56,6 +63,7 @@ def layered_mean_field(
     beta: float = 1.0,
     n_sweeps: int = SWEEPS,
     tol: float = TOLERANCE,
+    damping: float = 0.0,
 ) -> LayeredMeans:
     """Iterate the means of the unknown layers, the odd and the even ones in turn.
 
@@ -65,7 +73,8 @@ def layered_mean_field(
     known : dict of int to ndarray of shape (rows, units)
         States of the known layers, by their numbers.
     even : ndarray of shape (rows, units), optional
-        States or means of the even units to start at; without, their means without input.
+        States or means of the even units to start at; without, the start is outward from the known layers, or the
+        means without input if nothing is known.
     n_rows : int
         How many rows there are if no layer is known.
     beta : float
@@ -75,6 +84,8 @@ def layered_mean_field(
     tol : float
         A row has converged when a sweep moves no statistic by more. From then on it stays, so that it does not depend
         on what other rows there are.
+    damping : float
+        Share of the old means that an update keeps, in [0, 1).
     """
     count = len(next(iter(known.values()))) if known else n_rows
     updated = [c for c in (ODD, EVEN) if any(k not in known for k in model.members[c])]
@@ -87,6 +98,8 @@ def layered_mean_field(
     ]
     if even is not None and EVEN not in updated[:1]:
         s[EVEN] = model.statistic(params, EVEN, model.colored(EVEN, known, even))
+    elif known and len(updated) > 1:
+        _start_outward(model, params, known, s, beta)
     ways = [Ways.of(model, params, color, s[1 - color], known) for color in (EVEN, ODD)]
     f = [way.fixed.copy() for way in ways]
     converged, made = np.zeros(count, bool), 0
@@ -97,13 +110,38 @@ def layered_mean_field(
         for color in updated:
             received = ways[color].inputs(model, params, s[1 - color], left)
             new = _statistics(model, params, color, received, some, beta)
-            moved = np.maximum(moved, np.abs(new - s[color][left]).max(axis=1, initial=0))
+            old = s[color][left]
+            moved = np.maximum(moved, np.abs(new - old).max(axis=1, initial=0))
+            if damping and len(updated) > 1:
+                new = old + new.dtype.type(1 - damping) * (new - old)
             f[color], s[color] = _with(f[color], left, received), _with(s[color], left, new)
         made += 1
         converged[left] = (moved <= tol) | (len(updated) < 2)
         left = np.flatnonzero(~converged)
     converged |= not updated
     return LayeredMeans((f[EVEN], f[ODD]), (s[EVEN], s[ODD]), converged, made)
+
+
+def _start_outward(
+    model: LayeredModel,
+    params: LayeredParameters,
+    known: dict[int, Array],
+    s: list[Array],
+    beta: float,
+) -> None:
+    """Write the statistics of unknown layers to `s`, by colors, layer by layer outward from the `known` ones."""
+    steps = model.steps_from(known)
+    for distance in range(1, 1 + max(steps.values())):
+        for k in (k for k, x in steps.items() if x == distance):
+            color, columns = model.places[k]
+            edges = [number for number, ends in enumerate(model.ends) if k in ends]
+            nearer = [n for n in edges if steps[sum(model.ends[n]) - k] < distance]
+            received = model.inputs(params, color, s[1 - color], nearer)[:, columns]
+            unit, layer_params = model.layers[k].unit, params.layers[k]
+            if len(nearer) < len(edges) and unit.bounded:
+                received = 2 * received
+            mean = unit.mean(layer_params, np.ascontiguousarray(received), beta)
+            s[color][:, columns] = unit.statistic(layer_params, mean)
 
 
 class Ways(NamedTuple):

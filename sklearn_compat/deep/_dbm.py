@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from itertools import pairwise
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ebm._arrays import check_exponents, check_squares, finite_numbers
@@ -102,6 +103,12 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         ``PersistentContrastiveDivergence(n_steps=5, n_chains=100)``. "exact" is for small models. All are centered by
         default.
 
+    n_sweeps : int, default=100
+        Sweeps of the mean field for each batch of joint training at most. Rows whose means have converged get no more.
+
+    damping : float, default=0.0
+        Share of the old means that each update of the mean field in joint training keeps, in [0, 1).
+
     optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
             default="sgd"
         Rule of the joint updates, for example ``Nesterov(momentum=0.95)``.
@@ -162,6 +169,9 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     `score` is a lower bound on the mean log-likelihood, so that it compares machines with each other and with other
     densities. A machine that is larger than about 20 units in every second layer has an estimate of log Z in it.
 
+    A machine of one hidden layer is a restricted Boltzmann machine, and learns as one. Take :class:`BernoulliRBM` or
+    :class:`RBM` instead, which have more options.
+
     Rows to learn from must be complete. A fitted machine fills in missing entries with `impute`.
 
     References
@@ -195,6 +205,8 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         "features": BaseStack._parameter_constraints["features"],
         "propagate": BaseStack._parameter_constraints["propagate"],
         "pretraining": [StrOptions({"greedy"}), None],
+        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
+        "damping": [Interval(Real, 0, 1, closed="left")],
     }
 
     def __init__(
@@ -210,6 +222,8 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         verbose: int = 0,
         random_state: Any = None,
         gradient: Any = "pcd",
+        n_sweeps: int = 100,
+        damping: float = 0.0,
         optimizer: Any = "sgd",
         schedule: Any = "linear",
         weight_decay: float = 0.0,
@@ -227,6 +241,8 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self.verbose = verbose
         self.random_state = random_state
         self.gradient = gradient
+        self.n_sweeps = n_sweeps
+        self.damping = damping
         self.optimizer = optimizer
         self.schedule = schedule
         self.weight_decay = weight_decay
@@ -283,6 +299,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         ConvergenceWarning
             If training was interrupted or diverged. The parameters learned so far can be used. After an interrupt in
             the first stage the layers above have their initial weights; `fit` with `warm_start` trains all together.
+            If the mean field of more than a tenth of the rows did not converge in the last epoch.
         """
         return fit_deep(self, X, sample_weight)
 

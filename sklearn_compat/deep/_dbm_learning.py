@@ -16,6 +16,7 @@ from ebm._flat import dtype_of
 from ebm._gaps import rows_of
 from ebm._sparse import as_dtype, dense
 from ebm.energies.deep import DeepModel
+from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.side_by_side import SideBySide
 from ebm.likelihood import reconstruction_error
 from ebm.monitors import Scorer
@@ -36,6 +37,9 @@ from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import entitle, learner, model_of
 from ebm.training import INTERRUPTED
 from ebm.units import Unit
+
+# Fewer rows with a mean field that has converged are told of.
+LEAST_CONVERGED = 0.9
 
 
 class Begun(NamedTuple):
@@ -86,7 +90,12 @@ def machines_for(self: Any, seed: int) -> list[BaseRBM]:
     return machines
 
 
-def deep_model(machines: Sequence[BaseRBM], n_features: int, sizes: Sequence[int]) -> DeepModel:
+def deep_model(
+    machines: Sequence[BaseRBM],
+    n_features: int,
+    sizes: Sequence[int],
+    fixed_point: FixedPoint | None = None,
+) -> DeepModel:
     """The deep machine whose layers have the units of these machines, and these sizes."""
     visible = model_of(machines[0]).visible
     groups: list[tuple[Unit, int]] = [(visible, n_features)]
@@ -94,7 +103,7 @@ def deep_model(machines: Sequence[BaseRBM], n_features: int, sizes: Sequence[int
         visible.columns(np.empty((0, n_features)))  # refuses another number of columns
         groups = list(zip(visible.units, visible.sizes, strict=True))
     hidden = [(model_of(machine).hidden, n) for machine, n in zip(machines, sizes, strict=True)]
-    return DeepModel(groups, hidden)
+    return DeepModel(groups, hidden, fixed_point)
 
 
 # Acts of learning
@@ -106,7 +115,8 @@ def fit_deep(self: Any, X: Any, sample_weight: Any) -> str:
     X, weights = rows_to_learn(self, X, sample_weight, go_on)
     check_repetitions(weights)
     if go_on:
-        return learning.keep(self, self._course.fit_rows(lesson_of(self, True), X, weights))
+        learned = self._course.fit_rows(lesson_of(self, True), X, weights)
+        return _with_reasons(learning.keep(self, learned), unconverged(self))
     seed = draw_seed(self.random_state)
     lesson = lesson_of(self, False)._replace(random_state=seed)
     check_joint(self, lesson, X, weights, seed)
@@ -116,7 +126,23 @@ def fit_deep(self: Any, X: Any, sample_weight: Any) -> str:
     learned = self._course.fit_rows(lesson, X, weights)
     stopped = [*begun.stopped, learning.keep(self, learned)]
     self._parts = [history_of(layer) for layer in begun.layers]
-    return "; ".join(reason for reason in stopped if reason)
+    return _with_reasons(*stopped, unconverged(self))
+
+
+def _with_reasons(*reasons: str) -> str:
+    return "; ".join(reason for reason in reasons if reason)
+
+
+def unconverged(self: Any) -> str:
+    """Why the mean field of many rows had not converged in the last epoch of joint training, or ''."""
+    shares = self.history_.get("mean_field_converged", ())
+    if not len(shares) or shares[-1] >= LEAST_CONVERGED:
+        return ""
+    return (
+        f"the mean field of {1 - shares[-1]:.0%} of the rows had not converged after n_sweeps={self.n_sweeps} sweeps "
+        "in the last epoch, so that the gradient is not that of the bound. Increase n_sweeps, or keep the weights "
+        "small by weight_decay, a smaller learning_rate or fewer epochs"
+    )
 
 
 def resume_deep(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
@@ -124,7 +150,7 @@ def resume_deep(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str
     X, weights = rows_to_learn(self, X, sample_weight, False)
     learned = self._course.resume_rows(lesson_of(self, False), file, X, weights)
     self._parts = []
-    return learning.keep(self, learned)
+    return _with_reasons(learning.keep(self, learned), unconverged(self))
 
 
 def update_deep(self: Any, X: Any, sample_weight: Any) -> str:
@@ -176,7 +202,8 @@ def lesson_of(self: Any, go_on: bool) -> Lesson:
     title = type(self).__name__
     machines = machines_for(self, 0)
     sizes = sizes_of(machines)
-    model = deep_model(machines, self.n_features_in_, sizes)
+    way = FixedPoint(self.n_sweeps, damping=self.damping)
+    model = deep_model(machines, self.n_features_in_, sizes, way)
     return Lesson(
         plan=lambda seed: learning.ascent(self, seed),
         model=lambda rows, plan: model,

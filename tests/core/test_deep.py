@@ -25,30 +25,12 @@ from ebm.optimizers import SGD, Constant
 from ebm.pretraining import Machine, Propagation, composed, halved, part, pretrain
 from ebm.pretraining.doubled import multiplicity
 from ebm.samplers.layered_gibbs import chains_at
-from ebm.units import Bernoulli, Binomial, Gaussian, OneHot, Poisson, Spin
+from ebm.units import Binomial, Gaussian, OneHot, Poisson, Spin
+from tests.models.deep import BITS, bits, chain, random_params
 from tests.oracles import layers as oracles
 from tests.oracles.layers import OracleLayer, OracleLayers
 
-BITS = Bernoulli()
 KEY = Key(5, 6)
-
-
-def random_params(model, seed=0, scale=1.0):
-    """W ~ scale N(0, 1), biases ~ N(0, 1) / 2, log-variances ~ N(0, 1) / 4."""
-    rng = np.random.default_rng(seed)
-    data = DataSummary(*(np.full(sum(model.visible.sizes), x) for x in (0.5, 0.25)), 10)
-    params = model.initial(data, 1, KEY)
-    for W in params.weights:
-        W[:] = scale * rng.normal(size=W.shape)
-    for own in params.layers:
-        own.bias[:] = rng.normal(size=len(own.bias)) / 2
-        for x in own[1:]:
-            x[:] = rng.normal(size=len(x)) / 4
-    return params
-
-
-def chain(*sizes, unit=BITS):
-    return DeepModel([(unit, sizes[0])], [(unit, n) for n in sizes[1:]])
 
 
 def oracle_of(model, params, kind="bernoulli"):
@@ -56,10 +38,6 @@ def oracle_of(model, params, kind="bernoulli"):
     layers = [OracleLayer(kind, own.bias, visible=k == 0) for k, own in enumerate(params.layers)]
     edges = [(k, k + 1, W, 1.0) for k, W in enumerate(params.weights)]
     return OracleLayers(layers, edges)
-
-
-def bits(n, n_rows=6, seed=0):
-    return np.random.default_rng(seed).integers(0, 2, (n_rows, n)).astype(float)
 
 
 # --- parts that count twice -----------------------------------------------------------------------------

@@ -10,6 +10,7 @@ import pytest
 from ebm._random import Key, fold, stream
 from ebm.energies.base import DataSummary
 from ebm.energies.edges import Edge
+from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel
 from ebm.gradients import ContrastiveDivergence, Exact, PersistentContrastiveDivergence
@@ -129,10 +130,9 @@ def test_centering_changes_coordinates_layer_by_layer(name):
 
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("name", GRAPHS)
-def test_positive_phases_are_the_slopes_of_the_bound(name, monkeypatch):
-    monkeypatch.setattr("ebm.gradients.layered.TOLERANCE", 0.0)
-    monkeypatch.setattr("ebm.gradients.layered.SWEEPS", 2000)
+def test_positive_phases_are_the_slopes_of_the_bound(name):
     oracle, model, params = both(name, scale=0.5)
+    model.fixed_point = FixedPoint(2000, tol=0.0)
     rows = rows_of(oracle, 3), rows_of(oracle, 2, seed=1)
 
     def difference(theta):  # in which what does not depend on the states cancels

@@ -88,6 +88,34 @@ def test_joint_training_raises_the_likelihood():
     assert after > independent + 0.1
 
 
+def test_a_mean_field_that_does_not_converge_is_told_once():
+    strong = (
+        [4 * np.ones((6, 4)), 4 * np.ones((4, 3))],
+        [-12 * np.ones(6), -16 * np.ones(4), -8 * np.ones(3)],
+    )
+    few = {"n_iter": 2, "learning_rate": 1e-6, "warm_start": True, "random_state": 0}
+    dbm = DBM.from_parameters(*strong, n_sweeps=1, **few)
+    with pytest.warns(ConvergenceWarning, match=r"\d+% of the rows .* n_sweeps=1 sweeps") as told:
+        dbm.fit(X)
+    assert len(told) == 1
+    assert dbm.history_["mean_field_converged"][-1] < 0.9
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        dbm.set_params(n_sweeps=500).fit(X)
+    assert dbm.history_["mean_field_converged"][-1] > 0.9
+
+
+def test_damping_ends_at_the_same_means():
+    plain, damped = (
+        DBM([4, 3], n_sweeps=200, damping=x, n_iter=5, random_state=0).fit(X) for x in (0.0, 0.3)
+    )
+    assert damped.history_["mean_field_sweeps"][0] > plain.history_["mean_field_sweeps"][0]
+    for a, b in zip(plain.coefs_, damped.coefs_, strict=True):
+        np.testing.assert_allclose(a, b, rtol=0, atol=2e-3)
+    with pytest.raises(ValueError, match="damping"):
+        DBM([4, 3], damping=1.0).fit(X)
+
+
 def test_learning_goes_on():
     whole = DBM([4, 3], warm_start=True, **FEW).fit(X)
     before = [W.copy() for W in whole.coefs_]
