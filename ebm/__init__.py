@@ -19,6 +19,7 @@ _HOMES = {
     "MLPClassifier": "ebm.sklearn_compat",
     "MLPRegressor": "ebm.sklearn_compat",
     "Autoencoder": "ebm.sklearn_compat",
+    "NCAEmbedding": "ebm.sklearn_compat",
     "DenseAssociativeMemory": "ebm.sklearn_compat",
     "DenseAssociativeClassifier": "ebm.sklearn_compat",
     "ModernHopfieldNetwork": "ebm.sklearn_compat",

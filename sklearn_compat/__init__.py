@@ -18,6 +18,7 @@ from ebm.sklearn_compat.memories._modern_hopfield import ModernHopfieldNetwork
 from ebm.sklearn_compat.networks._autoencoder import Autoencoder
 from ebm.sklearn_compat.networks._mlp_classifier import MLPClassifier
 from ebm.sklearn_compat.networks._mlp_regressor import MLPRegressor
+from ebm.sklearn_compat.networks._nca_embedding import NCAEmbedding
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._gaussian_rbm import GaussianRBM
 from ebm.sklearn_compat.rbm._rbm import RBM
@@ -41,5 +42,6 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "ModernHopfieldNetwork",
+    "NCAEmbedding",
     "TableRBM",
 ]

@@ -190,6 +190,7 @@ class MeanCost:
         """Consecutive rows, their share of all weight, and the weights within that."""
         numbers = self._X.nnz // len(self._w) if self._is_thin else self._model.n_in
         step = max(1, BLOCK_NUMBERS // max(1, *self._model.widths[1:], numbers))
+        step = len(self._w) if self._model.loss.joint else step
         for first in range(0, len(self._w), step):
             rows = slice(first, first + step)
             total = self._w[rows].sum()

@@ -45,8 +45,11 @@ class Loss(Settings, abc.ABC):
         Name of the function from the linear outputs to the prediction.
     absent : float
         See :meth:`absences`.
+    joint : bool
+        Whether the loss of a row depends on the other rows of its batch.
     """
 
+    joint: ClassVar[bool] = False
     shown_per_output: ClassVar[bool] = False
     out_activation: ClassVar[str] = "identity"
     absent: ClassVar[float] = 0.0

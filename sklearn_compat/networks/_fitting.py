@@ -228,10 +228,12 @@ def unlearned(self: Any, rows: Labelled) -> str:
     constant = self._loss_of_constant(rows)
     if self.loss_ < LEARNED * constant or np.isclose(constant, 0):
         return ""
-    predicted = "X" if rows.targets is None else "y"
+    predicted = f"the mean of {'X' if rows.targets is None else 'y'}"
+    if self.network_.loss.joint:
+        predicted = "equal outputs for all rows"
     return (
-        f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of the mean of "
-        f"{predicted} {constant:.4g}. Scale the columns of X (StandardScaler), or use a larger learning_rate_init, a "
+        f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of {predicted} "
+        f"{constant:.4g}. Scale the columns of X (StandardScaler), or use a larger learning_rate_init, a "
         "smaller alpha or a smaller tol"
     )
 

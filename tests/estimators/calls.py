@@ -9,8 +9,8 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.base import is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.utils import get_tags
 
 from ebm._arrays import MagnitudeError
 from tests.estimators.every import EVERY
@@ -31,7 +31,7 @@ OTHERS = {"fit_transform", "resume", "partial_fit", "fit", "fit_predict", "inver
 
 
 def asks_for_y(estimator):
-    return is_classifier(estimator) or is_regressor(estimator)
+    return get_tags(estimator).target_tags.required
 
 
 def is_memory(estimator):

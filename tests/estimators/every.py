@@ -8,6 +8,7 @@ from ebm import (
     MLPClassifier,
     MLPRegressor,
     ModernHopfieldNetwork,
+    NCAEmbedding,
 )
 from tests.estimators.small import MACHINES
 
@@ -19,5 +20,6 @@ EVERY = {name: (lambda make=make: make("bernoulli")) for name, make in MACHINES.
     "ModernHopfieldNetwork": lambda: ModernHopfieldNetwork(beta=20.0),
     "MLPClassifier": lambda: MLPClassifier(hidden_layer_sizes=(3,), **QUICK),
     "Autoencoder": lambda: Autoencoder(hidden_layer_sizes=(3,), **QUICK),
+    "NCAEmbedding": lambda: NCAEmbedding(hidden_layer_sizes=(3,), **QUICK),
     "MLPRegressor": lambda: MLPRegressor(hidden_layer_sizes=(3,), **QUICK),
 }

@@ -21,7 +21,7 @@ from tests.estimators.small import MACHINES, ROWS, STEPS, N, call, rows
 
 # Their features have no alphabet.
 REAL = {"GaussianRBM", "ModernHopfieldNetwork", "MLPClassifier", "MLPRegressor"}
-REAL |= {"TableRBM", "FreeEnergyOutlierDetector", "Autoencoder"}
+REAL |= {"TableRBM", "FreeEnergyOutlierDetector", "Autoencoder", "NCAEmbedding"}
 BITS_ONLY = {"BernoulliRBM", "RBM, labels"}
 # Which alphabet it is, the first rows that are learned from say.
 RECOGNISE = {"HopfieldNetwork", "DenseAssociativeMemory", "DenseAssociativeClassifier"}

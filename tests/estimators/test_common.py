@@ -21,6 +21,7 @@ from ebm import (
     MLPClassifier,
     MLPRegressor,
     ModernHopfieldNetwork,
+    NCAEmbedding,
     Perceptron,
     SparseActivity,
     TableRBM,
@@ -99,6 +100,8 @@ ESTIMATORS = [
     MLPRegressor(
         hidden_layer_sizes=(8, 4), activation=["maxout", "elu"], solver="lbfgs", max_iter=50
     ),
+    NCAEmbedding(hidden_layer_sizes=(8,), max_iter=20),
+    NCAEmbedding((), solver="lbfgs", max_iter=20),
     Autoencoder(max_iter=20),
     Autoencoder(
         (5, 3),
@@ -129,10 +132,10 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings("ignore:sample_weight is zero in all rows of the classes:UserWarning")
 # Rows of few and random data: what of training does not come to its end, does not matter here.
 @pytest.mark.filterwarnings(
-    "ignore:(MLP|Auto).* Not converged:sklearn.exceptions.ConvergenceWarning"
+    "ignore:(MLP|Auto|NCA).* Not converged:sklearn.exceptions.ConvergenceWarning"
 )
 @pytest.mark.filterwarnings(
-    "ignore:(MLP|Auto).* The network predicts no better:sklearn.exceptions.ConvergenceWarning"
+    "ignore:(MLP|Auto|NCA).* The network predicts no better:sklearn.exceptions.ConvergenceWarning"
 )
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):

@@ -27,6 +27,7 @@ from ebm import (
     MLPClassifier,
     MLPRegressor,
     ModernHopfieldNetwork,
+    NCAEmbedding,
 )
 
 BITS = np.random.default_rng(0).integers(0, 2, (30, 6)).astype(float)
@@ -195,6 +196,7 @@ FITTED = {
     "MLPClassifier, two": (MLPClassifier((5,), Maxout(3), **NETWORK), REALS, LABELS == "a"),
     "MLPClassifier, several": (MLPClassifier((5,), **NETWORK), REALS, BITS[:, :3].astype(int)),
     "MLPRegressor": (MLPRegressor("huber", (4,), **NETWORK), REALS, REALS[:, :2]),
+    "NCAEmbedding": (NCAEmbedding((5,), 2, "tanh", **NETWORK), REALS, LABELS),
     "Autoencoder": (Autoencoder((5, 2), **NETWORK), REALS, None),
     "Autoencoder, tied": (
         Autoencoder((5, 2), "tanh", tied=True, contraction=0.1, loss="poisson", **NETWORK),
@@ -215,6 +217,7 @@ ARGUMENTS = {
     "MLPClassifier": ("coefs", "intercepts", "classes", "layer_params"),
     "MLPRegressor": ("coefs", "intercepts", "layer_params"),
     "Autoencoder": ("coefs", "intercepts", "layer_params"),
+    "NCAEmbedding": ("coefs", "intercepts", "layer_params"),
 }
 # Settings that the arrays decide.
 DECIDED = ("n_components", "layers", "hidden_layer_sizes")

@@ -332,7 +332,8 @@ def test_classes_that_are_none_are_refused_by_name(name):
 @pytest.mark.parametrize("name", SUPERVISED)
 def test_predictions_of_another_shape_than_y_are_an_error_of_score(name):
     y = np.c_[np.arange(len(X)) % 2, 1 - np.arange(len(X)) % 2]
-    assert "y has the shape" in refusal(fresh(name).score, X, y)
+    shape = "y has the shape" if hasattr(EVERY[name](), "predict") else "Got the shape"
+    assert shape in refusal(fresh(name).score, X, y)
 
 
 # States ----------------------------------------------------------------------------------------------

@@ -182,7 +182,7 @@ def test_constant_columns_of_real_units_are_named_once(name, dtype):
 
 
 # A network fits its pre-training on the first batch alone, which may be a single row.
-NETWORKS = ("MLPClassifier", "MLPRegressor", "Autoencoder")
+NETWORKS = ("MLPClassifier", "MLPRegressor", "Autoencoder", "NCAEmbedding")
 STREAMS = [
     n for n in WITH_REAL_UNITS if hasattr(WITH_REAL_UNITS[n], "partial_fit") and n not in NETWORKS
 ]

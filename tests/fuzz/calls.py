@@ -204,7 +204,7 @@ def new(cls: type, **others: str) -> str:
 @cache
 def target(cls: type) -> str:
     """Source of the labels that a machine learns from."""
-    if is_classifier(cls()):
+    if is_classifier(cls()) or cls.__name__ == "NCAEmbedding":
         return "y"
     return "y * 0.5" if is_regressor(cls()) else "None"
 
