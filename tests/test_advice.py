@@ -157,6 +157,11 @@ TABLE = {
         "for real-valued data use GaussianRBM",
         lambda _: GaussianRBM(2, learning_rate=0.01, **QUICK).fit(REAL),
     ),
+    "real values into a stack": Advice(
+        lambda: labels().fit(REAL, Y),
+        r"layers=\[GaussianRBM\(\), 64\]",
+        lambda _: labels(layers=[GaussianRBM(2, learning_rate=0.01, **QUICK), rbm()]).fit(REAL, Y),
+    ),
     "constant columns": Advice(
         lambda: GaussianRBM(2, learning_rate=0.01, **QUICK).fit(np.column_stack([REAL, Y * 0])),
         r"\(4\).*Leave such columns out",

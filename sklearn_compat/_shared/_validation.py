@@ -252,7 +252,8 @@ def _advice(unit: Unit, values: Array, argument: str) -> str:
         return f"{TRANSLATIONS[found].format(argument)} makes {NAMES[states]} of them."
     return (
         f"Scale it first, for example with sklearn.preprocessing.MinMaxScaler(({low:g}, {high:g}), clip=True), or "
-        "make it two states with Binarizer; for real-valued data use GaussianRBM."
+        "make it two states with Binarizer; for real-valued data use GaussianRBM, which is also a first layer of "
+        "stacks (layers=[GaussianRBM(), 64])."
     )
 
 
