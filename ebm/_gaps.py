@@ -152,6 +152,14 @@ class RowsWithGaps(Rows):
         rows = self._with_gaps(index) if with_gaps else self.at(index)
         return rows, None if (weights == weights[0]).all() else weights
 
+    def completed(self) -> tuple[Array, Array]:
+        """All rows with the states of the chains in their gaps, and the weights; zeros where a row does not count."""
+        X = self._with_gaps(np.arange(len(self._counts)))
+        states = X[self._sorted]
+        states[np.isnan(states)] = self._states()[self._places(self._sorted)]
+        X[self._sorted] = states
+        return np.nan_to_num(X, copy=False, nan=0.0), self._weights
+
     def visit(
         self, order: Array, first: int, out: Array, move: Move, with_gaps: bool = False
     ) -> None:

@@ -7,7 +7,15 @@ See :mod:`ebm.pretraining.greedy` for the algorithm, :mod:`ebm.pretraining.doubl
 
 from ebm.pretraining.conditional import conditional_labels
 from ebm.pretraining.doubled import composed, halved, part
-from ebm.pretraining.greedy import Layer, Machine, Pretrained, naming, pretrain, update_each
+from ebm.pretraining.greedy import (
+    Layer,
+    Machine,
+    Pretrained,
+    completed,
+    naming,
+    pretrain,
+    update_each,
+)
 from ebm.pretraining.labels import Labels
 from ebm.pretraining.principal import cannot_begin, principal_start
 from ebm.pretraining.upward import Propagation, Step, layers_above
@@ -20,6 +28,7 @@ __all__ = [
     "Propagation",
     "Step",
     "cannot_begin",
+    "completed",
     "composed",
     "conditional_labels",
     "halved",

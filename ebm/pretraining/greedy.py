@@ -5,7 +5,8 @@
 
 So every machine learns the distribution of the hidden units of the one below, averaged over the data. Where states go
 up, they are drawn anew for every epoch: a machine with many hidden units otherwise learns the one draw by heart. The
-last machine may see labels beside the features.
+last machine may see labels beside the features. In rows with missing entries (NaN) the lowest machine learns what it
+can of them (:mod:`ebm._gaps`); the layers above see each row once completed by a draw.
 
 :func:`pretrain` takes the machines to their ends one after the other, :func:`update_each` makes one update of each.
 """
@@ -16,8 +17,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
 
+from ebm._arrays import has_gaps
 from ebm._batches import Redrawn, Rows
 from ebm._checks import Array
+from ebm._flat import dtype_of
+from ebm._gaps import RowsWithGaps, rows_of, start_at_model
+from ebm._random import Reserved, fold, stream
 from ebm._sparse import as_dtype
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
@@ -129,6 +134,9 @@ def pretrain(
         If there is nothing to keep.
     """
     steps, layers, source = list(below), [], X
+    if below and has_gaps(X):
+        X, weights = completed(below[0], X, weights, propagation.seed)
+        source = X
     try:
         for k, step in enumerate(below):
             X = propagation.above(step, k, X)
@@ -144,6 +152,9 @@ def pretrain(
             layers.append(layer)
             if layer.message == INTERRUPTED:
                 break
+            if isinstance(rows, RowsWithGaps):
+                X, weights = rows.completed()
+                source = X
             if not last:
                 steps.append(layer.step)
                 X = propagation.above(layer.step, len(steps) - 1, X)
@@ -157,8 +168,22 @@ def pretrain(
 def _rows(X: Any, weights: Array | None, source: Any, steps: list[Step]) -> Rows:
     """The rows as training sees them: `X`, drawn anew from the `source` for every epoch if there are `steps`."""
     if not steps:
-        return Rows(X, weights)
+        return rows_of(X, weights)
     return Redrawn(X, weights, source, partial(top_draws, tuple(steps)))
+
+
+def completed(step: Step, X: Any, weights: Array | None, seed: int) -> tuple[Any, Array | None]:
+    """Rows `X` with draws of the bottom `step` in the place of missing entries, and their weights.
+
+    Rows without any known entry get the weight zero. Complete rows are returned as they are.
+    """
+    if not has_gaps(X):
+        return X, weights
+    model, params = step
+    rows = RowsWithGaps(as_dtype(X, dtype_of(params)), weights)
+    key = fold(stream(seed, "init"), Reserved.FIRST_ENTRIES.number)
+    start_at_model(model, params, None, None, rows, key)
+    return rows.completed()
 
 
 def _learned(machine: Machine, rows: Rows, X: Any, below: list[Step]) -> Layer:
@@ -197,11 +222,12 @@ def update_each(
                 break
         shares = None if weights is None else weights / weights.max()  # of one batch
         with naming(machine.name):
-            rows, state = Rows(X, shares), machine.state
+            rows, state = rows_of(X, shares), machine.state
             if state is None:
                 state = start(machine.model, rows, machine.n_hidden, machine.plan)
             layers.append(Layer(state, len(rows), single_update(state, X, shares, machine.plan)))
         if not last:
+            X, weights = completed(layers[-1].step, X, weights, propagation.seed)
             X = propagation.above(layers[-1].step, k, X)
     return layers
 

@@ -79,6 +79,7 @@ class DBN(BaseStack):
         **BaseStack._parameter_constraints,
         "start": [StrOptions({"random", "transposed"})],
     }
+    _learns_from_gaps = True
 
     def __init__(
         self,
@@ -153,7 +154,8 @@ class DBN(BaseStack):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. `X` is not modified.
+            Training data. `X` is not modified. NaN marks missing entries: the lowest layer learns as
+            :meth:`BernoulliRBM.fit` does, the layers above from rows that are completed by draws.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -168,7 +170,7 @@ class DBN(BaseStack):
         ------
         ValueError
             If `layers` is empty, has entries that are no machines, or machines whose units do not agree. If `X` has no
-            rows, or NaN or infinite entries (see `impute`). If weights are negative or all zero.
+            rows, or infinite entries, or a column without any known entry. If weights are negative or all zero.
 
         Warns
         -----

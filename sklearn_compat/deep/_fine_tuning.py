@@ -19,7 +19,7 @@ from ebm.gradients.wake_sleep import UpDown
 from ebm.likelihood import reconstruction_error
 from ebm.monitors import Scorer
 from ebm.optimizers import optimizer_record, regularization_record, schedule_record
-from ebm.pretraining import Labels, naming
+from ebm.pretraining import Labels, completed, naming
 from ebm.sklearn_compat._shared._course import Course, Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._learning import BATCH_SETTINGS, SHOWN_ROWS, ascent_plan
@@ -201,6 +201,7 @@ def fit_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -
         stopped = learn_layers(self, X, weights, seed, go_on, labels)
     whole = not any(reason.endswith(INTERRUPTED) for reason in stopped)
     if settings is not None and whole:
+        X, weights = completed(self._steps_up()[0], X, weights, seed)
         stopped += tune(self, settings, X, weights, seed, labels)
     elif labels is not None and whole and self.label_weights == "conditional":
         learn_label_weights(self, X, weights, labels)
@@ -216,6 +217,7 @@ def update_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None
     X, weights = rows_to_learn(self, X, sample_weight, not first)
     labels = None if read is None else read(X, weights)
     if settings is not None and not first and is_tuned(self):
+        X, weights = completed(self._steps_up()[0], X, weights, seed)
         stopped = tune_once(self, settings, X, weights, seed, labels)
     else:
         stopped = update_layers(self, X, weights, seed, first, labels)
@@ -226,7 +228,7 @@ def update_stack(self: Any, X: Any, sample_weight: Any, read: Read | None = None
 
 def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
     """Training rows and their weights."""
-    X = check_rows(self, X, reset=not go_on, order="C")
+    X = check_rows(self, X, reset=not go_on, order="C", allow_nan=self._learns_from_gaps)
     return X, check_weights(sample_weight, X)
 
 

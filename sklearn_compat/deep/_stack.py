@@ -10,6 +10,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ebm._arrays import has_gaps
 from ebm._checks import Array, as_rows, shown
 from ebm._flat import dtype_of
 from ebm._random import Key, fold
@@ -114,6 +115,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = self._learns_from_gaps
         return tags
 
     def _sk_visual_block_(self) -> Any:
@@ -210,9 +212,13 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     # Up
 
     def _by_blocks(self, X: Any, function: Callable[[Any, Any, Any], Iterable[Array]]) -> Any:
-        """The arrays that `function` makes of the network, its parameters and rows, applied block by block."""
+        """The arrays that `function` makes of the network, its parameters and rows, applied block by block.
+
+        Missing entries (NaN) are filled by `impute` before.
+        """
         model, params = self._network()
-        rows, dtype = check_rows(self, X, reset=False, unit=model.visible), dtype_of(params)
+        rows = check_rows(self, X, reset=False, allow_nan=True, unit=model.visible)
+        rows, dtype = self.impute(rows) if has_gaps(rows) else rows, dtype_of(params)
         parts = [function(model, params, as_dtype(block, dtype)) for block in row_blocks(rows)]
         return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
 
@@ -232,7 +238,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
+            Data. Missing entries (NaN) are filled by `impute` before.
 
         Returns
         -------

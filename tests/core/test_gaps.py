@@ -174,6 +174,15 @@ def test_rows_without_a_known_entry_are_left_out():
     np.testing.assert_array_equal(one.theta, other.theta)
 
 
+def test_completed_rows_have_the_states_and_rows_that_do_not_count_are_finite():
+    X = np.array([[1, 0, np.nan], [np.nan, np.nan, np.nan], [np.nan, 1, np.nan], [0, 0, 1.0]])
+    rows = RowsWithGaps(X, np.array([1.0, 1.0, 2.0, 0.0]))
+    rows.begin(lambda first, given: np.full(given.shape, 7.0))
+    found, weights = rows.completed()
+    np.testing.assert_array_equal(found, [[1, 0, 7], [0, 0, 0], [7, 1, 7], [0, 0, 1]])
+    np.testing.assert_array_equal(weights, [1, 0, 2, 0])
+
+
 def test_the_order_of_rows_does_not_matter():
     X = torn("mixed", complete("mixed", 40))
     order = np.random.default_rng(5).permutation(40)
