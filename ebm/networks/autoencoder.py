@@ -17,8 +17,9 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm._sparse import blocks, dense, is_sparse
-from ebm.networks.activations import Activation, PReLU
+from ebm.networks.activations import Activation, Logistic, PReLU
 from ebm.networks.batch_norm import BatchNorm
+from ebm.networks.code_noise import CodeNoise
 from ebm.networks.contraction import Contraction
 from ebm.networks.corruption import Corruption
 from ebm.networks.dense import Dense
@@ -57,6 +58,8 @@ class Coder:
         Cost of the activity of the code.
     contraction : float
         Factor on the cost of the derivatives of each layer of the encoder.
+    code_noise : float
+        Standard deviation of the noise on the inputs of the code units in training.
     """
 
     encoder: tuple[int, ...]
@@ -70,6 +73,7 @@ class Coder:
     corruption: Corruption | None = None
     sparsity: SparseActivity | None = None
     contraction: float = 0.0
+    code_noise: float = 0.0
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -105,7 +109,8 @@ def autoencoder(n_in: int, coder: Coder, loss: Loss) -> tuple[Network, int]:
     _append_dropout(built, next(shares))
     n_code, width = 0, n_in
     for k, (size, function) in enumerate(zip(coder.sizes, coder.functions, strict=True)):
-        gain = _append(built, coder, size, function)
+        noise = coder.code_noise if k == len(coder.encoder) - 1 else 0.0
+        gain = _append(built, coder, size, function, noise)
         if k < len(coder.encoder):
             _append_costs(built, coder, width, function, k == len(coder.encoder) - 1)
             n_code = len(built.layers)
@@ -138,7 +143,7 @@ def _check(coder: Coder) -> None:
         )
 
 
-def _append(built: _Built, coder: Coder, size: int, function: Layer) -> float:
+def _append(built: _Built, coder: Coder, size: int, function: Layer, noise: float = 0.0) -> float:
     """Append a dense layer with its activation; the gain of its weights."""
     law = initialization_record(coder.init)
     scales = isinstance(function, Activation) and isinstance(law, Glorot)
@@ -147,6 +152,7 @@ def _append(built: _Built, coder: Coder, size: int, function: Layer) -> float:
     built.dense.append(len(built.layers))
     built.layers.append(Dense(size * pieces, coder.init, gain))
     built.layers.extend([BatchNorm()] if coder.batch_norm else [])
+    built.layers.extend([CodeNoise(noise)] if noise else [])
     built.layers.append(function)
     return gain
 
@@ -273,9 +279,8 @@ def encoder_layers(
     """
     layers = list(zip(network.layers[:n_code], params[:n_code], strict=True))
     dense_params = [p for layer, p in layers if isinstance(layer, Dense)]
-    others = [
-        x for x, _ in layers if not isinstance(x, Dense | Inputs | Dropout) and not x.has_cost
-    ]
+    without = Dense | Inputs | Dropout | CodeNoise
+    others = [x for x, _ in layers if not isinstance(x, without) and not x.has_cost]
     if any(isinstance(x, BatchNorm | PReLU | Maxout) for x in others):
         kinds = [type(x).__name__ for x in others]
         raise ValueError(
@@ -318,6 +323,13 @@ def codes(network: Network, n_code: int, params: Parameters, x: Any) -> Array:
 def decoded(network: Network, n_code: int, params: Parameters, y: Array) -> Array:
     """The predictions (rows, columns) of codes `y` (rows, units)."""
     return decoder_of(network, n_code).predict(params[n_code:], y)
+
+
+def bits(network: Network, n_code: int, params: Parameters, x: Any) -> Array:
+    """The codes of rows as zeros and ones in uint8: whether logistic ones are above a half, and others above zero."""
+    functions = [layer for layer in network.layers[:n_code] if isinstance(layer, Activation)]
+    threshold = 0.5 if functions and isinstance(functions[-1], Logistic) else 0.0
+    return (codes(network, n_code, params, x) > threshold).astype(np.uint8)
 
 
 def reconstruction_losses(network: Network, params: Parameters, x: Any) -> Array:

@@ -11,10 +11,11 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_array
 
-from ebm._checks import Array, as_rows, check_integer, resolve
+from ebm._checks import Array, as_rows, check_flag, check_integer, resolve
 from ebm._sparse import as_dtype, dense
 from ebm.likelihood import mean_ranked
 from ebm.networks.autoencoder import (
+    bits,
     codes,
     columns_of,
     completed,
@@ -85,7 +86,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     activation : {"auto", "identity", "logistic", "tanh", "relu", "leaky_relu", "prelu", "softplus", "elu", \
             "maxout"}, record or list of these, default="auto"
         Activation of the layers of the encoder, the code included, or a list with one for each. "auto" is "relu" with a
-        linear code, or with `sparsity` a logistic one; with pre-training it is the mean of the pre-trained units. A
+        linear code, or with `sparsity` or `code_noise` a logistic one; with pre-training it is that of its layers. A
         mirrored decoder has them in reverse order; another one has the first of them, or "relu" with "auto".
 
     loss : {"auto", "binary_cross_entropy", "cross_entropy", "squared_error", "huber", "poisson"} or record, \
@@ -108,6 +109,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
 
     contraction : float, default=0.0
         Factor on the squared Frobenius norm of the derivatives of each layer of the encoder by its inputs.
+
+    code_noise : float, default=0.0
+        Standard deviation of normal noise on the inputs of the code units in training. Noise of about 4 drives a
+        logistic code to zeros and ones, which :meth:`bits` returns: semantic hashing [4]_.
 
     init : {"auto", "pca", "glorot", "glorot_normal", "he", "he_normal", "lecun", "lecun_normal", "orthogonal"} \
             or record, default="auto"
@@ -148,6 +153,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
        11 (2010).
     .. [3] Rifai, S., Vincent, P., Muller, X., Glorot, X. & Bengio, Y. "Contractive auto-encoders: explicit invariance
        during feature extraction." ICML (2011).
+    .. [4] Salakhutdinov, R. & Hinton, G. "Semantic hashing." SIGIR workshop on information retrieval and applications
+       of graphical models (2007).
 
     Examples
     --------
@@ -167,6 +174,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         "corruption": [StrOptions(set(CORRUPTIONS)), RECORD, None],
         "sparsity": [SparseActivity, None],
         "contraction": [Number(Real, 0, None, closed="left")],
+        "code_noise": [Number(Real, 0, None, closed="left")],
         "init": [StrOptions({*settings_.PRINCIPAL, *INITIALIZATIONS}), RECORD],
         "early_stopping": ["boolean", StrOptions({"auto"})],
     }
@@ -197,6 +205,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         corruption: Any = None,
         sparsity: Any = None,
         contraction: float = 0.0,
+        code_noise: float = 0.0,
         pretraining: Any = None,
         solver: Any = "adam",
         alpha: float = 0.0001,
@@ -262,6 +271,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         self.corruption = corruption
         self.sparsity = sparsity
         self.contraction = contraction
+        self.code_noise = code_noise
 
     @classmethod
     def from_parameters(
@@ -420,6 +430,25 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         """
         n_code = self._n_code
         return self._of_rows(X, lambda network, params, x: codes(network, n_code, params, x))
+
+    def bits(self, X: Any, *, packed: bool = False) -> Array:
+        """Binary codes of the rows of `X`: whether logistic code units are above 0.5, and others above 0.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Rows, with NaN where an entry is missing.
+        packed : bool, default=False
+            Whether to pack eight bits into a byte, as :func:`numpy.packbits`.
+
+        Returns
+        -------
+        bits : ndarray of uint8, of shape (n_samples, n_features_out) or (n_samples, n_bytes)
+            Zeros and ones, or bytes. Train with `code_noise`, or the bits tell little of the code.
+        """
+        n_code = self._n_code
+        found = self._of_rows(X, lambda network, params, x: bits(network, n_code, params, x))
+        return np.packbits(found, axis=1) if check_flag(packed, "packed") else found
 
     def inverse_transform(self, X: Any) -> Array:
         """Reconstructions from codes.

@@ -82,7 +82,8 @@ def coder_of(self: Any, start: Start, n_in: int) -> Coder:
     named = isinstance(self.activation, str) and self.activation == "auto"
     above = activations_after(start, self.activation, len(encoder))
     if named and not start.layers:
-        above = (*above[:-1], "identity" if self.sparsity is None else "logistic")
+        linear = self.sparsity is None and not self.code_noise
+        above = (*above[:-1], "identity" if linear else "logistic")
     mirrored = above[-2::-1]
     below = mirrored
     if len(decoder) != len(mirrored):
@@ -99,13 +100,15 @@ def coder_of(self: Any, start: Start, n_in: int) -> Coder:
         None if self.corruption is None else corruption_record(self.corruption),
         self.sparsity,
         float(self.contraction),
+        float(self.code_noise),
     )
 
 
 def warn_copying(self: Any, coder: Coder, n_in: int) -> None:
     """Warn of a code that is wide enough to hold a copy of the inputs, where nothing prevents that."""
     held = regularization_of(self)
-    bounded = coder.corruption or coder.sparsity or coder.contraction or any(coder.dropout)
+    bounds = (coder.corruption, coder.sparsity, coder.contraction, coder.code_noise, *coder.dropout)
+    bounded = any(bounds)
     if coder.encoder[-1] <= n_in or bounded or held.l1 or held.max_norm:
         return
     warn_user(

@@ -400,11 +400,11 @@ def resume_learning(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) ->
 def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -> str:
     """L-BFGS on the mean loss of all rows."""
     held = regularization_of(self)
-    noisy = getattr(self, "corruption", None) is not None
+    noisy = any(getattr(self, name, None) for name in ("corruption", "code_noise"))
     if any(dropouts_of(self, len(self.coefs_) - 1)) or self.batch_norm or noisy:
         raise ValueError(
-            "solver='lbfgs' minimises one function of all rows; dropout, batch_norm and corruption change it from "
-            "batch to batch. Use another solver."
+            "solver='lbfgs' minimises one function of all rows; dropout, batch_norm, corruption and code_noise change "
+            "it from batch to batch. Use another solver."
         )
     if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
         raise ValueError(

@@ -39,7 +39,7 @@ ADAPTIVE = 0.2
 # Settings that the layers and the loss are made of.
 LAYOUT = (
     *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "loss"),
-    *("decoder_layer_sizes", "tied", "corruption", "sparsity", "contraction"),
+    *("decoder_layer_sizes", "tied", "corruption", "sparsity", "contraction", "code_noise"),
 )
 
 

@@ -16,6 +16,7 @@ from ebm.networks.autoencoder import (
     completed,
     constant_loss,
     decoded,
+    decoder_of,
     loss_for,
     reconstruction_losses,
     start,
@@ -70,6 +71,7 @@ PIECES = {
     "contraction": {"contraction": 0.4},
     "dropout": {"dropout": (0.2, 0.3, 0.3, 0.3)},
     "batch norm": {"batch_norm": True},
+    "code noise": {"code_noise": 2.0},
     "all": {
         "corruption": MaskingNoise(0.3),
         "sparsity": SparseActivity(0.2, 0.7),
@@ -103,6 +105,20 @@ def test_slopes_of_the_contraction(activation, tied):
     coder = shallow(tied, activation, contraction=0.6)
     network, _ = network_of(coder, "squared_error")
     assert_network_slopes(network, theta_of(network), X + 0.1, X, weights=SHARES)
+
+
+def test_code_noise_is_of_training_and_of_the_code_alone():
+    network, n_code = network_of(deep(code_noise=3.0))
+    plain, n_plain = network_of(deep())
+    theta = theta_of(network)
+    params, others = network.unpack(theta), plain.unpack(theta)
+    np.testing.assert_array_equal(network.predict(params, X), plain.predict(others, X))
+    below = codes(plain, n_plain - 1, others[: n_plain - 1], X)
+    noisy = np.vectorize(oracle.logistic)(oracle.noisy(below, 3.0, fold(KEY, n_code - 2)))
+    gradients = [np.empty_like(theta) for _ in range(2)]
+    step = network.back_propagate(params, X, X, network.unpack(gradients[0]), key=KEY)
+    z = decoder_of(plain, n_plain).linear(others[n_plain:], noisy)
+    np.testing.assert_allclose(step.loss, plain.loss.of_rows(z, X).mean(), rtol=1e-12)
 
 
 # Twins --------------------------------------------------------------------------------------------

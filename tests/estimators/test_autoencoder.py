@@ -180,6 +180,26 @@ def test_losses_by_column():
     assert np.isfinite(coder.score_samples(table)).all()
 
 
+def test_noise_makes_codes_binary():
+    def between(**settings):
+        coder = Autoencoder((8, 3), early_stopping=False, **LONG, **settings)
+        h = coder.set_params(max_iter=300).fit(BITS).transform(BITS)
+        np.testing.assert_array_equal(coder.bits(BITS), h > 0.5)
+        np.testing.assert_array_equal(
+            coder.bits(BITS, packed=True)[:, 0] >> 5, (h > 0.5) @ [4, 2, 1]
+        )
+        assert coder.bits(BITS).dtype == np.uint8
+        return ((h > 0.1) & (h < 0.9)).mean()
+
+    assert between(code_noise=3.0) < 0.5 * between(activation=["relu", "logistic"])
+    linear = Autoencoder((8, 3), max_iter=0, random_state=0).fit(REALS)
+    np.testing.assert_array_equal(linear.bits(REALS), linear.transform(REALS) > 0)
+    with pytest.raises(ValueError, match="code_noise"):
+        Autoencoder((8, 3), code_noise=2.0, solver="lbfgs").fit(BITS)
+    with pytest.raises(ValueError, match="packed"):
+        linear.bits(REALS, packed="yes")
+
+
 # Where training begins, and where it ends ---------------------------------------------------------
 
 
