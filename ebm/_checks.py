@@ -225,6 +225,14 @@ def shown(value: Any) -> str:
     return text if len(text) <= SHOWN_LETTERS else f"{text[:SHOWN_LETTERS]}..."
 
 
+def is_among(value: Any, known: Any) -> bool:
+    """Whether `value` is one of the `known` ones; an object without a hash is none of them."""
+    try:
+        return value in dict.fromkeys(known)
+    except TypeError:
+        return False
+
+
 def integer_of(value: Any) -> int | None:
     """`value` as an integer of Python, or None if it is none (of any type of integers; bools are not numbers)."""
     return None if isinstance(value, FLAGS) or not isinstance(value, Integral) else int(value)

@@ -171,7 +171,8 @@ def with_rate(plan: Plan, state: "State", rows: Rows | None = None) -> Plan:
     rate = default_rate(state.model, state.local)
     if rows is not None:
         rate *= np.sqrt(spread(state.model, state.local, rows))
-    return plan._replace(learning_rate=float(rate))
+    # Rows that are equal up to rounding have equal rates: a checkpoint goes on with either.
+    return plan._replace(learning_rate=float(f"{rate:.9g}"))
 
 
 def spread(model: Model, params: Any, rows: Rows) -> float:

@@ -84,7 +84,7 @@ def no_chains(dtype: Any) -> ChainState:
 def check_memory(n_chains: int, n_temperatures: int, shape: tuple[int, ...], dtype: Any) -> None:
     """Refuse chains of states and buffers of the `shape` (n_visible, n_hidden) for which there is no memory."""
     needed = n_chains * (n_temperatures * sum(shape) + sum(shape)) * np.dtype(dtype).itemsize
-    replicas = f" at {n_temperatures} temperatures" if n_temperatures > 1 else ""
+    replicas = f" at n_temperatures={n_temperatures}" if n_temperatures > 1 else ""
     cure = "Use fewer; without n_chains there are as many as the batch size."
     check_room(needed, f"n_chains={n_chains} chains{replicas}", cure)
 

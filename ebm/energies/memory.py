@@ -332,8 +332,8 @@ class ModernMemory(Settled):
 
 
 def check_counts(weights: Array, dtype: Any, argument: str) -> None:
-    """Refuse weights of patterns that are not positive, or of which inverses or sums overflow in `dtype`."""
-    least = float(np.finfo(dtype).tiny)
+    """Refuse weights of patterns that are not positive, or of which sums or squares of inverses overflow in `dtype`."""
+    least = float(np.sqrt(np.finfo(dtype).tiny))
     wrong = weights[~((weights >= least) & (weights <= MOST_COPIES))]
     if len(wrong):
         raise ValueError(

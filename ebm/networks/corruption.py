@@ -196,7 +196,9 @@ class SaltAndPepper(Corruption):
     def __post_init__(self) -> None:
         check_real(self.rate, "rate", 0.0, 1.0)
         check_real(self.low, "low", -np.inf)
-        check_real(self.high, "high", self.low)
+        check_real(self.high, "high", -np.inf)
+        if self.low > self.high:
+            raise ValueError(f"low must be at most high={self.high:g}. Got {self.low:g} instead.")
 
     @property
     def is_active(self) -> bool:

@@ -29,6 +29,7 @@ from scipy.special import expit, log_softmax, logit, softmax, xlogy
 
 from ebm._checks import Array, Settings, check_real, resolve
 from ebm._kernels import losses as kernels
+from ebm._values import ROUNDING
 
 # A linear output at which probabilities and rates are zero to rounding.
 FAR = -1e4
@@ -207,10 +208,10 @@ class BinaryCrossEntropy(Loss):
 
     def check_targets(self, targets: Array) -> None:
         """Labels, or their probabilities, are between zero and one."""
-        if (targets < 0).any() or (targets > 1).any():
+        if (targets < -ROUNDING).any() or (targets > 1 + ROUNDING).any():
             raise ValueError(
                 "loss='binary_cross_entropy' is for values in [0, 1]. Got values between "
-                f"{np.nanmin(targets):g} and {np.nanmax(targets):g}. Scale them, for example with "
+                f"{np.nanmin(targets):.9g} and {np.nanmax(targets):.9g}. Scale them, for example with "
                 "sklearn.preprocessing.MinMaxScaler(clip=True), or use another loss."
             )
 

@@ -22,12 +22,16 @@ def first_visible(
 ) -> Array:
     """Independent visible states for chains to start from, driven by the mean `activity` of the hidden units.
 
-    Where `activity` is None, or has another shape, it is the mean of hidden units without input.
+    Where `activity` is None, has another shape, or is so large that squares of inputs overflow, it is the mean of
+    hidden units without input.
     """
     rest = model.hidden_at_rest(params)
-    if getattr(activity, "shape", None) != rest.shape or not np.isfinite(activity).all():
+    if getattr(activity, "shape", None) != rest.shape:
         activity = rest
-    inputs = model.visible_input(params, np.asarray(activity, rest.dtype)[np.newaxis])
+    with np.errstate(all="ignore"):
+        inputs = model.visible_input(params, np.asarray(activity, rest.dtype)[np.newaxis])
+        if not np.isfinite(inputs**2).all():
+            inputs = model.visible_input(params, rest[np.newaxis])
     layer_params = model.visible_parameters(params)
     return model.visible.sample(layer_params, np.tile(inputs, (n_rows, 1)), key)
 

@@ -36,8 +36,9 @@ class Categorical(Groups):
         """Zero."""
         if n_units != self.n_grouped:
             raise ValueError(
-                f"sizes={self.sizes} are {self.n_grouped} units, but the layer has {n_units}. Columns of other types "
-                f"stand in a list beside them, such as visible=[('bernoulli', 3), ({self!r}, {self.n_grouped})]."
+                f"sizes={self.sizes} are {self.n_grouped} units, but the layer has {n_units} (a visible one: as "
+                "many as X has columns). Columns of other types stand in a list beside them, such as "
+                f"visible=[('bernoulli', 3), ({self!r}, {self.n_grouped})]."
             )
         return 0
 

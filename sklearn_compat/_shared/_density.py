@@ -79,7 +79,8 @@ class Density:
     def check_squares(self) -> None:
         """Refuse parameters, set by hand, of which squares overflow: chains would come to no states."""
         for x in leaves(self.params):
-            check_squares(x, "A fitted attribute")
+            weights = "Fitted weights (such as components_ or couplings_)"
+            check_squares(x, weights if x.ndim == 2 else "A fitted attribute")
 
     # Rows
 

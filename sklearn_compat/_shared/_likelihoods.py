@@ -6,7 +6,7 @@ These functions are methods: estimators with a `_density` have them as class att
 from dataclasses import replace
 from typing import Any
 
-from numpy import isfinite
+import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._arrays import has_gaps
@@ -48,7 +48,8 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
     Raises
     ------
     ValueError
-        If there are too many hidden units or unknown entries for exact sums. :meth:`log_likelihood` has estimates.
+        If there are too many hidden units or unknown entries for exact sums. :meth:`log_likelihood` has estimates. If
+        parameters are so large that energies overflow.
     """
     beta = check_real(beta, "beta", SMALLEST_BETA)
     law = self._density()
@@ -57,7 +58,11 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
         exact = incomplete_free_energy if has_gaps(v) else complete_free_energy
         return exact(law.model, params, v, effective_beta(beta, law.dtype))
 
-    return law.by_blocks(law.seen(self, X, allow_nan=True), of_rows)
+    with overflowing():
+        energies = law.by_blocks(law.seen(self, X, allow_nan=True), of_rows)
+    if not np.isfinite(energies).all():
+        law.check_squares()
+    return energies
 
 
 def score_samples(self: Any, X: Any, beta: float = 1.0) -> Array:
@@ -159,7 +164,7 @@ def log_partition(
     law = self._density()
     evaluation = evaluation_of(self, law, n_jobs, random_state)
     z = log_z(law.model, law.params, method, beta=beta, evaluation=evaluation)
-    if not isfinite(z.value):
+    if not np.isfinite(z.value):
         raise ValueError(
             f"log Z is {z.value}: energies times beta={beta:g} overflow. Use a smaller beta, set smaller parameters, "
             "or fit again."
@@ -221,7 +226,7 @@ def log_likelihood(
     with overflowing():
         values, errors, z = log_p(law.model, law.params, rows, method, evaluation)
     values = ranked(values)
-    warn_improbable(law.model.visible, rows, values[isfinite(errors)])
+    warn_improbable(law.model.visible, rows, values[np.isfinite(errors)])
     if z is not None:
         trusted(z)
     return (values, errors) if return_std else values

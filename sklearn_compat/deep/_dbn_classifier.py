@@ -8,7 +8,7 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils._param_validation import StrOptions
 
 from ebm._arrays import as_array
-from ebm._checks import Array, check_integer, shown
+from ebm._checks import Array, check_integer, is_among, shown
 from ebm._random import fold
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
 from ebm.pretraining import Labels
@@ -415,7 +415,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
             raise ValueError(
                 f"label must be one class, or one for each of {n_samples} samples. Got the shape {labels.shape}."
             )
-        if not np.isin(labels, self.classes_).all():
+        if not all(is_among(x, self.classes_.tolist()) for x in labels.ravel().tolist()):
             raise ValueError(
                 f"label must be among the classes {self.classes_.tolist()}. Got {shown(label)}."
             )

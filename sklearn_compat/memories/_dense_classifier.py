@@ -68,8 +68,9 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         n, at least 2.
 
     temperature : float, default=1.5
-        T, in units of the temperature at which the initial memories change label units by about one. A label unit that
-        is saturated on the wrong side has no gradient. At a higher temperature memories grow first, and saturate later.
+        T > 0, at most 1e100, in units of the temperature at which the initial memories change label units by about one.
+        A label unit that is saturated on the wrong side has no gradient. At a higher temperature memories grow first,
+        and saturate later.
 
     error_power : int, default=2
         m. With 1 the error is the squared error. With a large m only labels of the wrong sign count.
@@ -176,7 +177,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         **learning.BATCH_SETTINGS,
         "n_components": [Number(Integral, 1, None, closed="left")],
         "degree": [Number(Integral, 2, None, closed="left")],
-        "temperature": [Number(Real, 0, None, closed="neither")],
+        "temperature": [Number(Real, 0, 1e100, closed="neither")],
         "error_power": [Number(Integral, 1, 50, closed="both")],
         "optimizer": [StrOptions(set(RULES)), RECORD],
     }

@@ -283,7 +283,8 @@ class HopfieldNetwork(HopfieldRecall):
         n_dreams : int, default=100
             Number of dreams.
         rate : float, default=0.01
-            Strength with which a dream is weakened, relative to the strength with which Hebb's rule stores a pattern.
+            Strength with which a dream is weakened, relative to the strength with which Hebb's rule stores a pattern:
+            above zero, at most 1e100.
 
         Returns
         -------
@@ -293,7 +294,7 @@ class HopfieldNetwork(HopfieldRecall):
         Raises
         ------
         ValueError
-            If `n_dreams` is not a positive integer, or `rate` is not a positive number.
+            If `n_dreams` is not a positive integer, or `rate` is not in its range.
 
         References
         ----------
@@ -301,7 +302,7 @@ class HopfieldNetwork(HopfieldRecall):
            memories." Nature 304, 158-159 (1983).
         """
         n_dreams = check_integer(n_dreams, "n_dreams")
-        rate = check_real(rate, "rate", open_low=True)
+        rate = check_real(rate, "rate", high=1e100, open_low=True)
         params = self._params()
         rule, memory = self._rule_and_memory()
         self._n_unlearned += 1

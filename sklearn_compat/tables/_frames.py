@@ -94,15 +94,22 @@ def of_sequence(X: Any) -> Any:
     words = any(
         isinstance(x, str) or x is None for row in rows if isinstance(row, list) for x in row
     )
-    return np.array(rows, dtype=object if words else None)
+    try:
+        return np.array(rows, dtype=object if words else None)
+    except ValueError:
+        raise ValueError(
+            f"X must have rows of one length. Got {shown(X)}. Write None or NaN where a value is unknown."
+        ) from None
 
 
-def table_of(X: Any) -> Table:
-    """The cells of a container."""
+def table_of(X: Any, argument: str = "X") -> Table:
+    """The cells of a container, which is an argument of that name."""
     if is_frame(X):
-        pairs = [of_series(X.iloc[:, k], name) for k, name in enumerate(X.columns)]
+        names = [f"Column {name!r} of {argument}" for name in X.columns]
+        pairs = [of_series(X.iloc[:, k], name) for k, name in enumerate(names)]
     else:
-        pairs = [(of_array(X[:, k], k), None) for k in range(X.shape[1])]
+        names = [f"Column {k} of {argument}" for k in range(X.shape[1])]
+        pairs = [(of_array(X[:, k], name), None) for k, name in enumerate(names)]
     return Table(X, [cells for cells, _ in pairs], [order for _, order in pairs])
 
 
@@ -147,7 +154,7 @@ def of_floats(values: Array, name: Any) -> Cells:
     """Numbers, NaN where missing; ValueError for infinities."""
     if np.isinf(values).any():
         raise ValueError(
-            f"Column {name!r} of X holds infinity. Write NaN where a value is unknown, or a large number."
+            f"{name} holds infinity. Write NaN where a value is unknown, or a large number."
         )
     return Cells(values, np.isnan(values))
 
@@ -163,7 +170,12 @@ def of_objects(values: Array, missing: Array, name: Any) -> Cells:
     if any(issubclass(t, bool | np.bool_) for t in types):
         return Cells(values, missing)
     whole = all(issubclass(t, Integral) for t in types)
-    numbers = np.where(missing, 0, values).astype(np.int64 if whole else np.float64)
+    try:
+        numbers = np.where(missing, 0, values).astype(np.int64 if whole else np.float64)
+    except OverflowError:
+        raise ValueError(
+            f"{name} holds integers of more than 64 bits. Make words of them (str), or smaller numbers."
+        ) from None
     if not whole:
         of_floats(numbers, name)
     return Cells(numbers, missing)
@@ -182,7 +194,7 @@ def refuse(name: Any, found: Any, dates: bool = False) -> None:
     dates = dates or getattr(found, "kind", "") in ("m", "M")
     held = f"dates or times ({found})" if dates else f"values of the type {found}"
     cure = NUMBERS_OF_DATES if dates else "Make numbers or words of it first, or drop the column."
-    raise ValueError(f"Column {name!r} of X holds {held}, which no unit stands for. {cure}")
+    raise ValueError(f"{name} holds {held}, which no unit stands for. {cure}")
 
 
 # Back ---------------------------------------------------------------------------------------------
@@ -245,7 +257,7 @@ def condition(form: Any, given: Any, n_rows: int) -> Table:
     if len(X) not in (1, n_rows):
         raise ValueError(f"given must have 1 row or n_samples={n_rows} rows. Got {len(X)}.")
     which = np.zeros(n_rows, int) if len(X) == 1 else np.arange(n_rows)
-    return table_of(X.iloc[which] if is_frame(X) else X[which])
+    return table_of(X.iloc[which] if is_frame(X) else X[which], "given")
 
 
 def frame_of(form: Any, given: Any) -> Any:

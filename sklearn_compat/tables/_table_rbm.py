@@ -12,7 +12,7 @@ from sklearn.preprocessing import PowerTransformer, StandardScaler
 from sklearn.utils._param_validation import HasMethods, StrOptions
 from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
-from ebm._checks import Array, check_integer, of_python, shown
+from ebm._checks import Array, check_integer, is_among, of_python, shown
 from ebm._random import Reserved, fold
 from ebm.likelihood import mean_ranked
 from ebm.sklearn_compat._shared import _learning as learning
@@ -454,7 +454,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         table, rows = self._read(X)
         names, columns = self._names, self._encoding.columns
         of_levels = [x for x, c in zip(names, columns, strict=True) if c.kind in LEVELS]
-        if column not in of_levels:
+        if not is_among(column, of_levels):
             raise ValueError(
                 f"column must be a binary or categorical column, one of {shown(of_levels)}. Got {shown(column)}."
             )

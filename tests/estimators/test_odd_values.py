@@ -4,7 +4,9 @@ import inspect
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 
 import ebm
 from ebm import (
@@ -82,7 +84,7 @@ def test_weights_whose_inverse_overflows_are_refused(variant, dtype, weight):
     network = ModernHopfieldNetwork(variant=variant, max_steps=1, beta=8.0)
     with pytest.raises(ValueError, match="sample_weight holds"):
         network.fit(np.eye(4, dtype=dtype), sample_weight=np.full(4, weight))
-    least = np.full(4, np.finfo(dtype).tiny, np.float64)
+    least = np.full(4, np.sqrt(np.finfo(dtype).tiny), np.float64)
     network.fit(np.eye(4, dtype=dtype), sample_weight=least)
     assert np.isfinite(network.energy(X)).all()
     with pytest.raises(ValueError, match="sample_weight holds"):
@@ -185,3 +187,55 @@ def test_patterns_that_overflow_are_refused_when_they_are_read():
     network.patterns_ = np.eye(4) * 1e155
     with pytest.raises(ValueError, match="patterns_ holds"):
         network.predict(X)
+
+
+TABLE = ebm.TableRBM(3, n_iter=2, random_state=0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "said"),
+    [
+        ([[1, 2], [3]], "X must have rows of one length"),
+        (np.full(X.shape, 2**64, object), "Column 0 of X holds integers of more than 64 bits"),
+        (np.full(X.shape, -np.inf), "Column 0 of X holds infinity"),
+    ],
+)
+def test_tables_name_what_is_wrong(rows, said):
+    with pytest.raises(ValueError, match=said):
+        clone(TABLE).fit(rows)
+
+
+def test_known_cells_are_called_given():
+    given = np.where(np.arange(4) == 1, np.inf, np.nan)[np.newaxis]
+    with pytest.raises(ValueError, match="Column 1 of given holds infinity"):
+        clone(TABLE).fit(X).sample(2, given=given)
+
+
+@pytest.mark.parametrize("value", [pd.NA, np.array([1, 2]), pd.Series([1.0]), [0]])
+def test_what_is_no_name_is_no_column_and_no_label(value):
+    with pytest.raises(ValueError, match="column must be"):
+        clone(TABLE).fit(X).column_proba(X, value)
+    stack = ebm.DBNClassifier([3], random_state=0).fit(X, X[:, 0].astype(int))
+    with pytest.raises(ValueError, match="label must be"):
+        stack.sample(3, label=value if np.size(value) != 1 else pd.NA, n_steps=2)
+
+
+def test_rows_that_are_equal_up_to_rounding_go_on(tmp_path):
+    """The automatic rate depends on the variance of the rows."""
+    file, again = tmp_path / "file.npz", np.where(X == 1, 1 - 1e-12, X)
+    rbm = BernoulliRBM(3, n_iter=4, random_state=0, callbacks=Checkpoint(file)).fit(X)
+    found = BernoulliRBM(3, n_iter=4, random_state=0).resume(file, again)
+    np.testing.assert_array_equal(found.components_, rbm.components_)
+
+
+def test_energies_that_overflow_are_refused():
+    rbm = BernoulliRBM(3, n_iter=1, random_state=0).fit(X)
+    rbm.components_ = np.full((3, 4), 1.7e308)
+    with pytest.raises(ValueError, match=r"components_.*of which squares overflow"):
+        rbm.free_energy(X)
+
+
+def test_offsets_that_overflow_are_no_start_of_chains():
+    rbm = GaussianRBM(3, n_iter=1, random_state=0).fit(X)
+    rbm.offset_hidden_ = np.array([0.5, 1.7e308, 0.5])
+    assert np.isfinite(rbm.sample(2, n_steps=3)).all()

@@ -53,6 +53,11 @@ SYNONYMS = {
     "y": ("labels", "targets"),
     "sample_weight": ("weights",),
     "path": ("checkpoint",),
+    "layers": (
+        "layer1",
+        "layer2",
+        "layer3",
+    ),  # parameters of these names are the entries of the list
     "couplings": ("J",),  # the errors are those of from_couplings, as the documentation says
 }
 # Documented to be NaN: these diagnoses, all together where they are undetermined, or without R-hat after few steps.
