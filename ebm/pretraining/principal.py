@@ -38,7 +38,7 @@ LARGEST_COVARIANCE, MORE, N_PASSES = 2048, 10, 8
 # Share of the largest variance below which a direction counts as none.
 NEGLIGIBLE = 1e-10
 # Of the linear model of the outputs: iterations, and the factor on half the squared weights, in rows.
-N_ITERATIONS, PENALTY = 50, 1.0
+N_ITERATIONS, PENALTY = 20, 1.0
 
 
 class Carrier(NamedTuple):
