@@ -170,13 +170,16 @@ def with_rate(plan: Plan, state: "State", rows: Rows | None = None) -> Plan:
         return plan
     rate = default_rate(state.model, state.local)
     if rows is not None:
-        rate *= np.sqrt(spread(state.model, state.local, rows))
+        factor = state.model.rate_factor(spread(state.model, state.local, rows))
+        rate = min(rate * factor, LARGEST_RATE)
     # Rows that are equal up to rounding have equal rates: a checkpoint goes on with either.
     return plan._replace(learning_rate=float(f"{rate:.9g}"))
 
 
 def spread(model: Model, params: Any, rows: Rows) -> float:
     """The variance of two-state data in proportion to that of random states with the same means; 1 without such data.
+
+    It is above 1 if some values are beyond both states.
 
     Rows that hold probabilities, such as columns of reals scaled to [0, 1], vary less than states of units do. A
     machine that learns their distribution as that of states ends with features that hardly vary.
@@ -191,7 +194,9 @@ def spread(model: Model, params: Any, rows: Rows) -> float:
         if len(states) == 2:
             found += float(variance[some].sum())
             possible += float(((mean[some] - states[0]) * (states[1] - mean[some])).sum())
-    return min(found / possible, 1.0) if found > 0 and possible > 0 else 1.0
+    if found <= 0:
+        return 1.0
+    return found / possible if possible > 0 else np.inf
 
 
 def start(

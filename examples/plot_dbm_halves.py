@@ -24,7 +24,15 @@ X_train, X_test = train_test_split((X > 7).astype(np.float32), test_size=0.3, ra
 # epoch of joint training, this is the machine that they make.
 
 layers = [BernoulliRBM(n, n_iter=6, batch_size=25, learning_rate=0.05) for n in (40, 16)]
-dbm = DBM(layers, n_iter=0, batch_size=25, learning_rate=0.05, warm_start=True, random_state=0)
+dbm = DBM(
+    layers,
+    pretraining="greedy",
+    n_iter=0,
+    batch_size=25,
+    learning_rate=0.05,
+    warm_start=True,
+    random_state=0,
+)
 composed = dbm.fit(X_train).score(X_test)
 
 # %%

@@ -134,6 +134,14 @@ class Model(abc.ABC):
         """How many numbers, the first of the flat vector, are weights: penalties are for them."""
         return _flat.n_weights(self.layout(*self.shape(params)))
 
+    def rate_factor(self, spread: float) -> float:
+        """Factor on the default learning rate for the `spread` of two-state data.
+
+        This is their variance in proportion to that of random states with the same means; 1 for other data. It is above
+        1 where values are beyond both states.
+        """
+        return float(np.sqrt(min(spread, 1.0)))
+
     def max_norm_matrices(self, params: Any) -> tuple[Array, ...]:
         """Matrices, views, whose columns are the weights into one unit each: `max_norm` limits these."""
         return ()

@@ -19,6 +19,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ebm._checks import Array
+from ebm._values import ROUNDING
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.edges import Edge
@@ -27,6 +28,9 @@ from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.side_by_side import SideBySide
 from ebm.units import Unit
+
+# The learning rate of several hidden layers in proportion to that of one, for two-state data.
+FASTER = 3.0
 
 
 class DeepArrays(NamedTuple):
@@ -96,6 +100,19 @@ class DeepModel(LayeredModel):
             return self
         return Bipartite(self.layers[0].unit, self.layers[1].unit)
 
+    def rate_factor(self, spread: float) -> float:
+        """The factor of any model; several hidden layers learn faster where the data are states of two-state units.
+
+        Chains then move faster, too: at the rate of a restricted machine some fits end with states far from the data
+        that the chains have never come to.
+        """
+        factor = super().rate_factor(spread)
+        states = [self.layers[k].unit.states or () for k in self.shown]
+        known = spread <= 1 + ROUNDING and all(len(some) == 2 for some in states)
+        if len(self.hidden) == 1 or not known:
+            return factor
+        return factor * max(1.0, FASTER * spread**2)
+
     @property
     def hidden_layers(self) -> tuple[int, ...]:
         """Numbers of the hidden layers, from the data up."""
@@ -128,6 +145,41 @@ class DeepModel(LayeredModel):
             for color in (EVEN, ODD)
         )
         return even, odd
+
+    def recognition(self, params: LayeredParameters) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """Units of each hidden layer, and new weights and biases of their inputs in one pass upward.
+
+        Each layer receives from the one below, twice as much if there is one above: the start of the mean field
+        (:mod:`ebm.inference.layered_mean_field`). The weights take in what the statistics, which are linear in the
+        states, make of these.
+        """
+        found, arrays = [], self.arrays(params)
+        below = [(self.layers[k].unit, params.layers[k]) for k in self.shown]
+        for (k, W), bias in zip(enumerate(arrays.weights, 1), arrays.biases[1:], strict=True):
+            ones = [
+                unit.statistic(own, np.ones((1, len(own.bias)), W.dtype)) for unit, own in below
+            ]
+            number = self.hidden_layers[k - 1]
+            unit, twice = self.layers[number].unit, k < len(arrays.weights)
+            factor = np.hstack(ones)[0] * W.dtype.type(2 if twice and unit.bounded else 1)
+            found.append((unit, (factor[:, np.newaxis] * W, bias.copy())))
+            below = [(unit, params.layers[number])]
+        return found
+
+    def generation(self, params: LayeredParameters) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """Units below each hidden layer, and weights (n_above, n_below) and biases of their inputs in one pass down.
+
+        Each hidden layer receives from the one above twice, for it also has one below.
+        """
+        found, arrays = [], self.arrays(params)
+        groups = self.groups
+        units = [groups[0][0] if len(groups) == 1 else self.visible, *(x for x, _ in self.hidden)]
+        for k, W in enumerate(arrays.weights):
+            number = self.hidden_layers[k]
+            sent = self.layers[number].unit.statistic(params.layers[number], W)
+            factor = W.dtype.type(2 if k and units[k].bounded else 1)
+            found.append((units[k], (np.ascontiguousarray(factor * sent.T), arrays.biases[k])))
+        return found
 
     # Arrays by layers
 

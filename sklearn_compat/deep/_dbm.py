@@ -40,6 +40,7 @@ from ebm.sklearn_compat.deep._given_stack import given_machines
 from ebm.sklearn_compat.deep._layers import block_of, chosen_layers, layer_name, sized
 from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.sklearn_compat.rbm._layer import as_pair
+from ebm.units import Unit
 
 
 @complete_docstring
@@ -53,9 +54,10 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     All connections have no direction, unlike those of :class:`DBN`. So a hidden layer is inferred from both neighbors,
     in mean field: each layer gets the means of its neighbors, until the means do not change any more.
 
-    Training first fits the layers one by one, and then all of them together [1]_. In the first stage each layer counts
-    its input twice where it will have a second neighbor later. In the second stage the mean field gives the statistics
-    of the data, and persistent Markov chains give those of the model. The gradient is centered, layer by layer [2]_.
+    Training fits all layers together. The mean field gives the statistics of the data, and persistent Markov chains
+    give those of the model. The gradient is centered, layer by layer [2]_. With ``pretraining="greedy"`` the layers are
+    first trained one by one [1]_. In this stage each layer counts its input twice where it will have a second neighbor
+    later.
 
     Read more in the :ref:`User Guide <dbm>`.
 
@@ -69,9 +71,9 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         on: ``set_params(layer2=BernoulliRBM(32), layer1__n_iter=20)``. The hidden units of a layer must have the type
         of the visible units of the next layer.
 
-    pretraining : {"greedy"} or None, default="greedy"
-        Whether the layers are trained one by one first. None begins joint training with hidden units that tell rows of
-        the data apart. A single layer is not pre-trained.
+    pretraining : {"greedy"} or None, default=None
+        Whether the layers are trained one by one first, for machines of many units on many rows. None begins joint
+        training with hidden units that tell rows of the data apart. A single layer is not pre-trained.
 
     propagate : {"sample", "mean"}, default="sample"
         Training data of a layer in pre-training: samples of the hidden units below given the data, new in every epoch,
@@ -83,7 +85,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     learning_rate : float or "auto", default="auto"
         Step size of the joint updates, at the start of `schedule`. "auto" depends on the number of hidden units and on
-        their types, as for :class:`BernoulliRBM`.
+        their types, as for :class:`BernoulliRBM`. For rows of bits or spins it is up to three times as large.
 
     batch_size : int, default=10
         Rows per joint update, and number of persistent chains.
@@ -213,7 +215,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self,
         layers: Any = (256, 64),
         *,
-        pretraining: Any = "greedy",
+        pretraining: Any = None,
         propagate: str = "sample",
         features: Any = "all",
         learning_rate: Any = "auto",
@@ -272,7 +274,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     @learns
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-        """Train the layers one by one, and then all of them together.
+        """Train all layers together, after each of them by itself if `pretraining` says so.
 
         Parameters
         ----------
@@ -625,6 +627,14 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             others,
         )
         return model.of_arrays(arrays)
+
+    def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The units of each hidden layer, and the weights and biases with which a network begins."""
+        return self._model().recognition(self._params())
+
+    def _generation(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The units below each hidden layer, and the weights and biases with which a decoder begins."""
+        return self._model().generation(self._params())
 
     def _named(self, params: LayeredParameters) -> dict[str, Any]:
         """Parameters by the names of their attributes."""

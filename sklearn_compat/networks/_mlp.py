@@ -64,10 +64,11 @@ class BaseMLP(Estimator):
         ``Maxout(n_pieces=3)``. "auto" is the mean of the pre-trained units, or "relu" without pre-training.
 
     pretraining : estimator, list of Autoencoder or None, default=None
-        A restricted Boltzmann machine, a :class:`DBN` or an :class:`Autoencoder`, whose weights initialize the first
-        layers. An unfitted estimator is cloned and fitted on all rows, including unlabelled rows. A fitted estimator in
-        a :class:`~sklearn.frozen.FrozenEstimator` is used without fitting. Of a list of autoencoders each learns from
-        the codes of the one before, as in a stacked denoising autoencoder.
+        A restricted Boltzmann machine, a :class:`DBN`, a :class:`DBM` or an :class:`Autoencoder`, whose weights
+        initialize the first layers. Layers of a DBM with another one above begin with twice their weights. An unfitted
+        estimator is cloned and fitted on all rows, including unlabelled rows. A fitted estimator in a
+        :class:`~sklearn.frozen.FrozenEstimator` is used without fitting. Of a list of autoencoders each learns from the
+        codes of the one before, as in a stacked denoising autoencoder.
 
     solver : {"adam", "sgd", "lbfgs", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "nadam"} or record, \
             default="adam"

@@ -128,8 +128,8 @@ def is_coder(pretraining: Any) -> bool:
 def _check_stack(pretraining: Any) -> None:
     if not hasattr(pretraining, "_recognition") and not is_coder(pretraining):
         raise ValueError(
-            "pretraining must be None, or a restricted Boltzmann machine, a DBN or an Autoencoder that is unfitted or "
-            f"in a FrozenEstimator, or a list of Autoencoders. Got {pretraining!r} instead."
+            "pretraining must be None, or a restricted Boltzmann machine, a DBN, a DBM or an Autoencoder that is "
+            f"unfitted or in a FrozenEstimator, or a list of Autoencoders. Got {pretraining!r} instead."
         )
 
 

@@ -47,6 +47,9 @@ def generation_of(self: Any) -> list[tuple[Unit, tuple[Array, Array]]]:
 
     The weights (units above, units below) multiply the states of all types of units.
     """
+    if hasattr(self, "_generation"):
+        found: list[tuple[Unit, tuple[Array, Array]]] = self._generation()
+        return found
     if hasattr(self, "rbms_"):
         units = [model_of(rbm).visible for rbm in self.rbms_]
         downward = zip(self.generative_components_, self.generative_intercepts_, strict=True)

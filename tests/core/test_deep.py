@@ -163,6 +163,33 @@ def test_parts_learn_from_what_the_parts_below_make_of_the_data():
     np.testing.assert_allclose(found[1].state.theta, top.theta, atol=1e-12)
 
 
+def test_several_layers_learn_faster_from_states():
+    deep, flat = chain(4, 3, 2), chain(4, 3)
+    assert deep.rate_factor(1.0) == 3 * flat.rate_factor(1.0)
+    assert deep.rate_factor(0.3) == flat.rate_factor(0.3) == Bipartite(BITS, BITS).rate_factor(0.3)
+    assert deep.rate_factor(1.2) == deep.rate_factor(np.inf) == 1.0  # values beyond both states
+    reals = DeepModel([(Gaussian(), 4)], [(BITS, 3), (BITS, 2)])
+    assert reals.rate_factor(1.0) == 1.0
+
+
+def test_one_pass_up_and_down_doubles_between_two_layers():
+    model = DeepModel([(Gaussian(), 4)], [(BITS, 3), (BITS, 2)])
+    params = random_params(model)
+    v, h = np.random.default_rng(0).normal(size=(5, 4)), bits(2, 5)
+    (one, (W, b)), (two, (V, c)) = model.recognition(params)
+    first = expit(v @ W + b)
+    assert one == two == BITS
+    # No sweep: the start of the mean field.
+    means = [expit(2 * (v / np.exp(params.layers[0].log_variance)) @ params.weights[0] + b)]
+    means.append(expit(means[0] @ params.weights[1] + c))
+    np.testing.assert_allclose(first, means[0], atol=1e-12)
+    np.testing.assert_allclose(expit(first @ V + c), means[1], atol=1e-12)
+    (unit, (down, bias)), (middle, (W2, b2)) = model.generation(params)
+    assert (unit, middle) == (Gaussian(), BITS)
+    np.testing.assert_allclose(h @ W2 + b2, 2 * h @ params.weights[1].T + b)
+    np.testing.assert_allclose(first @ down + bias, visible_means(model, params, {1: first}))
+
+
 # --- distributions --------------------------------------------------------------------------------------
 
 

@@ -280,7 +280,7 @@ def test_settings_of_the_machine_are_reached_by_name():
         ({"hidden_layer_sizes": ()}, r"hidden_layer_sizes=\(\) must begin with .* \(4,\)"),
         (
             {"pretraining": StandardScaler()},
-            "must be None, or a restricted Boltzmann machine, a DBN or an Autoencoder",
+            "must be None, or a restricted Boltzmann machine, a DBN, a DBM or an Autoencoder",
         ),
         ({"pretraining": LogisticRegression()}, "must be None, or a restricted Boltzmann machine"),
         (
