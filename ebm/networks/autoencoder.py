@@ -333,8 +333,12 @@ def bits(network: Network, n_code: int, params: Parameters, x: Any) -> Array:
 
 
 def reconstruction_losses(network: Network, params: Parameters, x: Any) -> Array:
-    """The loss of the known entries of each row (rows,), in double precision."""
-    return network.loss.of_rows(network.linear(params, x), dense(x))
+    """The loss of the known entries of each row (rows,), in double precision, beyond that of a perfect prediction.
+
+    With the cross-entropy of probabilities that are neither zero nor one, also a perfect prediction has a loss.
+    """
+    targets = dense(x)
+    return network.loss.of_rows(network.linear(params, x), targets) - network.loss.least(targets)
 
 
 def completed(network: Network, params: Parameters, x: Array, n_steps: int) -> Array:

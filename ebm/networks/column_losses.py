@@ -95,6 +95,13 @@ class ColumnLosses(Loss):
             total += loss.of_rows(part, t)
         return total
 
+    def least(self, targets: Array) -> Array:
+        """Sums over the parts."""
+        total = np.zeros(len(targets))
+        for loss, _, (t,) in self._pieces(targets):
+            total += loss.least(t)
+        return total
+
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         total = 0.0
         for loss, columns, (part, t) in self._pieces(z, targets):
@@ -159,6 +166,10 @@ class KnownEntries(Loss):
         """Of the known entries."""
         known, t, _ = self._without(z, targets)
         return self.loss.of_rows(known, t)
+
+    def least(self, targets: Array) -> Array:
+        """Of the known entries."""
+        return self.loss.least(np.where(np.isnan(targets), targets.dtype.type(0), targets))
 
     def linear(self, mean: Array, least: float = 0.0) -> Array:
         """Those of the loss."""

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy.special import expit, log_softmax, logit, softmax, xlogy
+from scipy.special import entr, expit, log_softmax, logit, softmax, xlogy
 
 from ebm._checks import Array, Settings, check_real, resolve
 from ebm._kernels import losses as kernels
@@ -107,6 +107,10 @@ class Loss(Settings, abc.ABC):
     def of_rows(self, z: Array, targets: Array) -> Array:
         """The loss of each row (rows,), in double precision, from the linear outputs `z`, which are left alone."""
 
+    def least(self, targets: Array) -> Array:
+        """The losses of rows (rows,) that are predicted as they are: the entropy of targets that are probabilities."""
+        return np.zeros(len(targets))
+
     @abc.abstractmethod
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         """The weighted sum of the rows' losses; minus its derivative by z in the place of z."""
@@ -169,6 +173,10 @@ class CrossEntropy(Loss):
         losses: Array = -_double(targets * log_softmax(z.astype(np.float64), axis=1))
         return losses
 
+    def least(self, targets: Array) -> Array:
+        """The entropy of the classes."""
+        return _double(entr(targets.astype(np.float64)))
+
     def linear(self, mean: Array, least: float = 0.0) -> Array:
         """Logarithms."""
         z: Array = np.log(np.maximum(mean, max(least, np.finfo(mean.dtype).tiny)))
@@ -199,6 +207,11 @@ class BinaryCrossEntropy(Loss):
         """sum_c [log(1 + exp(z_c)) - t_c z_c]."""
         z = z.astype(np.float64)
         return _double(np.logaddexp(0, z) - targets * z)
+
+    def least(self, targets: Array) -> Array:
+        """The entropy of the labels."""
+        t = targets.astype(np.float64)
+        return _double(entr(t) + entr(1 - t))
 
     def linear(self, mean: Array, least: float = 0.0) -> Array:
         """Log-odds."""

@@ -519,7 +519,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         Returns
         -------
         scores : ndarray of shape (n_samples,)
-            Minus the losses, in double precision: log-probabilities of the inputs given the codes for cross-entropy.
+            Minus the losses, in double precision. With the cross-entropy, zeros and ones have their log-probabilities
+            given the codes, and other values minus the divergence from the prediction: zero is perfect.
         """
         losses = self._of_rows(X, reconstruction_losses)
         return -losses
@@ -537,6 +538,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         Returns
         -------
         score : float
-            Larger is better; zero is a perfect reconstruction of real values.
+            Larger is better; zero is a perfect reconstruction.
         """
         return mean_ranked(self.score_samples(X))

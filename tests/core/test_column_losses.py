@@ -145,3 +145,11 @@ def test_a_record_like_others():
     assert clone(loss) == loss
     assert loss != ColumnLosses(PARTS[:2])
     assert loss.n_columns == 8
+
+
+def test_the_least_loss_is_that_of_the_parts_and_of_known_entries():
+    t = np.array([[0.2, 0.5, 0.5], [np.nan, 0.0, 1.0], [0.0, np.nan, 0.3]])
+    parts = ColumnLosses((("binary_cross_entropy", 1), ("cross_entropy", 2)))
+    h = -0.2 * np.log(0.2) - 0.8 * np.log(0.8) + np.log(2)
+    found = KnownEntries(parts).least(t)
+    np.testing.assert_allclose(found, [h, 0, -0.3 * np.log(0.3)], rtol=1e-12)

@@ -283,3 +283,16 @@ def test_no_constant_prediction_has_a_smaller_loss_than_the_mean(name, with_weig
 def test_one_class_alone_costs_nothing():
     assert abs(loss_record("cross_entropy").of_constant(np.eye(3)[[1, 1]])) < 1e-12
     assert abs(loss_record("binary_cross_entropy").of_constant(np.eye(3)[[1, 1]])) < 1e-12
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_no_prediction_is_better_than_the_target(name):
+    rng = np.random.default_rng(0)
+    t = rng.dirichlet(np.ones(3), 6)
+    t[0] = [0, 1, 0]
+    t[1] = 0
+    loss = loss_record(name)
+    least = loss.least(t)
+    np.testing.assert_allclose(loss.of_rows(loss.linear(t), t), least, atol=1e-9)
+    assert (loss.of_rows(loss.linear(t) + rng.normal(size=t.shape), t) >= least - 1e-12).all()
+    assert least[0] == least[1] == 0
