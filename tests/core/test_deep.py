@@ -26,6 +26,11 @@ from ebm.pretraining import Machine, Propagation, composed, halved, part, pretra
 from ebm.pretraining.doubled import multiplicity
 from ebm.samplers.layered_gibbs import chains_at
 from ebm.units import Binomial, Gaussian, OneHot, Poisson, Spin
+from tests.checks.deep import (
+    assert_averages_of_two_parts,
+    assert_one_pass,
+    assert_parts_of_the_paper,
+)
 from tests.models.deep import BITS, bits, chain, random_params
 from tests.oracles import layers as oracles
 from tests.oracles.layers import OracleLayer, OracleLayers
@@ -55,20 +60,7 @@ def test_layers_count_twice_where_they_will_have_two_neighbors(n_parts):
 
 
 def test_parts_have_the_conditional_distributions_of_the_paper():
-    """Salakhutdinov & Hinton (2009), section 3.1: the lowest part, one between, and the topmost one."""
-    model = chain(4, 3, 3, 2)
-    v, h = bits(4), bits(3)
-    for k, (below, above, x, y) in enumerate([(1, 2, v, h), (1, 1, h, h), (2, 1, h, bits(2))]):
-        machine = part(model, k)
-        rng = np.random.default_rng(k)
-        data = DataSummary(np.full(x.shape[1], 0.5), np.ones(x.shape[1]), 10)
-        params = machine.initial(data, y.shape[1], KEY)
-        for array in leaves(params):
-            array[:] = rng.normal(size=array.shape)
-        arrays = machine.arrays(params)
-        W, b, c = (arrays[name] for name in ("weights", "intercept_visible", "intercept_hidden"))
-        np.testing.assert_allclose(machine.hidden_mean(params, x), expit(above * x @ W + c))
-        np.testing.assert_allclose(machine.visible_mean(params, y), expit(below * y @ W.T + b))
+    assert_parts_of_the_paper(part)
 
 
 def test_a_part_between_two_others_is_one_that_counts_twice_at_half_the_weights():
@@ -86,30 +78,7 @@ def test_a_part_between_two_others_is_one_that_counts_twice_at_half_the_weights(
 
 
 def test_the_composed_machine_has_the_average_of_what_two_parts_say_of_a_layer():
-    model = chain(4, 3, 3, 2)
-    rng = np.random.default_rng(1)
-    steps, seen = [], []
-    for k, sizes in enumerate([(4, 3), (3, 3), (3, 2)]):
-        W, b, c = rng.normal(size=sizes), rng.normal(size=sizes[0]), rng.normal(size=sizes[1])
-        machine = part(model, k)
-        values = {"intercept_visible": b, "intercept_hidden": c}
-        steps.append((machine, machine.of_arrays(W, lambda name, _, v=values: v[name])))
-        seen.append((W, b, c))
-    params = composed(model, steps)
-    v, h1, h2, h3 = bits(4), bits(3), bits(3, seed=1), bits(2)
-    (W1, b1, c1), (V2, b2, c2), (W3, b3, c3) = seen
-    even, odd = model.colors(params, v, np.hstack([h1, h2, h3]))
-    assert model.names == ("visible0", "hidden1", "hidden2", "hidden3")
-    into = {
-        "visible0": W1 @ h1.T + b1[:, np.newaxis],
-        "hidden1": (2 * W1.T @ v.T + c1[:, np.newaxis] + V2 @ h2.T + b2[:, np.newaxis]) / 2,
-        "hidden2": (V2.T @ h1.T + c2[:, np.newaxis] + 2 * W3 @ h3.T + b3[:, np.newaxis]) / 2,
-        "hidden3": W3.T @ h2.T + c3[:, np.newaxis],
-    }
-    for k, name in enumerate(model.names):
-        color, columns = model.places[k]
-        means = model.mean(params, color, (odd, even)[color])[:, columns]
-        np.testing.assert_allclose(means, expit(into[name].T), atol=1e-12)
+    assert_averages_of_two_parts(composed)
 
 
 def test_halved_machines_give_hidden_layers_the_average_of_both_neighbors():
@@ -173,21 +142,7 @@ def test_several_layers_learn_faster_from_states():
 
 
 def test_one_pass_up_and_down_doubles_between_two_layers():
-    model = DeepModel([(Gaussian(), 4)], [(BITS, 3), (BITS, 2)])
-    params = random_params(model)
-    v, h = np.random.default_rng(0).normal(size=(5, 4)), bits(2, 5)
-    (one, (W, b)), (two, (V, c)) = model.recognition(params)
-    first = expit(v @ W + b)
-    assert one == two == BITS
-    # No sweep: the start of the mean field.
-    means = [expit(2 * (v / np.exp(params.layers[0].log_variance)) @ params.weights[0] + b)]
-    means.append(expit(means[0] @ params.weights[1] + c))
-    np.testing.assert_allclose(first, means[0], atol=1e-12)
-    np.testing.assert_allclose(expit(first @ V + c), means[1], atol=1e-12)
-    (unit, (down, bias)), (middle, (W2, b2)) = model.generation(params)
-    assert (unit, middle) == (Gaussian(), BITS)
-    np.testing.assert_allclose(h @ W2 + b2, 2 * h @ params.weights[1].T + b)
-    np.testing.assert_allclose(first @ down + bias, visible_means(model, params, {1: first}))
+    assert_one_pass(DeepModel)
 
 
 # --- distributions --------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ import pytest
 
 from ebm import training
 from ebm._batches import Rows
-from ebm._flat import leaves
 from ebm._kernels.units import with_bias
 from ebm._random import Key
 from ebm.energies.columns import ColumnModel
@@ -26,7 +25,8 @@ from ebm.gradients.layered import BoundLayeredChains
 from ebm.optimizers import SGD, Constant, Regularization
 from ebm.pretraining import part
 from ebm.units import Bernoulli, Binomial, Gaussian, OneHot, Poisson, Spin
-from tests.models.deep import BITS, bits, chain, random_params
+from tests.checks.deep import assert_same_steps, prepared
+from tests.models.deep import BITS, bits, chain
 
 WAY = FixedPoint(5, tol=1e-2, damping=0.2)
 MODELS = {
@@ -37,38 +37,6 @@ MODELS = {
     "topmost part": part(chain(6, 5, 4), 1),
     "part of reals": ColumnModel([(Gaussian(), 4)], BITS, 3, (2, 1)),
 }
-
-
-def prepared(model, n_rows=9):
-    """Parameters, rows and their weights."""
-    params = random_params(model, scale=0.7)
-    rng = np.random.default_rng(3)
-    n_visible = sum(model.visible.sizes)
-    own = tuple(params.layers[k] for k in model.shown)
-    v = model.visible.sample(own, np.zeros((n_rows, n_visible)), Key(1, 1))
-    weights = rng.random(n_rows)
-    return params, v, weights / weights.sum()
-
-
-def assert_same_steps(model, n_rows, n_chains, n_steps, batch_size):
-    """Two steps by either way: gradients, states of chains, offsets, and numbers on the way."""
-    params, v, weights = prepared(model, n_rows)
-    record = PersistentContrastiveDivergence(n_chains=n_chains or 1)
-    chains = record.start(model, params, v.mean(axis=0), n_rows, Key(2, 2))
-    others = copy.deepcopy(chains)
-    found, expected = copy.deepcopy(params), copy.deepcopy(params)
-    compiled = BoundChain(model, found, batch_size, n_chains, n_steps, 0.1)
-    plain = BoundLayeredChains(model, expected, batch_size, n_chains, n_steps, 0.1)
-    for step in range(2):
-        batches = [Batch(v.copy(), weights.copy()) for _ in range(2)]
-        _, chains, one = compiled(params, batches[0], chains, Key(step, 3))
-        _, others, other = plain(params, batches[1], others, Key(step, 3))
-        assert one.finite
-        assert one.measured == pytest.approx(dict(other.measured))
-        arrays = zip([*leaves(found), *chains[:3]], [*leaves(expected), *others[:3]], strict=True)
-        for a, b in arrays:
-            np.testing.assert_allclose(a, b, rtol=0, atol=1e-12)
-    np.testing.assert_allclose(compiled.fantasies(n_rows), plain.fantasies(n_rows), atol=1e-12)
 
 
 @pytest.mark.parametrize("name", MODELS)
