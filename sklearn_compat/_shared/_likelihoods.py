@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._arrays import has_gaps
-from ebm._checks import SMALLEST_BETA, Array, check_beta, check_jobs, check_real
+from ebm._checks import SMALLEST_BETA, Array, by_value, check_beta, check_jobs, check_real
+from ebm._flat import leaves
 from ebm._random import Reserved
 from ebm.likelihood import (
     Evaluation,
@@ -163,13 +164,7 @@ def log_partition(
     beta = check_beta(beta)
     law = self._density()
     evaluation = evaluation_of(self, law, n_jobs, random_state)
-    z = log_z(law.model, law.params, method, beta=beta, evaluation=evaluation)
-    if not np.isfinite(z.value):
-        raise ValueError(
-            f"log Z is {z.value}: energies times beta={beta:g} overflow. Use a smaller beta, set smaller parameters, "
-            "or fit again."
-        )
-    return trusted(z)
+    return told(log_z(law.model, law.params, method, beta=beta, evaluation=evaluation), beta)
 
 
 @all_or_nothing
@@ -239,9 +234,33 @@ def evaluation_of(self: Any, law: Density, n_jobs: int | None, random_state: Any
     return Evaluation(marginals=law.base(), key=key, n_jobs=check_jobs(n_jobs), tell=tell)
 
 
+def known_log_z(
+    self: Any, machine: Any, law: Density, method: Any, n_jobs: int | None, random_state: Any
+) -> LogPartition:
+    """Log Z of the `machine`, from the last call for `self` if that asked the same of the same parameters."""
+    evaluation = evaluation_of(machine, law, n_jobs, random_state)
+    if random_state is not None:
+        return log_z(law.model, law.params, method, evaluation=evaluation)
+    question = by_value((method, [*leaves(law.params)]))
+    if getattr(self, "_known_z", ("", None))[0] != question:
+        self._known_z = question, log_z(law.model, law.params, method, evaluation=evaluation)
+    found: LogPartition = self._known_z[1]
+    return found
+
+
 def tempered(law: Density, beta: float) -> Any:
     """Parameters whose distribution at beta = 1 is that of `law` at the inverse temperature `beta`."""
     return law.params if beta == 1 else law.model.tempered(law.params, beta)
+
+
+def told(z: LogPartition, beta: float = 1.0) -> LogPartition:
+    """The estimate, with a warning if it is unreliable; ValueError if it is no number."""
+    if not np.isfinite(z.value):
+        raise ValueError(
+            f"log Z is {z.value}: energies times beta={beta:g} overflow. Use a smaller beta, set smaller parameters, "
+            "or fit again."
+        )
+    return trusted(z)
 
 
 def trusted(z: LogPartition) -> LogPartition:

@@ -5,14 +5,13 @@ from typing import Any
 import numpy as np
 
 from ebm._batches import row_fingerprints
-from ebm._checks import Array, by_value, check_beta, check_integer
-from ebm._flat import leaves
+from ebm._checks import Array, check_beta, check_integer
 from ebm._random import Reserved, fold
 from ebm.likelihood import LogPartition, check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.bounds import likelihood_or_bound, variational_bound
 from ebm.samplers import Gibbs, Target, sampler_record
 from ebm.sklearn_compat._shared import _density as density
-from ebm.sklearn_compat._shared._likelihoods import trusted
+from ebm.sklearn_compat._shared._likelihoods import known_log_z, told
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import warn_improbable
 from ebm.sklearn_compat.rbm._layer import density_of
@@ -132,15 +131,9 @@ def log_partition(
     ConvergenceWarning
         If the estimate is unreliable. The message says why, and gives a remedy.
     """
-    params = self._network()[1].top
+    self._network()  # checks what users may have replaced
     top = self.rbms_[-1]
-    if random_state is not None:
-        return top.log_partition(method, n_jobs=n_jobs, random_state=random_state)
-    question = by_value((method, [*leaves(params)]))
-    if getattr(self, "_known_z", ("", None))[0] != question:
-        self._known_z = (question, top.log_partition(method, n_jobs=n_jobs))
-        return self._known_z[1]
-    return trusted(self._known_z[1])
+    return told(known_log_z(self, top, density_of(top), method, n_jobs, random_state))
 
 
 @all_or_nothing

@@ -6,13 +6,10 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
-from ebm._checks import Array, by_value
-from ebm._flat import leaves
-from ebm.likelihood import LogPartition, check_finite, mean_ranked, overflowing, ranked
-from ebm.likelihood import log_partition as log_z
+from ebm._checks import Array
+from ebm.likelihood import check_finite, mean_ranked, overflowing, ranked
 from ebm.likelihood.deep import mean_field_bounds, sums_or_bounds
-from ebm.sklearn_compat._shared._density import Density
-from ebm.sklearn_compat._shared._likelihoods import evaluation_of, trusted
+from ebm.sklearn_compat._shared._likelihoods import known_log_z, trusted
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import warn_improbable, warn_user
 
@@ -114,7 +111,7 @@ def measured(
     check_finite(law.params, {})
     rows = law.dense(self, X)
     with overflowing():
-        z = known_log_z(self, law, method, n_jobs, random_state)
+        z = known_log_z(self, self, law, method, n_jobs, random_state)
         values, converged = measure(law.model, law.params, rows)
         values = ranked(values - z.value)
     trusted(z)
@@ -122,20 +119,6 @@ def measured(
     warn_of_means(self, converged)
     errors = np.full(len(values), z.standard_error)
     return (values, errors) if return_std else values
-
-
-def known_log_z(
-    self: Any, law: Density, method: Any, n_jobs: int | None, random_state: Any
-) -> LogPartition:
-    """Log Z, from the last call if it asked the same of the same parameters."""
-    evaluation = evaluation_of(self, law, n_jobs, random_state)
-    if random_state is not None:
-        return log_z(law.model, law.params, method, evaluation=evaluation)
-    question = by_value((method, [*leaves(law.params)]))
-    if getattr(self, "_known_z", ("", None))[0] != question:
-        self._known_z = question, log_z(law.model, law.params, method, evaluation=evaluation)
-    found: LogPartition = self._known_z[1]
-    return found
 
 
 def score_samples(self: Any, X: Any) -> Array:
