@@ -34,11 +34,11 @@ OWN = ("format", "version", "identities")  # besides settings and progress
 # Errors of writing where the disk, the folder or something that a callback has kept does not allow it.
 # The arguments or parameters that make a setting, where it has another name there.
 GIVEN_AS = {
-    "rows": "rows: the same X, y, sample_weight, validation_fraction and shuffle",
+    "rows": "rows: the same X, y, sample_weight, early_stopping, validation_fraction and shuffle",
     "seed": "random_state",
     "shape": "sizes: n_components, n_hidden, layers or hidden_layer_sizes, columns of X, and classes or outputs of y",
-    "model": "units, layers and their settings, such as n_components, hidden_layer_sizes, decoder_layer_sizes, tied "
-    "or temperature",
+    "model": "units, layers and their settings, such as n_components, hidden_layer_sizes, decoder_layer_sizes, tied, "
+    "code_noise or temperature",
     "gradient": "gradient and its settings, or error_power",
     "optimizer": "optimizer, or solver, and its settings, such as momentum, beta_1, beta_2 and epsilon",
     "n_iter": "n_iter, or max_iter",

@@ -17,6 +17,7 @@ import numpy as np
 from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm._sparse import blocks, dense, is_sparse
+from ebm._values import ROUNDING
 from ebm.networks.activations import Activation, Logistic, PReLU
 from ebm.networks.batch_norm import BatchNorm
 from ebm.networks.code_noise import CodeNoise
@@ -259,12 +260,13 @@ def check_tied(network: Network, layers: Sequence[Any]) -> None:
 def loss_for(X: Any) -> str:
     """Name of the loss for the known entries of `X`, dense or CSR, by their values.
 
-    "binary_cross_entropy" for values in [0, 1], else "squared_error", for counts as well: whether counts are to be
-    compared on the scale of their logarithms, their values do not say.
+    "binary_cross_entropy" for values in [0, 1] up to rounding, else "squared_error", for counts as well: whether counts
+    are to be compared on the scale of their logarithms, their values do not say.
     """
     values = X.data if is_sparse(X) else X
     least, most = (f(values, initial=0.0, where=~np.isnan(values)) for f in (np.min, np.max))
-    return "binary_cross_entropy" if least >= 0 and most <= 1 else "squared_error"
+    inside = least >= -ROUNDING and most <= 1 + ROUNDING
+    return "binary_cross_entropy" if inside else "squared_error"
 
 
 def encoder_layers(

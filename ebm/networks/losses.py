@@ -223,7 +223,7 @@ class BinaryCrossEntropy(Loss):
         """Labels, or their probabilities, are between zero and one."""
         if (targets < -ROUNDING).any() or (targets > 1 + ROUNDING).any():
             raise ValueError(
-                "loss='binary_cross_entropy' is for values in [0, 1]. Got values between "
+                "loss='binary_cross_entropy' is for y, or the X that is reproduced, in [0, 1]. Got values between "
                 f"{np.nanmin(targets):.9g} and {np.nanmax(targets):.9g}. Scale them, for example with "
                 "sklearn.preprocessing.MinMaxScaler(clip=True), or use another loss."
             )
@@ -334,7 +334,8 @@ class Poisson(Loss):
         """Counts are not negative."""
         if (targets < 0).any():
             raise ValueError(
-                f"loss='poisson' is for targets y >= 0. Got {np.nanmin(targets):g}. Use another loss."
+                "loss='poisson' is for y, or the X that is reproduced, of at least 0. Got "
+                f"{np.nanmin(targets):g}. Use another loss."
             )
 
     def _bend(self, z: Array, targets: Array) -> Array:
