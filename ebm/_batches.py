@@ -136,8 +136,7 @@ class Rows:
         counts = np.bincount(index, minlength=len(self._weights))
         moved = np.bincount(index[aside], minlength=len(counts)).astype(np.float64)
         # A last copy that is a fraction goes where most copies of its row do.
-        fraction = counts - self._weights
-        kept = counts - moved - np.where(2 * moved <= counts, fraction, 0)
+        kept = np.where(2 * moved <= counts, self._weights, counts) - moved
         return kept, self._weights - kept
 
     def some(self, count: int, key: Key) -> Array:

@@ -67,8 +67,8 @@ def rows_to_learn(self: Any, X: Any, first: bool) -> Any:
 
 # Of the loss of a constant prediction: a network above it has learned nothing, if it had so many epochs.
 LEARNED, FEWEST_EPOCHS = 0.99, 10
-# Rows of which early_stopping="auto" holds some out.
-FEWEST_TO_SPLIT = 20
+# Rows of which early_stopping="auto" holds some out, two at least.
+FEWEST_TO_SPLIT, FEWEST_HELD_OUT = 5, 2
 
 
 class Labelled(NamedTuple):
@@ -324,8 +324,10 @@ def split(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
 def parted(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
     """The same where rows are their own targets: whether they are repeated or weighted makes no difference."""
     key = fold(stream(self._own_seed(), "shuffle"), Reserved.HELD_OUT.number)
-    weights = Rows(rows.X, rows.weights).parted(self.validation_fraction, key)
-    check_parts(self.validation_fraction, *(float(w.sum()) for w in weights))
+    known = Rows(rows.X, rows.weights)
+    least = FEWEST_HELD_OUT / len(known) if self.early_stopping == "auto" else 0.0
+    weights = known.parted(max(self.validation_fraction, least), key)
+    check_parts(self.validation_fraction, *(float(np.ceil(w).sum()) for w in weights))
     kept, held_out = (
         Labelled(rows.X[w > 0], None, None if rows.weights is None else w[w > 0]) for w in weights
     )

@@ -308,3 +308,28 @@ def test_sparse_rows_are_drawn_from_as_dense_ones():
     np.testing.assert_array_equal(
         shown(Redrawn(X, None, sparse.csr_array(chances), coins))[0], shown(dense_rows)[0]
     )
+
+
+@pytest.mark.parametrize("make", [reals, bits])
+def test_parts_do_not_depend_on_how_rows_are_stored_or_repeated(make):
+    X, whole = make(), np.random.default_rng(1).integers(0, 4, 50).astype(float)
+    kept, aside = Rows(X, whole).parted(0.3, KEY)
+    np.testing.assert_array_equal(kept + aside, whole)
+    assert aside.sum() == np.ceil(0.3 * whole.sum())
+    assert (np.floor(aside) == aside).all()
+    many = np.repeat(X, whole.astype(int), axis=0)[::-1]
+    alone = [w.astype(bool) for w in Rows(many).parted(0.3, KEY)]
+    for w, chosen in zip((kept, aside), alone, strict=True):
+        mine, theirs = (
+            np.sort(part, axis=0) for part in (np.repeat(X, w.astype(int), 0), many[chosen])
+        )
+        np.testing.assert_array_equal(mine, theirs)
+    assert (Rows(X).parted(0.3, fold(KEY, 1))[0] != Rows(X).parted(0.3, KEY)[0]).any()
+
+
+@pytest.mark.parametrize("weight", [0.7, 2.5, 1e-310])
+def test_parts_of_fractions_are_of_either_side(weight):
+    kept, aside = Rows(reals(), np.full(50, weight)).parted(0.4, KEY)
+    np.testing.assert_allclose(kept + aside, weight, rtol=1e-12)
+    assert kept.min() >= 0 and aside.min() >= 0
+    assert np.ceil(aside).sum() == np.ceil(0.4 * 50 * np.ceil(weight))
