@@ -23,6 +23,7 @@ from ebm import (
     PersistentContrastiveDivergence,
     Regularization,
 )
+from ebm._kernels.deep import contrastive_gradient
 from ebm.pretraining import part
 from tests.estimators.small import rows
 from tests.estimators.stacks import Interrupt
@@ -142,6 +143,15 @@ def test_a_network_begins_as_one_pass_of_the_mean_field(dtype):
     assert isinstance(whole.pretraining_, DBM)
     coder = Autoencoder(pretraining=DBM([4, 3], **FEW), **endless).fit(X)
     assert coder.transform(X).shape == (40, 3)
+
+
+@pytest.mark.needs_jit
+def test_other_data_and_layers_compile_nothing():
+    DBM([4, 3], **FEW).fit(X)
+    compiled = list(contrastive_gradient.signatures)
+    DBM([3, 4, 2, 2], pretraining="greedy", **FEW).fit(X[:25, :5])
+    assert compiled == contrastive_gradient.signatures
+    assert compiled
 
 
 def test_learning_goes_on():
