@@ -1,15 +1,16 @@
 """Neighborhood components: the loss of outputs in which rows of one class are to be neighbors.
 
-Row i picks row j != i of the same batch as its neighbor with the probability
+Row i picks row j != i of the same batch as its neighbor with a probability that falls with the squared distance d_ij
+of their outputs z_i and z_j,
 
-    p_ij = exp(-|z_i - z_j|^2) / sum_(k != i) exp(-|z_i - z_k|^2),    p_i = sum_(j of the class of i) p_ij,
+    p_ij = exp(-d_ij) / sum_(k != i) exp(-d_ik),    p_i = sum_(j of the class of i) p_ij,
 
 and its loss is 1 - p_i, the probability that a neighbor picked at random is of another class (Goldberger et al. 2005;
 Salakhutdinov & Hinton 2007). With weights w_i that sum to one the loss of the batch is L = sum_i w_i (1 - p_i), and
 
     dL/dz_i = 2 sum_j (A_ij + A_ji) (z_i - z_j),    A_ij = w_i p_ij ([j is of the class of i] - p_i),
 
-where A_ij is the derivative by the squared distance of i and j.
+where A_ij is the derivative by d_ij.
 
 All distances to a block of rows are held at once: memory for BLOCK_NUMBERS numbers, time for n^2 distances.
 """

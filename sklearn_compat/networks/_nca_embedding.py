@@ -38,9 +38,9 @@ MOST_COMPONENTS = 10
 class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     """Embedding by nonlinear neighborhood components: a network that brings rows of one class together.
 
-    Row i picks row j as its neighbor with a probability p_ij that falls with the squared distance of the outputs f,
+    Row i picks row j as its neighbor with a probability p_ij that falls with the squared distance d_ij of the outputs,
 
-        p_ij = exp(-|f(x_i) - f(x_j)|^2) / sum_(k != i) exp(-|f(x_i) - f(x_k)|^2),
+        p_ij = exp(-d_ij) / sum_(k != i) exp(-d_ik),
 
     and training maximizes the mean probability that the neighbor is of the same class [1]_ [2]_, over the rows of each
     batch. Nearest neighbors of the outputs are then rows that mean the same. Without hidden layers this is
