@@ -10,7 +10,7 @@ store one pattern more at each call and after ten of them begin anew. A row of t
 - the growth of the memory of the process, between the first hundred calls and the last thousand;
 - the growth of what Python has allocated, over a thousand calls.
 
-One thread. Each epoch leaves numbers in `history_`: of a network, whose `partial_fit` is an epoch, 100 bytes a call.
+One thread. Each epoch leaves numbers in `history_`: of a network, whose `partial_fit` is an epoch, 200 bytes a call.
 """
 
 import argparse
