@@ -39,7 +39,7 @@ from ebm._state import (
 from ebm.gradients.base import Ascent, Batch, Gradient
 from ebm.gradients.regularized import regularized
 from ebm.likelihood.features import flat_features
-from ebm.likelihood.placement import misplaced, too_wide
+from ebm.likelihood.placement import improbable, misplaced, too_wide
 from ebm.monitors import Callback, Report, notify
 from ebm.optimizers.base import UpdateLimits
 
@@ -227,12 +227,13 @@ def placement(state: State, rows: Rows, plan: Plan) -> str:
 
 
 def shortcomings(state: State, rows: Rows, plan: Plan) -> str:
-    """Why the distribution is wider than the `rows`, or features hardly vary, or ''; of long training only."""
+    """Why the distribution is not that of the `rows`, or features hardly vary, or ''; of long training only."""
     if state.n_steps < LONG:
         return ""
     key = fold(stream(plan.seed, "evaluation"), Reserved.PLACEMENT.number)
-    wide = too_wide(state.model, state.params, rows, key)
-    return wide or flat_features(state.model, state.params, rows, key)
+    checks = (improbable, too_wide, flat_features)
+    found = (check(state.model, state.params, rows, key) for check in checks)
+    return next((message for message in found if message), "")
 
 
 def single_update(state: State, v: Any, weights: Array | None, plan: Plan) -> str:

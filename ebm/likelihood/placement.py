@@ -1,4 +1,4 @@
-"""Whether the distribution of a machine of real visible units lies where the data are: checks after learning.
+"""Whether the distribution of a machine lies where the data are: checks after learning.
 
 Chains that never leave the cloud of data in which they started agree with the data, cloud by cloud, whatever the
 distribution says of the clouds' weights. So the distribution itself is compared with the rows.
@@ -21,12 +21,17 @@ distribution is that of the rows,
 
 Learning begins with variances as large as those of the data, which become smaller as the hidden units learn to predict
 the rows. A ratio of the two sides far below one shows that this has not come to its end.
+
+*States*: many hidden units determine few columns of two states, so that chains stay where they began. One state of the
+columns may then have nearly all of the mass. The likelihood of the rows, exact
+for few columns and bounded from above for more, is compared with that of independent units.
 """
 
 from functools import singledispatch
 from typing import Any, NamedTuple
 
 import numpy as np
+from scipy.special import xlogy
 
 from ebm._checks import Array
 from ebm._flat import in_double
@@ -151,6 +156,47 @@ def _bound_message(most: float, independent: float, n_visible: int) -> str:
         f"the distribution is not where the data are: their mean log-likelihood is at most {most:.4g}, and that of "
         f"independent normals {independent:.4g}. {CURE}"
     )
+
+
+@singledispatch
+def improbable(model: Model, params: Any, rows: Any, key: Key) -> str:
+    """Why the rows are less probable than as independent units, in words, or '': of two layers of two states each.
+
+    `rows` are :class:`ebm._batches.Rows`. Rows that are no states, but probabilities, are not judged.
+    """
+    return ""
+
+
+@improbable.register
+def _(model: Bipartite, params: BipartiteParameters, rows: Any, key: Key) -> str:
+    states = model.visible.states or ()
+    if not (len(states) == len(model.hidden.states or ()) == 2):
+        return ""
+    v = rows.some(min(len(rows), MOST_ROWS), key).astype(np.float64)
+    if not np.isin(v, states).all():
+        return ""
+    with np.errstate(all="ignore"):
+        params = in_double(params)
+        log_z = least_log_z(model, params, v)
+        most = float(-free_energy(model, params, v).mean() - log_z)
+    share = (v.mean(axis=0) - states[0]) / (states[1] - states[0])
+    independent = float((xlogy(share, share) + xlogy(1 - share, 1 - share)).sum())
+    if not most < independent - LOSS:
+        return ""
+    few = v.shape[1] <= MOST_ENUMERATED
+    exact = ', or gradient="exact"' if few else ""
+    return (
+        f"the distribution is not where the data are: their mean log-likelihood is {'' if few else 'at most '}"
+        f"{most:.4g}, and that of independent units {independent:.4g}. Use fewer hidden units{exact}"
+    )
+
+
+def least_log_z(model: Bipartite, params: BipartiteParameters, v: Array) -> float:
+    """Log Z, exact for few visible units, or the largest of its lower bounds that begin at rows `v`."""
+    if v.shape[1] > MOST_ENUMERATED:
+        return float(block_bounds(model, params, v[:MOST_STARTS], STEPS).max())
+    V = np.vstack([*state_blocks(model.visible.states, v.shape[1])]).astype(np.float64)
+    return float(np.logaddexp.reduce(-free_energy(model, params, V)))
 
 
 @singledispatch

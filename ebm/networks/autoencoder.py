@@ -34,6 +34,10 @@ from ebm.networks.maxout import Maxout
 from ebm.networks.network import Network, Parameters, Tie
 from ebm.networks.sparse_activity import SparseActivity
 
+# Least variance, in proportion to that of bits, of values that are compared as probabilities: images of digits have 0.5
+# or more of it, scaled columns of measurements 0.1 to 0.3.
+LIKE_BITS = 0.4
+
 
 @dataclass(frozen=True)
 class Coder:
@@ -260,13 +264,30 @@ def check_tied(network: Network, layers: Sequence[Any]) -> None:
 def loss_for(X: Any) -> str:
     """Name of the loss for the known entries of `X`, dense or CSR, by their values.
 
-    "binary_cross_entropy" for values in [0, 1] up to rounding, else "squared_error", for counts as well: whether counts
-    are to be compared on the scale of their logarithms, their values do not say.
+    "binary_cross_entropy" for bits and for values in [0, 1], up to rounding, that vary at least :data:`LIKE_BITS` times
+    as much as bits of the same means. Other values in that range are real numbers that happen to be small, such as
+    scaled columns. They have "squared_error", as counts have: whether counts are to be compared on the scale of their
+    logarithms, their values do not say.
     """
     values = X.data if is_sparse(X) else X
     least, most = (f(values, initial=0.0, where=~np.isnan(values)) for f in (np.min, np.max))
     inside = least >= -ROUNDING and most <= 1 + ROUNDING
-    return "binary_cross_entropy" if inside else "squared_error"
+    return "binary_cross_entropy" if inside and _vary_as_bits(X) else "squared_error"
+
+
+def _vary_as_bits(X: Any) -> bool:
+    """Whether the variances of the columns are a large share of those of bits, m (1 - m), over all columns."""
+    count, total, squares = np.zeros((3, X.shape[1]))
+    for _, block in blocks(X):
+        known = ~np.isnan(block)
+        x = np.where(known, block, 0).astype(np.float64)
+        count, total, squares = (
+            count + known.sum(axis=0),
+            total + x.sum(axis=0),
+            squares + (x**2).sum(axis=0),
+        )
+    mean, square = (some / np.maximum(count, 1) for some in (total, squares))
+    return bool((square - mean**2).sum() >= LIKE_BITS * (mean * (1 - mean)).sum())
 
 
 def encoder_layers(

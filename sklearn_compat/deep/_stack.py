@@ -214,10 +214,11 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _by_blocks(self, X: Any, function: Callable[[Any, Any, Any], Iterable[Array]]) -> Any:
         """The arrays that `function` makes of the network, its parameters and rows, applied block by block.
 
-        Missing entries (NaN) are filled by `impute` before.
+        Missing entries (NaN), where they are taken, are filled by `impute` before.
         """
         model, params = self._network()
-        rows = check_rows(self, X, reset=False, allow_nan=True, unit=model.visible)
+        gaps = self._learns_from_gaps
+        rows = check_rows(self, X, reset=False, allow_nan=gaps, unit=model.visible)
         rows, dtype = self.impute(rows) if has_gaps(rows) else rows, dtype_of(params)
         parts = [function(model, params, as_dtype(block, dtype)) for block in row_blocks(rows)]
         return [np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
@@ -238,7 +239,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data. Missing entries (NaN) are filled by `impute` before.
+            Data. A stack that learns from missing entries (NaN) fills them by `impute` before.
 
         Returns
         -------

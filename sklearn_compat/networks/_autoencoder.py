@@ -92,9 +92,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     loss : {"auto", "binary_cross_entropy", "cross_entropy", "squared_error", "huber", "poisson"} or record, \
             default="auto"
         Loss of a row, the sum over its columns, which also sets the function of the outputs: logistic, softmax, the
-        identity twice, exp. "auto" follows the rows of the first fit: values in [0, 1] have
-        "binary_cross_entropy", other numbers "squared_error". With pre-training it follows the visible units. Counts
-        may have "poisson". :class:`ColumnLosses` has a loss for each part of the columns.
+        identity twice, exp. "auto" follows the rows of the first fit: bits, and values in [0, 1] that vary at least 0.4
+        times as much as bits of the same means, have "binary_cross_entropy", other numbers "squared_error". With
+        pre-training it follows the visible units. Counts may have "poisson". :class:`ColumnLosses` has a loss for each
+        part of the columns.
 
     tied : bool, default=False
         Whether the decoder has the weights of the encoder, transposed.

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, shown
 from ebm._random import Reserved, fold, stream
+from ebm.networks.activations import Logistic
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.rbm._layer import name_columns, recognition_of
@@ -44,7 +45,8 @@ def pretrained(
 ) -> Start:
     """Layers of a clone of `pretraining` that is fitted on `X` with these `columns`, or of `pretraining` if frozen.
 
-    Of a list of autoencoders each learns from the codes of the one before.
+    Of a list of autoencoders each learns from the codes of the one before. Its automatic loss is the one whose
+    prediction is logistic, as the codes are, if they are.
     """
     if pretraining is None:
         return NOWHERE
@@ -54,9 +56,11 @@ def pretrained(
         raise ValueError(
             f"A list as pretraining must hold autoencoders. Got {shown(list(pretraining))}."
         )
-    parts = []
+    parts: list[Start] = []
     for k, coder in enumerate(pretraining):
         named = columns if k == 0 else None
+        if k and isinstance(parts[-1].functions[-1], Logistic) and has_automatic_loss(coder):
+            coder = clone(coder).set_params(loss="binary_cross_entropy")
         parts.append(layers_of(fitted_on(coder, X, sample_weight, _seed_of(seed, k), named)))
         if k < len(pretraining) - 1:
             X = parts[-1].fitted.transform(X)
@@ -66,6 +70,12 @@ def pretrained(
         [x for part in parts for x in part.functions],
         [x for part in parts for x in part.trained_with],
     )
+
+
+def has_automatic_loss(coder: Any) -> bool:
+    """Whether it is to be fitted, and its loss follows its rows."""
+    loss = getattr(coder, "loss", None)  # a frozen one has none of its own
+    return isinstance(loss, str) and loss == "auto"
 
 
 def _seed_of(seed: int, k: int) -> int:

@@ -274,7 +274,10 @@ def test_the_loss_of_a_constant_is_that_of_the_means():
     ("values", "name"),
     [
         ([0, 1], "binary_cross_entropy"),
-        ([0.0, 0.3], "binary_cross_entropy"),
+        ([0.05, 0.95], "binary_cross_entropy"),
+        ([0.3, 0.5], "squared_error"),
+        ([0.0, 3e-5], "squared_error"),
+        ([0.0, 1 + 1e-12], "binary_cross_entropy"),
         ([0, 2], "squared_error"),
         ([0.0, 2.5], "squared_error"),
         ([-1, 2], "squared_error"),
@@ -284,7 +287,7 @@ def test_the_loss_of_a_constant_is_that_of_the_means():
     ],
 )
 def test_the_loss_follows_the_values(values, name):
-    rows = np.array([values, values], float)
+    rows = np.array([values, values[::-1]], float)
     assert loss_for(rows) == loss_for(sparse.csr_array(rows)) == name
 
 

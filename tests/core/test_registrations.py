@@ -33,6 +33,7 @@ TABLE = {
     "likelihood.partition.can_be_exact": LAYERS,
     "likelihood.features.flat_features": "Bipartite",
     "likelihood.placement.misplaced": "Bipartite",
+    "likelihood.placement.improbable": "Bipartite",
     "likelihood.placement.too_wide": "Bipartite",
     "likelihood.pseudo_likelihood.pseudo_log_likelihood": LAYERS,
     "likelihood.reconstruction.reconstruction_error": "BeliefNetwork Bipartite LayeredModel",

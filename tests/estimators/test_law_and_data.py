@@ -10,9 +10,9 @@ import pytest
 from scipy.special import logsumexp
 from sklearn import datasets
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.preprocessing import scale
+from sklearn.preprocessing import minmax_scale, scale
 
-from ebm import DBN, RBM, GaussianRBM
+from ebm import DBN, RBM, BernoulliRBM, GaussianRBM
 from ebm._flat import in_double
 from ebm.likelihood.placement import residual_ratios, upper_bound, worst_split
 
@@ -160,3 +160,53 @@ def test_given_variances_are_no_reason():
     """The law of variance one is wider than such rows, as was asked."""
     X = clouds(3, 2)
     assert said_by(GaussianRBM(16, variance="unit", n_iter=2, random_state=0), X) == []
+
+
+def by_medians(X):
+    return (np.median(X, axis=0) < X).astype(float)
+
+
+BIT_TABLES = {
+    "iris": by_medians(datasets.load_iris().data),
+    "wine": by_medians(datasets.load_wine().data),
+    "independent": np.random.default_rng(0).integers(0, 2, (300, 12)).astype(float),
+}
+
+
+def above_independent_units(machine, X):
+    """Nats by which the rows are more probable than as independent units with the same means."""
+    share = (X > 0).mean(axis=0)
+    independent = np.sum(share * np.log(share) + (1 - share) * np.log(1 - share))
+    return machine.log_likelihood(X).mean() - independent
+
+
+@pytest.mark.parametrize("states", ["bits", "spins"])
+@pytest.mark.parametrize("X", BIT_TABLES.values(), ids=BIT_TABLES)
+def test_rows_of_two_states_are_probable_or_it_is_told_and_the_advice_helps(X, states):
+    """Many hidden units hold the chains of few columns where they began."""
+    settings = {} if states == "bits" else {"visible": "spin"}
+    X = X if states == "bits" else 2 * X - 1
+    machine = RBM(random_state=0, **settings)
+    said = said_by(machine, X)
+    if not said:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            assert above_independent_units(machine, X) > -1.0
+        return
+    assert "their mean log-likelihood is" in said[0] and "fewer hidden units" in said[0]
+    advised = [RBM(8, random_state=0, **settings)]
+    if 'gradient="exact"' in said[0]:
+        advised.append(RBM(gradient="exact", random_state=0, **settings))
+    for machine in advised:
+        assert not said_by(machine, X)
+
+
+def test_iris_in_bits_is_told():
+    machine = BernoulliRBM(random_state=0)
+    assert "log-likelihood is -2" in said_by(machine, BIT_TABLES["iris"])[0]
+    assert above_independent_units(machine, BIT_TABLES["iris"]) < -10
+
+
+def test_probabilities_are_not_judged_as_states():
+    X = datasets.load_iris().data
+    assert not said_by(BernoulliRBM(random_state=0), minmax_scale(X))
