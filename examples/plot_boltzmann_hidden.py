@@ -40,7 +40,7 @@ decidable = len(np.unique(X[:, : 2 * N], axis=0)) / len(X)
 with_labels = np.cov(X.T)[2 * N :, : 2 * N]
 print(f"largest covariance of a label with a pixel   {abs(with_labels).max():.1e}")
 print(f"log-likelihood, at most                      {ceiling:.2f} nats")
-print(f"labels told right, of all rows at most       {decidable:.3f}")
+print(f"largest possible accuracy of the labels      {decidable:.3f}")
 
 # %%
 # A machine without hidden units is solved exactly. One label is always on, which would need infinite couplings; a small
@@ -85,9 +85,9 @@ counts = [0, 6, 12, 24]
 machines = {n_hidden: learned(n_hidden) for n_hidden in counts}
 likelihood = {n: machine.log_likelihood(test).mean() for n, machine in machines.items()}
 accuracy = {n: told_right(machine, test) for n, machine in machines.items()}
-print("\nhidden units   held-out log-likelihood (exact)   labels told right")
+print("\nhidden units   held-out log-likelihood (exact)   accuracy of the labels")
 for n_hidden in counts:
-    print(f"{n_hidden:12}   {likelihood[n_hidden]:22.2f} nats   {accuracy[n_hidden]:23.3f}")
+    print(f"{n_hidden:12}   {likelihood[n_hidden]:22.2f} nats   {accuracy[n_hidden]:22.3f}")
 chance = 1 / 3 + 3 * np.sqrt(2 / 9 / len(test))
 assert accuracy[0] < chance and accuracy[24] > 0.97
 assert likelihood[0] + 1 < likelihood[24] < ceiling
@@ -108,9 +108,9 @@ for beta in (1.0, 2.0):
 assert right > 0.9
 
 # %%
-# What the hidden units have found, all together: how much evidence it is for each label that pixel i of the first row
-# and pixel j of the second are alike. On pictures of pure noise, correlate the log-odds of the label with whether the
-# two pixels agree. Three diagonals, and they are the three shifts.
+# All hidden units together say how much evidence it is for a label that pixel i of the first row and pixel j of the
+# second are equal. On pictures of pure noise, this is the correlation between the log-odds of the label and the
+# agreement of the two pixels. The three diagonals are the three shifts.
 
 noise = np.random.default_rng(1).integers(0, 2, (20000, 2 * N)).astype(float)
 log_p = [-machine.free_energy(np.hstack([noise, np.tile(label, (20000, 1))])) for label in LABELS]
@@ -138,14 +138,16 @@ top.set(ylabel="log-likelihood")
 top.legend(loc="lower right", fontsize=8)
 bottom.axhline(1 / 3, color="black", linestyle=":", label="chance")
 bottom.plot(counts, [accuracy[n] for n in counts], marker="o")
-bottom.set(xlabel="hidden units", ylabel="labels told right", xticks=counts, ylim=(0.25, 1.05))
+bottom.set(xlabel="hidden units", ylabel="accuracy", xticks=counts, ylim=(0.25, 1.05))
 bottom.legend(loc="lower right", fontsize=8)
 
 limit = abs(evidence).max()
 axes = right.subplots(1, 3)
-for ax, name, image in zip(axes, ("to the left", "not", "to the right"), evidence, strict=True):
+for ax, name, image in zip(
+    axes, ("shifted to the left", "not shifted", "shifted to the right"), evidence, strict=True
+):
     drawn = ax.imshow(image, cmap="RdBu_r", vmin=-limit, vmax=limit)
-    ax.set(title=f"shifted {name}", xlabel="pixel of row 2", xticks=[], yticks=[])
+    ax.set(title=name, xlabel="pixel of row 2", xticks=[], yticks=[])
 axes[0].set_ylabel("pixel of row 1")
-right.colorbar(drawn, ax=axes, label="evidence of likeness (nats)", shrink=0.7)
+right.colorbar(drawn, ax=axes, label="evidence that pixels are equal (nats)", shrink=0.7)
 plt.show()

@@ -100,7 +100,7 @@ for name, frame in filled.items():
     error = np.sqrt(np.mean(((frame / scale).to_numpy()[gaps] - z_true) ** 2))
     print(f"root of the mean squared error, {name:20} {error:.3f}")
 sex = machine.impute(table)["sex"][erased[:, truth.columns.get_loc("sex")]]
-print(f"sex told right: {(sex == truth['sex'][sex.index]).mean():.2f}", end=", ")
+print(f"accuracy of sex: {(sex == truth['sex'][sex.index]).mean():.2f}", end=", ")
 print(f"by the most frequent: {(truth['sex'][sex.index] == table['sex'].mode()[0]).mean():.2f}")
 
 fig, axes = plt.subplots(1, 3, figsize=(9, 3.2), sharex=True, sharey=True, layout="constrained")
