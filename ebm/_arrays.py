@@ -168,7 +168,7 @@ def _refuse_kind(dtype: Any, argument: str) -> None:
 
 def check_magnitude(x: Any, argument: str, dtype: Any = None) -> None:
     """Refuse finite numbers of which sums of squares overflow in the precision of `x`, or of `dtype`."""
-    largest = LARGEST[np.dtype(dtype or x.dtype)]
+    largest = LARGEST[np.dtype(dtype or x.dtype).newbyteorder("=")]
     low, high = extent(stored(x))
     if np.isinf([low, high]).any():
         raise ValueError(f"{argument} holds infinite values. Leave such rows out.")

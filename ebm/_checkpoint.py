@@ -38,7 +38,7 @@ GIVEN_AS = {
     "seed": "random_state",
     "shape": "sizes: n_components, n_hidden, layers or hidden_layer_sizes, columns of X, and classes or outputs of y",
     "model": "units, layers and their settings, such as n_components, hidden_layer_sizes, decoder_layer_sizes, tied, "
-    "code_noise or temperature",
+    "activation, batch_norm, dropout, loss (with 'auto' also X), corruption, code_noise or temperature",
     "gradient": "gradient and its settings, or error_power",
     "optimizer": "optimizer, or solver, and its settings, such as momentum, beta_1, beta_2 and epsilon",
     "n_iter": "n_iter, or max_iter",

@@ -17,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ebm._arrays import as_numbers
-from ebm._checks import Array, check_integer, check_real, shown
+from ebm._checks import Array, check_integer, check_real, real_of, shown
 from ebm._files import writable
 from ebm.energies.base import Model
 from ebm.likelihood import free_energy, free_energy_gap, pseudo_log_likelihood
@@ -325,7 +325,12 @@ class EarlyStopping:
                     f"{name} has {rows.shape[1]} columns, but the model has {n_visible} visible units."
                 )
         if callable(self.monitor):
-            return float(self.monitor(model, params, self.held_out))
+            score = real_of(self.monitor(model, params, self.held_out))
+            if score is None:
+                raise ValueError(
+                    f"monitor must return a number. Got another result from {shown(self.monitor)}."
+                )
+            return score
         _check_measured(model, self.monitor)
         if self.train is not None and self.monitor == "free_energy_gap":
             return free_energy_gap(model, params, self.train, self.held_out)

@@ -1,10 +1,12 @@
 """Which units are connected when they stand on a lattice: masks and couplings of Ising models."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
 from ebm._checks import Array, check_flag, check_integer, sequence
+from ebm._memory import check_room
 
 
 def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
@@ -28,7 +30,7 @@ def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
     Raises
     ------
     ValueError
-        If a length is not a positive integer.
+        If a length is not a positive integer, or there is no memory for so many units.
 
     Examples
     --------
@@ -45,7 +47,8 @@ def lattice(shape: int | Sequence[int], *, periodic: bool = True) -> Array:
     lengths = (shape,) if alone else tuple(sequence(shape, "shape", "lengths"))
     lengths = tuple(check_integer(length, "shape") for length in lengths)
     periodic = check_flag(periodic, "periodic")
-    n = int(np.prod(lengths))
+    n = math.prod(lengths)
+    check_room(8 * n**2, f"The bonds of the {n} units of shape={shape}", "Use smaller lengths.")
     numbers = np.arange(n).reshape(lengths)
     bonds = np.zeros((n, n))
     for axis, length in enumerate(lengths):

@@ -40,6 +40,8 @@ CRITICAL_LOADS = np.array([14.99, 2.101, 1.187, 0.570, 0.335, 0.206, 0.162, 0.14
 
 # Fields are of the order one: beyond it no unit ever changes, and in either precision it is a number.
 LARGEST_THRESHOLD = 1e12
+# Couplings are divided by a (1 - a).
+LEAST_ACTIVITY = 1e-100
 
 
 @dataclass(frozen=True, repr=False)
@@ -49,7 +51,7 @@ class Covariance(StorageRule):
     Parameters
     ----------
     activity : float or None, default=None
-        a, the share of active units in the patterns, in (0, 1); None takes that of all stored patterns.
+        a, the share of active units in the patterns, in [1e-100, 1); None takes that of all stored patterns.
     threshold : float or None, default=None
         theta, above which a unit becomes active, for the fields of bits: 1 - a is what active units of a pattern
         receive and -a what the others do. None stands for 1/2 - a, half-way between them; near capacity a threshold
@@ -84,7 +86,7 @@ class Covariance(StorageRule):
 
     def __post_init__(self) -> None:
         if self.activity is not None:
-            check_real(self.activity, "activity", 0.0, 1.0, open_low=True, open_high=True)
+            check_real(self.activity, "activity", LEAST_ACTIVITY, 1.0, open_high=True)
         if self.threshold is not None:
             check_real(self.threshold, "threshold", -LARGEST_THRESHOLD, LARGEST_THRESHOLD)
 

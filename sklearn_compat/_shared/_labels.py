@@ -234,7 +234,7 @@ def indicators(binarizer: LabelBinarizer, y: Array) -> Array:
 
 def _read(labels: Any, argument: str, **choice: Any) -> Any:
     """Labels of any type and any number of dimensions, after the checks of scikit-learn."""
-    return check_array(
+    found = check_array(
         _unmixed(screened(labels, argument)),
         input_name=argument,
         dtype=None,
@@ -242,6 +242,11 @@ def _read(labels: Any, argument: str, **choice: Any) -> Any:
         ensure_all_finite=False,
         **choice,
     )
+    if found.dtype.kind == "V":
+        raise TypeError(
+            f"{argument} is a structured array ({found.dtype}). Pass one of its fields."
+        )
+    return found
 
 
 def _label_array(estimator: Any, X: Any, y: Any) -> Array:
@@ -250,8 +255,6 @@ def _label_array(estimator: Any, X: Any, y: Any) -> Array:
     with named("y", y):
         y = _read(y, "y", accept_sparse="csr")
     y = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
-    if y.dtype.kind == "V":
-        raise TypeError(f"y is a structured array ({y.dtype}). Pass one of its fields.")
     check_as_many(X, y)
     return column_or_1d(y, warn=True) if y.ndim == 1 or y.shape[1] == 1 else y
 

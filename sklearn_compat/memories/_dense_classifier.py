@@ -403,7 +403,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         return self._model()
 
     def _model(self) -> LabelMemory:
-        return LabelMemory(len(self.classes_), self.degree, True, self.scale_)
+        return LabelMemory(len(self.classes_), self.degree, True, check_real(self.scale_, "scale_"))
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "components_")

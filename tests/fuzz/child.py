@@ -199,8 +199,10 @@ def of_success(
     method = re.match(r"\w+\.(?:set_params\(.*\)\.)?(\w+)\(", call.do)
     method = method[1] if method else ""
     bad = verdicts.bad_numbers(result) - verdicts.bad_numbers(expected)
-    if told:  # what was recorded of a training that diverged, and is told so, may be infinite
-        bad = {path for path in bad if "loss" not in path and "history" not in path}
+    if told or call.argument == "max_iter":
+        # What was recorded of a training that diverged, and is told so, or that made no epoch, may be infinite.
+        recorded = ("loss", "history", "validation_score")
+        bad = {path for path in bad if not any(word in path for word in recorded)}
     if bad:
         if verdicts.only_minus_infinity(result) and ("score" in method or "log" in method):
             return "minus infinity", ""

@@ -10,6 +10,7 @@ import traceback
 import warnings
 from collections.abc import Iterator
 from contextlib import suppress
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -169,6 +170,8 @@ def numbers(x: Any, path: str = "", depth: int = 0) -> Iterator[tuple[str, np.nd
     if hasattr(x, "columns") and hasattr(x, "to_numpy"):  # a data frame
         with suppress(TypeError, ValueError):
             x = x.to_numpy(float)
+    if isinstance(x, Fraction):  # an attribute that was set by hand
+        x = float(x)
     if isinstance(x, np.ndarray | np.number | float):
         array = np.asarray(x)
         if array.dtype.kind in "fc":
