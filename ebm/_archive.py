@@ -9,6 +9,7 @@ import json
 import math
 import os
 import struct
+import tokenize
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +38,7 @@ FAILURES = (
     RuntimeError,
     NotImplementedError,
     SyntaxError,
+    tokenize.TokenError,
     MemoryError,
     OverflowError,
 )

@@ -428,7 +428,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         values = self._encoding.drawn(states)
         if table is not None:
             values = [
-                np.where(cells.missing | ~column.known, x, cells.values)
+                np.where(cells.missing, x, cells.values) if column.known else x
                 for x, cells, column in zip(
                     values, table.cells, self._encoding.columns, strict=True
                 )

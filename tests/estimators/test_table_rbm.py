@@ -143,6 +143,13 @@ def test_given_cells_stay_as_they_are(fitted, given):
     assert drawn["float"].nunique() > 1
 
 
+def test_given_numbers_that_were_not_seen_stay_as_they_are(fitted):
+    table, data = fitted
+    value = float(data["float"].mean()) + 1e-7
+    assert not (data["float"] == value).any()
+    assert table.sample(3, given={"float": value}, n_steps=5)["float"].tolist() == [value] * 3
+
+
 def test_features_have_names(fitted):
     table, data = fitted
     H = clone(table).set_output(transform="pandas").fit(data).transform(data)
