@@ -102,7 +102,7 @@ def all_or_nothing(method: M) -> M:
 
     @wraps(method)
     def unharming(estimator: Any, *args: Any, **kwargs: Any) -> Any:
-        return unharmed(method, estimator, *args, **kwargs)
+        return unharmed(method, [], estimator, *args, **kwargs)
 
     return settings_checked(unharming)  # type: ignore[return-value]
 
@@ -115,13 +115,18 @@ def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concaten
 
     @wraps(method)
     def learned(estimator: S, /, *args: P.args, **kwargs: P.kwargs) -> S:
-        stopped = unharmed(method, estimator, *args, **kwargs)
-        while stopped:
+        done: list[str | None] = []
+        while True:
             try:
-                warn_user(f"{type(estimator).__name__}: {stopped}.", ConvergenceWarning)
+                if not done:
+                    unharmed(method, done, estimator, *args, **kwargs)
+                if done[0]:
+                    warn_user(f"{type(estimator).__name__}: {done[0]}.", ConvergenceWarning)
                 break
             except KeyboardInterrupt:
-                pass  # the second one: parameters that were kept are told all the same
+                if not (done and done[0]):
+                    raise
+                # The second one: parameters that were kept are told all the same.
         return estimator
 
     learned.__signature__ = signature(method).replace(return_annotation=Any)  # type: ignore[attr-defined]

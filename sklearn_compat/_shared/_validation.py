@@ -53,8 +53,12 @@ OWN = ("ebm", "sklearn")
 _DRAWN: ContextVar[list[tuple[Any, Any, Any]] | None] = ContextVar("_DRAWN", default=None)
 
 
-def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: Any) -> T:
+def unharmed(
+    method: Callable[..., T], done: list[T], estimator: Any, /, *args: Any, **kwargs: Any
+) -> T:
     """Call the `method`, and roll back all attributes and random generators if an error is raised.
+
+    `done` is empty, and gets the result. After an interrupt it says whether all was rolled back or nothing.
 
     The configuration of scikit-learn is restored too, because its own estimators change the configuration in `fit`.
 
@@ -68,9 +72,11 @@ def unharmed(method: Callable[..., T], estimator: Any, /, *args: Any, **kwargs: 
     _DRAWN.set(drawn)
     try:
         result = method(estimator, *args, **kwargs)
+        done.append(result)
     except BaseException:
         while True:
             try:
+                done.clear()
                 _put_back(vars(estimator), before, drawn)
                 set_config(**config)
                 break

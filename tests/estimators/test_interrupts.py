@@ -54,12 +54,15 @@ class Interrupter:
             except BaseException as error:
                 if not comes_from_interrupt(error):
                     raise
-                return "raised"
+                ended = "raised"
+            else:
+                ended = "done"
             finally:
                 sys.settrace(before)
                 signal.setitimer(signal.ITIMER_REAL, 0)
                 signal.signal(signal.SIGALRM, clock)
-        return "told" if any("interrupted" in str(w.message) for w in caught) else "done"
+        # A second interrupt may come once the first one was told.
+        return "told" if any("interrupted" in str(w.message) for w in caught) else ended
 
 
 def interrupt_within(number, frame):
