@@ -23,8 +23,8 @@ Learning begins with variances as large as those of the data, which become small
 the rows. A ratio of the two sides far below one shows that this has not come to its end.
 
 *States*: many hidden units determine few columns of two states, so that chains stay where they began. One state of the
-columns may then have nearly all of the mass. The likelihood of the rows, exact
-for few columns and bounded from above for more, is compared with that of independent units.
+columns may then have nearly all of the mass. The likelihood of the rows, exact for few columns and bounded from above
+for more, is compared with that of independent units.
 """
 
 from functools import singledispatch
