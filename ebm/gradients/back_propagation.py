@@ -32,7 +32,8 @@ class BackPropagation(Gradient[Network]):
         scikit-learn's networks: the penalty counts once per batch, however large the batch is.
     reconstructs : bool, default=False
         Whether the targets are the rows themselves, which then have no other. A first layer that changes its inputs in
-        training, as :class:`~ebm.networks.dropout.Dropout`, corrupts the inputs and not the targets.
+        training, as :class:`~ebm.networks.dropout.Dropout`, corrupts the inputs and not the targets. A network with a
+        layer whose cost depends on labels always reconstructs: what follows the inputs in a row are these labels.
     """
 
     divergence_hint = (
@@ -62,7 +63,8 @@ class BackPropagation(Gradient[Network]):
     def bind(self, model: Network, gradient: Any, batch_size: int, n_chains: int) -> BoundGradient:
         """The estimator for a network."""
         self.check_supports(model)
-        return BoundBackPropagation(model, gradient, self.alpha, self.reconstructs)
+        reconstructs = self.reconstructs or model.n_labels > 0
+        return BoundBackPropagation(model, gradient, self.alpha, reconstructs)
 
 
 class BoundBackPropagation(BoundGradient):
@@ -78,7 +80,7 @@ class BoundBackPropagation(BoundGradient):
                 f"A network that reconstructs its inputs has as many outputs. Got {n_in} inputs and {n_out} outputs."
             )
         self._reconstructs = reconstructs
-        self._n_columns = n_in if reconstructs else n_in + n_out
+        self._n_columns = n_in + (model.n_labels if reconstructs else n_out)
         self.takes_sparse = model.takes_sparse
 
     def rows(self, n_rows: int) -> Array:
@@ -90,10 +92,10 @@ class BoundBackPropagation(BoundGradient):
     ) -> tuple[Parameters, ChainState, Info]:
         """The gradient (see :class:`~ebm.gradients.base.BoundGradient`), and the loss, penalty included."""
         model, v = self._model, batch.v
-        x, targets = _parts(v, model.n_in)
-        targets = dense(x) if self._reconstructs else targets
+        x, others = _parts(v, model.n_in)
+        targets, labels = (dense(x), others) if self._reconstructs else (others, None)
         loss, where, cost = model.back_propagate(
-            params, x, targets, self._gradient, weights=batch.weights, key=key
+            params, x, targets, self._gradient, weights=batch.weights, key=key, labels=labels
         )
         if model.loss.shown_per_output:
             loss /= model.widths[-1]
@@ -119,9 +121,10 @@ class MeanCost:
     """The mean loss of all rows plus ``alpha / (2 rows) sum W^2``, and its gradient, as a function of the flat vector.
 
     `X` (rows, n_in), dense or CSR, and `targets` (rows, outputs) are passed through block by block; without targets
-    these are the rows themselves. With `weights` (rows,) the loss is the weighted mean and the rows are the sum of the
-    weights. The costs of layers are those of all rows, whatever the blocks. Where the loss or its gradient is not
-    finite, both are NaN, and :attr:`where` says what ceased to be finite.
+    these are the rows themselves. So they are where a cost of the network depends on labels, which `targets` then are.
+    With `weights` (rows,) the loss is the weighted mean and the rows are the sum of the weights. The costs of layers
+    are those of all rows, whatever the blocks. Where the loss or its gradient is not finite, both are NaN, and
+    :attr:`where` says what ceased to be finite.
     """
 
     def __init__(
@@ -132,7 +135,9 @@ class MeanCost:
         weights: Array | None = None,
         alpha: float = 0.0,
     ) -> None:
-        self._model, self._X, self._targets, self._alpha = model, X, targets, alpha
+        self._model, self._X, self._alpha = model, X, alpha
+        self._targets: Array | None = None if model.n_labels else targets
+        self._labels: Array | None = targets if model.n_labels else None
         self._is_thin = model.takes_sparse and is_thin(X)
         self._w = np.ones(X.shape[0]) if weights is None else np.asarray(weights, np.float64)
         self._total = self._w.sum()
@@ -164,8 +169,10 @@ class MeanCost:
         for rows, share, row_weights in blocks:
             x = self._rows(rows)
             targets = dense(x) if self._targets is None else self._targets[rows]
+            labels = None if self._labels is None else self._labels[rows]
+            shares = row_weights.astype(flat.dtype)
             loss, where, cost = model.back_propagate(
-                params, x, targets, gradient, weights=row_weights.astype(flat.dtype), means=means
+                params, x, targets, gradient, weights=shares, means=means, labels=labels
             )
             self.where = self.where or where or model.infinite_derivatives(gradient)
             value += share * (loss + cost)
@@ -190,7 +197,7 @@ class MeanCost:
         """Consecutive rows, their share of all weight, and the weights within that."""
         numbers = self._X.nnz // len(self._w) if self._is_thin else self._model.n_in
         step = max(1, BLOCK_NUMBERS // max(1, *self._model.widths[1:], numbers))
-        step = len(self._w) if self._model.loss.joint else step
+        step = len(self._w) if self._model.is_joint else step
         for first in range(0, len(self._w), step):
             rows = slice(first, first + step)
             total = self._w[rows].sum()

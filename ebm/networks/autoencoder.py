@@ -31,6 +31,7 @@ from ebm.networks.inputs import Inputs
 from ebm.networks.layer import Layer
 from ebm.networks.losses import Loss
 from ebm.networks.maxout import Maxout
+from ebm.networks.neighborhoods import NeighborhoodCost
 from ebm.networks.network import Network, Parameters, Tie
 from ebm.networks.sparse_activity import SparseActivity
 
@@ -65,6 +66,8 @@ class Coder:
         Factor on the cost of the derivatives of each layer of the encoder.
     code_noise : float
         Standard deviation of the noise on the inputs of the code units in training.
+    neighborhoods : NeighborhoodCost or None
+        Cost of a code in which rows of one class are not neighbors.
     """
 
     encoder: tuple[int, ...]
@@ -79,6 +82,7 @@ class Coder:
     sparsity: SparseActivity | None = None
     contraction: float = 0.0
     code_noise: float = 0.0
+    neighborhoods: NeighborhoodCost | None = None
 
     @property
     def sizes(self) -> tuple[int, ...]:
@@ -169,8 +173,9 @@ def _append_costs(
     if coder.contraction:
         built.ties.append(Tie(len(built.layers), built.dense[-1]))
         built.layers.append(Contraction(n_below, function, coder.contraction))
-    if is_code and coder.sparsity is not None:
-        built.layers.append(coder.sparsity)
+    if is_code:
+        costs = (coder.sparsity, coder.neighborhoods)
+        built.layers.extend(cost for cost in costs if cost is not None)
 
 
 def _append_dropout(built: _Built, share: float) -> None:

@@ -73,6 +73,8 @@ class Layer(Settings, abc.ABC):
         Whether the inputs may be CSR rows; the way back is then not asked for dL/dx.
     has_cost : bool
         Whether training minimises :meth:`cost` beside the loss.
+    takes_labels : bool
+        Whether that cost is :meth:`labelled_cost`, for which each row of data brings labels.
     """
 
     parameters: ClassVar[Any] = Nothing
@@ -80,6 +82,7 @@ class Layer(Settings, abc.ABC):
     keeps_output: ClassVar[bool] = False
     takes_sparse: ClassVar[bool] = False
     has_cost: ClassVar[bool] = False
+    takes_labels: ClassVar[bool] = False
 
     def width(self, n_in: int) -> int:
         """Count of outputs for `n_in` inputs."""
@@ -136,6 +139,13 @@ class Layer(Settings, abc.ABC):
         up to that of the whole, and so are the derivatives.
         """
         raise NotImplementedError(f"{self!r} has no cost.")
+
+    def labelled_cost(self, y: Array, labels: Array, weights: Array) -> Cost:
+        """The cost of outputs `y` (rows, width) of rows with these labels (rows, width); no array is changed.
+
+        `weights` (rows,) sum to one. The rows are all those that the cost is of.
+        """
+        raise NotImplementedError(f"{self!r} has no cost that depends on labels.")
 
     def curvature(
         self, params: Any, saved: Any, h: Array, delta: Array | None, second: Any

@@ -116,6 +116,17 @@ class Network(Model):
         return any(layer.has_cost for layer in self.layers)
 
     @property
+    def n_labels(self) -> int:
+        """Labels of each row, for a layer whose cost depends on them: the width of that layer, or zero."""
+        widths = zip(self.layers, self.widths[1:], strict=True)
+        return max((n for layer, n in widths if layer.takes_labels), default=0)
+
+    @property
+    def is_joint(self) -> bool:
+        """Whether what a row costs depends on the other rows of its batch."""
+        return self.loss.joint or self.n_labels > 0
+
+    @property
     def widths(self) -> tuple[int, ...]:
         """Numbers of inputs of each layer, and of outputs of the last."""
         widths = [self.n_in]
@@ -268,6 +279,7 @@ class Network(Model):
         weights: Array | None = None,
         key: Key | None = None,
         means: Mapping[int, Array] | None = None,
+        labels: Array | None = None,
     ) -> Step:
         """Write dL/d(parameters) of the rows' mean, and of what layers cost, to `gradient`.
 
@@ -284,6 +296,8 @@ class Network(Model):
         means : dict of ndarray of shape (width,), optional
             Mean outputs of layers that have a cost, by their numbers, over all rows that it is of. Without them these
             are the rows given.
+        labels : ndarray of shape (rows, n_labels), optional
+            For layers whose cost depends on them, where there are any.
 
         Returns
         -------
@@ -310,8 +324,13 @@ class Network(Model):
         for k in range(len(self.layers) - 1, -1, -1):
             layer, cost = self.layers[k], Cost(0.0)
             if layer.has_cost:
-                cost = layer.cost(
-                    params[k], outputs.pop(k), _shares(delta, weights), (means or {}).get(k)
+                cost = _cost(
+                    layer,
+                    params[k],
+                    outputs.pop(k),
+                    _shares(delta, weights),
+                    (means or {}).get(k),
+                    labels,
                 )
                 total += cost.value
                 if not np.isfinite(cost.value):
@@ -363,6 +382,17 @@ class Network(Model):
             if not np.isfinite(y).all():
                 return f"the outputs of {self.name_of(k)}"
         return "the loss"
+
+
+def _cost(
+    layer: Layer, params: Any, y: Array, weights: Array, mean: Array | None, labels: Array | None
+) -> Cost:
+    """The cost of a layer with the outputs `y`."""
+    if not layer.takes_labels:
+        return layer.cost(params, y, weights, mean)
+    if labels is None:
+        raise ValueError(f"labels: the cost of {layer!r} depends on labels of the rows. Got none.")
+    return layer.labelled_cost(y, labels, weights)
 
 
 def _shares(rows: Array, weights: Array | None) -> Array:

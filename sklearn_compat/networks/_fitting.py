@@ -22,6 +22,7 @@ from ebm.gradients.back_propagation import MeanCost
 from ebm.monitors import Callback, Plateau, Report, Scorer
 from ebm.networks import feed_forward
 from ebm.networks.growth import Growth, growth_record, hidden_sizes
+from ebm.networks.neighborhoods import copies
 from ebm.networks.network import Network, Parameters
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared._course import Course
@@ -229,7 +230,7 @@ def unlearned(self: Any, rows: Labelled) -> str:
     if self.loss_ < LEARNED * constant or np.isclose(constant, 0):
         return ""
     predicted = f"the mean of {'X' if rows.targets is None else 'y'}"
-    if self.network_.loss.joint:
+    if self.network_.is_joint:
         predicted = "equal outputs for all rows"
     return (
         f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of {predicted} "
@@ -414,6 +415,8 @@ def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -
             f"{held!r}. Use another solver."
         )
     check_some(rows.weights)
+    if self.network_.is_joint and rows.weights is not None:
+        rows = repeated(rows, rows.weights)
     search, message = Search(self.network_, self._params()), ""
     if self.max_iter:
         limits = Limits(
@@ -464,6 +467,13 @@ def labelled_rows(
         return Labelled(X, None, weights)
     with np.errstate(over="ignore"):  # targets beyond single precision become infinite: an error
         return Labelled(X, targets.astype(X.dtype), weights)
+
+
+def repeated(rows: Labelled, weights: Array) -> Labelled:
+    """Rows of weight w as w equal rows, for losses to which a row and its copies are neighbors."""
+    index, each = copies(weights)
+    targets = None if rows.targets is None else rows.targets[index]
+    return Labelled(rows.X[index], targets, each)
 
 
 def check_some(weights: Array | None) -> None:

@@ -40,6 +40,7 @@ ADAPTIVE = 0.2
 LAYOUT = (
     *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "loss"),
     *("decoder_layer_sizes", "tied", "corruption", "sparsity", "contraction", "code_noise"),
+    "supervision",
 )
 
 

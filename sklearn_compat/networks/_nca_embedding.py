@@ -1,18 +1,24 @@
 """The embedding by nonlinear neighborhood components: a network that brings rows of one class together."""
 
 from collections.abc import Callable
-from numbers import Integral
+from functools import partial
+from numbers import Integral, Real
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 
-from ebm._checks import Array
+from ebm._checks import Array, resolve
+from ebm.networks.autoencoder import codes, columns_of
+from ebm.networks.autoencoder import constant_loss as loss_of_means
 from ebm.networks.given import given_layers
-from ebm.networks.losses import Loss
+from ebm.networks.losses import LOSSES, Loss
 from ebm.networks.neighborhoods import (
     NeighborhoodComponents,
     constant_loss,
+    length_of_embedding,
     mean_score,
     numbered,
 )
@@ -20,7 +26,9 @@ from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import read_labels
-from ebm.sklearn_compat._shared._settings import Number, learns
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
+from ebm.sklearn_compat._shared._validation import check_rows
+from ebm.sklearn_compat.networks import _autoencoder_settings, _nca_settings
 from ebm.sklearn_compat.networks import _fitting as fitting
 from ebm.sklearn_compat.networks._fitting import Labelled, learn, rows_with_targets
 from ebm.sklearn_compat.networks._given import keep_given
@@ -46,6 +54,12 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     batch. Nearest neighbors of the outputs are then rows that mean the same. Without hidden layers this is
     :class:`sklearn.neighbors.NeighborhoodComponentsAnalysis`.
 
+    With `supervision` below one, a decoder reconstructs the rows from their outputs, and training minimizes
+
+        supervision * (probability of a neighbor of another class) + (1 - supervision) * (loss of the reconstruction)
+
+    summed over the rows of the batch, of which unlabelled rows have the second part only [2]_.
+
     Read more in the :ref:`User Guide <nca_embedding>`.
 
     Parameters
@@ -57,6 +71,15 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     n_components : int or None, default=None
         Number of outputs. None is the number of columns, at most 10.
 
+    supervision : float in (0, 1], default=1.0
+        Weight of the neighborhoods. Below one, the rest is the weight of the reconstruction by a decoder that mirrors
+        the embedding, and rows without labels take part.
+
+    loss : {"auto", "binary_cross_entropy", "cross_entropy", "squared_error", "huber", "poisson"} or record, \
+            default="auto"
+        Loss of the reconstruction of a row, the sum over its columns, as in :class:`Autoencoder`. With
+        ``supervision=1`` there is no reconstruction.
+
     batch_size : int or "auto", default="auto"
         Rows per update, among which neighbors are; "auto" is ``min(200, n_samples)``.
 
@@ -67,7 +90,11 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
 
     Notes
     -----
-    Rows with y = -1 are unlabelled, as in :class:`MLPClassifier`: only `pretraining` uses them.
+    Rows with y = -1 are unlabelled, as in :class:`MLPClassifier`: `pretraining` uses them, and the reconstruction where
+    `supervision` is below one.
+
+    A row of weight w counts as w equal rows, in `sample_weight` as in repeated rows. Equal rows are neighbors of each
+    other at no distance, so large weights say that a row is safe, and not that it is important.
 
     `solver` "lbfgs" compares all rows with each other in each iteration: time and memory grow with the square of their
     number.
@@ -95,8 +122,13 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **SETTINGS,
         "n_components": [Number(Integral, 1, None, closed="left"), None],
+        "supervision": [Number(Real, 0, 1, closed="right")],
+        "loss": [StrOptions({"auto", *LOSSES}), RECORD],
     }
-    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = RECORDS
+    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
+        **RECORDS,
+        "loss": partial(resolve, known=LOSSES, base=Loss, argument="loss"),  # type: ignore[type-abstract]
+    }
 
     resume = available_if(has_epochs)(learning.resume)
     _resume = fitting.resume_learning
@@ -107,6 +139,8 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         n_components: Any = None,
         activation: Any = "auto",
         *,
+        supervision: float = 1.0,
+        loss: Any = "auto",
         pretraining: Any = None,
         solver: Any = "adam",
         alpha: float = 0.0001,
@@ -167,6 +201,8 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             callbacks=callbacks,
         )
         self.n_components = n_components
+        self.supervision = supervision
+        self.loss = loss
 
     @classmethod
     def from_parameters(
@@ -184,7 +220,7 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             The fitted attribute `layer_params_`; required if the activation is "prelu" or with `batch_norm`.
         **settings : object
             Parameters of the constructor. The arrays set `hidden_layer_sizes` and `n_components`, and replace
-            `pretraining`.
+            `pretraining`. They have no decoder, so that `supervision` is one.
 
         Returns
         -------
@@ -194,7 +230,8 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         Raises
         ------
         ValueError
-            If an array has the wrong shape, or NaN or infinite entries, or if `pretraining` is given.
+            If an array has the wrong shape, or NaN or infinite entries, or if `pretraining` or another `supervision` is
+            given.
 
         Examples
         --------
@@ -204,6 +241,10 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         """
         layers = given_layers(coefs, intercepts)
         embedding = cls(**{**settings, "n_components": len(layers[-1].bias)})
+        if embedding.supervision != 1:
+            raise ValueError(
+                f"supervision={embedding.supervision!r} needs a decoder, which the given weights lack. Leave it 1."
+            )
         keep_given(embedding, layers, layer_params)
         return embedding
 
@@ -214,7 +255,7 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         return tags
 
     @learns
-    def fit(self, X: Any, y: Any) -> str:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Pre-train the network if `pretraining` is given, then bring labelled rows of one class together.
 
         Parameters
@@ -223,6 +264,8 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             Rows. `X` is not modified.
         y : array-like of shape (n_samples,)
             Classes; -1 marks unlabelled rows, see Notes.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows. Zero leaves the row out.
 
         Returns
         -------
@@ -241,11 +284,11 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             If the loss still fell in the last epoch, or training was interrupted or diverged. After a divergence the
             weights are those from before that epoch.
         """
-        return learn(self, X, y, None, False)
+        return learn(self, X, y, sample_weight, False)
 
     @available_if(by_batches)
     @learns
-    def partial_fit(self, X: Any, y: Any) -> str:
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> str:
         """Train for one epoch on these rows, with the initial learning rate or "invscaling".
 
         Parameters
@@ -254,13 +297,15 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             Rows.
         y : array-like of shape (n_samples,)
             Classes. They are compared within the call, and may be others in the next one.
+        sample_weight : array-like of shape (n_samples,), default=None
+            Weights of the rows.
 
         Returns
         -------
         self : object
             The network after the epoch.
         """
-        return learn(self, X, y, None, True)
+        return learn(self, X, y, sample_weight, True)
 
     # Targets and scores
 
@@ -271,34 +316,59 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         self, X: Any, weights: Array | None, n_outputs: int
     ) -> tuple[Any, Network, Parameters]:
         """The fitted pre-training or None, the network, and its parameters."""
-        return fitting.lay_out(self, X, weights, n_outputs)
+        where = fitting if self.supervision == 1 else _nca_settings
+        return where.lay_out(self, X, weights, n_outputs)
 
     def _targets(self, X: Any, y: Any, first: bool, classes: Any, whole: bool) -> Targets:
-        """The numbers of the classes of the labelled rows, one column for each output, and the mask of these rows."""
-        labels = read_labels(self, X, y, useful=self.pretraining is not None, several=False)
-        n = self.network_.widths[-1] if not first else self.n_components
+        """The numbers of the classes, one column for each output, and the mask of the rows that take part.
+
+        These are all rows where there is a decoder; unlabelled ones then have NaN.
+        """
+        decodes = self.supervision < 1
+        useful = decodes or self.pretraining is not None
+        labels = read_labels(self, X, y, useful=useful, several=False)
+        n = self.n_components if first else self._n_features_out
         n = min(MOST_COMPONENTS, X.shape[1]) if n is None else n
-        return numbered(labels.y, n), labels.labelled
+        numbers = numbered(labels.y, n)
+        if not decodes:
+            return numbers, labels.labelled
+        if not first:
+            _autoencoder_settings.check_reach(self.network_.loss, X)
+        targets = np.full((len(labels.labelled), n), np.nan)
+        targets[labels.labelled] = numbers
+        return targets, np.ones(len(targets), bool)
 
     def _stratify(self, targets: Array) -> Any:
-        """The classes."""
-        return targets[:, 0]
+        """The classes; unlabelled rows are one more."""
+        return np.nan_to_num(targets[:, 0], nan=-1.0)
 
     def _held_out_score(self, params: Any, rows: Labelled) -> float:
         """The mean probability of neighbors of the same class among held-out rows."""
-        outputs = self._of_blocks(params, rows.X, self.network_.predict)
-        return mean_score(outputs, rows.targets)
+        return mean_score(self._embedded(params, rows.X), rows.targets, rows.weights)
 
     def _loss_of_constant(self, rows: Labelled) -> float:
         """The loss where all rows have the same outputs."""
-        assert rows.targets is not None, "rows are labelled"
-        return constant_loss(rows.targets[:, 0])
+        X, targets, weights = rows
+        assert targets is not None, "rows are labelled"
+        w = np.ones(len(targets)) if weights is None else weights
+        known = ~np.isnan(targets[:, 0])
+        share = w[known].sum() / w.sum()
+        apart = share * constant_loss(targets[known, 0], w[known])
+        if self.supervision == 1:
+            return apart
+        means = loss_of_means(self.network_, X, columns_of(X, weights), weights)
+        return self.supervision * apart + means
 
     # Embeddings
 
     @property
     def _n_features_out(self) -> int:
-        return self.network_.widths[-1]
+        return self.network_.widths[length_of_embedding(self.network_)]
+
+    def _embedded(self, params: Parameters, X: Any) -> Array:
+        """Outputs of the embedding for checked rows."""
+        network, n = self.network_, length_of_embedding(self.network_)
+        return self._of_blocks(params, X, lambda params, x: codes(network, n, params, x))
 
     def transform(self, X: Any) -> Array:
         """Outputs for the rows of `X`, in which rows of one class are near each other.
@@ -313,9 +383,10 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         embedding : ndarray of shape (n_samples, n_components)
             Outputs, in the dtype of the model.
         """
-        return self._outputs(X)
+        params = self._params()
+        return self._embedded(params, check_rows(self, X, reset=False))
 
-    def score(self, X: Any, y: Any) -> float:
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Mean probability that a random neighbor of a row of `X` is of the same class.
 
         Parameters
@@ -324,12 +395,14 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
             Rows, which are compared with each other.
         y : array-like of shape (n_samples,)
             Classes; unlabelled rows are left out.
+        sample_weight : array-like of shape (n_samples,), default=None
+            A row of weight w counts as w equal rows.
 
         Returns
         -------
         score : float
             Between 0 and 1; larger is better.
         """
-        self._params()
-        rows = rows_with_targets(self, X, y, None)
-        return mean_score(self._outputs(rows.X), rows.targets)
+        params = self._params()
+        rows = rows_with_targets(self, X, y, sample_weight)
+        return mean_score(self._embedded(params, rows.X), rows.targets, rows.weights)

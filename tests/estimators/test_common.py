@@ -102,6 +102,7 @@ ESTIMATORS = [
     ),
     NCAEmbedding(hidden_layer_sizes=(8,), max_iter=20),
     NCAEmbedding((), solver="lbfgs", max_iter=20),
+    NCAEmbedding((8,), 2, supervision=0.5, max_iter=20),
     Autoencoder(max_iter=20),
     Autoencoder(
         (5, 3),

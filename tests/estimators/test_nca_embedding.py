@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy import sparse
 from sklearn.base import clone
-from sklearn.datasets import make_moons
+from sklearn.datasets import load_digits, make_moons
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
 from sklearn.pipeline import make_pipeline
 
-from ebm import Autoencoder, BernoulliRBM, Checkpoint, NCAEmbedding
+from ebm import DBN, Autoencoder, BernoulliRBM, Checkpoint, NCAEmbedding
 
 RNG = np.random.default_rng(0)
 MOONS, SIDES = make_moons(200, noise=0.1, random_state=0)
@@ -114,10 +114,129 @@ def test_it_works_in_a_pipeline_and_in_a_search():
     assert found.transform(NOISY).dtype == np.float32
 
 
+# Mixed with reconstructions -------------------------------------------------------------------
+
+GREY = (MOONS - MOONS.min(axis=0)) / np.ptp(MOONS, axis=0)
+FEW = np.where(np.arange(200) < 20, SIDES + 1, -1)
+
+
+def test_rows_without_labels_teach_the_embedding_by_their_reconstruction():
+    model = NCAEmbedding((8,), 2, supervision=0.5, **{**QUICK, "max_iter": 30}).fit(GREY, FEW)
+    moved = GREY.copy()
+    moved[100:] = moved[100:, ::-1]
+    other = clone(model).fit(moved, FEW)
+    assert abs(other.transform(GREY) - model.transform(GREY)).max() > 1e-3
+    alone = NCAEmbedding((8,), 2, **QUICK).fit(GREY[:20], FEW[:20])
+    assert [W.shape for W in model.coefs_] == [(2, 8), (8, 2), (2, 8), (8, 2)]
+    assert [W.shape for W in alone.coefs_] == [(2, 8), (8, 2)]
+    assert model.transform(GREY).shape == alone.transform(GREY).shape
+    assert model.history_["loss"][-1] < model.history_["loss"][0]
+
+
+def test_few_labels_and_many_rows_are_better_than_few_labels():
+    X, y = load_digits(return_X_y=True)
+    X = X[:1200] / 16
+    labels = np.where(np.arange(1200) < 60, y[:1200], -1)
+    settings = {"max_iter": 60, "n_iter_no_change": np.inf, "random_state": 0}
+    scores = []
+    for supervision, n_rows in ((1.0, 60), (0.99, 1200)):
+        model = NCAEmbedding((50,), supervision=supervision, **settings)
+        model.fit(X[:n_rows], labels[:n_rows])
+        near = KNeighborsClassifier(3).fit(model.transform(X[:60]), y[:60])
+        scores.append(near.score(model.transform(X[60:]), y[60:1200]))
+    assert scores[1] > scores[0] + 0.02
+
+
+@NOT_DONE
+@pytest.mark.parametrize("solver", ["adam", "lbfgs"])
+@pytest.mark.parametrize("supervision", [1.0, 0.7])
+def test_a_row_of_weight_two_is_two_rows(supervision, solver):
+    w = RNG.integers(0, 3, 200)
+    settings = {**QUICK, "supervision": supervision, "solver": solver, "tol": 0.0}
+    unlabelled = (np.arange(200) % 3 == 0) & (supervision < 1)
+    labels = np.where(unlabelled, -1, SIDES + 1)
+    weighted = NCAEmbedding(5, 2, **settings).fit(NOISY, labels, sample_weight=w)
+    repeated = NCAEmbedding(5, 2, **settings).fit(np.repeat(NOISY, w, 0), np.repeat(labels, w))
+    np.testing.assert_allclose(weighted.transform(NOISY), repeated.transform(NOISY), atol=1e-9)
+    scores = (
+        weighted.score(NOISY, labels, sample_weight=w),
+        weighted.score(np.repeat(NOISY, w, 0), np.repeat(labels, w)),
+    )
+    np.testing.assert_allclose(*scores, rtol=1e-10)
+
+
+def test_fractions_of_rows_count():
+    w = np.where(np.arange(200) % 2, 0.5, 1.0)
+    a, b = (
+        NCAEmbedding(5, 2, **QUICK).fit(NOISY, SIDES, sample_weight=x).transform(NOISY)
+        for x in (w, np.ones(200))
+    )
+    assert abs(a - b).max() > 1e-6
+
+
+@pytest.mark.parametrize(
+    "stack",
+    [
+        DBN([BernoulliRBM(6, n_iter=2), BernoulliRBM(3, n_iter=2)]),
+        Autoencoder((6, 3), "tanh", dropout=0.1, **QUICK),
+    ],
+)
+def test_a_pretraining_is_unrolled_around_the_embedding(stack):
+    machine = clone(stack).set_params(random_state=0)
+    model = NCAEmbedding(
+        n_components=2, supervision=0.5, pretraining=machine, max_iter=0, random_state=0
+    ).fit(GREY, FEW)
+    alone = clone(machine).fit(GREY)
+    assert [W.shape for W in model.coefs_] == [(2, 6), (6, 3), (3, 2), (2, 3), (3, 6), (6, 2)]
+    hidden = list(model.network_.outputs(model._params(), GREY))[4]
+    np.testing.assert_allclose(hidden, alone.transform(GREY), atol=1e-12)
+    plain = NCAEmbedding(n_components=2, pretraining=machine, max_iter=0, random_state=0)
+    np.testing.assert_array_equal(plain.fit(GREY, FEW).coefs_[0], model.coefs_[0])
+    assert model.set_params(max_iter=2, n_iter_no_change=np.inf).fit(GREY, FEW).n_iter_ == 2
+
+
+def test_sparse_rows_stay_sparse_and_give_the_same():
+    thin = np.where(RNG.random((60, 30)) < 0.1, 1.0, 0.0)
+    y = np.where(np.arange(60) < 40, np.arange(60) % 3, -1)
+    a, b = (
+        NCAEmbedding(5, 2, supervision=0.5, **QUICK).fit(rows, y)
+        for rows in (thin, sparse.csr_array(thin))
+    )
+    np.testing.assert_allclose(a.transform(thin), b.transform(sparse.csr_array(thin)), atol=1e-10)
+
+
+def test_mixed_training_stops_early_and_goes_on(tmp_path):
+    settings = {**QUICK, "max_iter": 6, "supervision": 0.5}
+    model = NCAEmbedding(5, 2, early_stopping=True, **settings).fit(GREY, FEW)
+    assert model.best_validation_score_ == max(model.validation_scores_)
+    path = tmp_path / "file"
+    whole = NCAEmbedding(5, 2, **settings).fit(GREY, FEW)
+    NCAEmbedding(5, 2, callbacks=[Checkpoint(path, every=3)], **settings).fit(GREY, FEW)
+    resumed = clone(whole).resume(path, GREY, FEW)
+    np.testing.assert_array_equal(resumed.transform(GREY), whole.transform(GREY))
+    more = NCAEmbedding(5, 2, supervision=0.5, random_state=0)
+    for _ in range(2):
+        more.partial_fit(GREY, FEW)
+    assert more.t_ == 400
+
+
+def test_columns_that_cannot_be_reconstructed_are_refused():
+    model = NCAEmbedding(5, 2, supervision=0.5, loss="binary_cross_entropy", **QUICK)
+    with pytest.raises(ValueError, match="binary_cross_entropy"):
+        model.fit(NOISY, SIDES)
+    model.fit(GREY, SIDES).set_params(warm_start=True)
+    with pytest.raises(ValueError, match="supervision"):
+        model.set_params(supervision=0.25).fit(GREY, SIDES)
+    with pytest.raises(ValueError, match="supervision"):
+        NCAEmbedding.from_parameters([[[1.0], [2.0]]], supervision=0.5)
+
+
 @pytest.mark.parametrize(
     ("settings", "y", "message"),
     [
         ({"n_components": 0}, SIDES, "n_components"),
+        ({"supervision": 0.0}, SIDES, "supervision"),
+        ({"loss": "hinge", "supervision": 0.5}, SIDES, "loss"),
         ({}, None, "y"),
         ({}, SIDES[:5], "same number of rows"),
         ({}, RNG.normal(size=200), "y|label"),
