@@ -75,6 +75,7 @@ _HOMES = {
     "Huber": "ebm.networks.losses",
     "ColumnLosses": "ebm.networks.column_losses",
     "SparseActivity": "ebm.networks.sparse_activity",
+    "HammingIndex": "ebm.networks.hamming",
     "MaskingNoise": "ebm.networks.corruption",
     "GaussianNoise": "ebm.networks.corruption",
     "SaltAndPepper": "ebm.networks.corruption",
