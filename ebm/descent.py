@@ -169,6 +169,53 @@ class Search:
     cost: float = np.inf
 
 
+class HeldOut:
+    """Rows that a search does not see: it ends where their score no longer rises, and the best parameters are kept.
+
+    Parameters
+    ----------
+    search : Search
+        Where the search begins; its network does not grow.
+    score : callable
+        From parameters to the score of the rows.
+    tol : float
+        A score is better if it exceeds the best one by more.
+    patience : float
+        Iterations in a row without a better score, more than which end the search.
+
+    Attributes
+    ----------
+    scores : list of float
+        The score after each iteration.
+    best : float
+        The best of them, and of the score where the search began; NaN where none is finite.
+    theta : ndarray of shape (parameters,)
+        The parameters that have it, as a flat vector; those of the beginning where none is finite.
+    """
+
+    def __init__(
+        self,
+        search: Search,
+        score: Callable[[Parameters], float],
+        tol: float,
+        patience: float,
+    ) -> None:
+        self._network, self._score, self._tol, self._patience = search.network, score, tol, patience
+        self.theta = search.network.pack(search.params)
+        self.best, self.scores = score(search.params), list[float]()
+        self._misses = 0
+
+    def stops(self, theta: Array) -> bool:
+        """Look at the parameters of an iteration; whether the search is to end."""
+        score = self._score(self._network.unpack(theta.astype(self.theta.dtype)))
+        self.scores.append(score)
+        best, first = self.best, bool(np.isnan(self.best))
+        if first or score > best:
+            self.best, self.theta = score, theta.astype(self.theta.dtype)
+        self._misses = 0 if first or score >= best + self._tol else self._misses + 1
+        return self._misses > self._patience
+
+
 def minimize_network(
     network: Network,
     params: Parameters,
@@ -178,6 +225,7 @@ def minimize_network(
     growth: Growth | None = None,
     seed: int = 0,
     tell: Callable[[Progress], object] | None = None,
+    held_out: HeldOut | None = None,
 ) -> tuple[Search, str]:
     """Minimise the mean loss of all rows, and what layers cost, by L-BFGS.
 
@@ -194,6 +242,8 @@ def minimize_network(
         Of the weights of new units.
     tell : callable, optional
         Is called after every iteration.
+    held_out : HeldOut, optional
+        Ends the search where held-out rows no longer profit, and has the best parameters for them, which are taken.
 
     Returns
     -------
@@ -210,7 +260,7 @@ def minimize_network(
 
     def learn(search: Search) -> Outcome:
         left = limits.max_iter - search.n_iter
-        message = _minimized(search, rows, limits._replace(max_iter=left), tell)
+        message = _minimized(search, rows, limits._replace(max_iter=left), tell, held_out)
         message = message.replace(f"max_iter={left} ", f"max_iter={limits.max_iter} ")
         return Outcome(search.cost, not message, message)
 
@@ -227,7 +277,11 @@ def minimize_network(
 
 
 def _minimized(
-    search: Search, rows: Any, limits: Limits, tell: Callable[[Progress], object] | None
+    search: Search,
+    rows: Any,
+    limits: Limits,
+    tell: Callable[[Progress], object] | None,
+    held_out: HeldOut | None,
 ) -> str:
     """One stage of a search, which is changed; why it did not come to its end, or ''."""
     network, theta = search.network, search.network.pack(search.params)
@@ -243,8 +297,10 @@ def _minimized(
         patience=limits.patience,
         tell=tell,
         kinks=True,  # those of rectifiers
+        stop=None if held_out is None else held_out.stops,
     )
-    search.params = network.unpack(found.theta.astype(theta.dtype))
+    best = found.theta if held_out is None else held_out.theta
+    search.params = network.unpack(best.astype(theta.dtype))
     search.n_iter += found.progress.n_iter
     search.cost = found.progress.cost
     diverged = cost.where and not np.isfinite(search.cost)  # not so before the first evaluation

@@ -51,6 +51,7 @@ def lbfgs(
     patience: float = 0,
     tell: Callable[[Progress], object] | None = None,
     kinks: bool = False,
+    stop: Callable[[Array], bool] | None = None,
 ) -> Minimum:
     """Minimise ``cost(theta)[0] + sum_k l1_k |theta_k|``.
 
@@ -74,12 +75,14 @@ def lbfgs(
     kinks : bool
         Whether the cost has kinks of its own. At one of these a slope remains, and that no lower cost is found is
         not told.
+    stop : callable, optional
+        Is called with the vector after every iteration, after `tell`. The search ends there where it returns True.
 
     Returns
     -------
     Minimum
     """
-    search = Search(cost, theta, l1, tell, Calm(tol, patience))
+    search = Search(cost, theta, l1, tell, Calm(tol, patience), stop)
     options: Any = {
         "maxcor": min(max(MEMORY_NUMBERS // max(1, len(search.x)), MEMORY[0]), MEMORY[1]),
         "maxiter": max_iter,
@@ -122,9 +125,11 @@ class Search:
         l1: Array | None,
         tell: Callable[[Progress], object] | None,
         calm: Calm,
+        stop: Callable[[Array], bool] | None = None,
     ) -> None:
         self._cost, self._tell, self._l1 = cost, tell, l1
         self._calm, self._n_calm = calm, 0
+        self._stop, self._stopped = stop, False
         self._k = k = 0 if l1 is None else len(l1)
         self.x = np.concatenate([np.maximum(theta[:k], 0), np.maximum(-theta[:k], 0), theta[k:]])
         self.bounds = None
@@ -156,8 +161,9 @@ class Search:
         progress = self.progress
         if self._tell is not None:
             self._tell(progress)
+        self._stopped = self._stop is not None and self._stop(self._whole(self._reached[0]))
         self._n_calm = self._n_calm + 1 if progress.slope <= self._calm.tol else 0
-        if self._n_calm > self._calm.patience:
+        if self._stopped or self._n_calm > self._calm.patience:
             raise StopIteration  # SciPy ends the search here
 
     @property
@@ -177,7 +183,7 @@ class Search:
         tol, patience = self._calm
         slope = self.progress.slope
         at_rest = self._n_calm > patience or np.isinf(patience) or not limit
-        if slope <= tol and at_rest:
+        if self._stopped or (slope <= tol and at_rest):
             return ""
         if limit:
             name = limit.split("=")[0]

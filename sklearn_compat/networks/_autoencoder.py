@@ -125,6 +125,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     early_stopping : bool or "auto", default="auto"
         Whether to hold out validation rows, stop when their score no longer improves, and restore the best weights. The
         initial weights are among the candidates. "auto" does so in `fit` of 5 rows or more, and holds out 2 at least.
+        With ``solver="lbfgs"`` the score is taken after each iteration.
 
     n_iter_no_change : int or inf, default=20
         Training ends after more than this number of epochs in a row without improvement. With ``numpy.inf`` it ends

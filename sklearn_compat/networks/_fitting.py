@@ -17,13 +17,22 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._random import Reserved, fold, stream
 from ebm._sparse import as_dtype
-from ebm.descent import Limits, Search, Stages, fit_network, minimize_network, network_of
+from ebm.descent import (
+    HeldOut,
+    Limits,
+    Search,
+    Stages,
+    fit_network,
+    minimize_network,
+    network_of,
+)
 from ebm.gradients.back_propagation import MeanCost
 from ebm.monitors import Callback, Plateau, Report, Scorer
 from ebm.networks import feed_forward
 from ebm.networks.growth import Growth, growth_record, hidden_sizes
 from ebm.networks.neighborhoods import copies
 from ebm.networks.network import Network, Parameters
+from ebm.optimizers import Regularization
 from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._labels import warn_weightless
@@ -401,23 +410,16 @@ def resume_learning(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) ->
 
 
 def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -> str:
-    """L-BFGS on the mean loss of all rows."""
-    held = regularization_of(self)
-    noisy = any(getattr(self, name, None) for name in ("corruption", "code_noise"))
-    if any(dropouts_of(self, len(self.coefs_) - 1)) or self.batch_norm or noisy:
-        raise ValueError(
-            "solver='lbfgs' minimises one function of all rows; dropout, batch_norm, corruption and code_noise change "
-            "it from batch to batch. Use another solver."
-        )
-    if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
-        raise ValueError(
-            "solver='lbfgs' makes no steps that could be held back: of regularization it takes l1 only. Got "
-            f"{held!r}. Use another solver."
-        )
+    """L-BFGS on the mean loss of all rows but those that are held out, if any."""
+    held = one_function_of(self)
+    search, held_out, message = Search(self.network_, self._params()), None, ""
+    if self._reconstructs and holds_out(self, rows):
+        rows, aside = split(self, rows)
+        score = partial(self._held_out_score, rows=aside)
+        held_out = HeldOut(search, score, self.tol, self.n_iter_no_change)
     check_some(rows.weights)
     if self.network_.is_joint and rows.weights is not None:
         rows = repeated(rows, rows.weights)
-    search, message = Search(self.network_, self._params()), ""
     if self.max_iter:
         limits = Limits(
             self.alpha, held.l1, self.max_iter, self.max_fun, self.tol, self.n_iter_no_change
@@ -430,15 +432,35 @@ def descend_all(self: Any, rows: Labelled, growth: Growth | None, first: bool) -
             growth=growth,
             seed=self._own_seed(),
             tell=partial(tell_progress, self) if self.verbose else None,
+            held_out=held_out,
         )
     take(self, search.network, search.params)
     if np.isnan(search.cost):
         loss_kept(self, rows, first)
     self.n_iter_, self.loss_ = search.n_iter, search.cost
-    self.best_loss_, self._undone = self.loss_, None
+    self.best_loss_, self._undone = None if held_out else self.loss_, None
     self.t_ = self.n_iter_ * rows.X.shape[0]
-    self.validation_scores_ = self.best_validation_score_ = None
+    self.validation_scores_ = held_out.scores if held_out else None
+    best = held_out.best if held_out else None
+    self.best_validation_score_ = None if best is None or np.isnan(best) else best
     return message or unlearned(self, rows)
+
+
+def one_function_of(self: Any) -> Regularization:
+    """Penalties on weights; settings that L-BFGS has no place for are refused."""
+    held = regularization_of(self)
+    noisy = any(getattr(self, name, None) for name in ("corruption", "code_noise"))
+    if any(dropouts_of(self, len(self.coefs_) - 1)) or self.batch_norm or noisy:
+        raise ValueError(
+            "solver='lbfgs' minimises one function of all rows; dropout, batch_norm, corruption and code_noise change "
+            "it from batch to batch. Use another solver."
+        )
+    if (held.max_norm, held.clip_norm, held.clip_value) != (None, None, None):
+        raise ValueError(
+            "solver='lbfgs' makes no steps that could be held back: of regularization it takes l1 only. Got "
+            f"{held!r}. Use another solver."
+        )
+    return held
 
 
 def tell_progress(self: Any, progress: Progress) -> None:

@@ -123,6 +123,7 @@ class BaseMLP(Estimator):
 
     early_stopping : bool, default=False
         Whether to hold out validation rows, stop when their score no longer improves, and restore the best weights.
+        "lbfgs" holds out none, as in scikit-learn.
 
     validation_fraction : float in [0, 1), default=0.1
         Share of the labelled rows that `early_stopping` holds out.

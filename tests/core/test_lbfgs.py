@@ -76,6 +76,22 @@ def test_progress_is_that_of_the_iterations():
     assert np.diff([p.cost for p in told]).max() < 0
 
 
+def test_a_search_ends_where_it_is_told_to():
+    seen = []
+
+    def stop(theta):
+        seen.append(theta.copy())
+        return len(seen) == 3
+
+    cost = quadratic()[0]
+    for l1 in (None, np.full(8, 0.1)):
+        seen.clear()
+        found = lbfgs(cost, np.zeros(8), l1=l1, stop=stop, tol=1e-12)
+        assert found.progress.n_iter == len(seen) == 3
+        assert not found.message
+        np.testing.assert_array_equal(found.theta, seen[-1])
+
+
 def test_a_start_at_the_minimum():
     cost, _, c = quadratic()
     found = lbfgs(cost, c.copy())

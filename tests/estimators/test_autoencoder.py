@@ -26,6 +26,7 @@ from ebm import (
     SparseActivity,
 )
 from ebm.networks.losses import LOSSES
+from ebm.sklearn_compat.networks import _fitting as fitting
 
 RNG = np.random.default_rng(0)
 BITS = (RNG.random((40, 6)) < [0.2, 0.4, 0.5, 0.5, 0.7, 0.8]).astype(float)
@@ -143,6 +144,26 @@ def test_settings_of_training_are_those_of_networks():
     assert len(stopped.validation_scores_) == stopped.n_iter_
     found = Autoencoder((5, 2), solver="lbfgs", max_iter=30, tol=1e-3, random_state=0)
     assert found.fit(REALS).score(REALS) > stopped.score(REALS) - 1
+
+
+@NOT_DONE
+def test_one_function_of_all_rows_is_left_where_held_out_rows_are_best():
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(40, 12))
+    settings = {"solver": "lbfgs", "random_state": 0, "max_iter": 150, "alpha": 0.0, "tol": 1e-4}
+    whole = Autoencoder((60, 4), early_stopping=False, **settings).fit(rows)
+    stopped = Autoencoder((60, 4), **settings).fit(rows)
+    assert whole.validation_scores_ is None
+    assert stopped.n_iter_ == len(stopped.validation_scores_) < whole.n_iter_
+    begun = Autoencoder((60, 4), **{**settings, "max_iter": 0}).fit(rows)
+    assert begun.validation_scores_ == []
+    best = max(begun.best_validation_score_, *stopped.validation_scores_)
+    assert stopped.best_validation_score_ == best
+    assert stopped.best_loss_ is None
+    kept, aside = (fitting.split(stopped, fitting.Labelled(rows, None, None))[k].X for k in (0, 1))
+    assert len(aside) == 4
+    np.testing.assert_allclose(stopped.score(aside), best, rtol=1e-12)
+    assert whole.score(kept) > stopped.score(kept)
 
 
 @NOT_DONE
