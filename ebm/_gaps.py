@@ -13,12 +13,15 @@ which leaves p(v_U, h | v_K) unchanged, and the estimators of the gradient see t
 parameters move little from visit to visit, the chains follow that distribution (Younes 1989). Chains that start anew at
 each visit would not: one step from the marginals is far from it.
 
-The chains hold one number for each missing entry, in an order that depends on the content of the rows alone. A row
-without any known entry has the likelihood one whatever the parameters are, so it is left out.
+Hidden layers may be connected to each other, as in deep Boltzmann machines. The states of every second hidden layer are
+then a part of the chain, and are kept *beside* the missing entries.
+
+The chains hold one number for each missing entry, and for each unit beside, in an order that depends on the content of
+the rows alone. A row without any known entry has the likelihood one whatever the parameters are, so it is left out.
 """
 
 from collections.abc import Callable
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -27,8 +30,7 @@ from ebm._batches import Move, Rows, blocks, row_fingerprints
 from ebm._checks import Array, unknown_columns_message
 from ebm._random import Key, fold
 from ebm.energies.base import Model
-from ebm.samplers.base import clamp, run_chain
-from ebm.samplers.block_gibbs import first_visible
+from ebm.samplers.base import clamp, first_states, run_chain
 from ebm.units import Unit
 
 # Rows whose chains begin at a time.
@@ -36,8 +38,8 @@ BLOCK_ROWS = 1 << 10
 # Sweeps of chains that begin at a model which has learned before.
 FIRST_SWEEPS = 20
 
-# The number of the first of some rows with gaps in the order of content, and what is known of them (NaN elsewhere) ->
-# their states.
+# The number of the first of some rows with gaps in the order of content, and what is known of them and of the units
+# beside them (NaN elsewhere) -> their states.
 Start = Callable[[int, Array], Array]
 
 
@@ -53,8 +55,8 @@ class RowsWithGaps(Rows):
 
     Attributes
     ----------
-    missing : ndarray of shape (missing entries,) or None
-        States of the chains; None before :meth:`begin`.
+    missing : ndarray of shape (missing entries and units beside,) or None
+        States of the chains, row by row; None before :meth:`begin`.
     """
 
     has_gaps: ClassVar[bool] = True
@@ -74,9 +76,8 @@ class RowsWithGaps(Rows):
         self._names, self._counts = names, counts
         order = np.argsort(self._fingerprints(), kind="stable")
         self._sorted = order[counts[order] > 0]
-        in_order = counts[self._sorted]
-        self._first = np.zeros(n_rows, np.int64)
-        self._first[self._sorted] = np.cumsum(in_order) - in_order
+        self._n_beside, self._first = 0, np.zeros(n_rows, np.int64)
+        self._arrange(0)
 
     @property
     def is_thin(self) -> bool:
@@ -124,23 +125,43 @@ class RowsWithGaps(Rows):
 
     # Chains
 
-    def begin(self, start: Start) -> None:
-        """Begin the chains of all rows at what `start` makes of them."""
+    def begin(self, start: Start, n_beside: int = 0) -> None:
+        """Begin the chains of all rows, with `n_beside` units beside each, at what `start` makes of them."""
+        self._arrange(n_beside)
         self.missing = np.empty(int(self._counts.sum()), self.dtype)
         for first in range(0, len(self._sorted), BLOCK_ROWS):
             index = self._sorted[first : first + BLOCK_ROWS]
-            given = self._with_gaps(index)
+            given = self._wide(self._with_gaps(index))
             self.missing[self._places(index)] = start(first, given)[np.isnan(given)]
+
+    def _arrange(self, n_beside: int) -> None:
+        """Find the places of the states of all chains, with `n_beside` units beside each row with gaps."""
+        self._counts[self._sorted] += n_beside - self._n_beside
+        self._n_beside = n_beside
+        in_order = self._counts[self._sorted]
+        self._first[self._sorted] = np.cumsum(in_order) - in_order
+
+    def _wide(self, rows: Array) -> Array:
+        """The rows, and NaN for the units beside them."""
+        if not self._n_beside:
+            return rows
+        return np.hstack([rows, np.full((len(rows), self._n_beside), np.nan, rows.dtype)])
+
+    def _filled(self, rows: Array, index: Array) -> Array:
+        """The `rows` with the states of their chains in the gaps, in new arrays; `index` are their numbers."""
+        x = self._wide(rows).copy()
+        x[np.isnan(x)] = self._states()[self._places(index)]
+        return x[:, : self.n_columns]
 
     def invalid(self, missing: Array, unit: Unit) -> str:
         """Say why units of that type cannot have the states `missing` (missing entries,), or ''."""
         for first in range(0, len(self._sorted), BLOCK_ROWS):
             index = self._sorted[first : first + BLOCK_ROWS]
-            v = self._with_gaps(index)
+            v = self._wide(self._with_gaps(index))
             free = np.isnan(v)
             v[:] = np.nan
             v[free] = missing[self._places(index)]
-            reason = unit.impossible(v)
+            reason = unit.impossible(np.ascontiguousarray(v[:, : self.n_columns]))
             if reason:
                 return reason
         return ""
@@ -155,9 +176,7 @@ class RowsWithGaps(Rows):
     def completed(self) -> tuple[Array, Array]:
         """All rows with the states of the chains in their gaps, and the weights; zeros where a row does not count."""
         X = self._with_gaps(np.arange(len(self._counts)))
-        states = X[self._sorted]
-        states[np.isnan(states)] = self._states()[self._places(self._sorted)]
-        X[self._sorted] = states
+        X[self._sorted] = self._filled(X[self._sorted], self._sorted)
         return np.nan_to_num(X, copy=False, nan=0.0), self._weights
 
     def visit(
@@ -172,18 +191,20 @@ class RowsWithGaps(Rows):
         some = np.flatnonzero(self._counts[index])
         if not len(some):
             return
-        given, places = out[some], self._places(index[some])
+        given, places = self._wide(out[some]), self._places(index[some])
         free, x = np.isnan(given), given.copy()
         x[free] = self._states()[places]
         x = move(x, given)
         self._states()[places] = x[free]
         if not with_gaps:
-            out[some] = x
+            out[some] = x[:, : self.n_columns]
 
     def gather(self, index: Array, out: Array) -> None:
         """Write the complete rows `index` to `out` (len(index), columns)."""
         super().gather(index, out)
-        out[np.isnan(out)] = self._states()[self._places(index)]
+        some = np.flatnonzero(self._counts[index])
+        if len(some):
+            out[some] = self._filled(out[some], index[some])
 
     def _with_gaps(self, index: Array) -> Array:
         out = np.empty((len(index), self.n_columns), self.dtype)
@@ -195,7 +216,7 @@ class RowsWithGaps(Rows):
         return self.missing
 
     def _places(self, index: Array) -> Array:
-        """Where among all missing entries those of the rows `index` stand, row by row."""
+        """Where among the states of all chains those of the rows `index` stand, row by row."""
         counts = self._counts[index]
         ends = np.cumsum(counts)
         shift = np.repeat(self._first[index] - (ends - counts), counts)
@@ -212,7 +233,7 @@ def start_at_model(
     key: Key,
     n_sweeps: int = FIRST_SWEEPS,
 ) -> None:
-    """Begin the chains at visible states that the mean `activity` of the hidden units drives, and some sweeps on.
+    """Begin the chains at states that the mean `activity` of the hidden units drives, and some sweeps on.
 
     `params` are those of the law of v - `origin`.
     """
@@ -224,12 +245,17 @@ def start_at_model(
 
     def start(first: int, given: Array) -> Array:
         once = fold(key, first)
-        x = first_visible(cast(Any, model), params, activity, len(given), fold(once, 0))
-        x = clamp(x if origin is None else x + origin, given)
+        x = first_states(model, params, activity, len(given), fold(once, 0))
+        x = clamp(x if origin is None else x + _beside(origin, x), given)
         return swept(model, params, origin, x, given, fold(once, 1), n_sweeps)
 
     with np.errstate(all="ignore"):
-        rows.begin(start)
+        rows.begin(start, model.n_hidden_walked)
+
+
+def _beside(origin: Array, x: Array) -> Array:
+    """The origin of the rows in states `x` (rows, units) of chains: zero of the units beside them."""
+    return np.append(origin, np.zeros(x.shape[1] - len(origin), origin.dtype))
 
 
 def swept(
@@ -241,10 +267,11 @@ def swept(
     key: Key,
     n_sweeps: int = 1,
 ) -> Array:
-    """The rows `v` after sweeps of block Gibbs with the `given` entries clamped, bit for bit."""
+    """The states `v` after sweeps of block Gibbs with the `given` entries clamped, bit for bit."""
     if not n_sweeps:
         return v
     if origin is None:
         return run_chain(model, params, v, key, n_sweeps, given=given)
+    origin = _beside(origin, v)
     x = run_chain(model, params, v - origin, key, n_sweeps, given=given - origin)
     return clamp(x + origin, given)

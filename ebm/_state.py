@@ -230,6 +230,10 @@ def start(
         params = change(model, params)
     state = resume(model, params, plan, mean=data.mean)
     state.bounds = bounds  # in units of the data's variances
+    if (
+        change is not None and model.n_hidden_walked
+    ):  # hidden layers in chains are where these parameters put them
+        take_up_chains(state, rows, plan, anew=True)
     if model.starts_at_rows or change is not None:
         state.chains = _at_rows(model, params, state.chains, rows, key)
     state.marginals = (mean, variance, np.array(rows.total_weight))

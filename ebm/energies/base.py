@@ -97,8 +97,8 @@ class Model(abc.ABC):
     kind : str
         Such models in words, in the plural, for messages.
     learns_from_gaps : bool
-        Whether rows to learn from may have missing entries: :func:`ebm.samplers.block_gibbs.first_visible` starts them,
-        and states of chains are rows of data.
+        Whether rows to learn from may have missing entries: :func:`ebm.samplers.base.first_states` starts them, and
+        states of chains begin with rows of data.
     visible : Unit
         The type of the visible units.
     """

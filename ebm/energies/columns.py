@@ -63,7 +63,6 @@ class ColumnModel(LayeredModel):
     """
 
     kind: ClassVar[str] = "models of columns"
-    learns_from_gaps: ClassVar[bool] = True
 
     def __init__(
         self,

@@ -114,6 +114,7 @@ class LayeredModel(Arrangement, Model):
     """
 
     kind: ClassVar[str] = "layered models"
+    learns_from_gaps: ClassVar[bool] = True
     fixed_point: FixedPoint = FixedPoint()
 
     # Parameters and states

@@ -11,7 +11,7 @@ from ebm._checks import Array
 from ebm._sparse import as_dtype, blocks
 from ebm.energies.deep import DeepModel
 from ebm.energies.layers import LayeredParameters
-from ebm.inference.layered_mean_field import layered_mean_field
+from ebm.inference.layered_mean_field import incomplete_mean_field, layered_mean_field
 
 # Rows that have converged stay, so that a large number of sweeps costs little.
 SWEEPS, TOLERANCE = 300, 1e-4
@@ -48,6 +48,7 @@ def deep_means(
     ----------
     model, params : DeepModel, LayeredParameters
     X : {ndarray, CSR array} of shape (rows, n_visible)
+        NaN where an entry is unknown: it is one more unit of the mean field.
     n_sweeps : int
         Sweeps at most.
     tol : float
@@ -62,7 +63,7 @@ def deep_means(
     converged, made = [], 0
     for _, block in blocks(X):
         known = model.split(as_dtype(block, model.dtype(params)))
-        found = layered_mean_field(model, params, known, n_sweeps=n_sweeps, tol=tol)
+        found = incomplete_mean_field(model, params, known, n_sweeps=n_sweeps, tol=tol)
         for parts, k in zip(layers, model.hidden_layers, strict=True):
             parts.append(_mean(model, params, k, found.inputs))
         converged.append(found.converged)

@@ -8,7 +8,8 @@ where S is the entropy (Salakhutdinov & Hinton 2009, equation 6). The bound fall
 Kullback-Leibler divergence of q from p(h | v). It has no error but that of log Z, and of a mean field that has not
 converged it is a bound all the same.
 
-Few hidden units are summed out exactly: those of the layers of one color, the others given them.
+Few hidden units are summed out exactly: those of the layers of one color, the others given them. Entries of rows that
+are unknown (NaN) are summed out with the hidden units, or are units of the mean field like these.
 """
 
 import numpy as np
@@ -17,11 +18,12 @@ from ebm._checks import Array
 from ebm._flat import in_double
 from ebm._sparse import blocks
 from ebm.energies.deep import DeepModel
+from ebm.energies.incomplete import gaps, patterns
 from ebm.energies.layer_sums import cheaper_color, layer_sum
 from ebm.energies.layers import LayeredParameters
 from ebm.energies.normal_sums import is_integral, log_integrals
 from ebm.inference.deep_means import SWEEPS, TOLERANCE
-from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
+from ebm.inference.layered_mean_field import incomplete_mean_field, layered_bound
 
 # States of hidden layers that are summed for each row unasked.
 MOST_STATES = 2.0**12
@@ -33,7 +35,7 @@ def mean_field_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> 
     values, converged = [], []
     for _, block in blocks(v):
         known = model.split(block.astype(np.float64))
-        means = layered_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
+        means = incomplete_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
         values.append(layered_bound(model, params, known, means))
         converged.append(means.converged)
     return np.concatenate(values), np.concatenate(converged)
@@ -44,6 +46,9 @@ def sums_or_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tup
 
     Arguments and results are those of :func:`mean_field_bounds`.
     """
+    torn: Array = np.any(np.isnan(v), axis=1)
+    if torn.any():
+        return _of_torn_rows(model, params, v, torn)
     known = dict.fromkeys(model.shown)
     if is_integral(model, known):
         rows = model.split(v.astype(np.float64))
@@ -54,3 +59,24 @@ def sums_or_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tup
         return mean_field_bounds(model, params, v)
     parts = [layer_sum(model, params, model.split(block)).log_sums() for _, block in blocks(v)]
     return np.concatenate(parts), np.ones(len(v), bool)
+
+
+def _of_torn_rows(
+    model: DeepModel, params: LayeredParameters, v: Array, torn: Array
+) -> tuple[Array, Array]:
+    """Sums or bounds for rows of which some, a mask (rows,), have unknown entries, kind by kind of gaps."""
+    values, converged = np.empty(len(v)), np.ones(len(v), bool)
+    if not torn.all():
+        values[~torn], converged[~torn] = sums_or_bounds(model, params, v[~torn])
+    n_units, left = sum(model.shape(params)), []
+    rows = np.flatnonzero(torn)
+    for unknown, some in patterns(v[rows]):
+        prepared = gaps(model, params, unknown)
+        if prepared is None or prepared.row_work > MOST_STATES * n_units:
+            left.append(rows[some])
+        else:
+            values[rows[some]] = prepared.sums(v[rows[some]].astype(np.float64)).log_weights
+    if left:
+        index = np.concatenate(left)
+        values[index], converged[index] = mean_field_bounds(model, params, v[index])
+    return values, converged

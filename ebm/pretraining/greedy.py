@@ -49,7 +49,8 @@ class Machine:
     state : State or None
         Where training goes on; None: it begins at the rows.
     watched : callable
-        Rows (dense or CSR) and the model -> a context with the callbacks of the training on them.
+        Rows (dense or CSR, or :class:`ebm._batches.Rows` where entries are missing) and the model -> a context with the
+        callbacks of the training on them.
     """
 
     name: str
@@ -192,7 +193,7 @@ def _learned(machine: Machine, rows: Rows, X: Any, below: list[Step]) -> Layer:
     if state is None:
         change = partial(_turned, below=below[-1][1]) if below else None
         state = start(machine.model, rows, machine.n_hidden, plan, change)
-    with machine.watched(X, state.model) as callbacks:
+    with machine.watched(rows if rows.has_gaps else X, state.model) as callbacks:
         stopped = train(state, rows, plan, machine.n_epochs, callbacks)
     return Layer(state, len(rows), stopped or placement(state, rows, plan))
 

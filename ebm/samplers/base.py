@@ -134,6 +134,27 @@ def averaged_halves(
     return (means[0] if counts[0] else means[1]), means[1]
 
 
+@singledispatch
+def first_states(model: Model, params: Any, activity: Any, n_rows: int, key: Key) -> Array:
+    """Independent states for chains to start from (n_rows, units), driven by the mean `activity` of hidden units.
+
+    Of layered models these are the units of the odd layers. Where `activity` is None, has another shape, or is so large
+    that squares of inputs overflow, it is the mean of these units without input.
+    """
+    raise TypeError(f"There are no first states of chains for {model!r}.")
+
+
+def inputs_at(activity: Any, rest: Array, inputs: Callable[[Array], Array]) -> Array:
+    """The `inputs` at the mean `activity` of units, or at that at `rest` (units,) where the activity is of no use."""
+    if getattr(activity, "shape", None) != rest.shape:
+        activity = rest
+    with np.errstate(all="ignore"):
+        received = inputs(np.asarray(activity, rest.dtype)[np.newaxis])
+        if not np.isfinite(received**2).all():
+            received = inputs(rest[np.newaxis])
+    return received
+
+
 def clamp(v: Array, given: Array | None) -> Array:
     """`v` with the known (not NaN) entries of `given` in their places."""
     return v if given is None else np.where(np.isnan(given), v, given)

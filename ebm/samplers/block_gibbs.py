@@ -14,26 +14,26 @@ from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.columns import ColumnModel
-from ebm.samplers.base import averaged_halves, clamp, half_means, run_chain
+from ebm.samplers.base import (
+    averaged_halves,
+    clamp,
+    first_states,
+    half_means,
+    inputs_at,
+    run_chain,
+)
 
 
-def first_visible(
-    model: Bipartite | ColumnModel, params: Any, activity: Any, n_rows: int, key: Key
-) -> Array:
-    """Independent visible states for chains to start from, driven by the mean `activity` of the hidden units.
-
-    Where `activity` is None, has another shape, or is so large that squares of inputs overflow, it is the mean of
-    hidden units without input.
-    """
+@first_states.register
+def _(model: Bipartite, params: BipartiteParameters, activity: Any, n_rows: int, key: Key) -> Array:
+    """The visible states."""
     rest = model.hidden_at_rest(params)
-    if getattr(activity, "shape", None) != rest.shape:
-        activity = rest
-    with np.errstate(all="ignore"):
-        inputs = model.visible_input(params, np.asarray(activity, rest.dtype)[np.newaxis])
-        if not np.isfinite(inputs**2).all():
-            inputs = model.visible_input(params, rest[np.newaxis])
-    layer_params = model.visible_parameters(params)
-    return model.visible.sample(layer_params, np.tile(inputs, (n_rows, 1)), key)
+
+    def inputs(h: Array) -> Array:
+        return model.visible_input(params, h)
+
+    received = inputs_at(activity, rest, inputs)
+    return model.visible.sample(params.visible, np.tile(received, (n_rows, 1)), key)
 
 
 class Chains(NamedTuple):

@@ -7,7 +7,7 @@ Each half leaves p(x) at its inverse temperature unchanged. Layers and single un
 layers the states are those of :mod:`ebm.samplers.block_gibbs`, number for number.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,7 +15,15 @@ from ebm._checks import Array
 from ebm._random import Key, fold
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.samplers.base import averaged_halves, clamp, half_means, run_chain
+from ebm.energies.side_by_side import layer_key
+from ebm.samplers.base import (
+    averaged_halves,
+    clamp,
+    first_states,
+    half_means,
+    inputs_at,
+    run_chain,
+)
 
 
 class Colors(NamedTuple):
@@ -80,6 +88,25 @@ def independent_chains(
     nothing = model.nothing(params, ODD, n_rows)
     odd = model.sides[ODD].mean(model.layer_params(params, ODD), nothing)
     return model.chain_states(model.sample(params, EVEN, odd, key), odd)
+
+
+@first_states.register
+def _(
+    model: LayeredModel, params: LayeredParameters, activity: Any, n_rows: int, key: Key
+) -> Array:
+    """The even layers, driven by the mean activity of the odd ones; visible layers that are odd given these."""
+    rest = model.sides[ODD].mean(model.layer_params(params, ODD), model.nothing(params, ODD))[0]
+
+    def inputs(odd: Array) -> Array:
+        return model.inputs_from(params, EVEN, odd)
+
+    received = np.tile(inputs_at(activity, rest, inputs), (n_rows, 1))
+    even = model.sides[EVEN].sample(model.layer_params(params, EVEN), received, key)
+    if all(model.places[k].color == EVEN for k in model.shown):
+        return model.chain_states(even, np.tile(rest, (n_rows, 1)))
+    return model.chain_states(
+        even, model.sample(params, ODD, even, layer_key(key, len(model.layers)))
+    )
 
 
 def chains_at(

@@ -13,8 +13,7 @@ from ebm._random import Key, fold
 from ebm.energies.columns import ColumnModel
 from ebm.energies.layers import LayeredParameters
 from ebm.samplers import run_chain
-from ebm.samplers.base import clamp
-from ebm.samplers.block_gibbs import first_visible
+from ebm.samplers.base import clamp, first_states
 
 # Numbers in the states of chains that are advanced together.
 STATES = 1 << 21
@@ -70,7 +69,7 @@ def _summed(
     n_sweeps: int,
 ) -> Array:
     """The sum of the function over the sweeps after `burn_in`, for each of the chains."""
-    v = clamp(first_visible(model, params, None, len(given), fold(key, 0)), given)
+    v = clamp(first_states(model, params, None, len(given), fold(key, 0)), given)
     if burn_in:
         v = run_chain(model, params, v, fold(key, 1), burn_in, given=given)
     layer_params, total = model.visible_parameters(params), np.zeros(1)

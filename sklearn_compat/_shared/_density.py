@@ -93,9 +93,9 @@ class Density:
         X = self.seen(estimator, X, allow_nan)
         return as_dtype(X if self.takes_sparse and is_thin(X) else dense(X), self.dtype)
 
-    def dense(self, estimator: Any, X: Any) -> Array:
+    def dense(self, estimator: Any, X: Any, allow_nan: bool = False) -> Array:
         """The same, dense."""
-        return as_dtype(dense(self.seen(estimator, X)), self.dtype)
+        return as_dtype(dense(self.seen(estimator, X, allow_nan)), self.dtype)
 
     def hidden_states(self, H: Any, n_hidden: int, unit: Unit, n_rows: int) -> Array:
         """Known states `H` of the hidden units, one for each of the rows."""

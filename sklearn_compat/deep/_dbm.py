@@ -174,7 +174,9 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     A machine of one hidden layer is a restricted Boltzmann machine, and learns as one. Take :class:`BernoulliRBM` or
     :class:`RBM` instead, which have more options.
 
-    Rows to learn from must be complete. A fitted machine fills in missing entries with `impute`.
+    Rows may have missing entries (NaN), to learn from and later. They are latent in learning, see `fit`. Elsewhere they
+    are further units of the mean field, beside the hidden units. So features and `reconstruct` follow from the known
+    entries, and `score` is a lower bound on the log-likelihood of these. `impute` fills missing entries in.
 
     References
     ----------
@@ -198,6 +200,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     intercepts_: list[Any]
     layer_params_: list[Any]
     _parts: list[Any]
+    _learns_from_gaps = True
     _chain_names: ClassVar[tuple[str, ...]] = ("h_samples_", "offset_even_", "offset_odd_")
     _lists: ClassVar[dict[str, NamedList]] = {"layers": NamedList("layer", sized)}
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = learning.ASCENT_RECORDS
@@ -267,6 +270,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         tags.input_tags.sparse = True
+        tags.input_tags.allow_nan = True
         return tags
 
     def _sk_visual_block_(self) -> Any:
@@ -279,7 +283,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Training data. `X` is not modified.
+            Training data. Missing entries are NaN, or None among objects. `X` is not modified.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -294,7 +298,8 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         ------
         ValueError
             If `layers` is empty, has entries that are no machines, or machines whose units do not agree. If `X` has no
-            rows, or NaN or infinite entries (see `impute`). If weights are negative or all zero.
+            rows, infinite entries, a column without a known entry, or a group of categories that is known in part. If
+            weights are negative or all zero.
 
         Warns
         -----
@@ -302,6 +307,16 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             If training was interrupted or diverged. The parameters learned so far can be used. After an interrupt in
             the first stage the layers above have their initial weights; `fit` with `warm_start` trains all together.
             If the mean field of more than a tenth of the rows did not converge in the last epoch.
+
+        Notes
+        -----
+        Missing entries are latent: the positive phase averages over them, given the known entries and the hidden
+        layers. Those of each row are a Markov chain, together with every second hidden layer, that is kept from one
+        pass to the next. In each pass it moves by one Gibbs step, and the mean field sees the completed row. The chains
+        take the memory of one number for each missing entry, and for each unit of these layers in rows with gaps. In
+        pre-training the lowest machine learns from gaps, and those above see each row completed by a draw.
+        ``gradient="exact"`` sums missing entries out. Rows without a known entry carry no information, and are left
+        out.
         """
         return fit_deep(self, X, sample_weight)
 
@@ -313,7 +328,8 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
             A batch of training data with any number of rows. The first batch also sets the initial parameters; there is
-            no pre-training.
+            no pre-training. Missing entries (NaN) get 20 Gibbs steps given the known entries in each call; `fit` keeps
+            their chains from pass to pass, which is better.
         y : None
             Ignored.
         sample_weight : array-like of shape (n_samples,), default=None
@@ -456,7 +472,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
+            Visible states; NaN where unknown. Unknown entries are units of the mean field like the hidden ones.
         n_sweeps : int, default=300
             Largest number of sweeps.
         tol : float, default=1e-4
@@ -477,7 +493,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         tol = check_real(tol, "tol")
         law = self._density()
         law.check_squares()
-        found = deep_means(law.model, law.params, law.seen(self, X), n_sweeps, tol)
+        found = deep_means(law.model, law.params, law.seen(self, X, allow_nan=True), n_sweeps, tol)
         deep_density.warn_of_means(self, found.converged)
         return found
 
@@ -487,7 +503,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
+            Visible states; NaN where unknown.
 
         Returns
         -------
@@ -535,7 +551,7 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Parameters
         ----------
         X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
+            Visible states; NaN where unknown.
 
         Returns
         -------

@@ -29,12 +29,13 @@ def log_likelihood(
     """Log-likelihood log p(v) of each row if the hidden layers can be summed out; else its lower bound.
 
     The hidden layers are summed out if those of one color (every second layer) have at most 4096 states together, for
-    example 12 binary units. Otherwise the result is that of :meth:`lower_bound`.
+    example 12 binary units. Unknown entries are summed out with them, and count in these states. Otherwise the result
+    is that of :meth:`lower_bound`.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Visible states.
+        Visible states; NaN where unknown. The result is then for log p of the known entries.
     method : {"auto", "exact", "ais"} or AIS, default="auto"
         Method for log Z, see :meth:`log_partition`.
     return_std : bool, default=False
@@ -72,7 +73,7 @@ def lower_bound(
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Visible states.
+        Visible states; NaN where unknown. The result is then for log p of the known entries.
     method : {"auto", "exact", "ais"} or AIS, default="auto"
         Method for log Z, see :meth:`log_partition`.
     return_std : bool, default=False
@@ -109,7 +110,7 @@ def measured(
     """The sums or bounds of `measure` for the rows `X`, less log Z, and their errors if asked for."""
     law = self._density()
     check_finite(law.params, {})
-    rows = law.dense(self, X)
+    rows = law.dense(self, X, allow_nan=True)
     with overflowing():
         z = known_log_z(self, self, law, method, n_jobs, random_state)
         values, converged = measure(law.model, law.params, rows)
@@ -127,7 +128,7 @@ def score_samples(self: Any, X: Any) -> Array:
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Visible states.
+        Visible states; NaN where unknown.
 
     Returns
     -------
@@ -144,7 +145,7 @@ def score(self: Any, X: Any, y: Any = None) -> float:
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
-        Visible states.
+        Visible states; NaN where unknown.
     y : None
         Ignored.
 

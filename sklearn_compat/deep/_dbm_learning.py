@@ -11,10 +11,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ebm import training
+from ebm._arrays import has_gaps
+from ebm._batches import Rows
 from ebm._checks import Array, shown
 from ebm._flat import dtype_of
 from ebm._gaps import rows_of
-from ebm._sparse import as_dtype, dense
+from ebm._sparse import as_dtype
 from ebm.energies.deep import DeepModel
 from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.side_by_side import SideBySide
@@ -27,6 +29,7 @@ from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
     check_weights,
+    check_whole_groups,
     column_names,
     draw_seed,
     warn_outside,
@@ -168,10 +171,13 @@ def update_deep(self: Any, X: Any, sample_weight: Any) -> str:
 
 def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
     """Training rows, in the dtype of the fitted model if there is one, and their weights."""
-    X = check_rows(self, X, reset=not go_on, order="C")
+    X = check_rows(self, X, reset=not go_on, order="C", allow_nan=self._learns_from_gaps)
     machines = machines_for(self, 0)
     model = deep_model(machines, self.n_features_in_, sizes_of(machines))
-    warn_outside(model_of(machines[0]).visible, X)
+    unit = model_of(machines[0]).visible
+    if has_gaps(X):
+        check_whole_groups(unit, X)
+    warn_outside(unit, X)
     if go_on:
         check_layers(self, model)
         X = as_dtype(X, dtype_of(self._params()))
@@ -262,8 +268,13 @@ def _part(machine: BaseRBM, model: DeepModel, k: int, greedy: bool) -> Machine:
 
 def shown_errors(X: Any, model: Any) -> list[Scorer]:
     """The number that a verbose fit shows: the reconstruction error of some rows."""
-    rows = dense(X[:: -(-X.shape[0] // learning.SHOWN_ROWS)])
-    return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
+    rows = X if isinstance(X, Rows) else Rows(X)  # what stands in gaps changes from epoch to epoch
+    index = rows.counted[:: -(-len(rows.counted) // learning.SHOWN_ROWS)]
+
+    def error(params: Any) -> float:
+        return reconstruction_error(model, params, rows.at(index))
+
+    return [Scorer("reconstruction_error", error)]
 
 
 def history_of(layer: Layer) -> dict[str, Array]:

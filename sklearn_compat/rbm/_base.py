@@ -15,7 +15,7 @@ from ebm._sparse import as_dtype
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.given import given_parameters
 from ebm.samplers import run_chain
-from ebm.samplers.block_gibbs import first_visible
+from ebm.samplers.base import first_states
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared import _likelihoods as likelihoods
@@ -312,15 +312,15 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _density(self) -> density.Density:
         model, params = self._model(), self._params()
 
-        def first_states(n_rows: int, key: Key) -> Array:
+        def starts(n_rows: int, key: Key) -> Array:
             activity = getattr(self, "offset_hidden_", None)
-            return first_visible(model, params, activity, n_rows, key)
+            return first_states(model, params, activity, n_rows, key)
 
         return density.Density(
             model,
             params,
             dtype_of(params),
-            first_states,
+            starts,
             takes_sparse=isinstance(model, Bipartite),
             marginals=self._course.marginals,
         )

@@ -6,8 +6,14 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
+from ebm.energies.incomplete import gaps
+from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layer_sums import layer_sum, layered_free_energy, layered_log_z
-from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
+from ebm.inference.layered_mean_field import (
+    incomplete_mean_field,
+    layered_bound,
+    layered_mean_field,
+)
 from tests.models.layers import GRAPHS, both, rows_of
 
 INDEPENDENT = ["two", "mixed", "labels", "counts"]  # hidden layers, of each other given the rows
@@ -112,3 +118,97 @@ def test_means_of_independent_layers_are_the_exact_ones():
     assert means.n_sweeps == 1
     assert layered_free_energy(model, params, v).shape == (len(v),)
     assert b.shape == (4,)
+
+
+def assert_fixed_point(model, params, known, means):
+    """Every unknown unit has the mean that belongs to the statistics of its neighbors; known ones their states."""
+    for color in (EVEN, ODD):
+        inputs = model.inputs(params, color, means.statistics[1 - color])
+        mean = model.sides[color].mean(model.layer_params(params, color), inputs)
+        for k, x in known.items():
+            place = model.places[k]
+            if place.color == color:
+                mean[:, place.columns] = np.where(np.isnan(x), mean[:, place.columns], x)
+        s = model.statistic(params, color, mean)
+        np.testing.assert_allclose(means.statistics[color], s, rtol=0, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_means_are_a_fixed_point_whatever_the_colors_of_known_layers(name):
+    oracle, model, params = both(name, scale=0.5)
+    known = model.split(rows_of(oracle, 4))
+    for layers in (known, dict([*known.items()][:1]), dict([*known.items()][-1:])):
+        means = layered_mean_field(model, params, layers, n_sweeps=500, tol=1e-12)
+        assert means.converged.all()
+        assert_fixed_point(model, params, layers, means)
+
+
+def torn(oracle, model, n_rows=6):
+    """Rows with NaN for single units, for whole layers, and for all; groups are unknown as a whole."""
+    v, rng, at = rows_of(oracle, n_rows), np.random.default_rng(1), 0
+    for k in model.shown:
+        layer = model.layers[k]
+        groups = layer.unit.states is None and not layer.unit.has_scale
+        free = rng.random((n_rows, 1 if groups else layer.size)) < 0.5
+        v[:, at : at + layer.size][np.broadcast_to(free, (n_rows, layer.size))] = np.nan
+        at += layer.size
+    v[0, : model.layers[model.shown[0]].size] = np.nan
+    v[1] = np.nan
+    v[2] = rows_of(oracle, 3)[2]
+    return v
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_single_unknown_units_are_units_of_the_mean_field(name):
+    oracle, model, params = both(name, scale=0.5)
+    v = torn(oracle, model)
+    known = model.split(v)
+    means = incomplete_mean_field(model, params, known, n_sweeps=500, tol=1e-12)
+    assert means.converged.all()
+    assert_fixed_point(model, params, known, means)
+    bounds = layered_bound(model, params, known, means)
+    for i, row in enumerate(v):
+        alone = model.split(row[np.newaxis])
+        one = incomplete_mean_field(model, params, alone, n_sweeps=500, tol=1e-12)
+        for a, b in zip(means.statistics, one.statistics, strict=True):
+            np.testing.assert_allclose(a[i], b[0], rtol=0, atol=1e-12)
+        # The bound is one of the sum over all that the row leaves open, and near to it: the weights are small.
+        exact = gaps(model, params, np.isnan(row)).sums(row[np.newaxis]).log_weights[0]
+        assert exact - 1 < bounds[i] <= exact + 1e-10
+    some = layered_bound(
+        model, params, known, incomplete_mean_field(model, params, known, n_sweeps=1)
+    )
+    assert (some <= bounds + 1e-10).all() and (some < bounds).any()
+
+
+def test_the_bound_of_known_units_alone_is_their_energy_by_enumeration():
+    """Without weights, units are independent: the bound is exact, and that of an oracle."""
+    oracle, model, params = both("modalities", scale=0.0)
+    v = torn(oracle, model)
+    known = model.split(v)
+    means = incomplete_mean_field(model, params, known)
+    found = layered_bound(model, params, known, means)
+    for row, value in zip(v, found, strict=True):
+        assert value == pytest.approx(log_sum_of_units(oracle, row), rel=0, abs=1e-9)
+
+
+def log_sum_of_units(oracle, row):
+    """Log of the sum of exp(-U) over the units that are NaN, one by one, real ones being integrated."""
+    total, at = 0.0, 0
+    for layer in oracle.layers:
+        n = len(layer.bias)
+        x = row[at : at + n] if layer.visible else np.full(n, np.nan)
+        at += n if layer.visible else 0
+        for i in range(n):
+            if layer.kind == "gaussian":
+                variance = np.exp(layer.z[i])
+                total += (
+                    np.log(2 * np.pi * variance) / 2
+                    if np.isnan(x[i])
+                    else -((x[i] - layer.bias[i]) ** 2) / (2 * variance)
+                )
+                continue
+            states = {"bernoulli": (0, 1), "spin": (-1, 1)}[layer.kind]
+            values = states if np.isnan(x[i]) else x[i : i + 1]
+            total += np.logaddexp.reduce([layer.bias[i] * value for value in values])
+    return total

@@ -40,6 +40,7 @@ TABLE = {
     "likelihood.routes.coin_path": "Bipartite Pairwise",
     "likelihood.routes.has_routes": "Bipartite Pairwise",
     "likelihood.routes.reduced": "Bipartite",
+    "samplers.base.first_states": "Bipartite LayeredModel",
     "samplers.base.half_means": ALL,
     "samplers.base.run_chain": ALL,
     "samplers.expectation.dispersed_starts": ALL,

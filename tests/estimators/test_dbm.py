@@ -349,13 +349,6 @@ def test_settings_that_cannot_be_are_refused(make, reason):
         make()
 
 
-def test_gaps_in_rows_to_learn_from_are_refused_by_name():
-    gap = X.copy()
-    gap[0, 0] = np.nan
-    with pytest.raises(ValueError, match=r"Input X contains NaN.*impute"):
-        DBM([4, 3], **FEW).fit(gap)
-
-
 def test_a_refused_fit_leaves_the_machine(fitted):
     before = [W.copy() for W in fitted.coefs_]
     with pytest.raises(ValueError, match="NaN"):

@@ -45,6 +45,17 @@ GRAPHS = {
         ],
         [(0, 1), (1, 2), (2, 3), (4, 3)],
     ),
+    "unequal depths": (  # a visible layer of the other color than the first, beside hidden layers of both
+        [
+            ("bernoulli", 2, True),
+            ("bernoulli", 2, True),
+            ("bernoulli", 2, False),
+            ("bernoulli", 2, False),
+            ("spin", 2, False),
+            ("bernoulli", 2, False),
+        ],
+        [(0, 2), (2, 3), (3, 5), (1, 4), (4, 5)],
+    ),
     "counts": (
         [("bernoulli", 2, True), ("poisson", 1, False), ("binomial", 2, False)],
         [(0, 1), (0, 2)],
