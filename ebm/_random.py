@@ -32,6 +32,7 @@ class Reserved(enum.Enum):
     NEW_UNITS = "init", 1 << 32
     LAYER_SEEDS = "init", 1 << 42
     FIRST_ENTRIES = "init", 1 << 43
+    PATHWAY_SEEDS = "init", 1 << 44
     FINE_TUNING = "layer seeds", 1 << 20
     HELD_OUT = "shuffle", 1 << 32
     DRAWN_ROWS = "epoch", 1 << 32

@@ -11,6 +11,7 @@ from ebm.sklearn_compat.deep._dbm import DBM
 from ebm.sklearn_compat.deep._dbn import DBN
 from ebm.sklearn_compat.deep._dbn_classifier import DBNClassifier
 from ebm.sklearn_compat.deep._fine_tuning import FineTuning
+from ebm.sklearn_compat.deep._multimodal_dbm import MultimodalDBM
 from ebm.sklearn_compat.memories._dense_classifier import DenseAssociativeClassifier
 from ebm.sklearn_compat.memories._dense_memory import DenseAssociativeMemory
 from ebm.sklearn_compat.memories._hopfield import HopfieldNetwork
@@ -42,6 +43,7 @@ __all__ = [
     "MLPClassifier",
     "MLPRegressor",
     "ModernHopfieldNetwork",
+    "MultimodalDBM",
     "NCAEmbedding",
     "TableRBM",
 ]

@@ -45,8 +45,9 @@ class ColumnModel(LayeredModel):
         Type of the hidden units.
     n_hidden : int
         How many there are.
-    multiplicity : tuple of two floats, default=(1, 1)
-        How often the visible and the hidden units count what they receive.
+    multiplicity : tuple of two floats, or sequence of such tuples, default=(1, 1)
+        How often the visible and the hidden units count what they receive: of all groups, or one for each group. The
+        hidden units count all groups equally often.
 
     Examples
     --------
@@ -69,13 +70,19 @@ class ColumnModel(LayeredModel):
         groups: Sequence[tuple[Unit, int]],
         hidden: Unit,
         n_hidden: int,
-        multiplicity: tuple[float, float] = (1, 1),
+        multiplicity: tuple[float, float] | Sequence[tuple[float, float]] = (1, 1),
     ) -> None:
+        counts: Any = multiplicity
+        if not isinstance(counts[0], tuple):
+            counts = [counts] * len(groups)
         names = [f"visible{k}" for k in range(len(groups))]
         layers = [
             Layer(name, *group, visible=True) for name, group in zip(names, groups, strict=True)
         ]
-        edges = [Edge(name, "hidden", multiplicity=multiplicity) for name in names]
+        edges = [
+            Edge(name, "hidden", multiplicity=count)
+            for name, count in zip(names, counts, strict=True)
+        ]
         super().__init__([*layers, Layer("hidden", hidden, n_hidden)], edges)
 
     @property
@@ -86,7 +93,7 @@ class ColumnModel(LayeredModel):
     @property
     def fused(self) -> Model:
         """Bits followed by categories as one layer on the hidden one, for compiled code; other columns as they are."""
-        if any(count != 1 for count in self.edges[0].multiplicity):
+        if any(count != 1 for edge in self.edges for count in edge.multiplicity):
             return self
         units = [self.layers[k].unit for k in self.shown]
         n_bits = sum(isinstance(unit, Bernoulli) for unit in units)
@@ -177,7 +184,8 @@ class ColumnModel(LayeredModel):
         weights. The hidden biases make up for the mean input from these columns, so that the thresholds stay at the
         rows. The weights are such that each layer, as often as it counts what it receives, receives that of two layers.
         """
-        below, above = self.edges[0].multiplicity
+        below = dict(zip(self.shown, (edge.multiplicity[0] for edge in self.edges), strict=True))
+        above = self.edges[0].multiplicity[1]
         layer_params, weights = list(params.layers), list(params.weights)
         columns = dict(zip(self.shown, self.visible.slices, strict=True))
         told = self._told_apart()
@@ -189,8 +197,6 @@ class ColumnModel(LayeredModel):
             np.hstack([rows[k] for k in told]),
             np.concatenate(units),
         )
-        share = below / above
-        seen = apart._replace(U=share * apart.U, precision=share**2 * apart.precision)
         dtype, hidden_bias, at = self.dtype(params), apart.hidden_bias, 0
         for k in self.shown:
             unit = self.layers[k].unit
@@ -198,9 +204,10 @@ class ColumnModel(LayeredModel):
                 received = unit.statistic(layer_params[k], rows[k]).mean(axis=0) @ weights[k]
                 hidden_bias = hidden_bias - above * received
                 continue
-            some = slice(at, at + self.layers[k].size)
+            share, some = below[k] / above, slice(at, at + self.layers[k].size)
+            seen = apart._replace(U=share * apart.U, precision=share**2 * apart.precision)
             W, layer_params[k] = seen.below(unit, layer_params[k], some)
-            weights[k], at = (W / below).astype(dtype), some.stop
+            weights[k], at = (W / below[k]).astype(dtype), some.stop
         layer_params[-1] = layer_params[-1]._replace(bias=hidden_bias.astype(dtype))
         return LayeredParameters(tuple(weights), tuple(layer_params))
 

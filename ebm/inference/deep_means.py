@@ -9,8 +9,8 @@ import numpy as np
 
 from ebm._checks import Array
 from ebm._sparse import as_dtype, blocks
-from ebm.energies.deep import DeepModel
 from ebm.energies.layers import LayeredParameters
+from ebm.energies.trees import TreeModel
 from ebm.inference.layered_mean_field import incomplete_mean_field, layered_mean_field
 
 # Rows that have converged stay, so that a large number of sweeps costs little.
@@ -36,7 +36,7 @@ class DeepMeans(NamedTuple):
 
 
 def deep_means(
-    model: DeepModel,
+    model: TreeModel,
     params: LayeredParameters,
     X: Any,
     n_sweeps: int = SWEEPS,
@@ -46,7 +46,7 @@ def deep_means(
 
     Parameters
     ----------
-    model, params : DeepModel, LayeredParameters
+    model, params : TreeModel, LayeredParameters
     X : {ndarray, CSR array} of shape (rows, n_visible)
         NaN where an entry is unknown: it is one more unit of the mean field.
     n_sweeps : int
@@ -73,7 +73,7 @@ def deep_means(
 
 
 def visible_means(
-    model: DeepModel, params: LayeredParameters, known: dict[int, Array], tol: float = TOLERANCE
+    model: TreeModel, params: LayeredParameters, known: dict[int, Array], tol: float = TOLERANCE
 ) -> Array:
     """The means of the visible units given states or means of some hidden layers, by their numbers: (rows, n_visible).
 
@@ -84,7 +84,7 @@ def visible_means(
 
 
 def _mean(
-    model: DeepModel, params: LayeredParameters, k: int, inputs: tuple[Array, Array]
+    model: TreeModel, params: LayeredParameters, k: int, inputs: tuple[Array, Array]
 ) -> Array:
     """Of the units of layer `k` that receive these inputs."""
     color, columns = model.places[k]

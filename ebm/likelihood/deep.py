@@ -17,11 +17,11 @@ import numpy as np
 from ebm._checks import Array
 from ebm._flat import in_double
 from ebm._sparse import blocks
-from ebm.energies.deep import DeepModel
 from ebm.energies.incomplete import gaps, patterns
 from ebm.energies.layer_sums import cheaper_color, layer_sum
 from ebm.energies.layers import LayeredParameters
 from ebm.energies.normal_sums import is_integral, log_integrals
+from ebm.energies.trees import TreeModel
 from ebm.inference.deep_means import SWEEPS, TOLERANCE
 from ebm.inference.layered_mean_field import incomplete_mean_field, layered_bound
 
@@ -29,7 +29,7 @@ from ebm.inference.layered_mean_field import incomplete_mean_field, layered_boun
 MOST_STATES = 2.0**12
 
 
-def mean_field_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
+def mean_field_bounds(model: TreeModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
     """Lower bounds of -F(v), and whether the mean field has converged, for each row of `v` (rows, n_visible)."""
     params = in_double(params)
     values, converged = [], []
@@ -41,7 +41,7 @@ def mean_field_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> 
     return np.concatenate(values), np.concatenate(converged)
 
 
-def sums_or_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
+def sums_or_bounds(model: TreeModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
     """-F(v) of each row where the hidden layers of one color have few states, else its lower bound.
 
     Arguments and results are those of :func:`mean_field_bounds`.
@@ -62,7 +62,7 @@ def sums_or_bounds(model: DeepModel, params: LayeredParameters, v: Array) -> tup
 
 
 def _of_torn_rows(
-    model: DeepModel, params: LayeredParameters, v: Array, torn: Array
+    model: TreeModel, params: LayeredParameters, v: Array, torn: Array
 ) -> tuple[Array, Array]:
     """Sums or bounds for rows of which some, a mask (rows,), have unknown entries, kind by kind of gaps."""
     values, converged = np.empty(len(v)), np.ones(len(v), bool)

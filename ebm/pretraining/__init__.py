@@ -17,10 +17,12 @@ from ebm.pretraining.greedy import (
     update_each,
 )
 from ebm.pretraining.labels import Labels
+from ebm.pretraining.pathways import Branch, pretrain_tree
 from ebm.pretraining.principal import cannot_begin, principal_start
 from ebm.pretraining.upward import Propagation, Step, layers_above
 
 __all__ = [
+    "Branch",
     "Labels",
     "Layer",
     "Machine",
@@ -36,6 +38,7 @@ __all__ = [
     "naming",
     "part",
     "pretrain",
+    "pretrain_tree",
     "principal_start",
     "update_each",
 ]

@@ -8,7 +8,9 @@ another neighbor later (Salakhutdinov & Hinton 2009, section 3.1). With the weig
                                                                  (2, 2) of those between,
                                                                  (2, 1) of the topmost part,
 
-and (1, 1) if there is only one part. The visible and the topmost layer have one neighbor each. The data of each part
+and (1, 1) if there is only one part. The visible and the topmost layer have one neighbor each. Where several pathways
+share the topmost layer (:mod:`ebm.energies.trees`), the topmost part has all of their last layers below it, and b = 1;
+a is 2 for hidden ones and 1 for visible columns. The data of each part
 are the hidden units of the part below, given that it counts twice. A part with (2, 2) is an ordinary machine of the
 weights 2 W, which are halved in the end.
 
@@ -31,34 +33,41 @@ import numpy as np
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
-from ebm.energies.deep import DeepModel
 from ebm.energies.layers import LayeredParameters
+from ebm.energies.trees import TreeModel
 from ebm.pretraining.upward import Step
 
 
-def multiplicity(k: int, n_parts: int) -> tuple[int, int]:
-    """How often the lower and the upper layer of part `k` (from 0) count what they receive."""
-    return (1 if k == 0 else 2, 1 if k == n_parts - 1 else 2)
+def multiplicities(model: TreeModel, k: int) -> list[tuple[int, int]]:
+    """How often the lower layers and the upper one of part `k` (from 0) count what they receive: for each group."""
+    layer = model.hidden_layers[k]
+    above = 1 if layer == model.hidden_layers[-1] else 2
+    levels = [model.levels[i] for i in model.children(layer)]
+    return [(1 if j in model.shown else 2, above) for level in levels for j in level]
 
 
-def part(model: DeepModel, k: int) -> Bipartite | ColumnModel:
-    """The machine of two layers that is trained to be part `k` (from 0) of the deep machine."""
-    counts = multiplicity(k, len(model.hidden))
+def part(model: TreeModel, k: int) -> Bipartite | ColumnModel:
+    """The machine of two layers that is trained to be part `k` (from 0) of the deep machine.
+
+    It joins hidden layer `k` to all layers below it.
+    """
+    counts = multiplicities(model, k)
     hidden, n_hidden = model.hidden[k]
-    groups = model.groups if k == 0 else [model.hidden[k - 1]]
-    if counts[0] == counts[1] and len(groups) == 1:
+    below = [j for i in model.children(model.hidden_layers[k]) for j in model.levels[i]]
+    groups = [(model.layers[j].unit, model.layers[j].size) for j in below]
+    if len(groups) == 1 and counts[0][0] == counts[0][1]:
         return Bipartite(groups[0][0], hidden)
     return ColumnModel(groups, hidden, n_hidden, counts)
 
 
-def composed(model: DeepModel, steps: Sequence[Step]) -> LayeredParameters:
+def composed(model: TreeModel, steps: Sequence[Step]) -> LayeredParameters:
     """Parameters of the deep machine made of those of its parts.
 
     Parameters
     ----------
-    model : DeepModel
+    model : TreeModel
     steps : sequence of (Bipartite or ColumnModel, parameters)
-        One for each hidden layer, from the data up, such as :func:`part` makes.
+        One for each hidden layer, in their order, such as :func:`part` makes.
 
     Returns
     -------
@@ -66,11 +75,11 @@ def composed(model: DeepModel, steps: Sequence[Step]) -> LayeredParameters:
         In new arrays.
     """
     # Ordinary machines between two others have learned 2 W.
-    inner = [multiplicity(k, len(steps)) == (2, 2) for k in range(len(steps))]
+    inner = [multiplicities(model, k) == [(2, 2)] for k in range(len(steps))]
     return _joined(model, steps, [0.5 if x else 1.0 for x in inner])
 
 
-def halved(model: DeepModel, steps: Sequence[Step]) -> LayeredParameters:
+def halved(model: TreeModel, steps: Sequence[Step]) -> LayeredParameters:
     """Parameters of the deep machine made of ordinary machines of two layers, such as those of a belief network.
 
     A machine that does not count twice estimates the whole input of a hidden layer by W's. Half of its weights
@@ -81,25 +90,22 @@ def halved(model: DeepModel, steps: Sequence[Step]) -> LayeredParameters:
     return _joined(model, steps, [0.5 if len(steps) > 1 else 1.0] * len(steps))
 
 
-def _joined(model: DeepModel, steps: Sequence[Step], factors: Sequence[float]) -> LayeredParameters:
+def _joined(model: TreeModel, steps: Sequence[Step], factors: Sequence[float]) -> LayeredParameters:
     """The weights of all machines times the `factors`, and the averages of what two of them say of a layer."""
-    n_groups = len(model.shown)
-    layer_params: list[Any] = [None] * len(model.layers)
-    weights: list[Array] = []
-    for k, (machine, params) in enumerate(steps):
+    layer_params: dict[int, Any] = {}
+    weights: dict[str, Array] = {}
+    for layer, (machine, params), factor in zip(model.hidden_layers, steps, factors, strict=True):
         *lower, upper = (x for _, x in machine.unit_layers(params).values())
         W = machine.arrays(params)["weights"]
-        W = W * W.dtype.type(factors[k])
-        if k == 0:
-            weights += [np.ascontiguousarray(W[some]) for some in model.visible.slices]
-            layer_params[:n_groups] = lower
-        else:
-            weights.append(W)
-            place = n_groups + k - 1
-            layer_params[place] = _average(layer_params[place], lower[0])
-        layer_params[n_groups + k] = upper
-    copies = (type(x)(*(np.array(a) for a in x)) for x in layer_params)
-    return LayeredParameters(tuple(weights), tuple(copies))
+        W = W * W.dtype.type(factor)
+        below, at = [j for i in model.children(layer) for j in model.levels[i]], 0
+        for j, known in zip(below, lower, strict=True):
+            some = slice(at, at + model.layers[j].size)
+            weights[model.names[j]], at = np.ascontiguousarray(W[some]), some.stop
+            layer_params[j] = _average(layer_params[j], known) if j in layer_params else known
+        layer_params[layer] = upper
+    copies = (type(x)(*(np.array(a) for a in x)) for _, x in sorted(layer_params.items()))
+    return LayeredParameters(tuple(weights[edge.lower] for edge in model.edges), tuple(copies))
 
 
 def _average(one: Any, other: Any) -> Any:

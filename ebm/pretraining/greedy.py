@@ -149,7 +149,7 @@ def pretrain(
             with naming(machine.name):
                 X = X if machine.state is None else as_dtype(X, machine.state.theta.dtype)
                 rows = _rows(X, weights, source, steps if propagation.draws else [])
-                layer = _learned(machine, rows, X, steps[-1:] if transposed else [])
+                layer = learned(machine, rows, X, steps[-1:] if transposed else [])
             layers.append(layer)
             if layer.message == INTERRUPTED:
                 break
@@ -187,7 +187,7 @@ def completed(step: Step, X: Any, weights: Array | None, seed: int) -> tuple[Any
     return rows.completed()
 
 
-def _learned(machine: Machine, rows: Rows, X: Any, below: list[Step]) -> Layer:
+def learned(machine: Machine, rows: Rows, X: Any, below: Sequence[Step] = ()) -> Layer:
     """Train a machine to its end; it begins at the last step of `below` turned over, if there is one."""
     plan, state = machine.plan, machine.state
     if state is None:

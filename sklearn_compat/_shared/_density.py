@@ -55,6 +55,8 @@ class Density:
         Whether functions of rows take CSR ones.
     marginals : tuple of ndarray
         Mean and variance of the training data and their count, or () where they are unknown.
+    columns : ndarray of int of shape (n_visible,) or None
+        The columns of `X` in the order of the visible units, None where it is the same.
     """
 
     model: Any
@@ -65,6 +67,7 @@ class Density:
     n_beside: int = 0
     takes_sparse: bool = False
     marginals: Any = ()
+    columns: Array | None = None
 
     @property
     def n_visible(self) -> int:
@@ -85,8 +88,24 @@ class Density:
     # Rows
 
     def seen(self, estimator: Any, X: Any, allow_nan: bool = False) -> Any:
-        """Rows for the estimator, checked, with a warning where its units cannot have their values."""
-        return check_rows(estimator, X, reset=False, allow_nan=allow_nan, unit=self.model.visible)
+        """Rows for the estimator, checked, with a warning where its units cannot have their values.
+
+        Their columns are in the order of the visible units.
+        """
+        unit = self.model.visible
+        if self.columns is None:
+            return check_rows(estimator, X, reset=False, allow_nan=allow_nan, unit=unit)
+        X = check_rows(estimator, X, reset=False, allow_nan=allow_nan)[:, self.columns]
+        warn_outside(unit, X, slack=EXTRAPOLATION)
+        return X
+
+    def back(self, v: Array) -> Array:
+        """Rows of the visible units with their columns in the order of `X`."""
+        if self.columns is None:
+            return v
+        out = np.empty_like(v)
+        out[:, self.columns] = v
+        return out
 
     def rows(self, estimator: Any, X: Any, allow_nan: bool = False) -> Any:
         """The same, of the dtype of the model: CSR where it takes them and that is faster."""
@@ -141,8 +160,8 @@ class Density:
         return np.hstack([v, np.full((len(v), self.n_beside), np.nan, v.dtype)])
 
     def visible(self, x: Array) -> Array:
-        """The visible part of such rows."""
-        return x if not self.n_beside else np.ascontiguousarray(x[:, : -self.n_beside])
+        """The visible part of such rows, with the columns in the order of `X`."""
+        return self.back(x if not self.n_beside else np.ascontiguousarray(x[:, : -self.n_beside]))
 
     def visible_rows(self, x: Any, n_rows: int, argument: str, hint: str | None = None) -> Array:
         """One visible state per chain: (n_rows, n_features). NaN is allowed where the `hint` speaks of it."""
@@ -151,6 +170,7 @@ class Density:
             raise ValueError(
                 f"{argument} must have the shape ({self.n_visible},) or ({n_rows}, {self.n_visible}). Got {rows.shape}."
             )
+        rows = rows if self.columns is None else rows[:, self.columns]
         reason = self.model.visible.impossible(rows)
         if not reason and hint is None and np.isnan(rows).any():
             reason = "NaN; what is known and what is not is for given to say"
@@ -282,7 +302,7 @@ def impute(self: Any, X: Any, *, n_steps: int = 200, return_std: bool = False) -
     x = law.first_states(len(clamped), fold(key, 0))
     found = expectation(law.model, law.params, clamped, x, fold(key, 1), n_steps)
     _warn_of_chains(found.agreed, n_steps)
-    mean, error = (np.ascontiguousarray(x[:, : law.n_visible]) for x in found[:2])
+    mean, error = (law.back(np.ascontiguousarray(x[:, : law.n_visible])) for x in found[:2])
     return (mean, error) if return_std else mean
 
 

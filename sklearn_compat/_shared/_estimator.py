@@ -79,7 +79,7 @@ class Estimator(BaseEstimator):
                 changed[name] = names.made(fresh) if name in entered else fresh
             if any(changed[name] is not entry for name, entry in entries.items()):
                 # In a list of its own: that of the caller stays as it is.
-                setattr(self, parameter, type(given)(changed.values()))
+                setattr(self, parameter, names.rebuilt(given, changed))
         for name in entered:
             value = params.get(name, getattr(self, name, None))
             if (value is None or isinstance(value, str)) and name in self._resolvers:

@@ -65,6 +65,10 @@ class NamedList(NamedTuple):
         entries = given if isinstance(given, list | tuple) else ()
         return {f"{self.stem}{k}": entry for k, entry in enumerate(entries, 1)}
 
+    def rebuilt(self, given: Any, entries: dict[str, Any]) -> Any:
+        """The setting with other entries, in the order of their names."""
+        return type(given)(entries.values())
+
 
 def flags_of(method: Callable[..., Any]) -> set[str]:
     """The names of the arguments that are True or False, by their annotations."""

@@ -1,50 +1,39 @@
 """The deep Boltzmann machine."""
 
-from collections.abc import Callable
 from itertools import pairwise
-from numbers import Integral, Real
 from typing import Any, ClassVar
 
-import numpy as np
-from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin, clone
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.base import clone
+from sklearn.utils.validation import check_is_fitted
 
-from ebm._arrays import check_exponents, check_squares, finite_numbers
-from ebm._checks import Array, as_rows, check_integer, check_real, sequence, shown
-from ebm._flat import dtype_of
-from ebm._random import Key
-from ebm._sparse import as_dtype
-from ebm.energies.deep import DeepArrays, DeepModel
-from ebm.energies.layers import LayeredParameters
-from ebm.inference.deep_means import SWEEPS, DeepMeans, deep_means, visible_means
+from ebm._checks import Array, shown
+from ebm.energies.deep import DeepModel
 from ebm.pretraining import halved
-from ebm.samplers.layered_gibbs import chains_at, independent_chains
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared import _learning as learning
-from ebm.sklearn_compat._shared import _likelihoods as likelihoods
-from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import NamedList, learns
-from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, warn_outside
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
-from ebm.sklearn_compat.deep._dbm_learning import (
-    deep_model,
-    fit_deep,
-    machines_of,
-    resume_deep,
-    update_deep,
-)
+from ebm.sklearn_compat.deep._base_dbm import BaseDBM, named, set_arrays, weights_of
+from ebm.sklearn_compat.deep._dbm_learning import fit_deep, update_deep
 from ebm.sklearn_compat.deep._given_stack import given_machines
-from ebm.sklearn_compat.deep._layers import block_of, chosen_layers, layer_name, sized
+from ebm.sklearn_compat.deep._layers import (
+    block_of,
+    chosen_layers,
+    is_size,
+    layer_name,
+    new_machines,
+    sized,
+)
 from ebm.sklearn_compat.deep._stack import BaseStack
-from ebm.sklearn_compat.rbm._layer import as_pair
+from ebm.sklearn_compat.deep._tree import Path, Tree
+from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
+from ebm.sklearn_compat.rbm._layer import as_pair, model_of
 from ebm.units import Unit
 
 
 @complete_docstring
-class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
+class DBM(BaseDBM):
     """Deep Boltzmann machine: layers of units, each connected to the layer below and to the layer above.
 
     With the data v and the hidden layers h_1, ..., h_L,
@@ -75,63 +64,9 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Whether the layers are trained one by one first, for machines of many units on many rows. None begins joint
         training with hidden units that tell rows of the data apart. A single layer is not pre-trained.
 
-    propagate : {"sample", "mean"}, default="sample"
-        Training data of a layer in pre-training: samples of the hidden units below given the data, new in every epoch,
-        or their means.
-
     features : {"top", "all"} or int or list of int, default="all"
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which
         start at 1.
-
-    learning_rate : float or "auto", default="auto"
-        Step size of the joint updates, at the start of `schedule`. "auto" depends on the number of hidden units and on
-        their types, as for :class:`BernoulliRBM`. For rows of bits or spins it is up to three times as large.
-
-    batch_size : int, default=10
-        Rows per joint update, and number of persistent chains.
-
-    n_iter : int or "auto", default="auto"
-        Passes of joint training over the data. "auto" makes at least 10 passes and at least 2000 updates.
-
-    verbose : int, default=0
-        Whether to show progress and the reconstruction error after each epoch.
-
-    random_state : int, RandomState instance or None, default=None
-        Seed. A layer without a seed gets one that is derived from this seed and the number of the layer. An int makes
-        every result reproducible. See :term:`Glossary <random_state>`.
-
-    gradient : {"pcd", "cd", "tempering", "exact"} or record, default="pcd"
-        Estimator of the log-likelihood gradient in joint training, by name or with its own settings, such as
-        ``PersistentContrastiveDivergence(n_steps=5, n_chains=100)``. "exact" is for small models. All are centered by
-        default.
-
-    n_sweeps : int, default=100
-        Sweeps of the mean field for each batch of joint training at most. Rows whose means have converged get no more.
-
-    damping : float, default=0.0
-        Share of the old means that each update of the mean field in joint training keeps, in [0, 1).
-
-    optimizer : {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adadelta", "adam", "nadam"} or record, \
-            default="sgd"
-        Rule of the joint updates, for example ``Nesterov(momentum=0.95)``.
-
-    schedule : {"constant", "linear", "exponential", "inverse"} or record, default="linear"
-        How the learning rate changes over the epochs of joint training: "linear" lets it fall to zero.
-
-    weight_decay : float, default=0.0
-        Coefficient of the penalty on half the squared weights in joint training.
-
-    regularization : Regularization or None, default=None
-        Further penalties and limits in joint training: absolute weights, norms, gradient clipping. Sparse activity and
-        dropout are for machines of two layers.
-
-    warm_start : bool, default=False
-        Whether `fit` continues joint training from the last solution (parameters, chains, velocity).
-
-    callbacks : callable, list of callables or None, default=None
-        Called after each epoch of joint training with a :class:`ebm.monitors.Report`. A callback may return a dict of
-        numbers for `history_`, or True to end training. Examples are :class:`ebm.EarlyStopping` and
-        :class:`ebm.Checkpoint`.
 
     Attributes
     ----------
@@ -144,22 +79,6 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     layer_params_ : list of dict of ndarray
         For the visible units and each hidden layer, the parameters that the units have besides biases, such as
         ``{"log_variance": ...}`` of Gaussian units. Columns of other types have none.
-
-    h_samples_ : ndarray of shape (n_chains, n_units)
-        States of the first, third, ... hidden layers in the persistent chains, side by side.
-
-    offset_even_ : ndarray of shape (n_units,)
-        Offsets in the centered gradient of the visible units and of the second, fourth, ... hidden layers.
-
-    offset_odd_ : ndarray of shape (n_units,)
-        Offsets of the first, third, ... hidden layers.
-
-    history_ : dict of ndarray
-        One entry per epoch of joint training: "epoch", "learning_rate", "time" in seconds, "mean_field_sweeps" and
-        "mean_field_converged" (means over the batches), and the numbers of the callbacks.
-
-    histories_ : dict of dict of ndarray
-        Histories by stage: "layer1", "layer2", ..., and "joint".
 
     See Also
     --------
@@ -196,23 +115,19 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     (2, 6)
     """
 
-    coefs_: list[Any]
-    intercepts_: list[Any]
-    layer_params_: list[Any]
-    _parts: list[Any]
-    _learns_from_gaps = True
-    _chain_names: ClassVar[tuple[str, ...]] = ("h_samples_", "offset_even_", "offset_odd_")
+    _layers_name = "layers"
     _lists: ClassVar[dict[str, NamedList]] = {"layers": NamedList("layer", sized)}
-    _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = learning.ASCENT_RECORDS
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **learning.ASCENT_SETTINGS,
+        **BaseDBM._parameter_constraints,
         "layers": BaseStack._parameter_constraints["layers"],
         "features": BaseStack._parameter_constraints["features"],
-        "propagate": BaseStack._parameter_constraints["propagate"],
-        "pretraining": [StrOptions({"greedy"}), None],
-        "n_sweeps": [Interval(Integral, 1, None, closed="left")],
-        "damping": [Interval(Real, 0, 1, closed="left")],
     }
+
+    sample = density.sample
+    log_likelihood = deep_density.log_likelihood
+    lower_bound = deep_density.lower_bound
+    score_samples = deep_density.score_samples
+    score = deep_density.score
 
     def __init__(
         self,
@@ -254,24 +169,6 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self.regularization = regularization
         self.warm_start = warm_start
         self.callbacks = callbacks
-
-    resume = learning.resume
-    _resume = resume_deep
-    sample = density.sample
-    impute = density.impute
-    free_energy = likelihoods.free_energy
-    log_partition = likelihoods.log_partition
-    log_likelihood = deep_density.log_likelihood
-    lower_bound = deep_density.lower_bound
-    score_samples = deep_density.score_samples
-    score = deep_density.score
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
-        tags.input_tags.sparse = True
-        tags.input_tags.allow_nan = True
-        return tags
 
     def _sk_visual_block_(self) -> Any:
         return block_of(self.layers)
@@ -376,37 +273,11 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         >>> round(dbm.log_partition().value, 4)
         4.254
         """
-        weights = [
-            finite_numbers(W, "coefs") for W in sequence(coefs, "coefs", "arrays of weights")
-        ]
-        if not weights or any(W.ndim != 2 or not W.size for W in weights):
-            raise ValueError(
-                "coefs must be a list of arrays of shape (n_units_below, n_units_above), at least one. "
-                f"Got {shown(coefs)}."
-            )
+        weights = weights_of(coefs)
         settings.setdefault("layers", [W.shape[1] for W in weights])
         machine = cls(**settings)
         machine.n_features_in_ = weights[0].shape[0]
-        sizes = [machine.n_features_in_, *(W.shape[1] for W in weights)]
-        if intercepts is None:
-            intercepts = [np.zeros(n) for n in sizes]
-        machine.coefs_ = [np.array(W, weights[0].dtype, order="C") for W in weights]
-        machine.intercepts_ = [
-            np.array(finite_numbers(b, "intercepts"), weights[0].dtype)
-            for b in sequence(intercepts, "intercepts", "arrays of biases")
-        ]
-        others: Any = [{} for _ in sizes]
-        if layer_params is not None:
-            others = sequence(layer_params, "layer_params", "dict")
-        if len(others) != len(sizes) or not all(isinstance(named, dict) for named in others):
-            raise ValueError(
-                f"layer_params must be a list of {len(sizes)} dict, one for each layer. Got {shown(layer_params)}."
-            )
-        machine.layer_params_ = list(others)
-        params = machine._params()
-        machine._parts = []
-        learning.keep_attributes(machine, machine._named(params))
-        machine._validate_params()
+        set_arrays(machine, weights, intercepts, layer_params)
         return machine
 
     @classmethod
@@ -449,240 +320,48 @@ class DBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                     f"dbn: {layer_name(k)} has {below} visible units, but the layer below makes {above}."
                 )
         machine.n_features_in_ = shapes[0][0]
-        model = deep_model(machines_of(machine, 0), shapes[0][0], [n for _, n in shapes])
-        machine._parts = []
-        learning.keep_attributes(machine, _named(model, halved(model, steps)))
+        model = machine._tree(0).model(sizes=[n for _, n in shapes])
+        machine._parts = {}
+        learning.keep_attributes(machine, named(model, halved(model, steps)))
         return machine
 
-    @property
-    def histories_(self) -> dict[str, dict[str, Array]]:
-        """Histories by stage: "layer1", "layer2", ..., and "joint"."""
-        check_is_fitted(self, "coefs_")
-        found = {layer_name(k): history for k, history in enumerate(self._parts)}
-        return found | ({"joint": self.history_} if hasattr(self, "history_") else {})
+    # The layers
 
-    # Inference
+    def _tree(self, seed: int) -> Tree:
+        """Unfitted machines for all layers; numbers stand for machines with settings of the estimator."""
+        if not isinstance(self.layers, list | tuple):
+            raise ValueError(
+                "layers must be a list or tuple of RBM estimators or numbers of hidden units. "
+                f"Got {shown(self.layers)}."
+            )
+        shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
+        layers = [
+            BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
+            for layer in self.layers
+        ]
+        machines = new_machines(layers, seed, self.n_features_in_, columns=True)
+        names = [layer_name(k) for k in range(len(machines))]
+        visible = model_of(machines[0]).visible
+        path = Path(names[:-1], machines[:-1], visible, self.n_features_in_)
+        return Tree([path], names[-1], machines[-1])
 
-    def mean_field(self, X: Any, *, n_sweeps: int = SWEEPS, tol: float = 1e-4) -> DeepMeans:
-        """Means of all hidden layers given `X` in mean field, and whether the means have converged.
-
-        Each sweep updates the odd and then the even hidden layers, given the means of their neighbors. No update lowers
-        the bound on the log-likelihood, so that the means always converge, though slowly if weights are large.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states; NaN where unknown. Unknown entries are units of the mean field like the hidden ones.
-        n_sweeps : int, default=300
-            Largest number of sweeps.
-        tol : float, default=1e-4
-            A row has converged when a sweep changes no mean by more than this.
-
-        Returns
-        -------
-        means : DeepMeans
-            `layers`, a list of arrays of shape (n_samples, n_units), `converged` of shape (n_samples,), and the number
-            of sweeps that were made, `n_sweeps`.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If the means of some rows have not converged.
-        """
-        n_sweeps = check_integer(n_sweeps, "n_sweeps")
-        tol = check_real(tol, "tol")
-        law = self._density()
-        law.check_squares()
-        found = deep_means(law.model, law.params, law.seen(self, X, allow_nan=True), n_sweeps, tol)
-        deep_density.warn_of_means(self, found.converged)
-        return found
-
-    def transform(self, X: Any) -> Array:
-        """Means of the hidden units given `X` in mean field, for the layers of the setting `features`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states; NaN where unknown.
-
-        Returns
-        -------
-        H : ndarray of shape (n_samples, n_features_out)
-            Features, in the dtype of the model; several layers are side by side.
-
-        Warns
-        -----
-        ConvergenceWarning
-            If the means of some rows have not converged.
-        """
-        chosen = self._chosen()
-        layers = self.mean_field(X).layers
-        return np.hstack([layers[k] for k in chosen])
-
-    def inverse_transform(self, X: Any) -> Array:
-        """Means of the visible units given features, the other layers following in mean field.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features_out)
-            Features as from :meth:`transform`, states or means.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            Means of the visible units.
-        """
-        chosen = self._chosen()
-        law = self._density()
-        law.check_squares()
-        rows = check_array(as_rows(X, self._n_features_out, "X"), input_name="X", dtype=FLOATS)
-        rows, known, at = as_dtype(rows, law.dtype), {}, 0
-        for k in chosen:
-            number = law.model.hidden_layers[k]
-            unit, n_units = law.model.hidden[k]
-            states = np.ascontiguousarray(rows[:, at : at + n_units])
-            warn_outside(unit, states, slack=EXTRAPOLATION)
-            known[number], at = states, at + n_units
-        return visible_means(law.model, law.params, known)
-
-    def reconstruct(self, X: Any) -> Array:
-        """Means of the visible units given the mean-field means of the lowest hidden layer given `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states; NaN where unknown.
-
-        Returns
-        -------
-        V : ndarray of shape (n_samples, n_features)
-            Reconstructions.
-        """
-        law = self._density()
-        first = law.model.hidden_layers[0]
-        return visible_means(law.model, law.params, {first: self.mean_field(X).layers[0]})
-
-    def energy(self, X: Any, H: Any) -> Array:
-        """Energy E(v, h_1, ..., h_L) of states of all layers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
-        H : array-like of shape (n_samples, n_hidden)
-            States of all hidden layers, side by side, from the lowest up.
-
-        Returns
-        -------
-        energy : ndarray of shape (n_samples,)
-            Energies in nats.
-        """
-        law = self._density()
-        law.check_squares()
-        model, v = law.model, law.dense(self, X)
-        sizes = [n for _, n in model.hidden]
-        h = law.hidden_states(H, sum(sizes), model.hidden_side, len(v))
-        energies: Array = model.energy(law.params, *model.colors(law.params, v, h))
-        return energies
-
-    # From the fitted attributes to the core, and back
+    def _order(self) -> Array | None:
+        return None
 
     def _chosen(self) -> list[int]:
         """Indices of the layers that `features` names."""
         check_is_fitted(self, "coefs_")
         return chosen_layers(self.features, len(self.coefs_))
 
-    @property
-    def _n_features_out(self) -> int:
-        return sum(len(self.intercepts_[k + 1]) for k in self._chosen())
-
-    def _is_fitted(self) -> bool:
-        return hasattr(self, "coefs_")
-
-    def _model(self) -> DeepModel:
-        """The fitted model: units from the settings, sizes from the fitted attributes."""
-        machines = machines_of(self, 0)
-        coefs = fitted_list(self.coefs_, "coefs_")
-        if len(coefs) != len(machines):
-            raise ValueError(
-                f"layers holds {len(machines)} layers, but the fitted model has {len(coefs)}. Fit anew "
-                "(warm_start=False) to change it."
-            )
-        sizes = [
-            fitted_array(W, f"coefs_[{k}]", (None, None)).shape[1] for k, W in enumerate(coefs)
-        ]
-        return deep_model(machines, self.n_features_in_, sizes)
-
-    def _params(self) -> LayeredParameters:
-        """The parameters that the fitted attributes hold, whoever set them."""
-        check_is_fitted(self, "coefs_")
+    def _chain(self) -> DeepModel:
+        """The fitted model as a chain of layers."""
         model = self._model()
-        sizes = [self.n_features_in_, *(n for _, n in model.hidden)]
-        coefs = [
-            fitted_array(W, f"coefs_[{k}]", (sizes[k], sizes[k + 1]))
-            for k, W in enumerate(self.coefs_)
-        ]
-        dtype = coefs[0].dtype if coefs[0].dtype in FLOATS else np.dtype(np.float64)
-        given = fitted_list(self.intercepts_, "intercepts_", len(sizes))
-        biases = [fitted_array(b, f"intercepts_[{k}]", (sizes[k],)) for k, b in enumerate(given)]
-        others = []
-        for k, named in enumerate(fitted_list(self.layer_params_, "layer_params_", len(sizes))):
-            if not isinstance(named, dict):
-                raise ValueError(
-                    f"layer_params_ must be a list of dict, one for each layer. Got {shown(named)} in it."
-                )
-            found = {x: fitted_array(named[x], f"layer_params_[{k}]", (None,)) for x in named}
-            for name in (x for x in found if x.startswith("log_")):
-                check_exponents(found[name], f"layer_params_[{k}]")
-            others.append({x: np.ascontiguousarray(a, dtype) for x, a in found.items()})
-        for k, b in enumerate(biases):
-            check_squares(b, f"intercepts_[{k}]")
-        arrays = DeepArrays(
-            [np.ascontiguousarray(W, dtype) for W in coefs],
-            [np.ascontiguousarray(b, dtype) for b in biases],
-            others,
-        )
-        return model.of_arrays(arrays)
+        return DeepModel(model.groups, model.hidden)
 
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units of each hidden layer, and the weights and biases with which a network begins."""
-        return self._model().recognition(self._params())
+        return self._chain().recognition(self._params())
 
     def _generation(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units below each hidden layer, and the weights and biases with which a decoder begins."""
-        return self._model().generation(self._params())
-
-    def _named(self, params: LayeredParameters) -> dict[str, Any]:
-        """Parameters by the names of their attributes."""
-        sizes = [len(x.bias) for x in params.layers[-len(self.layers) :]]
-        return _named(deep_model(machines_of(self, 0), self.n_features_in_, sizes), params)
-
-    def _density(self) -> density.Density:
-        params = self._params()
-        model = self._model()
-
-        def first_states(n_rows: int, key: Key) -> Array:
-            return independent_chains(model, params, n_rows, key)
-
-        def states_at(v: Array, key: Key, beta: float) -> Array:
-            return chains_at(model, params, v, key, beta)
-
-        return density.Density(
-            model,
-            params,
-            dtype_of(params),
-            first_states,
-            states_at,
-            n_beside=model.n_hidden_walked,
-            marginals=self._course.marginals,
-        )
-
-
-def _named(model: DeepModel, params: LayeredParameters) -> dict[str, Any]:
-    """Parameters by the names of the fitted attributes."""
-    arrays = model.arrays(params)
-    return {
-        "coefs_": arrays.weights,
-        "intercepts_": arrays.biases,
-        "layer_params_": arrays.others,
-    }
+        return self._chain().generation(self._params())

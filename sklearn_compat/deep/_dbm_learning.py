@@ -3,7 +3,7 @@
 The argument `self` is the estimator; acts of learning return what did not come to its end.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
@@ -13,16 +13,23 @@ import numpy as np
 from ebm import training
 from ebm._arrays import has_gaps
 from ebm._batches import Rows
-from ebm._checks import Array, shown
+from ebm._checks import Array
 from ebm._flat import dtype_of
 from ebm._gaps import rows_of
 from ebm._sparse import as_dtype
-from ebm.energies.deep import DeepModel
 from ebm.energies.fixed_point import FixedPoint
-from ebm.energies.side_by_side import SideBySide
+from ebm.energies.trees import TreeModel
 from ebm.likelihood import reconstruction_error
 from ebm.monitors import Scorer
-from ebm.pretraining import Layer, Machine, Propagation, composed, part, pretrain
+from ebm.pretraining import (
+    Branch,
+    Layer,
+    Machine,
+    Propagation,
+    composed,
+    part,
+    pretrain_tree,
+)
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Lesson, Watch
 from ebm.sklearn_compat._shared._validation import (
@@ -34,12 +41,10 @@ from ebm.sklearn_compat._shared._validation import (
     draw_seed,
     warn_outside,
 )
-from ebm.sklearn_compat.deep._layers import is_size, layer_name, new_machines
+from ebm.sklearn_compat.deep._tree import Tree
 from ebm.sklearn_compat.rbm._base import BaseRBM
-from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
-from ebm.sklearn_compat.rbm._layer import entitle, learner, model_of
+from ebm.sklearn_compat.rbm._layer import entitle, learner
 from ebm.training import INTERRUPTED
-from ebm.units import Unit
 
 # Fewer rows with a mean field that has converged are told of.
 LEAST_CONVERGED = 0.9
@@ -52,61 +57,37 @@ class Begun(NamedTuple):
     ----------
     change : callable
         The model and its initial parameters -> these parameters.
-    layers : list of Layer
-        The results of the parts.
+    histories : dict of dict of ndarray
+        The histories of the parts that have learned, by their names.
     stopped : list of str
         Why parts did not come to their ends.
     interrupted : bool
     """
 
     change: Callable[[Any, Any], Any]
-    layers: list[Layer]
+    histories: dict[str, dict[str, Array]]
     stopped: list[str]
     interrupted: bool
 
 
-# Settings -> machines and the model
+# Settings -> machines
 
 
-def machines_of(self: Any, seed: int) -> list[BaseRBM]:
-    """Unfitted machines for all layers; numbers stand for machines with settings of the estimator."""
-    if not isinstance(self.layers, list | tuple):
-        raise ValueError(
-            "layers must be a list or tuple of RBM estimators or numbers of hidden units. "
-            f"Got {shown(self.layers)}."
-        )
-    shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
-    layers = [
-        BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
-        for layer in self.layers
-    ]
-    return new_machines(layers, seed, self.n_features_in_, columns=True)
-
-
-def machines_for(self: Any, seed: int) -> list[BaseRBM]:
-    """The same, and how their learning is shown."""
-    machines = machines_of(self, seed)
-    for k, machine in enumerate(machines):
-        columns = None if k else column_names(self)
-        entitle(machine, f"{type(self).__name__} {layer_name(k)}", columns)
+def tree_for(self: Any, seed: int) -> Tree:
+    """Unfitted machines for all layers, and how their learning is shown."""
+    tree: Tree = self._tree(seed)
+    columns, order = column_names(self), self._order()
+    if columns is not None and order is not None:
+        columns = columns[order]
+    for path, some in zip(tree.paths, tree.columns, strict=True):
+        for k, (name, machine) in enumerate(zip(path.names, path.machines, strict=True)):
+            seen = None if k or columns is None else columns[some]
+            entitle(machine, f"{type(self).__name__} {name}", seen)
+    alone = columns if len(tree.machines) == 1 else None
+    entitle(tree.top, f"{type(self).__name__} {tree.top_name}", alone)
+    for machine in tree.machines:
         machine.verbose = max(machine.verbose, self.verbose)
-    return machines
-
-
-def deep_model(
-    machines: Sequence[BaseRBM],
-    n_features: int,
-    sizes: Sequence[int],
-    fixed_point: FixedPoint | None = None,
-) -> DeepModel:
-    """The deep machine whose layers have the units of these machines, and these sizes."""
-    visible = model_of(machines[0]).visible
-    groups: list[tuple[Unit, int]] = [(visible, n_features)]
-    if isinstance(visible, SideBySide):
-        visible.columns(np.empty((0, n_features)))  # refuses another number of columns
-        groups = list(zip(visible.units, visible.sizes, strict=True))
-    hidden = [(model_of(machine).hidden, n) for machine, n in zip(machines, sizes, strict=True)]
-    return DeepModel(groups, hidden, fixed_point)
+    return tree
 
 
 # Acts of learning
@@ -123,12 +104,12 @@ def fit_deep(self: Any, X: Any, sample_weight: Any) -> str:
     seed = draw_seed(self.random_state)
     lesson = lesson_of(self, False)._replace(random_state=seed)
     check_joint(self, lesson, X, weights, seed)
-    begun = begin(self, X, weights, seed, self.pretraining == "greedy" and len(self.layers) > 1)
+    begun = begin(self, X, weights, seed, self.pretraining == "greedy")
     n_epochs = 0 if begun.interrupted else lesson.n_epochs
     lesson = lesson._replace(change=begun.change, n_epochs=n_epochs)
     learned = self._course.fit_rows(lesson, X, weights)
     stopped = [*begun.stopped, learning.keep(self, learned)]
-    self._parts = [history_of(layer) for layer in begun.layers]
+    self._parts = begun.histories
     return _with_reasons(*stopped, unconverged(self))
 
 
@@ -152,7 +133,7 @@ def resume_deep(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str
     """Go on with the learning of all layers together from a file."""
     X, weights = rows_to_learn(self, X, sample_weight, False)
     learned = self._course.resume_rows(lesson_of(self, False), file, X, weights)
-    self._parts = []
+    self._parts = {}
     return _with_reasons(learning.keep(self, learned), unconverged(self))
 
 
@@ -165,16 +146,17 @@ def update_deep(self: Any, X: Any, sample_weight: Any) -> str:
         seed = draw_seed(self.random_state)
         begun = begin(self, X, shares, seed, False)
         lesson = lesson._replace(random_state=seed, change=begun.change)
-        self._parts = []
+        self._parts = {}
     return learning.keep(self, self._course.update_rows(lesson, X, shares))
 
 
 def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
     """Training rows, in the dtype of the fitted model if there is one, and their weights."""
     X = check_rows(self, X, reset=not go_on, order="C", allow_nan=self._learns_from_gaps)
-    machines = machines_for(self, 0)
-    model = deep_model(machines, self.n_features_in_, sizes_of(machines))
-    unit = model_of(machines[0]).visible
+    order = self._order()
+    X = X if order is None else X[:, order]
+    model = tree_for(self, 0).model()
+    unit = model.visible
     if has_gaps(X):
         check_whole_groups(unit, X)
     warn_outside(unit, X)
@@ -184,14 +166,9 @@ def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[A
     return X, check_weights(sample_weight, X)
 
 
-def sizes_of(machines: Sequence[BaseRBM]) -> list[int]:
-    """Counts of the hidden units of machines."""
-    return [learning.count_hidden(machine) for machine in machines]
-
-
-def check_layers(self: Any, wanted: DeepModel) -> None:
+def check_layers(self: Any, wanted: TreeModel) -> None:
     """ValueError if the settings name other layers than the fitted model has."""
-    sizes = [len(bias) for bias in self.intercepts_[1:]]
+    sizes = [n for _, n in self._model().hidden]
     asked = [n for _, n in wanted.hidden]
     if sizes != asked:
         raise ValueError(
@@ -206,18 +183,17 @@ def check_layers(self: Any, wanted: DeepModel) -> None:
 def lesson_of(self: Any, go_on: bool) -> Lesson:
     """How all layers learn together."""
     title = type(self).__name__
-    machines = machines_for(self, 0)
-    sizes = sizes_of(machines)
-    way = FixedPoint(self.n_sweeps, damping=self.damping)
-    model = deep_model(machines, self.n_features_in_, sizes, way)
+    tree = tree_for(self, 0)
+    model = tree.model(FixedPoint(self.n_sweeps, damping=self.damping))
+    columns, order = column_names(self), self._order()
     return Lesson(
         plan=lambda seed: learning.ascent(self, seed),
         model=lambda rows, plan: model,
-        n_hidden=sum(sizes),
+        n_hidden=sum(tree.sizes),
         n_epochs=self.n_iter if isinstance(self.n_iter, str) else int(self.n_iter),
         random_state=self.random_state,
         watch=Watch(title, self.callbacks, self.verbose, shown_errors),
-        columns=column_names(self),
+        columns=columns if columns is None or order is None else columns[order],
         standing=learning.standing(self) if go_on else None,
     )
 
@@ -231,36 +207,37 @@ def check_joint(self: Any, lesson: Lesson, X: Any, weights: Array | None, seed: 
 
 def begin(self: Any, X: Any, weights: Array | None, seed: int, greedy: bool) -> Begun:
     """Parameters to begin with: of parts that have learned, or of parts that only know some rows."""
-    machines = machines_for(self, seed)
-    model = deep_model(machines, self.n_features_in_, sizes_of(machines))
-    learners = [_part(machine, model, k, greedy) for k, machine in enumerate(machines)]
-    way = Propagation(self.propagate == "sample", seed)
-    found = pretrain(learners, X, weights, way)
-    layers, interrupted = found.layers, found.interrupted or found.layers[-1].message == INTERRUPTED
-    if len(layers) < len(learners):  # interrupted
-        rest = [replace(x, n_epochs=0) for x in learners[len(layers) :]]
-        below = [layer.step for layer in layers]
-        layers = [*layers, *pretrain(rest, X, weights, way, below=below).layers]
-    reasons = [
-        f"{machine.name}: {layer.message}"
-        for machine, layer in zip(learners, layers, strict=True)
-        if layer.message and greedy
+    tree = tree_for(self, seed)
+    model, greedy = tree.model(), greedy and len(tree.machines) > 1
+    learners = [
+        _part(machine, name, model, k, greedy)
+        for k, (name, machine) in enumerate(zip(tree.names, tree.machines, strict=True))
     ]
+    *lower, top = learners
+    branches = []
+    for path, columns in zip(tree.paths, tree.columns, strict=True):
+        branches.append(Branch(columns, lower[: len(path.machines)]))
+        lower = lower[len(path.machines) :]
+    way = Propagation(self.propagate == "sample", seed)
+    layers, interrupted = pretrain_tree(branches, top, X, weights, way)
+    found = zip(learners, layers, strict=True)
+    reasons = [f"{x.name}: {layer.message}" for x, layer in found if layer.message and greedy]
     if interrupted and not reasons:
-        reasons.append(f"{learners[len(found.layers)].name}: {INTERRUPTED}")
+        reasons.append(f"{tree.names[-1]}: {INTERRUPTED}")
     steps = [layer.step for layer in layers]
     change = partial(_composed, model=model, steps=steps)
-    return Begun(change, layers if greedy else [], reasons, interrupted)
+    histories = {name: history_of(x) for name, x in zip(tree.names, layers, strict=True)}
+    return Begun(change, histories if greedy else {}, reasons, interrupted)
 
 
-def _composed(_: Any, params: Any, *, model: DeepModel, steps: Any) -> Any:
+def _composed(_: Any, params: Any, *, model: TreeModel, steps: Any) -> Any:
     return composed(model, steps)
 
 
-def _part(machine: BaseRBM, model: DeepModel, k: int, greedy: bool) -> Machine:
+def _part(machine: BaseRBM, name: str, model: TreeModel, k: int, greedy: bool) -> Machine:
     """The machine as the core trains it to be part `k`."""
-    made = learner(machine, layer_name(k), False)
-    title = f"{layer_name(k)} of a deep Boltzmann machine"
+    made = learner(machine, name, False)
+    title = f"{name} of a deep Boltzmann machine"
     watch = Watch(title, machine.callbacks if greedy else None, machine.verbose, shown_errors)
     n_epochs = made.n_epochs if greedy else 0
     return replace(made, model=part(model, k), n_epochs=n_epochs, watched=watch.watched)

@@ -1,5 +1,6 @@
 """The layers of a stack as one parameter: machines or sizes, their names and seeds, and which may stand on which."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from numbers import Integral
 from typing import Any
@@ -32,9 +33,9 @@ def sized(layer: Any) -> Any:
     return BernoulliRBM(int(layer)) if is_size(layer) else layer
 
 
-def block_of(layers: Any) -> Any:
-    """The HTML representation: one layer after the other, as in a Pipeline."""
-    named = entries(layers)
+def block_of(layers: Any, names: Sequence[str] | None = None) -> Any:
+    """The HTML representation: one layer after the other, as in a Pipeline; with other `names` than their numbers."""
+    named = entries(layers) if names is None else list(zip(names, layers, strict=True))
     machines = [sized(layer) for _, layer in named]
     details = [f"{name}: {type(x).__name__}" for (name, _), x in zip(named, machines, strict=True)]
     return _VisualBlock("serial", machines, names=details, name_details=[str(x) for x in machines])
@@ -170,15 +171,19 @@ def check_joints(machines: list[BaseRBM], columns: bool = False) -> None:
                 "of a stack have one type of visible units: give it one, or use the machine by itself in a Pipeline."
             )
     for k, (lower, upper) in enumerate(pairwise(machines)):
-        hidden, visible = model_of(lower).hidden, model_of(upper).visible
-        if type(hidden) is not type(visible):
-            below, above = layer_name(k), layer_name(k + 1)
-            kind = type(hidden).__name__.lower()
-            raise ValueError(
-                f"layers: the hidden units of {below}, {type(lower).__name__}, are {hidden!r}, but {above}, "
-                f"{type(upper).__name__}, has the visible units {visible!r}. They are the same units: give {above} "
-                f"that type, RBM(..., visible={kind!r}), or {below} hidden units of the other."
-            )
+        check_below(lower, layer_name(k), upper, layer_name(k + 1))
+
+
+def check_below(lower: BaseRBM, below: str, upper: BaseRBM, above: str) -> None:
+    """ValueError where the hidden units of the machine `below` are not what the visible ones of that `above` are."""
+    hidden, visible = model_of(lower).hidden, model_of(upper).visible
+    if type(hidden) is not type(visible):
+        kind = type(hidden).__name__.lower()
+        raise ValueError(
+            f"layers: the hidden units of {below}, {type(lower).__name__}, are {hidden!r}, but {above}, "
+            f"{type(upper).__name__}, has the visible units {visible!r}. They are the same units: give {above} "
+            f"that type, RBM(..., visible={kind!r}), or {below} hidden units of the other."
+        )
 
 
 def same_units(one: Bipartite, other: Bipartite) -> bool:

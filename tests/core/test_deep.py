@@ -15,15 +15,16 @@ from ebm._random import Key
 from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
-from ebm.energies.deep import DeepArrays, DeepModel
+from ebm.energies.deep import DeepModel
 from ebm.energies.layer_sums import layer_sum, layered_log_z
+from ebm.energies.trees import TreeArrays
 from ebm.gradients import ContrastiveDivergence, PersistentContrastiveDivergence
 from ebm.inference.deep_means import deep_means, visible_means
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.deep import mean_field_bounds, sums_or_bounds
 from ebm.optimizers import SGD, Constant
 from ebm.pretraining import Machine, Propagation, composed, halved, part, pretrain
-from ebm.pretraining.doubled import multiplicity
+from ebm.pretraining.doubled import multiplicities
 from ebm.samplers.layered_gibbs import chains_at
 from ebm.units import Binomial, Gaussian, OneHot, Poisson, Spin
 from tests.checks.deep import (
@@ -50,7 +51,8 @@ def oracle_of(model, params, kind="bernoulli"):
 
 @pytest.mark.parametrize("n_parts", [1, 2, 3, 4])
 def test_layers_count_twice_where_they_will_have_two_neighbors(n_parts):
-    counts = [multiplicity(k, n_parts) for k in range(n_parts)]
+    model = DeepModel([(BITS, 3)], [(BITS, 2)] * n_parts)
+    counts = [multiplicities(model, k)[0] for k in range(n_parts)]
     received = {0: [], n_parts: []}
     for k, (lower, upper) in enumerate(counts):
         received.setdefault(k, []).append(lower)
@@ -282,7 +284,7 @@ def test_arrays_are_those_of_the_parameters():
     assert [sorted(x) for x in arrays.others] == [["log_variance"], [], ["log_variance"]]
     for a, b in zip(leaves(model.of_arrays(arrays)), leaves(params), strict=True):
         np.testing.assert_array_equal(a, b)
-    without = model.of_arrays(DeepArrays(arrays.weights, arrays.biases, [{}, {}, {}]))
+    without = model.of_arrays(TreeArrays(arrays.weights, arrays.biases, [{}, {}, {}]))
     assert not without.layers[1].log_variance.any()
     with pytest.raises(ValueError, match="shapes"):
         model.of_arrays(arrays._replace(weights=arrays.weights[:1]))
@@ -302,7 +304,7 @@ def test_known_answers(seed, sizes, unit, kind, log_z, states):
     model, rng = chain(*sizes, unit=unit), np.random.default_rng(seed)
     weights = [rng.normal(size=shape) for shape in pairwise(sizes)]
     biases = [0.5 * rng.normal(size=n) for n in sizes]
-    params = model.of_arrays(DeepArrays(weights, biases, [{}] * len(sizes)))
+    params = model.of_arrays(TreeArrays(weights, biases, [{}] * len(sizes)))
     assert layered_log_z(model, params) == pytest.approx(log_z, abs=1e-9)
     for state, log_p in states.items():
         found = sums_or_bounds(model, params, np.full((1, sizes[0]), state))[0] - log_z

@@ -18,6 +18,7 @@ from ebm.energies.label_memory import LabelMemory
 from ebm.energies.layer_graph import Layer
 from ebm.energies.layers import LayeredModel
 from ebm.energies.pairwise import Pairwise
+from ebm.energies.trees import Pathway, TreeModel
 from ebm.gradients import GRADIENTS, TAP
 from ebm.gradients.back_propagation import BackPropagation
 from ebm.gradients.base import BoundGradient
@@ -53,6 +54,12 @@ EXAMPLES = {
     LayeredModel: [LAYERED],
     ColumnModel: [ColumnModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN)],
     DeepModel: [DeepModel([(Bernoulli(), N_VISIBLE)], [(Bernoulli(), 2), (Spin(), 1)])],
+    TreeModel: [
+        TreeModel(
+            [Pathway([(Bernoulli(), 3)], [(Bernoulli(), 1)]), Pathway([(Spin(), 1)], [])],
+            (Bernoulli(), 2),
+        )
+    ],
     LabelMemory: [LabelMemory(n_labels=2, degree=3, rectified=True, scale=1.0)],
     Network: [Network(N_VISIBLE, (Dense(N_HIDDEN), Tanh(), Dense(2)), SquaredError())],
     BeliefNetwork: [

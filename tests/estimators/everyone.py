@@ -120,8 +120,8 @@ def calls(model):
             given["X"] = model.transform(rows)
         if name == "energy" and hasattr(model, "components_"):
             given["H"] = np.ones((len(rows), len(model.components_)))
-        elif name == "energy" and isinstance(model, ebm.DBM):
-            given["H"] = np.ones((len(rows), sum(map(len, model.intercepts_[1:]))))
+        elif name == "energy" and hasattr(model, "mean_field"):
+            given["H"] = np.ones((len(rows), sum(map(len, model.intercepts_)) - rows.shape[1]))
         elif getattr(model, "n_hidden", 0):
             given["H"] = np.ones((len(rows), model.n_hidden))
         given = {k: v for k, v in given.items() if k in inspect.signature(method).parameters}

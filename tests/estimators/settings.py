@@ -21,6 +21,8 @@ SMALL = {
     "n_iter": 2,
     "max_iter": 2,
     "layers": (3, 3),
+    "modalities": [("left", [3], slice(0, 2)), ("right", [3, 2], slice(2, None))],
+    "top": 2,
     "batch_size": 5,
     "hidden_layer_sizes": (3,),
     "random_state": 0,

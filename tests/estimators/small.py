@@ -16,6 +16,7 @@ from ebm import (
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
     HopfieldNetwork,
+    MultimodalDBM,
 )
 from ebm.units import OneHot
 
@@ -33,6 +34,14 @@ MACHINES = {
     "RBM": lambda unit: RBM(3, visible=unit, hidden=unit, **STEPS),
     "RBM, labels": lambda _: RBM(3, visible=OneHot((2,)), **STEPS),
     "DBM": lambda unit: DBM([RBM(2, visible=unit, **STEPS), 1], **STEPS),
+    "MultimodalDBM": lambda unit: MultimodalDBM(
+        [
+            ("left", [RBM(2, visible=unit, **STEPS)], slice(0, 2)),
+            ("right", [RBM(2, visible=unit, **STEPS), 1], slice(2, 4)),
+        ],
+        2,
+        **STEPS,
+    ),
     "DBN": lambda unit: DBN([RBM(3, visible=unit, **STEPS), 2], random_state=0),
     "DBNClassifier": lambda unit: DBNClassifier([RBM(3, visible=unit, **STEPS), 2], random_state=0),
     "DenseAssociativeClassifier": lambda _: DenseAssociativeClassifier(3, **STEPS),

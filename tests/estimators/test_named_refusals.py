@@ -158,6 +158,7 @@ def test_unknown_hidden_states_have_no_energy(machines, name):
     call = invocation(ALL[name], "energy", "H")
     if "H" not in defaults(ALL[name].energy):
         pytest.skip("no hidden units")
-    n_hidden = sum(len(b) for b in machines[name].intercepts_[1:]) if name == "DBM" else 3
+    deep = sum(map(len, getattr(machines[name], "intercepts_", [])))
+    n_hidden = deep - machines[name].n_features_in_ if deep else 3
     with pytest.raises(ValueError, match="H holds NaN"):
         evaluate(call, est=machines[name], value=np.full((12, n_hidden), np.nan))

@@ -102,6 +102,9 @@ def test_cold_free_energies_are_those_of_no_temperature(cls, dtype):
     finite = {"gradient": "pcd"} if cls.__name__ == "BoltzmannMachine" else {}
     # The hidden layers of a deep machine have to be few units to be summed out.
     finite |= {"layers": [3, 2], "n_iter": 2} if cls.__name__ == "DBM" else {}
+    sides = [("left", [3], slice(0, 2)), ("right", [2], slice(2, None))]
+    few = {"modalities": sides, "top": 2, "n_iter": 2}
+    finite |= few if cls.__name__ == "MultimodalDBM" else {}
     # Few columns under the default number of hidden units are told to have another distribution.
     finite |= {"n_components": 4} if cls.__name__ in ("BernoulliRBM", "RBM") else {}
     machine = cls(random_state=0, **finite).fit(X.astype(dtype))
