@@ -41,8 +41,9 @@ from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import FLOATS, check_rows
 from ebm.sklearn_compat.networks import _autoencoder_settings as settings_
 from ebm.sklearn_compat.networks import _fitting as fitting
-from ebm.sklearn_compat.networks._fitting import Labelled, learn
+from ebm.sklearn_compat.networks._fitting import learn
 from ebm.sklearn_compat.networks._given import keep_coder
+from ebm.sklearn_compat.networks._labelled import Labelled
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches, has_epochs
 
 SETTINGS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from numbers import Integral
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from ebm import training
 from ebm._arrays import MagnitudeError
 from ebm._batches import Rows
 from ebm._checks import Array
-from ebm._random import Reserved, fold, stream
+from ebm._random import stream
 from ebm._sparse import as_dtype
 from ebm.descent import (
     HeldOut,
@@ -30,7 +30,6 @@ from ebm.gradients.back_propagation import MeanCost
 from ebm.monitors import Callback, Plateau, Report, Scorer
 from ebm.networks import feed_forward
 from ebm.networks.growth import Growth, growth_record, hidden_sizes
-from ebm.networks.neighborhoods import copies
 from ebm.networks.network import Network, Parameters
 from ebm.optimizers import Regularization
 from ebm.optimizers.lbfgs import Progress
@@ -46,15 +45,21 @@ from ebm.sklearn_compat._shared._validation import (
     column_names,
     draw_seed,
 )
+from ebm.sklearn_compat.networks._labelled import (
+    Labelled,
+    check_some,
+    holds_out,
+    labelled_rows,
+    repeated,
+    split,
+)
 from ebm.sklearn_compat.networks._mlp_settings import (
     asked_layout,
     check_layout,
-    check_parts,
     dropouts_of,
     network_for,
     plan_of,
     plateau_of,
-    put_aside,
     regularization_of,
 )
 from ebm.sklearn_compat.networks._pretraining import pretrained
@@ -77,16 +82,6 @@ def rows_to_learn(self: Any, X: Any, first: bool) -> Any:
 
 # Of the loss of a constant prediction: a network above it has learned nothing, if it had so many epochs.
 LEARNED, FEWEST_EPOCHS = 0.99, 10
-# Rows of which early_stopping="auto" holds some out, two at least.
-FEWEST_TO_SPLIT, FEWEST_HELD_OUT = 5, 2
-
-
-class Labelled(NamedTuple):
-    """Rows with targets (rows, outputs), None where they are their own targets, and their weights (rows,) or None."""
-
-    X: Any
-    targets: Array | None
-    weights: Array | None
 
 
 def learn(
@@ -314,36 +309,6 @@ def tell_course(
         self.best_loss_ = float(np.fmin.reduce(losses, initial=np.inf))
 
 
-def holds_out(self: Any, rows: Labelled) -> bool:
-    """Whether some of the rows are put aside to stop by."""
-    if self.early_stopping == "auto":
-        return len(Rows(rows.X, rows.weights)) >= FEWEST_TO_SPLIT
-    return bool(self.early_stopping)
-
-
-def split(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
-    """Rows to train on, and rows to stop by."""
-    if self._reconstructs:
-        return parted(self, rows)
-    strata = None if rows.targets is None else self._stratify(rows.targets)
-    parts = put_aside(rows.X.shape[0], self.validation_fraction, self._own_seed(), strata)
-    kept, held_out = (Labelled(*(None if x is None else x[k] for x in rows)) for k in parts)
-    return kept, held_out
-
-
-def parted(self: Any, rows: Labelled) -> tuple[Labelled, Labelled]:
-    """The same where rows are their own targets: whether they are repeated or weighted makes no difference."""
-    key = fold(stream(self._own_seed(), "shuffle"), Reserved.HELD_OUT.number)
-    known = Rows(rows.X, rows.weights)
-    least = FEWEST_HELD_OUT / len(known) if self.early_stopping == "auto" else 0.0
-    weights = known.parted(max(self.validation_fraction, least), key)
-    check_parts(self.validation_fraction, *(float(np.ceil(w).sum()) for w in weights))
-    kept, held_out = (
-        Labelled(rows.X[w > 0], None, None if rows.weights is None else w[w > 0]) for w in weights
-    )
-    return kept, held_out
-
-
 def held_out_score(self: Any, params: Any, rows: Labelled) -> float:
     """The score of held-out rows with targets."""
     output = self._of_blocks(params, rows.X, self.network_.predict)
@@ -477,34 +442,6 @@ def take(self: Any, network: Network, params: Parameters) -> None:
     """Another network for the one there is."""
     self.network_ = network
     keep_attributes(self, self._named(params))
-
-
-def labelled_rows(
-    X: Any, targets: Array | None, labelled: Array, weights: Array | None
-) -> Labelled:
-    """The rows that have targets, and these in the precision of the rows."""
-    if not labelled.all():
-        X, weights = X[labelled], None if weights is None else weights[labelled]
-    if targets is None:
-        return Labelled(X, None, weights)
-    with np.errstate(over="ignore"):  # targets beyond single precision become infinite: an error
-        return Labelled(X, targets.astype(X.dtype), weights)
-
-
-def repeated(rows: Labelled, weights: Array) -> Labelled:
-    """Rows of weight w as w equal rows, for losses to which a row and its copies are neighbors."""
-    index, each = copies(weights)
-    targets = None if rows.targets is None else rows.targets[index]
-    return Labelled(rows.X[index], targets, each)
-
-
-def check_some(weights: Array | None) -> None:
-    """Refuse rows of which none counts, as where only unlabelled ones have a weight."""
-    if weights is not None and not weights.any():
-        raise ValueError(
-            "sample_weight is zero for all rows that are to be trained on, those with a target that are not put aside. "
-            "At least one must be positive."
-        )
 
 
 def size_of(report: Report) -> dict[str, float]:

@@ -30,8 +30,9 @@ from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
 from ebm.sklearn_compat._shared._validation import check_rows
 from ebm.sklearn_compat.networks import _autoencoder_settings, _nca_settings
 from ebm.sklearn_compat.networks import _fitting as fitting
-from ebm.sklearn_compat.networks._fitting import Labelled, learn, rows_with_targets
+from ebm.sklearn_compat.networks._fitting import learn, rows_with_targets
 from ebm.sklearn_compat.networks._given import keep_given
+from ebm.sklearn_compat.networks._labelled import Labelled
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches, has_epochs
 
 SETTINGS = {

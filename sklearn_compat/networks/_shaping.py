@@ -15,7 +15,8 @@ from ebm.networks.pruning import (
 )
 from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat._shared._validation import calls_it
-from ebm.sklearn_compat.networks._fitting import Labelled, descend, rows_with_targets, take
+from ebm.sklearn_compat.networks._fitting import descend, rows_with_targets, take
+from ebm.sklearn_compat.networks._labelled import Labelled
 
 
 class Snapshot(NamedTuple):

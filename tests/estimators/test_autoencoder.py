@@ -26,7 +26,7 @@ from ebm import (
     SparseActivity,
 )
 from ebm.networks.losses import LOSSES
-from ebm.sklearn_compat.networks import _fitting as fitting
+from ebm.sklearn_compat.networks._labelled import Labelled, split
 
 RNG = np.random.default_rng(0)
 BITS = (RNG.random((40, 6)) < [0.2, 0.4, 0.5, 0.5, 0.7, 0.8]).astype(float)
@@ -160,7 +160,7 @@ def test_one_function_of_all_rows_is_left_where_held_out_rows_are_best():
     best = max(begun.best_validation_score_, *stopped.validation_scores_)
     assert stopped.best_validation_score_ == best
     assert stopped.best_loss_ is None
-    kept, aside = (fitting.split(stopped, fitting.Labelled(rows, None, None))[k].X for k in (0, 1))
+    kept, aside = (split(stopped, Labelled(rows, None, None))[k].X for k in (0, 1))
     assert len(aside) == 4
     np.testing.assert_allclose(stopped.score(aside), best, rtol=1e-12)
     assert whole.score(kept) > stopped.score(kept)
