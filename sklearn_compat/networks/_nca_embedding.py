@@ -325,7 +325,7 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
 
         These are all rows where there is a decoder; unlabelled ones then have NaN.
         """
-        decodes = self.supervision < 1
+        decodes = self.supervision < 1 if first else self.network_.n_labels > 0
         useful = decodes or self.pretraining is not None
         labels = read_labels(self, X, y, useful=useful, several=False)
         n = self.n_components if first else self._n_features_out
@@ -355,7 +355,7 @@ class NCAEmbedding(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         known = ~np.isnan(targets[:, 0])
         share = w[known].sum() / w.sum()
         apart = share * constant_loss(targets[known, 0], w[known])
-        if self.supervision == 1:
+        if not self.network_.n_labels:
             return apart
         means = loss_of_means(self.network_, X, columns_of(X, weights), weights)
         return self.supervision * apart + means
