@@ -77,3 +77,28 @@ def assert_epochs_of_momentum(epoch, nesterov=False, atol=1e-12):
         np.testing.assert_allclose(loss, shown, atol=atol, rtol=0)
         for mine, right in zip([*ours[0], *ours[1]], [*theirs[0], *theirs[1]], strict=True):
             np.testing.assert_allclose(mine, right, atol=atol, rtol=0)
+
+
+def assert_neighborhood_cost(labelled_cost, share=0.3):
+    """``labelled_cost(y, labels, weights)`` is `share` times the cost of labelled rows, with its derivatives.
+
+    Labelled rows are neighbors of each other, as often as their weights say. The sum of their weights is their share of
+    all rows.
+    """
+    rng = np.random.default_rng(2)
+    y, weights = rng.normal(size=(9, 2)), np.arange(1.0, 10) / 45
+    labels = np.array([0, 1, np.nan, 0, 1, 0, np.nan, 1, 0])
+
+    def expected(flat):
+        z, total = flat.reshape(9, 2), 0.0
+        known = np.flatnonzero(~np.isnan(labels))
+        for i in known:
+            near = {j: weights[j] * np.exp(-np.sum((z[i] - z[j]) ** 2)) for j in known if j != i}
+            same = sum(x for j, x in near.items() if labels[j] == labels[i])
+            total += share * weights[i] * (1 - same / sum(near.values()))
+        return total
+
+    cost = labelled_cost(y, np.stack([labels, labels], axis=1), weights)
+    np.testing.assert_allclose(cost.value, expected(y.ravel()), rtol=1e-12)
+    np.testing.assert_allclose(cost.delta.ravel(), -slopes(expected, y.ravel()), atol=1e-9)
+    assert cost.params is None

@@ -24,7 +24,11 @@ from ebm.networks.neighborhoods import (
     mean_score,
 )
 from ebm.networks.network import Network
-from tests.checks.back_propagation import assert_network_slopes, slopes
+from tests.checks.back_propagation import (
+    assert_neighborhood_cost,
+    assert_network_slopes,
+    slopes,
+)
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(12, 4))
@@ -179,6 +183,12 @@ def objective(network, n_code, theta, share, weights):
     apart = weights[known] @ (1 - (near * same).sum(axis=1) / near.sum(axis=1))
     errors = np.square(network.linear(params, X) - X).sum(axis=1) / 2
     return share * apart + (1 - share) * weights @ errors
+
+
+@pytest.mark.parametrize("block", [1, 30, 1000])
+def test_the_cost_of_labelled_rows_is_the_definition(monkeypatch, block):
+    monkeypatch.setattr(neighborhoods, "BLOCK_NUMBERS", block)
+    assert_neighborhood_cost(NeighborhoodCost(0.3).labelled_cost)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.9, 1.0])

@@ -12,12 +12,14 @@ from ebm._random import Key, fold
 from ebm.networks.activations import Logistic, Tanh
 from ebm.networks.dense import Dense
 from ebm.networks.dropout import Dropout
-from ebm.networks.layer import Context
+from ebm.networks.layer import Context, Cost
 from ebm.networks.losses import CrossEntropy, SquaredError
+from ebm.networks.neighborhoods import NeighborhoodComponents
 from ebm.networks.network import Network, Step, Tie
 from ebm.networks.sparse_activity import SparseActivity
 from tests.checks.back_propagation import (
     assert_epochs_of_momentum,
+    assert_neighborhood_cost,
     assert_network_slopes,
     small_problem,
 )
@@ -126,6 +128,43 @@ def test_differences_of_networks_that_share_and_cost(kind, cost):
     theta += 0.3 * np.random.default_rng(1).uniform(-1, 1, len(theta))
     assert_network_slopes(right, theta, X, X)
     rejects(assert_network_slopes, wrong, theta, X, X)
+
+
+# Neighborhoods ------------------------------------------------------------------------------
+
+
+def mistaken(slip):
+    def labelled_cost(y, labels, weights):
+        if slip == "unlabelled rows are a class":
+            labels = np.nan_to_num(labels, nan=-1.0)
+        known = ~np.isnan(labels[:, 0])
+        w = weights[known]
+        if slip == "weights of labelled rows sum to one":
+            w = w / w.sum()
+        if slip == "all neighbors weigh the same":
+            equal = NeighborhoodComponents().of_rows(y[known], labels[known])
+            return Cost(float(0.3 * w @ equal), None)
+        value, delta = NeighborhoodComponents().evaluate(y[known].copy(), labels[known], w)
+        whole = np.zeros_like(y)
+        whole[known] = (1.0 if slip == "the share is left out on the way back" else 0.3) * delta
+        return Cost(0.3 * value, -whole if slip == "uphill" else whole)
+
+    return labelled_cost
+
+
+@pytest.mark.parametrize(
+    "slip",
+    [
+        "unlabelled rows are a class",
+        "weights of labelled rows sum to one",
+        "all neighbors weigh the same",
+        "the share is left out on the way back",
+        "uphill",
+    ],
+)
+def test_the_cost_of_neighborhoods(slip):
+    assert_neighborhood_cost(mistaken(""))
+    rejects(assert_neighborhood_cost, mistaken(slip))
 
 
 # Epochs --------------------------------------------------------------------------------------
