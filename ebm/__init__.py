@@ -26,6 +26,7 @@ _HOMES = {
     "DBNClassifier": "ebm.sklearn_compat",
     "BoltzmannMachine": "ebm.sklearn_compat",
     "DBM": "ebm.sklearn_compat",
+    "DBMClassifier": "ebm.sklearn_compat",
     "MultimodalDBM": "ebm.sklearn_compat",
     "DBN": "ebm.sklearn_compat",
     "FineTuning": "ebm.sklearn_compat",

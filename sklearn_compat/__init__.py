@@ -8,6 +8,7 @@ if __name__ == "sklearn_compat":
 
 from ebm.sklearn_compat.boltzmann._boltzmann_machine import BoltzmannMachine
 from ebm.sklearn_compat.deep._dbm import DBM
+from ebm.sklearn_compat.deep._dbm_classifier import DBMClassifier
 from ebm.sklearn_compat.deep._dbn import DBN
 from ebm.sklearn_compat.deep._dbn_classifier import DBNClassifier
 from ebm.sklearn_compat.deep._fine_tuning import FineTuning
@@ -33,6 +34,7 @@ __all__ = [
     "Autoencoder",
     "BernoulliRBM",
     "BoltzmannMachine",
+    "DBMClassifier",
     "DBNClassifier",
     "DenseAssociativeClassifier",
     "DenseAssociativeMemory",

@@ -13,6 +13,7 @@ are unknown (NaN) are summed out with the hidden units, or are units of the mean
 """
 
 import numpy as np
+from scipy.special import log_softmax
 
 from ebm._checks import Array
 from ebm._flat import in_double
@@ -80,3 +81,21 @@ def _of_torn_rows(
         index = np.concatenate(left)
         values[index], converged[index] = mean_field_bounds(model, params, v[index])
     return values, converged
+
+
+def label_posterior(
+    model: TreeModel, params: LayeredParameters, v: Array, n_labels: int
+) -> tuple[Array, Array, Array]:
+    """p(y | x) and its logarithm, (rows, n_labels), and whether the mean fields of each row have converged.
+
+    The label units are the last ones of the rows `v`, whose values do not count. As in :func:`sums_or_bounds`, p(x, y)
+    is a sum over the hidden layers, or its lower bound with a mean field for each label.
+    """
+    logs, converged = np.empty((len(v), n_labels)), np.ones(len(v), bool)
+    for k in range(n_labels):
+        rows = v.copy()
+        rows[:, -n_labels:] = np.eye(n_labels)[k]
+        logs[:, k], settled = sums_or_bounds(model, params, rows)
+        converged &= settled
+    log_p: Array = log_softmax(logs, axis=1)
+    return np.exp(log_p), log_p, converged

@@ -2,9 +2,10 @@
 
 The machines of each pathway learn one on top of the other from the columns of the pathway, as those of a stack
 (:mod:`ebm.pretraining.greedy`). The topmost machine learns from the features that all pathways make of a row, side by
-side. A row may know nothing of a pathway (NaN in all of its columns). The pathway learns nothing from such a row, and its
-features are missing entries for the topmost machine, which learns from gaps (:mod:`ebm._gaps`). Rows that are known in part are
-completed by a draw of the lowest machine. Columns without hidden layers, such as labels, are features themselves.
+side. A row may know nothing of a pathway (NaN in all of its columns). The pathway learns nothing from such a row, and
+its features are missing entries for the topmost machine, which learns from gaps (:mod:`ebm._gaps`). Rows that are known
+in part are completed by a draw of the lowest machine. Columns without hidden layers, such as labels, are features
+themselves.
 """
 
 from collections.abc import Sequence

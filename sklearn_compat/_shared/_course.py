@@ -156,7 +156,12 @@ def warn_constant(state: training.State, title: str, columns: Array | None) -> N
     """Warn of columns without variance where learning starts with one for each."""
     if not state.model.has_scale:
         return
-    message = constant_columns_message(np.flatnonzero(state.marginals[1] == 0), columns)
+    constant = state.marginals[1] == 0
+    layers = state.model.unit_layers(state.params)
+    for name, some in state.model.data_columns.items():
+        if name in layers and not layers[name][0].has_scale:
+            constant[some] = False
+    message = constant_columns_message(np.flatnonzero(constant), columns)
     if message:
         warn_user(f"{title}: {message}.", UserWarning)
 

@@ -57,6 +57,8 @@ class Density:
         Mean and variance of the training data and their count, or () where they are unknown.
     columns : ndarray of int of shape (n_visible,) or None
         The columns of `X` in the order of the visible units, None where it is the same.
+    n_labels : int
+        Visible units, the last ones, that `X` has no columns for: those of a label, which is unknown in its rows.
     """
 
     model: Any
@@ -68,15 +70,21 @@ class Density:
     takes_sparse: bool = False
     marginals: Any = ()
     columns: Array | None = None
+    n_labels: int = 0
 
     @property
     def n_visible(self) -> int:
-        """Count of the visible units."""
-        return int(self.model.shape(self.params)[0])
+        """Count of the visible units that `X` has columns for."""
+        return int(self.model.shape(self.params)[0]) - self.n_labels
+
+    @property
+    def label_columns(self) -> slice:
+        """Where the label units stand in states of chains."""
+        return slice(self.n_visible, self.n_visible + self.n_labels)
 
     def base(self) -> Any:
         """The marginals of the training data, to anneal from, or None when they are unknown."""
-        known = self.marginals and len(self.marginals[0]) == self.n_visible
+        known = self.marginals and len(self.marginals[0]) == self.n_visible + self.n_labels
         return base_of(self.model, self.params, *self.marginals) if known else None
 
     def check_squares(self) -> None:
@@ -93,14 +101,23 @@ class Density:
         Their columns are in the order of the visible units.
         """
         unit = self.model.visible
-        if self.columns is None:
+        if self.columns is None and not self.n_labels:
             return check_rows(estimator, X, reset=False, allow_nan=allow_nan, unit=unit)
-        X = check_rows(estimator, X, reset=False, allow_nan=allow_nan)[:, self.columns]
+        X = check_rows(estimator, X, reset=False, allow_nan=allow_nan)
+        X = self._unlabelled(X if self.columns is None else X[:, self.columns])
         warn_outside(unit, X, slack=EXTRAPOLATION)
         return X
 
+    def _unlabelled(self, X: Any) -> Any:
+        """The rows, dense if there are labels, with NaN for these."""
+        if not self.n_labels:
+            return X
+        rows = dense(X)
+        return np.hstack([rows, np.full((len(rows), self.n_labels), np.nan, rows.dtype)])
+
     def back(self, v: Array) -> Array:
-        """Rows of the visible units with their columns in the order of `X`."""
+        """Rows of the visible units as rows of `X`: without labels, with their columns in its order."""
+        v = v if not self.n_labels else np.ascontiguousarray(v[:, : -self.n_labels])
         if self.columns is None:
             return v
         out = np.empty_like(v)
@@ -170,13 +187,14 @@ class Density:
             raise ValueError(
                 f"{argument} must have the shape ({self.n_visible},) or ({n_rows}, {self.n_visible}). Got {rows.shape}."
             )
-        rows = rows if self.columns is None else rows[:, self.columns]
+        gaps = np.isnan(rows).any()
+        rows = self._unlabelled(rows if self.columns is None else rows[:, self.columns])
         reason = self.model.visible.impossible(rows)
-        if not reason and hint is None and np.isnan(rows).any():
+        if not reason and hint is None and gaps:
             reason = "NaN; what is known and what is not is for given to say"
         if reason:
             raise ValueError(f"{argument} holds {reason}{hint or ''}.")
-        return np.ascontiguousarray(np.broadcast_to(rows, (n_rows, self.n_visible)))
+        return np.ascontiguousarray(np.broadcast_to(rows, (n_rows, rows.shape[1])))
 
 
 # Methods
@@ -302,7 +320,8 @@ def impute(self: Any, X: Any, *, n_steps: int = 200, return_std: bool = False) -
     x = law.first_states(len(clamped), fold(key, 0))
     found = expectation(law.model, law.params, clamped, x, fold(key, 1), n_steps)
     _warn_of_chains(found.agreed, n_steps)
-    mean, error = (law.back(np.ascontiguousarray(x[:, : law.n_visible])) for x in found[:2])
+    n_units = law.n_visible + law.n_labels
+    mean, error = (law.back(np.ascontiguousarray(x[:, :n_units])) for x in found[:2])
     return (mean, error) if return_std else mean
 
 

@@ -25,7 +25,6 @@ from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, warn_outside
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
-from ebm.sklearn_compat.deep._dbm_learning import resume_deep
 from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.sklearn_compat.deep._tree import Tree
 
@@ -126,7 +125,6 @@ class BaseDBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     }
 
     resume = learning.resume
-    _resume = resume_deep
     impute = density.impute
     free_energy = likelihoods.free_energy
     log_partition = likelihoods.log_partition
@@ -258,29 +256,6 @@ class BaseDBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         known = {k: means[k] for k in law.model.above_visible}
         return law.back(visible_means(law.model, law.params, known))
 
-    def energy(self, X: Any, H: Any) -> Array:
-        """Energy E(v, h_1, ..., h_L) of states of all layers.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Visible states.
-        H : array-like of shape (n_samples, n_hidden)
-            States of all hidden layers, side by side, from the lowest up.
-
-        Returns
-        -------
-        energy : ndarray of shape (n_samples,)
-            Energies in nats.
-        """
-        law = self._density()
-        law.check_squares()
-        model, v = law.model, law.dense(self, X)
-        sizes = [n for _, n in model.hidden]
-        h = law.hidden_states(H, sum(sizes), model.hidden_side, len(v))
-        energies: Array = model.energy(law.params, *model.colors(law.params, v, h))
-        return energies
-
     # From the fitted attributes to the core, and back
 
     @property
@@ -365,6 +340,7 @@ class BaseDBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             n_beside=model.n_hidden_walked,
             marginals=self._course.marginals,
             columns=self._order(),
+            n_labels=len(getattr(self, "classes_", ())),
         )
 
 

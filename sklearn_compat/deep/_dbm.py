@@ -15,7 +15,7 @@ from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import NamedList, learns
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep._base_dbm import BaseDBM, named, set_arrays, weights_of
-from ebm.sklearn_compat.deep._dbm_learning import fit_deep, update_deep
+from ebm.sklearn_compat.deep._dbm_learning import fit_deep, resume_deep, update_deep
 from ebm.sklearn_compat.deep._given_stack import given_machines
 from ebm.sklearn_compat.deep._layers import (
     block_of,
@@ -123,7 +123,9 @@ class DBM(BaseDBM):
         "features": BaseStack._parameter_constraints["features"],
     }
 
+    _resume = resume_deep
     sample = density.sample
+    energy = deep_density.energy
     log_likelihood = deep_density.log_likelihood
     lower_bound = deep_density.lower_bound
     score_samples = deep_density.score_samples
@@ -328,22 +330,7 @@ class DBM(BaseDBM):
     # The layers
 
     def _tree(self, seed: int) -> Tree:
-        """Unfitted machines for all layers; numbers stand for machines with settings of the estimator."""
-        if not isinstance(self.layers, list | tuple):
-            raise ValueError(
-                "layers must be a list or tuple of RBM estimators or numbers of hidden units. "
-                f"Got {shown(self.layers)}."
-            )
-        shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
-        layers = [
-            BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
-            for layer in self.layers
-        ]
-        machines = new_machines(layers, seed, self.n_features_in_, columns=True)
-        names = [layer_name(k) for k in range(len(machines))]
-        visible = model_of(machines[0]).visible
-        path = Path(names[:-1], machines[:-1], visible, self.n_features_in_)
-        return Tree([path], names[-1], machines[-1])
+        return chain_of(self, seed)
 
     def _order(self) -> Array | None:
         return None
@@ -365,3 +352,22 @@ class DBM(BaseDBM):
     def _generation(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units below each hidden layer, and the weights and biases with which a decoder begins."""
         return self._chain().generation(self._params())
+
+
+def chain_of(self: Any, seed: int) -> Tree:
+    """Unfitted machines for all layers; numbers stand for machines with settings of the estimator."""
+    if not isinstance(self.layers, list | tuple):
+        raise ValueError(
+            "layers must be a list or tuple of RBM estimators or numbers of hidden units. "
+            f"Got {shown(self.layers)}."
+        )
+    shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
+    layers = [
+        BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
+        for layer in self.layers
+    ]
+    machines = new_machines(layers, seed, self.n_features_in_, columns=True)
+    names = [layer_name(k) for k in range(len(machines))]
+    visible = model_of(machines[0]).visible
+    path = Path(names[:-1], machines[:-1], visible, self.n_features_in_)
+    return Tree([path], names[-1], machines[-1])

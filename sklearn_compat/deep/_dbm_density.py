@@ -106,11 +106,17 @@ def measured(
     return_std: bool,
     n_jobs: int | None,
     random_state: Any,
+    labels: Array | None = None,
 ) -> Any:
-    """The sums or bounds of `measure` for the rows `X`, less log Z, and their errors if asked for."""
+    """The sums or bounds of `measure` for the rows `X`, less log Z, and their errors if asked for.
+
+    The rows have these `labels` (rows, n_labels) if there are any, else unknown ones.
+    """
     law = self._density()
     check_finite(law.params, {})
     rows = law.dense(self, X, allow_nan=True)
+    if labels is not None:
+        rows[:, -law.n_labels :] = labels
     with overflowing():
         z = known_log_z(self, self, law, method, n_jobs, random_state)
         values, converged = measure(law.model, law.params, rows)
@@ -155,6 +161,30 @@ def score(self: Any, X: Any, y: Any = None) -> float:
         Mean bound in nats per row; larger is better.
     """
     return mean_ranked(self.score_samples(X))
+
+
+def energy(self: Any, X: Any, H: Any) -> Array:
+    """Energy E(v, h_1, ..., h_L) of states of all layers.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        Visible states.
+    H : array-like of shape (n_samples, n_hidden)
+        States of all hidden layers, side by side, from the lowest up.
+
+    Returns
+    -------
+    energy : ndarray of shape (n_samples,)
+        Energies in nats.
+    """
+    law = self._density()
+    law.check_squares()
+    model, v = law.model, law.dense(self, X)
+    sizes = [n for _, n in model.hidden]
+    h = law.hidden_states(H, sum(sizes), model.hidden_side, len(v))
+    energies: Array = model.energy(law.params, *model.colors(law.params, v, h))
+    return energies
 
 
 def warn_of_means(self: Any, converged: Array) -> None:

@@ -16,13 +16,14 @@ from ebm._batches import Rows
 from ebm._checks import Array
 from ebm._flat import dtype_of
 from ebm._gaps import rows_of
-from ebm._sparse import as_dtype
+from ebm._sparse import as_dtype, dense
 from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.trees import TreeModel
 from ebm.likelihood import reconstruction_error
 from ebm.monitors import Scorer
 from ebm.pretraining import (
     Branch,
+    Labels,
     Layer,
     Machine,
     Propagation,
@@ -46,6 +47,8 @@ from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._layer import entitle, learner
 from ebm.training import INTERRUPTED
 
+# Rows and their weights -> their labels.
+Read = Callable[[Any, Array | None], Labels]
 # Fewer rows with a mean field that has converged are told of.
 LEAST_CONVERGED = 0.9
 
@@ -93,10 +96,10 @@ def tree_for(self: Any, seed: int) -> Tree:
 # Acts of learning
 
 
-def fit_deep(self: Any, X: Any, sample_weight: Any) -> str:
+def fit_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -> str:
     """Train the parts one by one if asked, and then all layers together; or go on with the latter."""
     go_on = self.warm_start and self._is_fitted()
-    X, weights = rows_to_learn(self, X, sample_weight, go_on)
+    X, weights = rows_to_learn(self, X, sample_weight, go_on, read)
     check_repetitions(weights)
     if go_on:
         learned = self._course.fit_rows(lesson_of(self, True), X, weights)
@@ -129,18 +132,20 @@ def unconverged(self: Any) -> str:
     )
 
 
-def resume_deep(self: Any, file: Any, X: Any, y: Any, sample_weight: Any) -> str:
+def resume_deep(
+    self: Any, file: Any, X: Any, y: Any, sample_weight: Any, read: Read | None = None
+) -> str:
     """Go on with the learning of all layers together from a file."""
-    X, weights = rows_to_learn(self, X, sample_weight, False)
+    X, weights = rows_to_learn(self, X, sample_weight, False, read)
     learned = self._course.resume_rows(lesson_of(self, False), file, X, weights)
     self._parts = {}
     return _with_reasons(learning.keep(self, learned), unconverged(self))
 
 
-def update_deep(self: Any, X: Any, sample_weight: Any) -> str:
+def update_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None) -> str:
     """One update of all layers with the rows `X` as the batch."""
     go_on = self._is_fitted()
-    X, weights = rows_to_learn(self, X, sample_weight, go_on)
+    X, weights = rows_to_learn(self, X, sample_weight, go_on, read)
     shares, lesson = learning.as_shares(weights), lesson_of(self, go_on)
     if not go_on:
         seed = draw_seed(self.random_state)
@@ -150,11 +155,19 @@ def update_deep(self: Any, X: Any, sample_weight: Any) -> str:
     return learning.keep(self, self._course.update_rows(lesson, X, shares))
 
 
-def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[Any, Array | None]:
-    """Training rows, in the dtype of the fitted model if there is one, and their weights."""
+def rows_to_learn(
+    self: Any, X: Any, sample_weight: Any, go_on: bool, read: Read | None = None
+) -> tuple[Any, Array | None]:
+    """Training rows, in the dtype of the fitted model if there is one, and their weights.
+
+    `read` maps these to the labels that stand beside the rows, NaN where they are unknown.
+    """
     X = check_rows(self, X, reset=not go_on, order="C", allow_nan=self._learns_from_gaps)
     order = self._order()
     X = X if order is None else X[:, order]
+    if read is not None:
+        labels = read(X, check_weights(sample_weight, X))
+        X = np.hstack([dense(X), labels.columns])
     model = tree_for(self, 0).model()
     unit = model.visible
     if has_gaps(X):

@@ -7,25 +7,20 @@ import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils._param_validation import StrOptions
 
-from ebm._arrays import as_array
-from ebm._checks import Array, check_integer, is_among, shown
+from ebm._checks import Array, check_integer
 from ebm._random import fold
 from ebm.energies.belief_network import BeliefNetwork, BeliefParameters
-from ebm.pretraining import Labels
 from ebm.samplers.ancestral import sample_rows
 from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import (
     announced,
-    check_same,
     check_several,
-    one_hot,
-    read_labels,
     sorted_classes,
-    warn_weightless,
 )
 from ebm.sklearn_compat._shared._settings import all_or_nothing, learns
 from ebm.sklearn_compat.deep import _belief as belief
+from ebm.sklearn_compat.deep import _label_layer as label_layer
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
 from ebm.sklearn_compat.deep._given_stack import (
     as_layer,
@@ -228,7 +223,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
             interrupt the layers above are missing; `fit` with `warm_start` appends them.
         """
         known = self.classes_ if self.warm_start and hasattr(self, "rbms_") else None
-        read = partial(self._indicators, y, known, whole=True)
+        read = partial(label_layer.indicators, self, y, known, whole=True)
         return fit_stack(self, X, sample_weight, read)
 
     @learns
@@ -262,27 +257,8 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         if not first:
             self._network()
         known = announced(self, classes, first)
-        read = partial(self._indicators, y, known, whole=False)
+        read = partial(label_layer.indicators, self, y, known, whole=False)
         return update_stack(self, X, sample_weight, read)
-
-    def _indicators(
-        self, y: Any, known: Array | None, X: Any, weights: Array | None, *, whole: bool
-    ) -> Labels:
-        """Indicators of the classes, NaN in unlabelled rows; sets `classes_`, to those of `y` if none are known."""
-        some = whole or not hasattr(self, "rbms_")
-        labels = read_labels(self, X, y, known, useful=True, several=False, some=some)
-        if known is None:
-            known = np.unique(labels.y)
-            check_several(known)
-        elif whole:
-            check_same(labels.y, known)
-        chosen = one_hot(labels.y, known)
-        if whole:
-            warn_weightless(labels.y, None if weights is None else weights[labels.labelled])
-        self.classes_ = known
-        columns = np.full((len(labels.labelled), len(known)), np.nan, X.dtype)
-        columns[labels.labelled] = chosen
-        return Labels(columns)
 
     def _n_labels(self) -> int:
         return len(self.classes_)
@@ -302,51 +278,9 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         p, log_p = self._by_blocks(X, posterior)
         return p, log_p
 
-    def predict_proba(self, X: Any) -> Array:
-        """Probabilities of the classes, p(y | x), of rows of `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        p : ndarray of shape (n_samples, n_classes)
-            Probabilities, in the order of `classes_`.
-        """
-        return self._posterior(X)[0]
-
-    def predict_log_proba(self, X: Any) -> Array:
-        """Logarithms of the probabilities of the classes, which are finite even if probabilities round to zero.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        log_p : ndarray of shape (n_samples, n_classes)
-            Log-probabilities, in the order of `classes_`.
-        """
-        return self._posterior(X)[1]
-
-    def predict(self, X: Any) -> Array:
-        """Most probable classes of the rows of `X`.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            Data.
-
-        Returns
-        -------
-        y : ndarray of shape (n_samples,)
-            Classes.
-        """
-        best = self._posterior(X)[1].argmax(axis=1)
-        return np.asarray(self.classes_[best])
+    predict_proba = label_layer.predict_proba
+    predict_log_proba = label_layer.predict_log_proba
+    predict = label_layer.predict
 
     # Samples
 
@@ -410,19 +344,11 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         """Known features in `rows` (or NaN), followed by indicators of the label; None if nothing is known."""
         if label is None:
             return rows
-        labels = as_array(label, "label")
-        if labels.ndim > 1 or labels.size not in (1, n_samples):
-            raise ValueError(
-                f"label must be one class, or one for each of {n_samples} samples. Got the shape {labels.shape}."
-            )
-        if not all(is_among(x, self.classes_.tolist()) for x in labels.ravel().tolist()):
-            raise ValueError(
-                f"label must be among the classes {self.classes_.tolist()}. Got {shown(label)}."
-            )
+        chosen = label_layer.indicators_of(self, label, n_samples)
         n_classes = len(self.classes_)
         if rows is None:
             rows = np.full((n_samples, self.n_features_in_ + n_classes), np.nan, dtype)
-        rows[:, -n_classes:] = one_hot(np.atleast_1d(labels), self.classes_)
+        rows[:, -n_classes:] = chosen
         return rows
 
     # Likelihood
@@ -474,15 +400,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
             If `y` has not one class for each row, or one that is not among `classes_`; if `method` is unknown.
         """
         self._check_joint()
-        labels = None
-        if y is not None:
-            known = read_labels(self, X, y, self.classes_, useful=True, several=False)
-            if not known.labelled.all():
-                raise ValueError(
-                    f"y has {np.count_nonzero(~known.labelled)} rows without a label. Leave them out here, or pass "
-                    "y=None: the classes are then summed out in all rows."
-                )
-            labels = one_hot(known.y, self.classes_)
+        labels = label_layer.known_labels(self, X, y)
         return belief.bounded(
             self, X, labels, method, n_samples, return_std, n_jobs, random_state, exact=True
         )

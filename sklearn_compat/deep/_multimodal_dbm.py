@@ -13,7 +13,7 @@ from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import Number, learns
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep._base_dbm import BaseDBM, set_arrays, weights_of
-from ebm.sklearn_compat.deep._dbm_learning import fit_deep, update_deep
+from ebm.sklearn_compat.deep._dbm_learning import fit_deep, resume_deep, update_deep
 from ebm.sklearn_compat.deep._layers import block_of, chosen_layers
 from ebm.sklearn_compat.deep._modalities import (
     NamedModalities,
@@ -122,7 +122,9 @@ class MultimodalDBM(BaseDBM):
         "features": [str, *BaseStack._parameter_constraints["features"][1:]],
     }
 
+    _resume = resume_deep
     sample = density.sample
+    energy = deep_density.energy
     log_likelihood = deep_density.log_likelihood
     lower_bound = deep_density.lower_bound
     score_samples = deep_density.score_samples

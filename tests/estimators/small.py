@@ -12,6 +12,7 @@ from ebm import (
     RBM,
     BernoulliRBM,
     BoltzmannMachine,
+    DBMClassifier,
     DBNClassifier,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
@@ -34,6 +35,7 @@ MACHINES = {
     "RBM": lambda unit: RBM(3, visible=unit, hidden=unit, **STEPS),
     "RBM, labels": lambda _: RBM(3, visible=OneHot((2,)), **STEPS),
     "DBM": lambda unit: DBM([RBM(2, visible=unit, **STEPS), 1], **STEPS),
+    "DBMClassifier": lambda unit: DBMClassifier([RBM(2, visible=unit, **STEPS), 1], **STEPS),
     "MultimodalDBM": lambda unit: MultimodalDBM(
         [
             ("left", [RBM(2, visible=unit, **STEPS)], slice(0, 2)),

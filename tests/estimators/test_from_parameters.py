@@ -18,6 +18,7 @@ from ebm import (
     Autoencoder,
     BernoulliRBM,
     BoltzmannMachine,
+    DBMClassifier,
     DBNClassifier,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
@@ -27,6 +28,7 @@ from ebm import (
     MLPClassifier,
     MLPRegressor,
     ModernHopfieldNetwork,
+    MultimodalDBM,
     NCAEmbedding,
 )
 
@@ -184,6 +186,14 @@ FITTED = {
         LABELS,
     ),
     "DBM": (DBM([4, 3], n_iter=3, random_state=0), BITS, None),
+    "DBMClassifier": (DBMClassifier([4, 3], n_iter=3, random_state=0), BITS, LABELS),
+    "MultimodalDBM": (
+        MultimodalDBM(
+            [("a", [3], [0, 2]), ("b", [3, 2], [1, 3, 4, 5])], 2, n_iter=3, random_state=0
+        ),
+        BITS[:, :6],
+        None,
+    ),
     "DBN": (DBN(STACK, random_state=0), BITS, None),
     "DBNClassifier": (DBNClassifier(STACK, random_state=0), BITS, LABELS),
     "DBNClassifier, one layer": (DBNClassifier([4], random_state=0), BITS, LABELS),
@@ -212,6 +222,8 @@ ARGUMENTS = {
     "ModernHopfieldNetwork": ("patterns", "weights"),
     "DenseAssociativeClassifier": ("components", "classes", "range", "scale"),
     "DBM": ("coefs", "intercepts", "layer_params"),
+    "DBMClassifier": ("coefs", "intercepts", "layer_params", "classes"),
+    "MultimodalDBM": ("coefs", "intercepts", "layer_params"),
     "DBN": ("rbms",),
     "DBNClassifier": ("rbms", "classes"),
     "MLPClassifier": ("coefs", "intercepts", "classes", "layer_params"),

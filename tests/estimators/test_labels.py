@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score
 
-from ebm import BernoulliRBM, Checkpoint, DBNClassifier, DenseAssociativeClassifier, MLPClassifier
+from ebm import (
+    BernoulliRBM,
+    Checkpoint,
+    DBMClassifier,
+    DBNClassifier,
+    DenseAssociativeClassifier,
+    MLPClassifier,
+)
 
 N = 30
 X = (np.random.default_rng(0).random((N, 4)) > 0.5).astype(float)
@@ -25,10 +32,11 @@ CLASSIFIERS = {
     "pre-trained network": lambda: MLPClassifier(pretraining=stack(), **ONCE),
     "belief network": lambda: DBNClassifier([stack()], random_state=0),
     "tuned belief network": lambda: DBNClassifier([stack()], fine_tuning="up_down", random_state=0),
+    "deep machine": lambda: DBMClassifier([stack()], n_iter=1, random_state=0),
     "memory": lambda: DenseAssociativeClassifier(3, n_iter=1, random_state=0),
 }
 # Those that learn from rows without a label.
-USEFUL = {"pre-trained network", "belief network", "tuned belief network"}
+USEFUL = {"pre-trained network", "belief network", "tuned belief network", "deep machine"}
 every_classifier = pytest.mark.parametrize("name", CLASSIFIERS)
 useful = pytest.mark.parametrize("name", sorted(USEFUL))
 useless = pytest.mark.parametrize("name", sorted(set(CLASSIFIERS) - USEFUL))

@@ -78,7 +78,11 @@ def test_a_refused_call_changes_nothing(kind):
 @pytest.mark.parametrize("kind", [x for x in ESTIMATORS if hasattr(x, "sample")])
 def test_generators_that_are_handed_in_do_not_move_either(kind):
     estimator, generator = fitted(kind), np.random.RandomState(0)
-    flag = "return_labels" if kind.__name__ == "DBNClassifier" else "return_diagnostics"
+    flag = (
+        "return_labels"
+        if kind.__name__ in ("DBMClassifier", "DBNClassifier")
+        else "return_diagnostics"
+    )
     assert call(estimator, "sample", {"random_state": generator, flag: "yes"})
     wrong = {"label": 7} if flag == "return_labels" else {"start": [np.nan] * 8}
     assert call(estimator, "sample", {"random_state": generator, **wrong})
