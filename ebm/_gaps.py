@@ -26,9 +26,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ebm._arrays import has_gaps
-from ebm._batches import Move, Rows, blocks, row_fingerprints
+from ebm._batches import SOURCE, Draw, Move, Rows, blocks, row_fingerprints
 from ebm._checks import Array, unknown_columns_message
-from ebm._random import Key, fold
+from ebm._random import Key, Reserved, fold
 from ebm.energies.base import Model
 from ebm.samplers.base import clamp, first_states, run_chain
 from ebm.units import Unit
@@ -187,7 +187,7 @@ class RowsWithGaps(Rows):
         `with_gaps` writes the rows as they are.
         """
         index = order[first : first + len(out)]
-        super().gather(index, out)
+        self._take_torn(order, first, out)
         some = np.flatnonzero(self._counts[index])
         if not len(some):
             return
@@ -198,6 +198,10 @@ class RowsWithGaps(Rows):
         self._states()[places] = x[free]
         if not with_gaps:
             out[some] = x[:, : self.n_columns]
+
+    def _take_torn(self, order: Array, first: int, out: Array) -> None:
+        """Write the rows of an epoch's `order` from place `first` on, as they are."""
+        super().gather(order[first : first + len(out)], out)
 
     def gather(self, index: Array, out: Array) -> None:
         """Write the complete rows `index` to `out` (len(index), columns)."""
@@ -222,6 +226,32 @@ class RowsWithGaps(Rows):
         shift = np.repeat(self._first[index] - (ends - counts), counts)
         places: Array = np.arange(len(shift)) + shift
         return places
+
+
+class RedrawnWithGaps(RowsWithGaps):
+    """Rows with gaps whose known entries are random: every epoch sees another draw of them.
+
+    Parameters and meaning are those of :class:`ebm._batches.Redrawn`; draws in the place of gaps are not used.
+    """
+
+    def __init__(self, X: Any, weights: Array | None, source: Any, draw: Draw) -> None:
+        self._source, self._draw, self._key = Rows(source), draw, Key(0, 0)
+        super().__init__(X, weights)
+
+    def _fingerprints(self) -> Array:
+        return super()._fingerprints() + SOURCE * self._source._fingerprints()
+
+    def epoch(self, key: Key) -> tuple[Array, Array | None]:
+        """Row indices and weights of one epoch, of which :meth:`visit` then takes the draws."""
+        self._key = fold(key, Reserved.DRAWN_ROWS.number)
+        return super().epoch(key)
+
+    def _take_torn(self, order: Array, first: int, out: Array) -> None:
+        super()._take_torn(order, first, out)
+        from_which = np.empty((len(out), self._source.n_columns), self._source.dtype)
+        self._source.take(order, first, from_which)
+        drawn = self._draw(from_which, self._key, first)
+        np.copyto(out, drawn, where=~np.isnan(out))
 
 
 def start_at_model(

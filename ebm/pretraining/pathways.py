@@ -18,7 +18,7 @@ import numpy as np
 from ebm._arrays import has_gaps
 from ebm._batches import Redrawn, Rows
 from ebm._checks import Array
-from ebm._gaps import rows_of
+from ebm._gaps import RedrawnWithGaps, rows_of
 from ebm._random import Key, Reserved, fold, stream
 from ebm._sparse import dense
 from ebm.pretraining.greedy import Layer, Machine, completed, learned, naming, pretrain
@@ -48,7 +48,7 @@ class Features(NamedTuple):
     rows : ndarray of shape (rows, n_features)
         NaN where a row knows nothing of the pathway.
     source : ndarray of shape (rows, n_columns)
-        The complete rows that they are made of.
+        The complete rows that they are made of; any values where a row knows nothing of the pathway.
     steps : list of Step
     """
 
@@ -136,7 +136,7 @@ def _features(steps: list[Step], X: Any, propagation: Propagation) -> Features:
     X = dense(X)
     unknown = np.isnan(X).all(axis=1)
     if not steps:
-        return Features(np.array(X), X, [])
+        return Features(np.array(X), np.nan_to_num(X, nan=0.0), [])
     if has_gaps(X):
         X = completed(steps[0], X, None, propagation.seed)[0]
     rows = X
@@ -147,15 +147,16 @@ def _features(steps: list[Step], X: Any, propagation: Propagation) -> Features:
 
 
 def _joint_rows(features: list[Features], weights: Array | None, draws: bool) -> Rows:
-    """The rows of the topmost machine: drawn anew for every epoch, unless some features are missing."""
+    """The rows of the topmost machine, drawn anew for every epoch."""
     rows = np.hstack([x.rows for x in features])
-    if not draws or has_gaps(rows):
+    if not draws:
         return rows_of(rows, weights)
     ends = np.cumsum([x.source.shape[1] for x in features])
     places = [slice(b - x.source.shape[1], b) for b, x in zip(ends, features, strict=True)]
     steps = [x.steps for x in features]
     source = np.hstack([x.source for x in features])
-    return Redrawn(rows, weights, source, partial(_redrawn, places, steps))
+    kind = RedrawnWithGaps if has_gaps(rows) else Redrawn
+    return kind(rows, weights, source, partial(_redrawn, places, steps))
 
 
 def _redrawn(

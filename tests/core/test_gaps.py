@@ -9,8 +9,8 @@ from scipy import sparse
 from ebm import training
 from ebm._archive import opened, write
 from ebm._batches import Rows
-from ebm._gaps import RowsWithGaps, rows_of, start_at_model, swept
-from ebm._random import fold, stream
+from ebm._gaps import RedrawnWithGaps, RowsWithGaps, rows_of, start_at_model, swept
+from ebm._random import Key, fold, stream
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.columns import ColumnModel
 from ebm.energies.pairwise import Pairwise
@@ -414,3 +414,33 @@ def test_training_with_gaps_comes_near_to_that_on_complete_rows_and_beats_filled
     on_all, on_known, on_means = (scored(model, rows, pcd, test) for rows in (X, gaps, filled))
     assert on_known > on_all - 0.08
     assert on_known > on_means + 0.1
+
+
+def test_known_entries_are_drawn_anew_in_every_epoch_and_gaps_have_their_chains():
+    source = np.arange(12.0).reshape(6, 2)
+    X = np.tile(source, 2) * 10
+    X[:2, 2:] = np.nan
+    X[2, :2] = np.nan
+
+    def draw(x, key, first):
+        return (
+            np.tile(x, 2) * 10 + key.word0 % 1000 + np.arange(first, first + len(x))[:, None] / 100
+        )
+
+    rows = RedrawnWithGaps(X, None, source, draw)
+    rows.begin(lambda first, given: np.where(np.isnan(given), -1.0, given))
+    seen = []
+    for epoch in range(2):
+        order, _ = rows.epoch(Key(epoch, 7))
+        out = np.empty((6, 4))
+        rows.visit(order, 0, out, lambda x, given: np.where(np.isnan(given), x - 1, given))
+        found = np.empty((6, 4))
+        found[order] = out
+        places = np.empty(6, int)
+        places[order] = np.arange(6)
+        again = draw(source[order], rows._key, 0)[places]
+        gaps = np.isnan(X)
+        np.testing.assert_array_equal(found[~gaps], again[~gaps])
+        assert (found[gaps] == -2 - epoch).all()
+        seen.append(found[~gaps])
+    assert not np.array_equal(*seen)
