@@ -22,8 +22,9 @@ from ebm._kernels import hamming as kernels
 
 # Bits of a word, and most bits of a code whose addresses are the places of an array.
 WORD, MOST_PLACES = 64, 22
-# Rows that are scanned in the time in which one address is looked up: 1 ns a row, 50 ns an address.
-SCANNED_ROWS = 50
+# Rows that are scanned in the time in which one address is looked up, 1 ns a row and 50 ns an address; and addresses
+# that take as long as beginning with them (``benchmarks/hamming_search.py``).
+SCANNED_ROWS, BEGINNING = 50, 300
 # Most addresses that are looked up for one code.
 MOST_ADDRESSES = 1 << 22
 
@@ -173,7 +174,8 @@ class HammingIndex:
 
     def _looks_up(self, radius: int) -> bool:
         """Whether looking addresses up is less work than a scan."""
-        return self.n_bits <= WORD and SCANNED_ROWS * ball_size(self.n_bits, radius) <= self.n_rows
+        n_addresses = BEGINNING + ball_size(self.n_bits, radius)
+        return self.n_bits <= WORD and SCANNED_ROWS * n_addresses <= self.n_rows
 
     def _check_addresses(self, radius: int) -> None:
         """Refuse codes that are no addresses, and a radius with too many of them."""

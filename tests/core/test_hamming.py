@@ -63,7 +63,7 @@ def test_a_radius_beyond_all_bits_has_all_rows():
 
 
 def test_many_rows_of_short_codes_are_looked_up():
-    codes = (RNG.random((8000, 12)) < 0.5).astype(np.uint8)
+    codes = (RNG.random((20_000, 12)) < 0.5).astype(np.uint8)
     index = HammingIndex(codes)
     found = index.radius_neighbors(codes[:3], 2)
     assert index._addresses is not None
