@@ -34,6 +34,7 @@ FILL_ELSEWHERE = OUT_OR_FILL + " or impute(X) of a fitted RBM."
 NO_INFINITY = (
     "Infinity is not allowed: leave such rows out, or write NaN where an entry is unknown. "
 )
+STACKED = "One row is one sample: {0}.reshape(len({0}), -1) makes rows of a stack of images."
 # Weights are repetitions of rows. A mean above this limit is more likely a wrong scale than intended.
 MOST_REPETITIONS = 1000
 # Scaled new rows may exceed the range of the training rows by this share of the distance of two states. Rows beyond it
@@ -190,8 +191,10 @@ def _renamed(error: Exception, argument: str, x: Any) -> Exception:
     message = str(error)
     if type(error) is OverflowError or any(words in message for words in NO_NUMBERS):
         return not_numbers(argument, x, error)
+    if "with dim" in message and np.ndim(x) > 2:
+        message = f"{message.rstrip('.')}. {STACKED.format(argument)}"
     known = re.search(rf"\b{argument}\b", message)
-    return error if known else type(error)(f"{argument}: {message}")
+    return type(error)(message if known else f"{argument}: {message}")
 
 
 def _fill(estimator: Any, reset: bool) -> str:

@@ -92,7 +92,7 @@ def test_probabilities_draw_no_warning(fit):
         (np.ones((0, 3)), "0 sample"),
         (np.ones((3, 0)), "0 feature"),
         (np.ones(3), "2D array"),
-        (np.ones((2, 2, 2)), "dim 3"),
+        (np.ones((2, 2, 2)), r"dim 3.*reshape\(len\(X\), -1\)"),
         (np.ones((2, 2), complex), "Complex"),
         ([["a", "b"]], "could not convert string"),
         ("abc", "could not convert string|2D array"),
