@@ -34,7 +34,7 @@ OWN = ("format", "version", "identities")  # besides settings and progress
 # Errors of writing where the disk, the folder or something that a callback has kept does not allow it.
 # The arguments or parameters that make a setting, where it has another name there.
 GIVEN_AS = {
-    "rows": "rows: the same X, y, sample_weight, early_stopping, validation_fraction and shuffle",
+    "rows": "rows: the same X, y, sample_weight, early_stopping, validation_fraction, random_state and shuffle",
     "seed": "random_state",
     "shape": "sizes: n_components, n_hidden, layers or hidden_layer_sizes, columns of X, and classes or outputs of y",
     "model": "units, layers and their settings, such as n_components, hidden_layer_sizes, decoder_layer_sizes, tied, "

@@ -160,7 +160,7 @@ def default_rate(model: Model, params: Any) -> float:
         len(layer_params.bias) for unit, layer_params in layers.values() if unit.has_scale
     )
     rate = min(LARGEST_RATE, RATE * np.sqrt(RATE_UNITS / max(n_hidden, 1)))
-    few = min(1.0, RATE_FEATURES / max(n_scaled, 1))
+    few = min(1.0, np.sqrt(RATE_FEATURES / max(n_scaled, 1)))
     return float(rate * few * np.prod([min(some, default=1.0) for some in paces]))
 
 
@@ -277,6 +277,8 @@ def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key
     return chains._replace(h=model.chains_at_rows(params, examples, fold(key, 4)))
 
 
+# Numbers beyond all bounds are found by who asks for the state.
+@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def resume(
     model: Model,
     params: Any,

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
-from scipy.special import expit
 
-from ebm._checks import Array, varies
+from ebm._checks import Array
 from ebm._flat import Extent
 from ebm._random import Key, normal
-from ebm._sparse import is_sparse
 from ebm.energies.base import (
     ChainState,
     DataSummary,
@@ -33,12 +31,8 @@ from ebm.energies.base import (
     small_weights,
     unit_extents,
 )
+from ebm.energies.thresholds import holds_states, measure, rows_apart, tells_apart
 from ebm.units import Unit
-
-# Standard deviation over the data of the inputs of hidden units that start at rows, by visible units with a scale and
-# by those of two states.
-SCALED_DEVIATION, BINARY_DEVIATION = 2.0, 1.5
-
 
 # The name of an array, and one of its shape and dtype that stands for it where it is missing -> the array.
 Read = Callable[[str, Array], Array]
@@ -186,7 +180,7 @@ class Bipartite(Model):
         first.
         """
         unit = measure(self.visible, params.visible, examples)
-        apart = rows_apart(params.W, examples, unit)
+        apart = rows_apart(params.W, examples, unit, holds_states(self.visible, examples))
         W, visible = apart.below(self.visible, params.visible)
         dtype = params.W.dtype
         hidden = params.hidden._replace(bias=apart.hidden_bias.astype(dtype))
@@ -357,11 +351,13 @@ class Bipartite(Model):
         """The distribution of v + `shift` (n_visible,), for units whose states can be shifted; the arrays of W are
         shared.
         """
-        pulled = self.hidden_input(params, shift[np.newaxis])[0]
+        with np.errstate(
+            over="ignore", invalid="ignore"
+        ):  # parameters that diverged are told elsewhere
+            pulled = self.hidden_input(params, shift[np.newaxis])[0]
+            bias = params.hidden.bias - pulled
         visible = params.visible._replace(bias=params.visible.bias + shift)
-        return params._replace(
-            visible=visible, hidden=params.hidden._replace(bias=params.hidden.bias - pulled)
-        )
+        return params._replace(visible=visible, hidden=params.hidden._replace(bias=bias))
 
     def tempered(self, params: BipartiteParameters, beta: float) -> BipartiteParameters:
         """Parameters of the energy beta E; its distribution at temperature one is that of E at the inverse temperature
@@ -428,91 +424,3 @@ def _lead(layer_params: Any, first: Any) -> Any:
     return type(layer_params)(
         *(np.concatenate([a, b[len(a) :]]) for a, b in zip(first, layer_params, strict=True))
     )
-
-
-class Apart(NamedTuple):
-    """Hidden units with a threshold at each of some rows: see :meth:`Bipartite.with_examples`.
-
-    Attributes
-    ----------
-    U : ndarray of shape (n_visible, n_hidden)
-        Weights by which the states themselves are multiplied.
-    hidden_bias : ndarray of shape (n_hidden,)
-    hidden_mean : ndarray of shape (n_hidden,)
-        Over the rows.
-    precision : ndarray of shape (n_visible,)
-        Inverse variances that the visible units need beside their own, for what the hidden units add.
-    """
-
-    U: Array
-    hidden_bias: Array
-    hidden_mean: Array
-    precision: Array
-
-    def below(self, unit: Unit, params: Any, some: slice = slice(None)) -> tuple[Array, Any]:
-        """The weights of some visible units, of one type, and the parameters of these that make up for them."""
-        params = unit.narrowed(params, self.precision[some])
-        scale = unit.scale(params)
-        W = (
-            self.U[some]
-            if scale is None
-            else scale.astype(np.float64)[:, np.newaxis] * self.U[some]
-        )
-        b = params.bias - W @ self.hidden_mean
-        return W, params._replace(bias=b.astype(params.bias.dtype))
-
-
-def variances(rows: Any) -> Array:
-    """The variance of each column of dense or CSR rows, and exactly zero for a constant one."""
-    if is_sparse(rows):
-        mean, count = np.asarray(rows.mean(axis=0), np.float64).ravel(), rows.shape[0]
-        stored = np.bincount(rows.indices, minlength=len(mean))
-        apart = (rows.data - mean[rows.indices]) ** 2
-        squares = np.bincount(rows.indices, apart, len(mean))
-        found: Array = (squares + (count - stored) * mean**2) / count
-        return found
-    found = (rows - rows[0]).var(axis=0, dtype=np.float64)
-    return found
-
-
-def tells_apart(unit: Unit) -> bool:
-    """Whether rows are told apart by states of this type: counts without bounds make exponentials of exponentials."""
-    return unit.has_scale or unit.bounded
-
-
-def measure(unit: Unit, params: Any, rows: Any) -> Array:
-    """In which units the states of one type are measured, so that inputs of hidden units deviate enough: (units,)."""
-    scale, spread = unit.scale(params), variances(rows)
-    if scale is None:
-        return np.full(len(spread), np.sqrt(spread.mean()) / BINARY_DEVIATION)
-    deviations = np.sqrt(np.maximum(scale, spread))  # given variances may be small
-    return deviations / SCALED_DEVIATION
-
-
-def rows_apart(directions: Array, examples: Any, unit: Array) -> Apart:
-    """Hidden units that tell rows apart, along `directions` (n_visible, n_hidden): :meth:`Bipartite.with_examples`.
-
-    Inputs of the hidden units deviate by one over uncorrelated rows whose standard deviations are `unit` (n_visible,).
-    """
-    examples = examples.astype(np.float64)
-    mean = np.asarray(examples.mean(axis=0)).ravel()
-    known = varies(mean, variances(examples), directions.dtype)
-    unit = unit[known, np.newaxis]
-    U = np.zeros(directions.shape)
-    U[known] = orthogonal(directions[known] / unit) / unit
-    inputs = examples @ U
-    thresholds = np.diag(inputs).copy()
-    inputs -= thresholds
-    h = expit(inputs)
-    return Apart(U, -thresholds, h.mean(axis=0), U**2 @ (h * expit(-inputs)).mean(axis=0))
-
-
-def orthogonal(columns: Array) -> Array:
-    """Orthonormal columns that span what `columns` (n, m) do, n at a time: (n, m) in double precision."""
-    n, m = columns.shape
-    if not n:
-        return np.zeros((n, m))
-    blocks = [
-        np.linalg.qr(columns[:, first : first + n].astype(np.float64)) for first in range(0, m, n)
-    ]
-    return np.hstack([Q * np.copysign(1.0, np.diag(R)) for Q, R in blocks])

@@ -24,13 +24,11 @@ from ebm.energies.bipartite import (
     BipartiteParameters,
     Read,
     array_name,
-    measure,
-    rows_apart,
-    tells_apart,
 )
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
+from ebm.energies.thresholds import holds_states, measure, rows_apart, tells_apart
 from ebm.units import Bernoulli, Categorical, OneHot, Unit
 
 
@@ -196,6 +194,7 @@ class ColumnModel(LayeredModel):
             np.concatenate([weights[k] for k in told]),
             np.hstack([rows[k] for k in told]),
             np.concatenate(units),
+            np.concatenate([holds_states(self.layers[k].unit, rows[k]) for k in told]),
         )
         dtype, hidden_bias, at = self.dtype(params), apart.hidden_bias, 0
         for k in self.shown:

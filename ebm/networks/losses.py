@@ -210,7 +210,9 @@ class BinaryCrossEntropy(Loss):
 
     def least(self, targets: Array) -> Array:
         """The entropy of the labels."""
-        t = targets.astype(np.float64)
+        t = np.clip(
+            targets.astype(np.float64), 0, 1
+        )  # scaling may leave values that are outside by rounding
         return _double(entr(t) + entr(1 - t))
 
     def linear(self, mean: Array, least: float = 0.0) -> Array:

@@ -91,7 +91,7 @@ class Inverse(Schedule):
 
     def factor(self, epochs_done: float, n_epochs: int) -> float:
         """1 / (1 + rate t)."""
-        return 1.0 / (1.0 + self.rate * epochs_done)
+        return 1.0 / (1.0 + float(self.rate) * float(epochs_done))
 
 
 # The largest power of a count of rows: no rate overflows.

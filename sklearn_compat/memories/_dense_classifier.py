@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
 from ebm._batches import Rows, blocks
+from ebm._arrays import float_type
 from ebm._checks import Array, check_real, resolve
 from ebm._random import fold, stream
 from ebm._sparse import as_dtype
@@ -360,7 +361,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         labels = read_labels(self, X, y, known, useful=False, several=False)
         if go_on:
             learning.check_size(self)
-            X = as_dtype(X, self.components_.dtype)
+            X = as_dtype(X, float_type(self.components_))
             if classes is None:
                 check_same(labels.y, self.classes_)
             check_range(X, self.range_)

@@ -18,7 +18,7 @@ def range_of(X: Array) -> tuple[float, float]:
         "example with sklearn.preprocessing.MinMaxScaler.",
         UserWarning,
     )
-    return low, high if high > low else low + 1
+    return low, high if high > low else low + max(1.0, abs(low))
 
 
 def check_range(X: Array, range_: tuple[float, float]) -> None:

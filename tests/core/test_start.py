@@ -13,13 +13,14 @@ from ebm import training
 from ebm._batches import Rows
 from ebm._random import Key
 from ebm.energies.base import DataSummary
-from ebm.energies.bipartite import Bipartite, orthogonal
+from ebm.energies.bipartite import Bipartite
+from ebm.energies.thresholds import LARGEST_PULL, orthogonal
 from ebm.gradients import PersistentContrastiveDivergence
 from ebm.optimizers import SGD
 from ebm.optimizers.schedules import Constant
 from ebm.samplers import block_gibbs
 from ebm.training import Plan
-from ebm.units import Bernoulli, Gaussian, Spin
+from ebm.units import Bernoulli, Gaussian, OneHot, Spin
 from tests.oracles import rbm
 
 pytestmark = pytest.mark.needs_jit  # as plain Python too slow: machines of up to a thousand units
@@ -176,6 +177,35 @@ def test_hidden_units_tell_binary_rows_apart(n, low):
     # Rare units have no larger weights than frequent ones.
     size = np.abs(params.W).mean(axis=1)
     assert size.max() < 4 * np.median(size)
+
+
+@pytest.mark.parametrize("n_hidden", [2, 20, 300])
+@pytest.mark.parametrize("n", [2, 12, 300])
+@pytest.mark.parametrize(
+    "unit", [Bernoulli(), Spin(), OneHot((2,))], ids=["bits", "spins", "groups"]
+)
+def test_states_are_undecided_at_the_start_whatever_the_numbers_of_units(unit, n, n_hidden):
+    """The hidden units of a row move the input of a visible unit by a limited amount, beside its bias."""
+    rng = np.random.default_rng(0)
+    X = (rng.random((600, n)) < 0.5) * 1.0
+    if isinstance(unit, OneHot):
+        X = np.hstack([X[:, :1], 1 - X[:, :1]])
+        n = 2
+    model = Bipartite(unit, Bernoulli())
+    params = started(2 * X - 1 if isinstance(unit, Spin) else X, n_hidden, model).params
+    q = model.hidden_mean(params, X)
+    moved = np.sqrt(params.W**2 @ (q * (1 - q)).mean(axis=0))
+    assert moved.max() < 1.1 * LARGEST_PULL
+    assert np.abs(params.W).max() > 0.05
+
+
+def test_columns_of_reals_are_no_states_and_keep_large_weights():
+    X = np.random.default_rng(0).random((600, 3))
+    X[:, 0] = X[:, 0] > 0.5
+    params = started(X, 200, BINARY).params
+    q = BINARY.hidden_mean(params, X)
+    moved = np.sqrt(params.W**2 @ (q * (1 - q)).mean(axis=0))
+    assert moved[0] < 1.1 * LARGEST_PULL < moved[1:].min()
 
 
 def test_visible_units_make_up_for_the_means_of_the_hidden_ones():

@@ -177,21 +177,21 @@ def above_independent_units(machine, X):
     """Nats by which the rows are more probable than as independent units with the same means."""
     share = (X > 0).mean(axis=0)
     independent = np.sum(share * np.log(share) + (1 - share) * np.log(1 - share))
-    return machine.log_likelihood(X).mean() - independent
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # estimates with few temperatures are enough here
+        return machine.log_likelihood(X).mean() - independent
 
 
 @pytest.mark.parametrize("states", ["bits", "spins"])
 @pytest.mark.parametrize("X", BIT_TABLES.values(), ids=BIT_TABLES)
 def test_rows_of_two_states_are_probable_or_it_is_told_and_the_advice_helps(X, states):
-    """Many hidden units hold the chains of few columns where they began."""
+    """At this rate, which never falls, the chains of few columns stay where they began."""
     settings = {} if states == "bits" else {"visible": "spin"}
     X = X if states == "bits" else 2 * X - 1
-    machine = RBM(random_state=0, **settings)
+    machine = RBM(learning_rate=1.0, schedule="constant", random_state=0, **settings)
     said = said_by(machine, X)
     if not said:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            assert above_independent_units(machine, X) > -1.0
+        assert above_independent_units(machine, X) > -1.5
         return
     assert "their mean log-likelihood is" in said[0] and "fewer hidden units" in said[0]
     advised = [RBM(8, random_state=0, **settings)]
@@ -201,10 +201,18 @@ def test_rows_of_two_states_are_probable_or_it_is_told_and_the_advice_helps(X, s
         assert not said_by(machine, X)
 
 
-def test_iris_in_bits_is_told():
-    machine = BernoulliRBM(random_state=0)
-    assert "log-likelihood is -2" in said_by(machine, BIT_TABLES["iris"])[0]
-    assert above_independent_units(machine, BIT_TABLES["iris"]) < -10
+@pytest.mark.parametrize("n_hidden", [4, 64, 256])
+@pytest.mark.parametrize("states", ["bits", "spins"])
+@pytest.mark.parametrize(("name", "gain"), [("iris", 0.5), ("wine", 1.5), ("independent", -0.1)])
+def test_defaults_learn_rows_of_two_states_with_any_number_of_hidden_units(
+    name, gain, states, n_hidden
+):
+    """A start with weights for few hidden units would leave hardly any state of few columns undecided."""
+    X, settings = BIT_TABLES[name], {} if states == "bits" else {"visible": "spin"}
+    X = X if states == "bits" else 2 * X - 1
+    machine = RBM(n_hidden, random_state=0, **settings)
+    assert not said_by(machine, X)
+    assert above_independent_units(machine, X) > gain
 
 
 def test_probabilities_are_not_judged_as_states():

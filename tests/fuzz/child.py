@@ -212,7 +212,7 @@ def of_success(
     if not caught and verdicts.impossible(method, result, discrete):
         return "silent", f"impossible numbers of {method}: {str(result)[:80]}"
     # Tables read names and dtypes of frames, not only numbers.
-    as_table = "TableRBM" in call.make and call.value.startswith("pd.DataFrame")
+    as_table = "TableRBM" in call.make and re.search("pd.DataFrame|object", call.value)
     same = expected is None or as_table or verdicts.same(result, expected)
     if call.role == "same" and not same:
         return (
