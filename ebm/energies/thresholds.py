@@ -6,8 +6,8 @@ Small random weights leave it at the same mean for all rows, and learning takes 
 Visible units with a scale make up for what the hidden units add to their variance by a smaller variance of their own.
 Those without one, bits and categories, cannot: many hidden units of such weights would leave hardly any of their states
 undecided, at random. So their weights shrink until the hidden units move the input of a visible unit by a standard
-deviation of `LARGEST_PULL` at most. Columns that hold means of states, such as reals in [0, 1], are not limited: their
-small variance takes large weights, and it is their features that are wanted, not their probability as states.
+deviation of `LARGEST_PULL` at most. Columns that hold means of states, such as reals in [0, 1], are not limited. Their small variance takes large weights,
+and it is their features that are wanted, not their probability as states.
 """
 
 from typing import Any, NamedTuple
@@ -86,7 +86,7 @@ def measure(unit: Unit, params: Any, rows: Any) -> Array:
 
 
 def holds_states(unit: Unit, rows: Any) -> Array:
-    """In which columns of dense or CSR rows all values are states of a unit without a scale: (units,) of bool.
+    """Columns of dense or CSR rows all values of which are states of a unit without a scale: (units,) of bool.
 
     Others hold means of such states, such as columns of reals in [0, 1].
     """
@@ -96,8 +96,7 @@ def holds_states(unit: Unit, rows: Any) -> Array:
         strange = ~np.isin(rows.data, unit.states)
         found: Array = np.bincount(rows.indices, strange, rows.shape[1]) == 0
         return found
-    held: Array = np.isin(rows, unit.states).all(axis=0)
-    return held
+    return np.asarray(np.isin(rows, unit.states).all(axis=0))
 
 
 def rows_apart(directions: Array, examples: Any, unit: Array, limited: Array) -> Apart:
