@@ -26,6 +26,8 @@ from ebm.units import Bounds
 LEAST_UPDATES, LEAST_EPOCHS = 2000, 10
 # Learning rate of so many hidden units, the largest of few, and the number of features in units of the data's that does
 # not limit it.
+# So many rows, and how much faster many more of them are learned from.
+MANY_ROWS, MOST_FASTER = 500.0, 3.0
 RATE, RATE_UNITS, LARGEST_RATE, RATE_FEATURES = 0.02, 256, 0.1, 16
 # Rows that a model is shown before it learns: the standard error of a mean is then 0.04 standard deviations.
 MOST_EXAMPLES = 500
@@ -171,6 +173,10 @@ def with_rate(plan: Plan, state: "State", rows: Rows | None = None) -> Plan:
     rate = default_rate(state.model, state.local)
     if rows is not None:
         factor = state.model.rate_factor(spread(state.model, state.local, rows))
+        if (
+            state.model.has_scale
+        ):  # more rows determine a finer structure, and weights have farther to go
+            factor *= float(np.clip(np.sqrt(rows.total_weight / MANY_ROWS), 1.0, MOST_FASTER))
         rate = min(rate * factor, LARGEST_RATE)
     # Rows that are equal up to rounding have equal rates: a checkpoint goes on with either.
     return plan._replace(learning_rate=float(f"{rate:.9g}"))

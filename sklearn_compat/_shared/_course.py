@@ -321,8 +321,9 @@ class Course:
         state = training.resume(model, params, plan, chains=chains, mean=mean)
         if not np.isfinite(state.theta).all():
             raise ValueError(
-                f"The fitted parameters hold numbers so large that sums of them overflow in {state.theta.dtype}: learning "
-                "cannot go on from there. Set the attributes, such as components_, to smaller numbers, or fit again."
+                "The fitted parameters hold numbers so large that sums of them overflow in "
+                f"{state.theta.dtype}: learning cannot go on from there. Set the attributes, such as components_, to "
+                "smaller numbers, or fit again."
             )
         return self.into(state, plan, standing.history)
 

@@ -11,8 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
-from ebm._batches import Rows, blocks
 from ebm._arrays import float_type
+from ebm._batches import Rows, blocks
 from ebm._checks import Array, check_real, resolve
 from ebm._random import fold, stream
 from ebm._sparse import as_dtype

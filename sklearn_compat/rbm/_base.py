@@ -37,8 +37,8 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     learning_rate : float or "auto", default="auto"
         Step size of the updates, at the start of `schedule`. "auto" depends on the number of hidden units, because all
         of them change the distribution at once: 0.02 for 256 units, and 0.1 for 10 or fewer. It is smaller for more
-        than 16 real-valued features, and for spins and counts, whose states are farther apart. Real-valued features are
-        measured in their standard deviations.
+        than 16 real-valued features, and for spins and counts, whose states are farther apart. With real-valued
+        features it is larger for more than 500 rows. Such features are measured in their standard deviations.
 
     batch_size : int, default=10
         Rows per update, and number of persistent chains.

@@ -53,7 +53,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     Parameters
     ----------
-    n_components : int, default=50
+    n_components : int, default=100
         Number of hidden units.
 
     columns : dict or None, default=None
@@ -165,7 +165,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def __init__(
         self,
-        n_components: int = 50,
+        n_components: int = 100,
         *,
         columns: Any = None,
         transformer: Any = "quantile",

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy import sparse
 
 from ebm._batches import Rows
 from ebm._random import stream
-from ebm._state import count_epochs, default_rate, spread
+from ebm._state import count_epochs, default_rate, spread, with_rate
 from ebm.energies.base import DataSummary
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.columns import ColumnModel
@@ -55,7 +57,7 @@ def test_the_rate_falls_with_the_number_of_hidden_units_and_is_never_large():
 
 def test_many_features_with_a_scale_of_their_own_move_more_slowly():
     np.testing.assert_allclose(
-        [rate(Gaussian(), shape=(n, 256)) for n in (1, 16, 64)], [0.02, 0.02, 0.005]
+        [rate(Gaussian(), shape=(n, 256)) for n in (1, 16, 64)], [0.02, 0.02, 0.01]
     )
     assert rate(Bernoulli(), shape=(784, 256)) == pytest.approx(0.02)
 
@@ -71,6 +73,18 @@ def test_many_features_with_a_scale_of_their_own_move_more_slowly():
 )
 def test_states_that_are_farther_apart_move_more_slowly(visible, hidden, factor):
     assert rate(visible, hidden) == pytest.approx(0.02 * factor)
+
+
+@pytest.mark.parametrize("unit", [Gaussian(), Bernoulli()], ids=["reals", "bits"])
+def test_many_rows_of_reals_are_learned_faster(unit):
+    model = Bipartite(unit, Bernoulli())
+    state = SimpleNamespace(model=model, local=model.initial(DATA, 256, stream(0, "init")))
+    found = [
+        with_rate(plan(10)._replace(learning_rate="auto"), state, Rows(BITS[:4], np.full(4, n / 4)))
+        for n in (100, 500, 2000, 1e5)
+    ]
+    factors = [1, 1, 2, 3] if unit.has_scale else [1, 1, 1, 1]
+    np.testing.assert_allclose([x.learning_rate for x in found], 0.02 * np.array(factors))
 
 
 def spread_of(X, model):
