@@ -4,11 +4,11 @@ A hidden unit that is on for half of the rows, and off for the others, has somet
 Small random weights leave it at the same mean for all rows, and learning takes thousands of updates to part them.
 
 Visible units with a scale make up for what the hidden units add to their variance by a smaller variance of their own.
-Those without one, bits and categories, cannot: many hidden units of such weights would leave hardly any of their states
-undecided, at random. So their weights shrink until the hidden units move
-the input of a visible unit by a standard deviation of `LARGEST_PULL` at most. Columns that hold means of states, such as
-reals in [0, 1], are not limited. Their small variance takes large weights, and it is their features that are wanted, not
-their probability as states.
+Those without one, bits and categories, cannot: many hidden units of such weights would leave hardly any of their
+states undecided, at random. So their weights shrink until the hidden units move the input of a visible unit by a
+standard deviation of `LARGEST_PULL` at most. Columns that hold means of states, such as reals in [0, 1], are not
+limited. Their small variance takes large weights, and it is their features that are wanted, not their probability as
+states.
 """
 
 from typing import Any, NamedTuple
