@@ -9,6 +9,7 @@ import pytest
 from scipy import sparse
 from scipy.special import expit
 from sklearn.base import clone
+from sklearn.datasets import load_wine
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
@@ -366,3 +367,39 @@ def test_spins_and_other_chains():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         dbm.transform(spins)
+
+
+def bits_of_wine():
+    X = load_wine().data
+    return (np.median(X, axis=0) < X).astype(float)
+
+
+def test_default_layers_learn_from_few_columns_of_bits_or_it_is_told():
+    """Now and then many units over few columns come to hold each other, also after pre-training."""
+    X, told = bits_of_wine(), 0
+    share = X.mean(axis=0)
+    independent = np.sum(share * np.log(share) + (1 - share) * np.log(1 - share))
+    for seed in range(4):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            dbm = DBM(random_state=seed).fit(X)
+        if caught:
+            assert "hold each other" in str(caught[0].message)
+            told += 1
+        else:
+            assert dbm.score(X[:50]) > independent + 1
+    assert told <= 1
+
+
+def test_layers_that_hold_each_other_are_told_and_the_advice_helps():
+    X, settings = bits_of_wine(), {"random_state": 0, "pretraining": None}
+    with pytest.warns(ConvergenceWarning, match="hold each other") as caught:
+        dbm = DBM(**settings).fit(X)
+    assert dbm.transform(X).std(axis=0).max() < 0.01
+    assert 'pretraining="greedy", fewer hidden units or a smaller learning_rate' in str(
+        caught[0].message
+    )
+    for advice in ({"pretraining": "greedy"}, {"layers": (64, 32)}, {"learning_rate": 0.005}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert DBM(**settings | advice).fit(X).transform(X).std(axis=0).mean() > 0.03
