@@ -15,6 +15,7 @@ appears by chance, with probability 0.01. Seeds are fixed.
 - *Half of the training rows lack a modality*, one quarter the words and one quarter the image. The machine learns from
   all rows, the regressions from the rows that have both.
 
+``--sizes`` are those of two layers of the image, of which the second may be zero, of the words and of the topmost one.
 ``--validate`` takes training rows that are not used otherwise in the place of test rows: settings were chosen by it.
 MNIST comes through scikit-learn's ``fetch_openml`` (``SCIKIT_LEARN_DATA`` names its cache). ``--smoke`` takes the
 digits of scikit-learn in the place of MNIST.
@@ -107,10 +108,10 @@ def machine(n_pixels: int, arguments: argparse.Namespace) -> MultimodalDBM:
     chains = PersistentContrastiveDivergence(n_chains=100)
     shared = {"batch_size": 100, "gradient": chains, "random_state": 0}
     part = {**shared, "n_iter": arguments.epochs[0], "learning_rate": arguments.rates[0]}
-    a, b, c, top = arguments.sizes
+    *image, words, top = arguments.sizes
     modalities = [
-        ("image", [BernoulliRBM(a, **part), BernoulliRBM(b, **part)], slice(0, n_pixels)),
-        ("words", [BernoulliRBM(c, **part)], slice(n_pixels, None)),
+        ("image", [BernoulliRBM(n, **part) for n in image if n], slice(0, n_pixels)),
+        ("words", [BernoulliRBM(words, **part)], slice(n_pixels, None)),
     ]
     return MultimodalDBM(
         modalities,

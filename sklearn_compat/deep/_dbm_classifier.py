@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted
 
-from ebm._checks import Array, check_integer
+from ebm._checks import Array, check_integer, shown
 from ebm._random import fold
 from ebm.likelihood import check_finite, overflowing
 from ebm.likelihood.deep import label_posterior, mean_field_bounds, sums_or_bounds
@@ -301,6 +301,11 @@ class DBMClassifier(ClassifierMixin, BaseDBM):
         """Unfitted machines for all layers, and the label as a pathway without hidden layers."""
         tree = chain_of(self, seed)
         n_classes = len(self.classes_)
+        if n_classes < 2:
+            raise ValueError(
+                f"classes_ must hold two classes at least. Got {shown(self.classes_)}. Set those of the fit, or fit "
+                "again."
+            )
         labels = Path([], [], Categorical((n_classes,)), n_classes)
         return Tree([*tree.paths, labels], tree.top_name, tree.top)
 
