@@ -85,6 +85,9 @@ def call(machine, method, X):
         arguments["y"] = classes
     if "H" in takes and getattr(machine, "n_hidden", 1):
         arguments["H"] = np.ones((X.shape[0], getattr(machine, "n_hidden", 3)))
+    if "H" in takes and hasattr(machine, "mean_field"):
+        n_hidden = sum(map(len, machine.intercepts_)) - machine.n_features_in_
+        arguments["H"] = np.ones((X.shape[0], n_hidden))
     if method == "partial_fit" and type(machine).__name__ in (
         "HopfieldNetwork",
         "DenseAssociativeMemory",
