@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 
 import numpy as np
 import pytest
@@ -16,20 +15,14 @@ from ebm.gradients.base import Batch
 from ebm.gradients.layered import BoundLayeredExact
 from ebm.samplers.base import first_states
 from ebm.units import Gaussian
+from tests.checks.deep_gaps import assert_chains_of_gaps, torn_rows
 from tests.checks.layers import along, offsets_of, slopes, zeros_like
-from tests.models.layers import both, rows_of
+from tests.models.layers import both
 from tests.oracles import layers as oracles
-from tests.statistics import assert_same_distribution, assert_same_mean
+from tests.statistics import assert_same_mean
 
 KEY = Key(5, 6)
-N_CHAINS = 20_000
 DEEP = ["chain", "unequal depths"]
-
-
-def torn_rows(oracle):
-    v = rows_of(oracle, 4)
-    v[0, 1] = v[1, 0] = v[1, 1] = v[3, -1] = np.nan
-    return v
 
 
 @pytest.mark.parametrize("name", [*DEEP, "modalities"])
@@ -82,50 +75,10 @@ def test_what_the_gradient_climbs_is_the_sum_of_an_oracle(name):
         assert found[place] == pytest.approx((values[0] - values[1]) / (2 * step), abs=1e-7)
 
 
-def even_and_missing(oracle, model, row):
-    """Joint states of the missing entries and of the even hidden layers given a row, and their probabilities."""
-    joint, p = oracles.joint_law(oracle)
-    ends = np.cumsum([0, *(len(x.bias) for x in oracle.layers)])
-    of_layer = [np.arange(a, b) for a, b in itertools.pairwise(ends)]
-    seen = np.concatenate([of_layer[k] for k in model.shown])
-    fits = (joint[:, seen] == row)[:, ~np.isnan(row)].all(axis=1)
-    kept = [k for k in model.walked if k not in model.shown]
-    columns = np.concatenate([seen[np.isnan(row)], *[of_layer[k] for k in kept]])
-    states, which = np.unique(joint[fits][:, columns], axis=0, return_inverse=True)
-    law = np.bincount(which.ravel(), p[fits])
-    return states, law / law.sum()
-
-
-def counts_of(states, found):
-    number = {tuple(x): k for k, x in enumerate(states.tolist())}
-    return np.bincount([number[tuple(x)] for x in found.tolist()], minlength=len(states))
-
-
 @pytest.mark.needs_jit
 @pytest.mark.parametrize("name", DEEP)
 def test_chains_kept_from_visit_to_visit_follow_the_joint_law_of_what_is_missing(name):
-    """The even hidden layers are a part of the chain: missing entries and these, together, given what is known."""
-    oracle, model, params = both(name)
-    row = torn_rows(oracle)[0]
-    states, law = even_and_missing(oracle, model, row)
-    rows = RowsWithGaps(np.tile(row, (N_CHAINS, 1)))
-    start_at_model(model, params, None, None, rows, KEY, n_sweeps=2)
-    order, out = np.arange(N_CHAINS), np.empty((N_CHAINS, len(row)))
-    for visit in range(15):
-        key = fold(KEY, visit + 1)
-        rows.visit(order, 0, out, lambda v, given, k=key: swept(model, params, None, v, given, k))
-    np.testing.assert_array_equal(
-        out[:, ~np.isnan(row)], np.tile(row, (N_CHAINS, 1))[:, ~np.isnan(row)]
-    )
-    found = rows.missing.reshape(N_CHAINS, -1)
-    n_missing = np.isnan(row).sum()
-    np.testing.assert_array_equal(out[:, np.isnan(row)], found[:, :n_missing])
-    np.testing.assert_array_equal(rows.at(order), out)
-    assert_same_distribution(counts_of(states, found), law)
-    # A chain that stands still would pass: from one state, the entries move by one draw given the layers kept.
-    before = rows.missing.copy()
-    rows.visit(order, 0, out, lambda v, given: swept(model, params, None, v, given, KEY))
-    assert (rows.missing != before).mean() > 0.1
+    assert_chains_of_gaps(name)
 
 
 def test_first_states_are_states_of_layers_of_either_color():

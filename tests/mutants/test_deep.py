@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from ebm._gaps import swept
 from ebm._kernels import deep as kernels
-from ebm._random import Key
+from ebm._random import Key, fold
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
 from ebm.energies.deep import DeepModel
 from ebm.energies.fixed_point import FixedPoint
 from ebm.gradients.deep import BoundChain
 from ebm.pretraining import composed, halved, part
+from ebm.samplers.layered_gibbs import independent_chains
 from tests.checks.deep import (
     assert_averages_of_two_parts,
     assert_one_pass,
     assert_parts_of_the_paper,
     assert_same_steps,
 )
+from tests.checks.deep_gaps import assert_chains_of_gaps
 from tests.models.deep import BITS
 
 
@@ -153,3 +157,16 @@ def test_wrong_gradients(mutant):
     )
     assert_same_steps(model, 9, 4, 2, 9)
     rejects(assert_same_steps, model, 9, 4, 2, 9, kind=mutant)
+
+
+def forgets_the_layers_above(model, params, origin, v, given, key):
+    """The hidden layers beside the missing entries begin anew at every visit."""
+    n = len(given[0]) - model.n_hidden_walked
+    fresh = independent_chains(model, params, len(v), fold(key, 9))
+    return swept(model, params, origin, np.hstack([v[:, :n], fresh[:, n:]]), given, key)
+
+
+@pytest.mark.needs_jit
+def test_chains_without_the_layers_above_are_found():
+    with pytest.raises(AssertionError):
+        assert_chains_of_gaps("chain", forgets_the_layers_above)
