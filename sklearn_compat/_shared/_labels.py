@@ -147,11 +147,11 @@ def check_same(y: Array, classes: Array) -> None:
         )
 
 
-def warn_weightless(y: Array, weights: Array | None) -> None:
-    """One warning that lists the classes in which all rows have the weight zero."""
+def warn_weightless(y: Array, weights: Array | None, labelled: Array | None = None) -> None:
+    """One warning that lists the classes, of `labelled` rows, in which all rows have the weight zero."""
     if weights is None or y.ndim > 1:
         return
-    without = np.setdiff1d(y, y[weights > 0])
+    without = np.setdiff1d(y if labelled is None else y[labelled], y[weights > 0])
     if len(without) and weights.any():
         warn_user(
             f"sample_weight is zero in all rows of the classes {without.tolist()}, so nothing is learned about them. "

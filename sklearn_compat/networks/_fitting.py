@@ -115,8 +115,9 @@ def learn(
         begin(self, X, weights, X.shape[1] if targets is None else targets.shape[1])
     rows = labelled_rows(X, targets, labelled, weights)
     classes = None if incremental or rows.targets is None else self._stratify(rows.targets)
-    if classes is not None:
-        warn_weightless(classes, rows.weights)
+    if classes is not None and rows.targets is not None:
+        # Unlabelled rows may be among them, and are no class.
+        warn_weightless(classes, rows.weights, ~np.isnan(rows.targets[:, 0]))
     return descend(self, rows, growth, first, incremental, checkpoint)
 
 

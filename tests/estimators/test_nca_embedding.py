@@ -165,6 +165,16 @@ def test_a_row_of_weight_two_is_two_rows(supervision, solver):
     np.testing.assert_allclose(*scores, rtol=1e-10)
 
 
+def test_unlabelled_rows_without_weight_are_left_out():
+    w = (FEW >= 0).astype(float)
+    settings = {**QUICK, "supervision": 0.5, "loss": "squared_error"}
+    a = NCAEmbedding(5, 2, **settings).fit(GREY, FEW, sample_weight=w)
+    b = NCAEmbedding(5, 2, **settings).fit(GREY[:20], FEW[:20])
+    np.testing.assert_allclose(a.transform(GREY), b.transform(GREY), atol=1e-9)
+    with pytest.warns(UserWarning, match="sample_weight is zero in all rows of the classes"):
+        NCAEmbedding(5, 2, **settings).fit(GREY, FEW, sample_weight=1 - w)
+
+
 def test_fractions_of_rows_count():
     w = np.where(np.arange(200) % 2, 0.5, 1.0)
     a, b = (
