@@ -194,7 +194,7 @@ class ColumnModel(LayeredModel):
             np.concatenate([weights[k] for k in told]),
             np.hstack([rows[k] for k in told]),
             np.concatenate(units),
-            np.concatenate([holds_states(self.layers[k].unit, rows[k]) for k in told]),
+            np.concatenate([self._limited(k, rows[k]) for k in told]),
         )
         dtype, hidden_bias, at = self.dtype(params), apart.hidden_bias, 0
         for k in self.shown:
@@ -209,6 +209,14 @@ class ColumnModel(LayeredModel):
             weights[k], at = (W / below[k]).astype(dtype), some.stop
         layer_params[-1] = layer_params[-1]._replace(bias=hidden_bias.astype(dtype))
         return LayeredParameters(tuple(weights), tuple(layer_params))
+
+    def _limited(self, k: int, rows: Array) -> Array:
+        """Columns of a layer that hold states, see :mod:`ebm.energies.thresholds`; none of a part of a deep machine.
+
+        There it is the data, and not another hidden layer, that should decide the states of the lowest one.
+        """
+        alone = all(count == 1 for edge in self.edges for count in edge.multiplicity)
+        return holds_states(self.layers[k].unit, rows) & alone
 
     # Arrays by name
 

@@ -231,8 +231,7 @@ def begin(self: Any, X: Any, weights: Array | None, seed: int, greedy: bool) -> 
     for path, columns in zip(tree.paths, tree.columns, strict=True):
         branches.append(Branch(columns, lower[: len(path.machines)]))
         lower = lower[len(path.machines) :]
-    # Parts that do not learn only know rows: states of the units below, of which their weights leave some undecided.
-    way = Propagation(self.propagate == "sample" or not greedy, seed)
+    way = Propagation(self.propagate == "sample", seed)
     layers, interrupted = pretrain_tree(branches, top, X, weights, way)
     found = zip(learners, layers, strict=True)
     reasons = [f"{x.name}: {layer.message}" for x, layer in found if layer.message and greedy]
