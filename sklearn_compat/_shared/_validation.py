@@ -268,11 +268,9 @@ def _advice(unit: Unit, values: Array, argument: str) -> str:
 
 @_advice.register
 def _(unit: SideBySide, values: Array, argument: str) -> str:
-    """Of columns of one type, as for that type."""
-    if len(unit.units) == 1:
-        return _advice(unit.units[0], values, argument)
-    general: str = _advice.dispatch(object)(unit, values, argument)
-    return general
+    """As for the first type of which columns hold such values."""
+    part, states = next(x for x in unit.columns(values) if x[0].invalid(x[1]))
+    return _advice(part, states, argument)
 
 
 @_advice.register

@@ -136,6 +136,8 @@ def with_real_units():
                     continue  # no law beside real units
                 choice = estimator(visible="gaussian", hidden=hidden, **quick)
                 yield f"{name}-{hidden}", choice
+        elif "modalities" in known:
+            yield name, estimator([("all", [layer], slice(None))], 2, **quick)
         elif "layers" in known:
             yield name, estimator(layers=[layer, BernoulliRBM(2, n_iter=2)], **quick)
         elif "pretraining" in known:
