@@ -60,10 +60,10 @@ class DBM(BaseDBM):
         on: ``set_params(layer2=BernoulliRBM(32), layer1__n_iter=20)``. The hidden units of a layer must have the type
         of the visible units of the next layer.
 
-    pretraining : {"greedy"} or None, default="greedy"
+    pretraining : {"auto", "greedy"} or None, default="auto"
         Whether the layers are trained one by one first. None begins joint training with hidden units that tell rows of
         the data apart. It takes less time, but many hidden units over few columns may then hold each other in one
-        state, which `fit` says. A single layer is not pre-trained.
+        state, which `fit` says. "auto" is "greedy" unless columns are reals. A single layer is not pre-trained.
 
     features : {"top", "all"} or int or list of int, default="all"
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which
@@ -136,7 +136,7 @@ class DBM(BaseDBM):
         self,
         layers: Any = (256, 64),
         *,
-        pretraining: Any = "greedy",
+        pretraining: Any = "auto",
         propagate: str = "sample",
         features: Any = "all",
         learning_rate: Any = "auto",

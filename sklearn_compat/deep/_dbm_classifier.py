@@ -51,9 +51,10 @@ class DBMClassifier(ClassifierMixin, BaseDBM):
         The hidden layers, from the data up, as in :class:`DBM`. Label units are further units below the topmost one.
         Layers have the names ``layer1``, ``layer2`` and so on.
 
-    pretraining : {"greedy"} or None, default="greedy"
+    pretraining : {"auto", "greedy"} or None, default="greedy"
         Whether the layers are trained one by one first, the topmost one on the features of the layer below and the
-        labels. None begins joint training with hidden units that tell rows of the data apart.
+        labels. None begins joint training with hidden units that tell rows of the data apart. "auto" is "greedy" unless
+        columns are reals.
 
     features : {"top", "all"} or int or list of int, default="top"
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which

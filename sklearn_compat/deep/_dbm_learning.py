@@ -107,13 +107,20 @@ def fit_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None) ->
     seed = draw_seed(self.random_state)
     lesson = lesson_of(self, False)._replace(random_state=seed)
     check_joint(self, lesson, X, weights, seed)
-    begun = begin(self, X, weights, seed, self.pretraining == "greedy")
+    begun = begin(self, X, weights, seed, is_greedy(self, seed))
     n_epochs = 0 if begun.interrupted else lesson.n_epochs
     lesson = lesson._replace(change=begun.change, n_epochs=n_epochs)
     learned = self._course.fit_rows(lesson, X, weights)
     stopped = [*begun.stopped, learning.keep(self, learned)]
     self._parts = begun.histories
     return _with_reasons(*stopped, unconverged(self))
+
+
+def is_greedy(self: Any, seed: int) -> bool:
+    """Whether the parts learn first; "auto": unless columns are reals, which gives better features."""
+    if self.pretraining != "auto":
+        return bool(self.pretraining == "greedy")
+    return not tree_for(self, seed).model().has_scale
 
 
 def _with_reasons(*reasons: str) -> str:

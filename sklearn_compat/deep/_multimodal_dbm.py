@@ -59,10 +59,10 @@ class MultimodalDBM(BaseDBM):
         The topmost layer, which all modalities share: a number of units, or a machine as in `layers`. Its visible units
         must have the type of the last hidden units of each modality.
 
-    pretraining : {"greedy"} or None, default="greedy"
+    pretraining : {"auto", "greedy"} or None, default="greedy"
         Whether the layers are trained one by one first. None begins joint training with hidden units that tell rows of
         the data apart. Joint training then seldom finds how the modalities belong together: the topmost layer begins
-        without knowing it, and each pathway alone explains its columns.
+        without knowing it, and each pathway alone explains its columns. "auto" is "greedy" unless columns are reals.
 
     features : {"top", "all"}, int or str or list of these, default="top"
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given ones, by names

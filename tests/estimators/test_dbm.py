@@ -19,7 +19,9 @@ from ebm import (
     RBM,
     Autoencoder,
     BernoulliRBM,
+    GaussianRBM,
     Checkpoint,
+    GaussianRBM,
     MLPClassifier,
     PersistentContrastiveDivergence,
     Regularization,
@@ -392,7 +394,7 @@ def test_default_layers_learn_from_few_columns_of_bits_or_it_is_told():
 
 
 def test_layers_that_hold_each_other_are_told_and_the_advice_helps():
-    X, settings = bits_of_wine(), {"random_state": 0, "pretraining": None}
+    X, settings = bits_of_wine(), {"random_state": 6, "pretraining": None}
     with pytest.warns(ConvergenceWarning, match="hold each other") as caught:
         dbm = DBM(**settings).fit(X)
     assert dbm.transform(X).std(axis=0).max() < 0.01
@@ -403,3 +405,12 @@ def test_layers_that_hold_each_other_are_told_and_the_advice_helps():
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             assert DBM(**settings | advice).fit(X).transform(X).std(axis=0).mean() > 0.03
+
+
+def test_pretraining_is_chosen_by_the_columns():
+    X, few = bits_of_wine(), {"n_iter": 2, "random_state": 0}
+    parts = ["joint", "layer1", "layer2"]
+    assert sorted(DBM([4, 3], **few).fit(X).histories_) == parts
+    reals = [GaussianRBM(4, n_iter=2), 3]
+    assert sorted(DBM(reals, **few).fit(X).histories_) == ["joint"]
+    assert sorted(DBM(reals, pretraining="greedy", **few).fit(X).histories_) == parts
