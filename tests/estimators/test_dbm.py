@@ -19,7 +19,6 @@ from ebm import (
     RBM,
     Autoencoder,
     BernoulliRBM,
-    GaussianRBM,
     Checkpoint,
     GaussianRBM,
     MLPClassifier,
