@@ -471,6 +471,20 @@ def function_calls() -> Iterator[Call]:
                 yield Call(name, "function", argument, "None", a, value, do, role=role)
 
 
+def index_calls() -> Iterator[Call]:
+    """The index of codes, which is made of arrays and has methods of its own."""
+    for argument, a, do in (
+        ("codes", "X", "HammingIndex(value).kneighbors(X, 1)"),
+        ("packed", "False", "HammingIndex(X, packed=value).kneighbors(X, 2)"),
+        ("codes", "X", "HammingIndex(X).kneighbors(value, 2)"),
+        ("codes", "X", "HammingIndex(X).radius_neighbors(value, 1)"),
+        ("n_neighbors", "2", "HammingIndex(X).kneighbors(X, value)"),
+        ("radius", "1", "HammingIndex(X).radius_neighbors(X, value)"),
+    ):
+        for value, role in choices(a):
+            yield Call("HammingIndex", "function", argument, "None", a, value, do, role=role)
+
+
 def all_calls() -> list[Call]:
     """The whole, in a fixed order."""
     calls: list[Call] = []
@@ -483,6 +497,7 @@ def all_calls() -> list[Call]:
     for record in records():
         calls += record_calls(record)
     calls += function_calls()
+    calls += index_calls()
     return calls
 
 
