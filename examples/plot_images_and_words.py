@@ -86,6 +86,9 @@ plt.show()
 
 # %%
 # Images from words: every row is a chain of images whose words are clamped. Means of the pixels given the last states.
+#
+# Many of the images show another digit, often one that shares a word, as two and four are even. This machine is small,
+# and knows words of images better than images of words.
 
 asked = ["zero", "one", "four", "seven"]
 given = np.full((8 * len(asked), rows.shape[1]), np.nan, np.float32)
