@@ -102,7 +102,7 @@ class DBMClassifier(ClassifierMixin, BaseDBM):
     >>> from ebm import DBMClassifier
     >>> X, y = load_digits(return_X_y=True)
     >>> X = (X > 7).astype(float)
-    >>> dbm = DBMClassifier([64, 32], n_iter=10, batch_size=50, random_state=0).fit(
+    >>> dbm = DBMClassifier([64, 32], n_iter=20, batch_size=50, random_state=0).fit(
     ...     X[:1200], y[:1200]
     ... )
     >>> dbm.score(X[1200:], y[1200:]) > 0.7

@@ -282,7 +282,7 @@ class MultimodalDBM(BaseDBM):
         >>> weights = [[[2.0]], [[1.0]], [[2.0]], [[1.0]]]
         >>> dbm = MultimodalDBM.from_parameters(weights, modalities=modalities)
         >>> round(dbm.log_partition().value, 4)
-        5.9095
+        6.5836
         """
         weights = weights_of(coefs)
         depths = [len(layers) for _, layers, _ in check_modalities(modalities)]
