@@ -144,6 +144,9 @@ ESTIMATORS = [
 @pytest.mark.filterwarnings(
     "ignore:(MLP|Auto|NCA).* The network predicts no better:sklearn.exceptions.ConvergenceWarning"
 )
+@pytest.mark.filterwarnings(
+    "ignore:.* the mean field of .* had not converged:sklearn.exceptions.ConvergenceWarning"
+)
 @parametrize_with_checks(ESTIMATORS)
 def test_estimator_passes_the_checks_of_scikit_learn(estimator, check):
     check(estimator)
