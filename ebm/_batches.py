@@ -240,6 +240,35 @@ class Rows:
 Draw = Callable[[Array, Key, int], Array]
 
 
+class Draws:
+    """Draws from the rows of a source, other ones in every epoch.
+
+    Parameters
+    ----------
+    source : {ndarray, sparse matrix} of shape (rows, n)
+    draw : callable
+        As of :class:`Redrawn`.
+    """
+
+    def __init__(self, source: Any, draw: Draw) -> None:
+        self._source, self._draw = Rows(source), draw
+        self._key = Key(0, 0)
+
+    def fingerprints(self) -> Array:
+        """The share of the source in the fingerprints of the rows."""
+        return SOURCE * self._source._fingerprints()
+
+    def begin(self, key: Key) -> None:
+        """Begin an epoch."""
+        self._key = fold(key, Reserved.DRAWN_ROWS.number)
+
+    def take(self, order: Array, first: int, count: int) -> Array:
+        """The draws of `count` rows of an epoch's `order` from place `first` on."""
+        from_which = np.empty((count, self._source.n_columns), self._source.dtype)
+        self._source.take(order, first, from_which)
+        return self._draw(from_which, self._key, first)
+
+
 class Redrawn(Rows):
     """Rows of which the leading columns are random: every epoch sees another draw of them.
 
@@ -257,9 +286,8 @@ class Redrawn(Rows):
     """
 
     def __init__(self, X: Any, weights: Array | None, source: Any, draw: Draw) -> None:
+        self._draws = Draws(source, draw)
         super().__init__(X, weights)
-        self._source, self._draw = Rows(source), draw
-        self._key = Key(0, 0)
 
     @property
     def is_thin(self) -> bool:
@@ -267,19 +295,17 @@ class Redrawn(Rows):
         return False
 
     def _fingerprints(self) -> Array:
-        return super()._fingerprints() + SOURCE * self._source._fingerprints()
+        return super()._fingerprints() + self._draws.fingerprints()
 
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices and weights of one epoch, of which :meth:`take` then gives the draws."""
-        self._key = fold(key, Reserved.DRAWN_ROWS.number)
+        self._draws.begin(key)
         return super().epoch(key)
 
     def take(self, order: Array, first: int, out: Array) -> None:
         """Draw the rows of an epoch's `order` from place `first` on."""
         super().take(order, first, out)
-        from_which = np.empty((len(out), self._source.n_columns), self._source.dtype)
-        self._source.take(order, first, from_which)
-        drawn = self._draw(from_which, self._key, first)
+        drawn = self._draws.take(order, first, len(out))
         out[:, : drawn.shape[1]] = drawn
 
 

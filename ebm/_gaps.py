@@ -26,9 +26,9 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ebm._arrays import has_gaps
-from ebm._batches import SOURCE, Draw, Move, Rows, blocks, row_fingerprints
+from ebm._batches import Draw, Draws, Move, Rows, blocks, row_fingerprints
 from ebm._checks import Array, unknown_columns_message
-from ebm._random import Key, Reserved, fold
+from ebm._random import Key, fold
 from ebm.energies.base import Model
 from ebm.samplers.base import clamp, first_states, run_chain
 from ebm.units import Unit
@@ -235,22 +235,20 @@ class RedrawnWithGaps(RowsWithGaps):
     """
 
     def __init__(self, X: Any, weights: Array | None, source: Any, draw: Draw) -> None:
-        self._source, self._draw, self._key = Rows(source), draw, Key(0, 0)
+        self._draws = Draws(source, draw)
         super().__init__(X, weights)
 
     def _fingerprints(self) -> Array:
-        return super()._fingerprints() + SOURCE * self._source._fingerprints()
+        return super()._fingerprints() + self._draws.fingerprints()
 
     def epoch(self, key: Key) -> tuple[Array, Array | None]:
         """Row indices and weights of one epoch, of which :meth:`visit` then takes the draws."""
-        self._key = fold(key, Reserved.DRAWN_ROWS.number)
+        self._draws.begin(key)
         return super().epoch(key)
 
     def _take_torn(self, order: Array, first: int, out: Array) -> None:
         super()._take_torn(order, first, out)
-        from_which = np.empty((len(out), self._source.n_columns), self._source.dtype)
-        self._source.take(order, first, from_which)
-        drawn = self._draw(from_which, self._key, first)
+        drawn = self._draws.take(order, first, len(out))
         np.copyto(out, drawn, where=~np.isnan(out))
 
 

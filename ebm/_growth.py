@@ -25,8 +25,7 @@ CALM = 30.0
 def size(state: State) -> float:
     """Largest parameter in units of the data, see the module docstring; zero of models without a measure."""
     variance = state.marginals[1] if state.marginals else None
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        return state.model.size(state.local, variance)
+    return state.model.size(state.local, variance)
 
 
 class Growth:

@@ -24,10 +24,10 @@ from ebm.units import Bounds
 
 # A small table is given enough updates to learn from; a large one is passed over as often as by scikit-learn.
 LEAST_UPDATES, LEAST_EPOCHS = 2000, 10
-# Learning rate of so many hidden units, the largest of few, and the number of features in units of the data's that does
-# not limit it.
 # So many rows, and how much faster many more of them are learned from.
 MANY_ROWS, MOST_FASTER = 500.0, 3.0
+# Learning rate of so many hidden units, the largest of few, and the number of features in units of the data's that does
+# not limit it.
 RATE, RATE_UNITS, LARGEST_RATE, RATE_FEATURES = 0.02, 256, 0.1, 16
 # Rows that a model is shown before it learns: the standard error of a mean is then 0.04 standard deviations.
 MOST_EXAMPLES = 500
@@ -173,9 +173,8 @@ def with_rate(plan: Plan, state: "State", rows: Rows | None = None) -> Plan:
     rate = default_rate(state.model, state.local)
     if rows is not None:
         factor = state.model.rate_factor(spread(state.model, state.local, rows))
-        if (
-            state.model.has_scale
-        ):  # more rows determine a finer structure, and weights have farther to go
+        if state.model.has_scale:
+            # More rows determine a finer structure, and weights have farther to go.
             factor *= float(np.clip(np.sqrt(rows.total_weight / MANY_ROWS), 1.0, MOST_FASTER))
         rate = min(rate * factor, LARGEST_RATE)
     # Rows that are equal up to rounding have equal rates: a checkpoint goes on with either.
@@ -236,9 +235,8 @@ def start(
         params = change(model, params)
     state = resume(model, params, plan, mean=data.mean)
     state.bounds = bounds  # in units of the data's variances
-    if (
-        change is not None and model.n_hidden_walked
-    ):  # hidden layers in chains are where these parameters put them
+    if change is not None and model.n_hidden_walked:
+        # Hidden layers in chains are where these parameters put them.
         take_up_chains(state, rows, plan, anew=True)
     if model.starts_at_rows or change is not None:
         state.chains = _at_rows(model, params, state.chains, rows, key)
@@ -283,8 +281,6 @@ def _at_rows(model: Model, params: Any, chains: ChainState, rows: Rows, key: Key
     return chains._replace(h=model.chains_at_rows(params, examples, fold(key, 4)))
 
 
-# Numbers beyond all bounds are found by who asks for the state.
-@np.errstate(over="ignore", divide="ignore", invalid="ignore")
 def resume(
     model: Model,
     params: Any,

@@ -351,9 +351,8 @@ class Bipartite(Model):
         """The distribution of v + `shift` (n_visible,), for units whose states can be shifted; the arrays of W are
         shared.
         """
-        with np.errstate(
-            over="ignore", invalid="ignore"
-        ):  # parameters that diverged are told elsewhere
+        # Parameters that diverged are told elsewhere.
+        with np.errstate(over="ignore", invalid="ignore"):
             pulled = self.hidden_input(params, shift[np.newaxis])[0]
             bias = params.hidden.bias - pulled
         visible = params.visible._replace(bias=params.visible.bias + shift)

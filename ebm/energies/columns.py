@@ -91,7 +91,7 @@ class ColumnModel(LayeredModel):
     @property
     def fused(self) -> Model:
         """Bits followed by categories as one layer on the hidden one, for compiled code; other columns as they are."""
-        if any(count != 1 for edge in self.edges for count in edge.multiplicity):
+        if not self._counts_once:
             return self
         units = [self.layers[k].unit for k in self.shown]
         n_bits = sum(isinstance(unit, Bernoulli) for unit in units)
@@ -102,6 +102,11 @@ class ColumnModel(LayeredModel):
         if not all(isinstance(unit, Categorical) for unit in groups):
             return self
         return Bipartite(OneHot(sizes) if sizes else Bernoulli(), self.hidden)
+
+    @property
+    def _counts_once(self) -> bool:
+        """Whether no layer counts what it receives more than once: the machine is no part of a deep one."""
+        return all(count == 1 for edge in self.edges for count in edge.multiplicity)
 
     def hidden_mean(self, params: LayeredParameters, v: Array, beta: float = 1.0) -> Array:
         """E[h | v]: (rows, n_visible) -> (rows, n_hidden); `v` may be CSR rows."""
@@ -215,8 +220,7 @@ class ColumnModel(LayeredModel):
 
         There it is the data, and not another hidden layer, that should decide the states of the lowest one.
         """
-        alone = all(count == 1 for edge in self.edges for count in edge.multiplicity)
-        return holds_states(self.layers[k].unit, rows) & alone
+        return holds_states(self.layers[k].unit, rows) & self._counts_once
 
     # Arrays by name
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ebm._checks import Array, check_integer, shown
-from ebm.networks.losses import CrossEntropy, Loss, loss_record
+from ebm.networks.losses import CrossEntropy, Derived, Loss, loss_record
 from ebm.units import TOTAL_TOLERANCE
 
 
@@ -131,20 +131,13 @@ def _no_probabilities(t: Array) -> bool:
 
 
 @dataclass(frozen=True, repr=False)
-class KnownEntries(Loss):
+class KnownEntries(Derived):
     """A loss of the known entries: those whose target is NaN count for nothing.
 
     Parameters
     ----------
     loss : Loss
     """
-
-    loss: Loss
-
-    @property
-    def out_activation(self) -> str:  # type: ignore[override]
-        """The same as of the loss."""
-        return self.loss.out_activation
 
     def _without(self, z: Array, targets: Array) -> tuple[Array, Array, Array | None]:
         """Outputs, targets and the mask of what is missing: None, and the arrays themselves, where nothing is."""
@@ -170,26 +163,6 @@ class KnownEntries(Loss):
     def least(self, targets: Array) -> Array:
         """Of the known entries."""
         return self.loss.least(np.where(np.isnan(targets), targets.dtype.type(0), targets))
-
-    def linear(self, mean: Array, least: float = 0.0) -> Array:
-        """Those of the loss."""
-        return self.loss.linear(mean, least)
-
-    def counts(self, n_outputs: int) -> Array:
-        """Those of the loss."""
-        return self.loss.counts(n_outputs)
-
-    def absences(self, n_outputs: int) -> Array:
-        """Those of the loss."""
-        return self.loss.absences(n_outputs)
-
-    def check_targets(self, targets: Array) -> None:
-        """Known entries that the loss is not for are refused."""
-        self.loss.check_targets(targets)
-
-    def output(self, z: Array) -> Array:
-        """The prediction of the loss."""
-        return self.loss.output(z)
 
     def _bend(self, z: Array, targets: Array) -> Array:
         known, t, missing = self._without(z, targets)

@@ -137,6 +137,43 @@ class Loss(Settings, abc.ABC):
         """The second derivatives of the rows' losses by their linear outputs, in the place of z."""
 
 
+@dataclass(frozen=True, repr=False)
+class Derived(Loss):
+    """A loss that is made of another one, whose predictions and targets it shares (abstract).
+
+    Parameters
+    ----------
+    loss : Loss
+    """
+
+    loss: Loss
+
+    @property
+    def out_activation(self) -> str:  # type: ignore[override]
+        """The same as of the loss."""
+        return self.loss.out_activation
+
+    def linear(self, mean: Array, least: float = 0.0) -> Array:
+        """Those of the loss."""
+        return self.loss.linear(mean, least)
+
+    def counts(self, n_outputs: int) -> Array:
+        """Those of the loss."""
+        return self.loss.counts(n_outputs)
+
+    def absences(self, n_outputs: int) -> Array:
+        """Those of the loss."""
+        return self.loss.absences(n_outputs)
+
+    def check_targets(self, targets: Array) -> None:
+        """Targets that the loss is not for are refused."""
+        self.loss.check_targets(targets)
+
+    def output(self, z: Array) -> Array:
+        """The prediction of the loss."""
+        return self.loss.output(z)
+
+
 def _double(losses: Array) -> Array:
     """The sums over the outputs, in double precision."""
     total: Array = losses.sum(axis=1, dtype=np.float64)

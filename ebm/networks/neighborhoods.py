@@ -30,7 +30,7 @@ from scipy.special import softmax
 
 from ebm._checks import Array, check_real
 from ebm.networks.layer import Context, Cost, Layer
-from ebm.networks.losses import Loss
+from ebm.networks.losses import Derived, Loss
 from ebm.networks.network import Network
 
 # Distances that are held at a time.
@@ -148,7 +148,7 @@ class NeighborhoodCost(Layer):
 
 
 @dataclass(frozen=True, repr=False)
-class Scaled(Loss):
+class Scaled(Derived):
     """A loss times a number.
 
     Parameters
@@ -157,16 +157,10 @@ class Scaled(Loss):
     factor : float >= 0
     """
 
-    loss: Loss
     factor: float
 
     def __post_init__(self) -> None:
         check_real(self.factor, "factor")
-
-    @property
-    def out_activation(self) -> str:  # type: ignore[override]
-        """The same as of the loss."""
-        return self.loss.out_activation
 
     def _sum(self, z: Array, targets: Array, weights: Array) -> float:
         value = self.loss._sum(z, targets, weights)
@@ -180,26 +174,6 @@ class Scaled(Loss):
     def least(self, targets: Array) -> Array:
         """The multiple."""
         return self.factor * self.loss.least(targets)
-
-    def linear(self, mean: Array, least: float = 0.0) -> Array:
-        """Those of the loss."""
-        return self.loss.linear(mean, least)
-
-    def counts(self, n_outputs: int) -> Array:
-        """Those of the loss."""
-        return self.loss.counts(n_outputs)
-
-    def absences(self, n_outputs: int) -> Array:
-        """Those of the loss."""
-        return self.loss.absences(n_outputs)
-
-    def check_targets(self, targets: Array) -> None:
-        """The loss refuses them or not."""
-        self.loss.check_targets(targets)
-
-    def output(self, z: Array) -> Array:
-        """The prediction of the loss."""
-        return self.loss.output(z)
 
     def _bend(self, z: Array, targets: Array) -> Array:
         bend = self.loss._bend(z, targets)

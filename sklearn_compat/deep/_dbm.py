@@ -20,14 +20,13 @@ from ebm.sklearn_compat.deep._given_stack import given_machines
 from ebm.sklearn_compat.deep._layers import (
     block_of,
     chosen_layers,
-    is_size,
     layer_name,
     new_machines,
     sized,
+    with_length,
 )
 from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.sklearn_compat.deep._tree import Path, Tree
-from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import as_pair, model_of
 from ebm.units import Unit
 
@@ -362,11 +361,7 @@ def chain_of(self: Any, seed: int) -> Tree:
             "layers must be a list or tuple of RBM estimators or numbers of hidden units. "
             f"Got {shown(self.layers)}."
         )
-    shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
-    layers = [
-        BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
-        for layer in self.layers
-    ]
+    layers = [with_length(self, layer) for layer in self.layers]
     machines = new_machines(layers, seed, self.n_features_in_, columns=True)
     names = [layer_name(k) for k in range(len(machines))]
     visible = model_of(machines[0]).visible

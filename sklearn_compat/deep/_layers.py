@@ -136,6 +136,13 @@ def is_size(layer: Any) -> bool:
     return isinstance(layer, Integral) and not isinstance(layer, bool | np.bool_)
 
 
+def with_length(self: Any, layer: Any) -> Any:
+    """A number of hidden units as a machine that learns as long as the estimator; anything else as it is."""
+    if is_size(layer) and layer > 0:
+        return BernoulliRBM(int(layer), n_iter=self.n_iter, batch_size=self.batch_size)
+    return layer
+
+
 def as_machine(layer: Any, name: str) -> BaseRBM:
     """The unfitted machine that an entry of `layers` stands for."""
     if is_size(layer) and layer > 0:

@@ -17,10 +17,9 @@ from ebm.sklearn_compat.deep._layers import (
     layer_seed,
     new_machines,
     sized,
+    with_length,
 )
 from ebm.sklearn_compat.deep._tree import Path, Tree
-from ebm.sklearn_compat.rbm._base import BaseRBM
-from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import model_of
 
 # Hidden units of the modality of all columns that is the default.
@@ -221,18 +220,17 @@ def _numbered(name: str, column: str, names: Array | None) -> int:
 
 def tree_of(self: Any, seed: int) -> Tree:
     """Unfitted machines for all layers; numbers stand for machines with settings of the estimator."""
-    shared = {"n_iter": self.n_iter, "batch_size": self.batch_size}
     paths = []
     columns = columns_of(self)
     for number, (name, layers, _) in enumerate(check_modalities(self.modalities)):
         own = seed if number == 0 else layer_seed(seed, SEEDS + number)
-        some = [_machine(layer, shared) for layer in layers]
+        some = [with_length(self, layer) for layer in layers]
         with naming(f"modalities, {name!r}"):
             machines = new_machines(some, own, len(columns[name]), columns=True)
         names = [machine_name(name, k) for k in range(len(machines))]
         visible = model_of(machines[0]).visible
         paths.append(Path(names, machines, visible, len(columns[name])))
-    top = as_machine(_machine(self.top, shared), "top")
+    top = as_machine(with_length(self, self.top), "top")
     with naming("top"):
         top._validate_params()
     if top.random_state is None:
@@ -240,7 +238,3 @@ def tree_of(self: Any, seed: int) -> Tree:
     for path in paths:
         check_below(path.machines[-1], path.names[-1], top, "top")
     return Tree(paths, "top", top)
-
-
-def _machine(layer: Any, shared: dict[str, Any]) -> BaseRBM | Any:
-    return BernoulliRBM(int(layer), **shared) if is_size(layer) and layer > 0 else layer
