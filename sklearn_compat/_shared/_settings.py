@@ -70,6 +70,22 @@ class NamedList(NamedTuple):
         return type(given)(entries.values())
 
 
+def stores_arguments(init: Callable[P, None]) -> Callable[P, None]:
+    """A constructor without a body of its own, which stores each argument unchanged under its name."""
+    parameters = signature(init)
+
+    @wraps(init)
+    def store(*args: P.args, **kwargs: P.kwargs) -> None:
+        init(*args, **kwargs)  # Python names a wrong argument, and the class
+        given = parameters.bind(*args, **kwargs)
+        given.apply_defaults()
+        estimator, *settings = given.arguments.items()
+        for name, value in settings:
+            setattr(estimator[1], name, value)
+
+    return store
+
+
 def flags_of(method: Callable[..., Any]) -> set[str]:
     """The names of the arguments that are True or False, by their annotations."""
     return {name for name, x in signature(method).parameters.items() if x.annotation is bool}

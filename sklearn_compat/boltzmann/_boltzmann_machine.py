@@ -22,7 +22,7 @@ from ebm.optimizers.lbfgs import Progress
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import column_names, draw_seed
 from ebm.sklearn_compat.boltzmann._pairwise import TWO_STATE, PairwiseDistribution
 from ebm.units import TwoState
@@ -208,6 +208,7 @@ class BoltzmannMachine(PairwiseDistribution):
         "unit": partial(resolve, known=TWO_STATE, base=TwoState, argument="unit"),  # type: ignore[type-abstract]
     }
 
+    @stores_arguments
     def __init__(
         self,
         n_hidden: int = 0,
@@ -226,22 +227,7 @@ class BoltzmannMachine(PairwiseDistribution):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.n_hidden = n_hidden
-        self.unit = unit
-        self.mask = mask
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     @classmethod
     def from_couplings(

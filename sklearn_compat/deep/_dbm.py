@@ -12,7 +12,7 @@ from ebm.pretraining import halved
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import NamedList, learns
+from ebm.sklearn_compat._shared._settings import NamedList, learns, stores_arguments
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep._base_dbm import BaseDBM, named, set_arrays, weights_of
 from ebm.sklearn_compat.deep._dbm_learning import fit_deep, resume_deep, update_deep
@@ -131,6 +131,7 @@ class DBM(BaseDBM):
     score_samples = deep_density.score_samples
     score = deep_density.score
 
+    @stores_arguments
     def __init__(
         self,
         layers: Any = (256, 64),
@@ -152,25 +153,7 @@ class DBM(BaseDBM):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.layers = layers
-        self.pretraining = pretraining
-        self.propagate = propagate
-        self.features = features
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.n_sweeps = n_sweeps
-        self.damping = damping
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def _sk_visual_block_(self) -> Any:
         return block_of(self.layers)

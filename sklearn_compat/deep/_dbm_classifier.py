@@ -15,7 +15,7 @@ from ebm.samplers import Target, sampler_record
 from ebm.sklearn_compat._shared import _labels as labels_
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import announced, check_several, sorted_classes
-from ebm.sklearn_compat._shared._settings import NamedList, all_or_nothing, learns
+from ebm.sklearn_compat._shared._settings import NamedList, all_or_nothing, learns, stores_arguments
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep import _label_layer as label_layer
 from ebm.sklearn_compat.deep._base_dbm import BaseDBM, set_arrays, weights_of
@@ -120,6 +120,7 @@ class DBMClassifier(ClassifierMixin, BaseDBM):
     predict_log_proba = label_layer.predict_log_proba
     predict = label_layer.predict
 
+    @stores_arguments
     def __init__(
         self,
         layers: Any = (100, 100),
@@ -141,25 +142,7 @@ class DBMClassifier(ClassifierMixin, BaseDBM):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.layers = layers
-        self.pretraining = pretraining
-        self.propagate = propagate
-        self.features = features
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.n_sweeps = n_sweeps
-        self.damping = damping
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def _sk_visual_block_(self) -> Any:
         return block_of(self.layers)

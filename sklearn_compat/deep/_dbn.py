@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import StrOptions
 
 from ebm._checks import Array
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import learns
+from ebm.sklearn_compat._shared._settings import learns, stores_arguments
 from ebm.sklearn_compat.deep import _belief as belief
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
 from ebm.sklearn_compat.deep._given_stack import given_machines, take_machines
@@ -81,6 +81,7 @@ class DBN(BaseStack):
     }
     _learns_from_gaps = True
 
+    @stores_arguments
     def __init__(
         self,
         layers: Any = (256, 64),
@@ -92,15 +93,7 @@ class DBN(BaseStack):
         verbose: int = 0,
         random_state: Any = None,
         warm_start: bool = False,
-    ) -> None:
-        self.layers = layers
-        self.propagate = propagate
-        self.start = start
-        self.features = features
-        self.fine_tuning = fine_tuning
-        self.verbose = verbose
-        self.random_state = random_state
-        self.warm_start = warm_start
+    ) -> None: ...
 
     sample = belief.sample
     log_partition = belief.log_partition

@@ -18,7 +18,7 @@ from ebm.sklearn_compat._shared._labels import (
     check_several,
     sorted_classes,
 )
-from ebm.sklearn_compat._shared._settings import all_or_nothing, learns
+from ebm.sklearn_compat._shared._settings import all_or_nothing, learns, stores_arguments
 from ebm.sklearn_compat.deep import _belief as belief
 from ebm.sklearn_compat.deep import _label_layer as label_layer
 from ebm.sklearn_compat.deep._fine_tuning import fit_stack, update_stack
@@ -119,6 +119,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
     score = labels_.score
     log_partition = belief.log_partition
 
+    @stores_arguments
     def __init__(
         self,
         layers: Any = (100, 100),
@@ -130,15 +131,7 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         verbose: int = 0,
         random_state: Any = None,
         warm_start: bool = False,
-    ) -> None:
-        self.layers = layers
-        self.propagate = propagate
-        self.features = features
-        self.label_weights = label_weights
-        self.fine_tuning = fine_tuning
-        self.verbose = verbose
-        self.random_state = random_state
-        self.warm_start = warm_start
+    ) -> None: ...
 
     # Learning
 

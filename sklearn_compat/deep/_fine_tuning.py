@@ -23,7 +23,7 @@ from ebm.pretraining import Labels, completed, naming
 from ebm.sklearn_compat._shared._course import Course, Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._learning import BATCH_SETTINGS, SHOWN_ROWS, ascent_plan
-from ebm.sklearn_compat._shared._settings import RECORD, Number
+from ebm.sklearn_compat._shared._settings import RECORD, Number, stores_arguments
 from ebm.sklearn_compat._shared._validation import (
     check_callbacks,
     check_rows,
@@ -116,6 +116,7 @@ class FineTuning(Estimator):
         "regularization": regularization_record,
     }
 
+    @stores_arguments
     def __init__(
         self,
         method: Any = "up_down",
@@ -128,16 +129,7 @@ class FineTuning(Estimator):
         weight_decay: float = 0.0,
         regularization: Any = None,
         callbacks: Any = None,
-    ) -> None:
-        self.method = method
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.callbacks = callbacks
+    ) -> None: ...
 
 
 def plan_of(self: FineTuning, seed: int) -> training.Plan:

@@ -10,7 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from ebm._checks import Array
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import Number, learns
+from ebm.sklearn_compat._shared._settings import Number, learns, stores_arguments
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep._base_dbm import BaseDBM, set_arrays, weights_of
 from ebm.sklearn_compat.deep._dbm_learning import fit_deep, resume_deep, update_deep
@@ -130,6 +130,7 @@ class MultimodalDBM(BaseDBM):
     score_samples = deep_density.score_samples
     score = deep_density.score
 
+    @stores_arguments
     def __init__(
         self,
         modalities: Any = None,
@@ -152,26 +153,7 @@ class MultimodalDBM(BaseDBM):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.modalities = modalities
-        self.top = top
-        self.pretraining = pretraining
-        self.propagate = propagate
-        self.features = features
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.n_sweeps = n_sweeps
-        self.damping = damping
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def _sk_visual_block_(self) -> Any:
         named = NamedModalities().named(self.modalities) | {"top": self.top}

@@ -34,7 +34,7 @@ from ebm.sklearn_compat._shared._labels import (
     sorted_classes,
     warn_weightless,
 )
-from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import (
     check_finite,
     check_repetitions,
@@ -186,6 +186,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
     resume = learning.resume
     score = labels_.score
 
+    @stores_arguments
     def __init__(
         self,
         n_components: int = 100,
@@ -202,20 +203,7 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         random_state: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.n_components = n_components
-        self.degree = degree
-        self.temperature = temperature
-        self.error_power = error_power
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.verbose = verbose
-        self.random_state = random_state
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     # Learning
 

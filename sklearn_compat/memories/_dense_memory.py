@@ -23,7 +23,7 @@ from ebm.sklearn_compat._shared._attributes import fitted_array
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import calls_it, draw_seed, warn_user
 from ebm.sklearn_compat.memories._two_states import (
     check_complete,
@@ -126,6 +126,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
 
     patterns_: Any
 
+    @stores_arguments
     def __init__(
         self,
         degree: int = 3,
@@ -135,13 +136,7 @@ class DenseAssociativeMemory(OneToOneFeatureMixin, TransformerMixin, Estimator):
         update: str = "async",
         max_sweeps: int = 100,
         random_state: Any = None,
-    ) -> None:
-        self.degree = degree
-        self.interaction = interaction
-        self.states = states
-        self.update = update
-        self.max_sweeps = max_sweeps
-        self.random_state = random_state
+    ) -> None: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

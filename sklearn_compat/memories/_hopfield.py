@@ -15,7 +15,7 @@ from ebm.energies.pairwise import Pairwise
 from ebm.inference.recall import UPDATES
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
     check_weights,
@@ -171,6 +171,7 @@ class HopfieldNetwork(HopfieldRecall):
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {"rule": storage_rule}
 
+    @stores_arguments
     def __init__(
         self,
         rule: Any = "hebb",
@@ -183,16 +184,7 @@ class HopfieldNetwork(HopfieldRecall):
         thresholds: Any = None,
         random_state: Any = None,
         verbose: int = 0,
-    ) -> None:
-        self.rule = rule
-        self.states = states
-        self.update = update
-        self.temperature = temperature
-        self.max_sweeps = max_sweeps
-        self.mask = mask
-        self.thresholds = thresholds
-        self.random_state = random_state
-        self.verbose = verbose
+    ) -> None: ...
 
     @learns
     def fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> None:

@@ -24,7 +24,7 @@ from ebm.inference.retrieval import NotHeld, Retrieval, not_held, settle_vectors
 from ebm.sklearn_compat._shared._attributes import fitted_array
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import (
     calls_it,
     check_finite,
@@ -106,6 +106,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         "tol": [Number(Real, 0, None, closed="left")],
     }
 
+    @stores_arguments
     def __init__(
         self,
         beta: float = 1.0,
@@ -113,11 +114,7 @@ class ModernHopfieldNetwork(OneToOneFeatureMixin, TransformerMixin, Estimator):
         variant: str = "softmax",
         max_steps: int = 1000,
         tol: float = 1e-4,
-    ) -> None:
-        self.beta = beta
-        self.variant = variant
-        self.max_steps = max_steps
-        self.tol = tol
+    ) -> None: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -37,7 +37,7 @@ from ebm.networks.network import Network
 from ebm.networks.sparse_activity import SparseActivity
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import RECORD, Number, learns
+from ebm.sklearn_compat._shared._settings import RECORD, Number, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import FLOATS, check_rows
 from ebm.sklearn_compat.networks import _autoencoder_settings as settings_
 from ebm.sklearn_compat.networks import _fitting as fitting
@@ -197,6 +197,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
     _resume = fitting.resume_learning
     _lay_out = settings_.lay_out
 
+    @stores_arguments
     def __init__(
         self,
         hidden_layer_sizes: Any = "auto",
@@ -236,45 +237,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         batch_norm: bool = False,
         regularization: Any = None,
         callbacks: Any = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            pretraining=pretraining,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            init=init,
-            dropout=dropout,
-            batch_norm=batch_norm,
-            regularization=regularization,
-            callbacks=callbacks,
-        )
-        self.decoder_layer_sizes = decoder_layer_sizes
-        self.loss = loss
-        self.tied = tied
-        self.corruption = corruption
-        self.sparsity = sparsity
-        self.contraction = contraction
-        self.code_noise = code_noise
+    ) -> None: ...
 
     @classmethod
     def from_parameters(

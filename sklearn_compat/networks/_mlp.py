@@ -18,7 +18,7 @@ from ebm.networks.network import Network, Parameters
 from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._course import Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import NamedList
+from ebm.sklearn_compat._shared._settings import NamedList, stores_arguments
 from ebm.sklearn_compat._shared._validation import check_rows
 from ebm.sklearn_compat.networks._mlp_settings import (
     RECORDS,
@@ -230,6 +230,7 @@ class BaseMLP(Estimator):
     feature_importances_: Array
     _undone: list[float] | None  # losses of undone epochs; None with solver="lbfgs"
 
+    @stores_arguments
     def __init__(
         self,
         hidden_layer_sizes: Any = "auto",
@@ -263,37 +264,7 @@ class BaseMLP(Estimator):
         growth: Any = None,
         regularization: Any = None,
         callbacks: Any = None,
-    ) -> None:
-        self.hidden_layer_sizes = hidden_layer_sizes
-        self.activation = activation
-        self.pretraining = pretraining
-        self.solver = solver
-        self.alpha = alpha
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.learning_rate_init = learning_rate_init
-        self.power_t = power_t
-        self.max_iter = max_iter
-        self.shuffle = shuffle
-        self.random_state = random_state
-        self.tol = tol
-        self.verbose = verbose
-        self.warm_start = warm_start
-        self.momentum = momentum
-        self.nesterovs_momentum = nesterovs_momentum
-        self.early_stopping = early_stopping
-        self.validation_fraction = validation_fraction
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.n_iter_no_change = n_iter_no_change
-        self.max_fun = max_fun
-        self.init = init
-        self.dropout = dropout
-        self.batch_norm = batch_norm
-        self.growth = growth
-        self.regularization = regularization
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

@@ -15,7 +15,7 @@ from ebm.networks.losses import Huber, Loss, Poisson, SquaredError
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._labels import check_numbers, known_rows
-from ebm.sklearn_compat._shared._settings import RECORD, learns
+from ebm.sklearn_compat._shared._settings import RECORD, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import check_weights
 from ebm.sklearn_compat.networks import _fitting as fitting
 from ebm.sklearn_compat.networks._fitting import learn
@@ -91,6 +91,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
     _held_out_score = fitting.held_out_score
     _loss_of_constant = fitting.loss_of_constant
 
+    @stores_arguments
     def __init__(
         self,
         loss: Any = "squared_error",
@@ -125,40 +126,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         growth: Any = None,
         regularization: Any = None,
         callbacks: Any = None,
-    ) -> None:
-        super().__init__(
-            hidden_layer_sizes,
-            activation,
-            pretraining=pretraining,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            power_t=power_t,
-            max_iter=max_iter,
-            shuffle=shuffle,
-            random_state=random_state,
-            tol=tol,
-            verbose=verbose,
-            warm_start=warm_start,
-            momentum=momentum,
-            nesterovs_momentum=nesterovs_momentum,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            beta_1=beta_1,
-            beta_2=beta_2,
-            epsilon=epsilon,
-            n_iter_no_change=n_iter_no_change,
-            max_fun=max_fun,
-            init=init,
-            dropout=dropout,
-            batch_norm=batch_norm,
-            growth=growth,
-            regularization=regularization,
-            callbacks=callbacks,
-        )
-        self.loss = loss
+    ) -> None: ...
 
     @classmethod
     def from_parameters(

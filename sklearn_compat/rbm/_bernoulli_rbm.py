@@ -11,6 +11,7 @@ from ebm._random import stream
 from ebm._sparse import as_dtype, dense, is_thin
 from ebm.energies.bipartite import Bipartite
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
+from ebm.sklearn_compat._shared._settings import stores_arguments
 from ebm.sklearn_compat._shared._validation import draw_seed
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.units import Bernoulli
@@ -72,6 +73,7 @@ class BernoulliRBM(BaseRBM):
     True
     """
 
+    @stores_arguments
     def __init__(
         self,
         n_components: int = 256,
@@ -88,20 +90,7 @@ class BernoulliRBM(BaseRBM):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.n_components = n_components
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def _model(self) -> Bipartite:
         return Bipartite(Bernoulli(), Bernoulli())

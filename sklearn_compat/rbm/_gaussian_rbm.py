@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import StrOptions
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import Number
+from ebm.sklearn_compat._shared._settings import Number, stores_arguments
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.units import Bernoulli, Gaussian
 
@@ -77,6 +77,7 @@ class GaussianRBM(BaseRBM):
         ],
     }
 
+    @stores_arguments
     def __init__(
         self,
         n_components: int = 256,
@@ -94,21 +95,7 @@ class GaussianRBM(BaseRBM):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.n_components = n_components
-        self.variance = variance
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def _model(self) -> Bipartite:
         return Bipartite(Gaussian(self.variance), Bernoulli())

@@ -10,7 +10,7 @@ from ebm._checks import check_integer, resolve, shown
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import RECORD
+from ebm.sklearn_compat._shared._settings import RECORD, stores_arguments
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.units import UNITS, Unit
 
@@ -80,6 +80,7 @@ class RBM(BaseRBM):
         "hidden": partial(resolve, known=UNITS, base=Unit, argument="hidden"),  # type: ignore[type-abstract]
     }
 
+    @stores_arguments
     def __init__(
         self,
         n_components: int = 256,
@@ -98,22 +99,7 @@ class RBM(BaseRBM):
         regularization: Any = None,
         warm_start: bool = False,
         callbacks: Any = None,
-    ) -> None:
-        self.n_components = n_components
-        self.visible = visible
-        self.hidden = hidden
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.regularization = regularization
-        self.warm_start = warm_start
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def _model(self) -> Bipartite | ColumnModel:
         hidden = self._resolvers["hidden"](self.hidden)

@@ -13,7 +13,7 @@ from ebm.likelihood.outliers import is_inlier, outlier_threshold
 from ebm.sklearn_compat._shared._attributes import fitted_array
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns, stores_arguments
 from ebm.sklearn_compat.tables._frames import has_gaps
 from ebm.sklearn_compat.tables._table_rbm import TableRBM
 
@@ -87,12 +87,10 @@ class FreeEnergyOutlierDetector(OutlierMixin, Estimator):
         "random_state": ["random_state"],
     }
 
+    @stores_arguments
     def __init__(
         self, estimator: Any = None, *, contamination: Any = "auto", random_state: Any = None
-    ) -> None:
-        self.estimator = estimator
-        self.contamination = contamination
-        self.random_state = random_state
+    ) -> None: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

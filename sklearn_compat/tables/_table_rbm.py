@@ -19,7 +19,7 @@ from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._estimator import Estimator
-from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns
+from ebm.sklearn_compat._shared._settings import Number, all_or_nothing, learns, stores_arguments
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_weights,
@@ -163,6 +163,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     }
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = learning.ASCENT_RECORDS
 
+    @stores_arguments
     def __init__(
         self,
         n_components: int = 100,
@@ -180,21 +181,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         schedule: Any = "linear",
         weight_decay: float = 0.0,
         callbacks: Any = None,
-    ) -> None:
-        self.n_components = n_components
-        self.columns = columns
-        self.transformer = transformer
-        self.max_levels = max_levels
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.n_iter = n_iter
-        self.verbose = verbose
-        self.random_state = random_state
-        self.gradient = gradient
-        self.optimizer = optimizer
-        self.schedule = schedule
-        self.weight_decay = weight_decay
-        self.callbacks = callbacks
+    ) -> None: ...
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
