@@ -36,7 +36,8 @@ OWN = ("format", "version", "identities")  # besides settings and progress
 GIVEN_AS = {
     "rows": "rows: the same X, y, sample_weight, early_stopping, validation_fraction, random_state and shuffle",
     "seed": "random_state",
-    "shape": "sizes: n_components, n_hidden, layers or hidden_layer_sizes, columns of X, and classes or outputs of y",
+    "shape": "sizes: n_components, n_hidden, layers, modalities and top, or hidden_layer_sizes, columns of X, and "
+    "classes or outputs of y; NCAEmbedding has a decoder only for a supervision below one",
     "model": "units, layers and their settings, such as n_components, hidden_layer_sizes, decoder_layer_sizes, tied, "
     "activation, batch_norm, dropout, loss (with 'auto' also X), corruption, code_noise or temperature",
     "gradient": "gradient and its settings, or error_power",

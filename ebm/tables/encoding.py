@@ -55,6 +55,13 @@ class Encoding:
                 unseen[k] = block.unseen
         return rows, unseen
 
+    def known(self, rows: Array) -> list[Array]:
+        """Which cells of each column have states in `rows` (rows, width): none of a column without units."""
+        return [
+            np.full(len(rows), place.stop > place.start) & ~np.isnan(rows[:, place]).any(axis=1)
+            for place in self.places
+        ]
+
     def drawn(self, states: Array) -> list[Array]:
         """Values of the cells of each column that drawn `states` (rows, width) mean."""
         return [

@@ -192,8 +192,8 @@ def check_layers(self: Any, wanted: TreeModel) -> None:
     asked = [n for _, n in wanted.hidden]
     if sizes != asked:
         raise ValueError(
-            f"layers have {asked} hidden units, but those of the fitted model have {sizes}. Fit anew "
-            "(warm_start=False) to change it."
+            f"layers, or modalities and top, have {asked} hidden units, but those of the fitted model have {sizes}. "
+            "Fit anew (warm_start=False) to change it."
         )
 
 

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_array
 
 from ebm._checks import Array, as_rows, check_flag, check_integer, resolve
 from ebm._sparse import as_dtype, dense
+from ebm._values import ROUNDING
 from ebm.likelihood import mean_ranked
 from ebm.networks.autoencoder import (
     bits,
@@ -38,7 +39,7 @@ from ebm.networks.sparse_activity import SparseActivity
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import RECORD, Number, learns, stores_arguments
-from ebm.sklearn_compat._shared._validation import FLOATS, check_rows
+from ebm.sklearn_compat._shared._validation import FLOATS, check_rows, warn_user
 from ebm.sklearn_compat.networks import _autoencoder_settings as settings_
 from ebm.sklearn_compat.networks import _fitting as fitting
 from ebm.sklearn_compat.networks._fitting import learn
@@ -487,8 +488,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseMLP):
         scores : ndarray of shape (n_samples,)
             Minus the losses, in double precision. With the cross-entropy, zeros and ones have their log-probabilities
             given the codes, and other values minus the divergence from the prediction: zero is perfect.
+
+        Warns
+        -----
+        UserWarning
+            If values of `X` are not those that the loss is for, such as cross-entropy for values in [0, 1].
         """
         losses = self._of_rows(X, reconstruction_losses)
+        if (losses < -ROUNDING * (1 + np.abs(losses))).any():
+            warn_user(
+                "score_samples: rows of X have values that the loss of this model is not for: a prediction can be "
+                "better than perfect, and these scores mean nothing. Scale X as in fit and clip it, for example with "
+                "sklearn.preprocessing.MinMaxScaler(clip=True), or fit with loss='squared_error'.",
+                UserWarning,
+            )
         return -losses
 
     def score(self, X: Any, y: Any = None) -> float:

@@ -414,11 +414,10 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         )
         values = self._encoding.drawn(states)
         if table is not None:
+            known = self._encoding.known(rows)
             values = [
-                np.where(cells.missing, x, cells.values) if column.known else x
-                for x, cells, column in zip(
-                    values, table.cells, self._encoding.columns, strict=True
-                )
+                np.where(some, cells.values, x)
+                for x, cells, some in zip(values, table.cells, known, strict=True)
             ]
         return frames.made(self._form, values, self._encoding)
 

@@ -1,6 +1,7 @@
 """Autoencoder: the choices of its settings, codes and reconstructions, pre-training, gaps, and what it refuses."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -532,3 +533,15 @@ def test_single_precision_stays():
     coder = Autoencoder((8, 3), **QUICK).fit(REALS.astype(np.float32))
     assert coder.transform(REALS).dtype == coder.coefs_[0].dtype == np.float32
     assert coder.reconstruct(REALS).dtype == np.float32
+
+
+def test_scores_of_rows_that_the_loss_is_not_for_are_told():
+    rng = np.random.default_rng(0)
+    X = (rng.random((60, 5)) < 0.5).astype(float)
+    model = Autoencoder((3,), loss="binary_cross_entropy", max_iter=5, n_iter_no_change=np.inf)
+    model.fit(X)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert (model.score_samples(X) <= 0).all()
+    with pytest.warns(UserWarning, match="better than perfect"):
+        model.score_samples(300 * X)

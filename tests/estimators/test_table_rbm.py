@@ -143,6 +143,15 @@ def test_given_cells_stay_as_they_are(fitted, given):
     assert drawn["float"].nunique() > 1
 
 
+def test_given_levels_that_were_not_seen_are_told_and_drawn():
+    X = np.array([[0.0, 1.0, 5.0], [1.0, 2.5, 5.0], [0.0, 3.5, 5.0], [1.0, 1.5, 5.0]])
+    table = TableRBM(3, n_iter=2, random_state=0).fit(X)
+    with pytest.warns(UserWarning, match="not seen in fit"):
+        drawn = table.sample(4, given=np.array([["x", "1.5", "y"]], object), n_steps=5)
+    assert set(drawn[:, 0]) <= {0.0, 1.0}
+    assert (drawn[:, 1] == 1.5).all() and (drawn[:, 2] == 5).all()
+
+
 def test_given_numbers_that_were_not_seen_stay_as_they_are(fitted):
     table, data = fitted
     value = float(data["float"].mean()) + 1e-7
