@@ -1,7 +1,9 @@
 """The pages of the user guide: their examples run, and they mention only what there is."""
 
 import doctest
+import importlib
 import importlib.util
+import inspect
 import re
 from pathlib import Path
 
@@ -70,3 +72,26 @@ def test_every_pitfall_names_its_symptom_its_formulas_and_its_test():
             "Test",
         ]
         assert "::test_" in entry
+
+
+def test_what_contributors_register_with_is_there():
+    text = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    table = text.split("How to add an energy")[1].split("How to add a layer")[0]
+    rows = re.findall(r"\* - (`.+`)\n\s+- (`.+`)\n", table)
+    assert len(rows) > 6
+    for names, homes in rows:
+        modules = [home.strip("`,").removesuffix(".py").replace("/", ".") for home in homes.split()]
+        for name in re.findall(r"`(\w+)`", names):
+            found = [getattr(importlib.import_module(f"ebm.{m}"), name, None) for m in modules]
+            assert any(hasattr(f, "registry") for f in found), name
+
+
+def test_loops_of_a_unit_have_the_names_of_the_page():
+    from ebm._kernels import units
+
+    text = (DOCS / "architecture.rst").read_text(encoding="utf-8")
+    step = text.split("How to add a unit")[1].split("\n2. ")[0]
+    named = {name for name in re.findall(r"`([a-z_]+)`", step) if name != "bias"}
+    roles = inspect.getmembers(units, inspect.isfunction)
+    public = {name for name, f in roles if f.__module__ == units.__name__ and name[0] != "_"}
+    assert named == public - {"couples"}

@@ -39,6 +39,11 @@ class SideBySide(Unit):
     sizes: tuple[int, ...] = ()
 
     @property
+    def is_real(self) -> bool:  # type: ignore[override]
+        """Whether some units have real states."""
+        return any(unit.is_real for unit in self.units)
+
+    @property
     def has_scale(self) -> bool:  # type: ignore[override]
         """Whether some units have a scale."""
         return any(unit.has_scale for unit in self.units)
@@ -82,6 +87,13 @@ class SideBySide(Unit):
     def neutral(self, n_units: int, dtype: Any) -> tuple[Any, ...]:
         """Those of each layer."""
         return tuple(unit.neutral(n, dtype) for unit, n in zip(self.units, self.sizes, strict=True))
+
+    def span(self, params: Any) -> tuple[Array, Array]:
+        """Those of each layer, side by side."""
+        parts = zip(self.units, params, self.sizes, strict=True)
+        spans = [[np.broadcast_to(x, n) for x in unit.span(part)] for unit, part, n in parts]
+        low, high = (np.concatenate(ends) for ends in zip(*spans, strict=True))
+        return low, high
 
     def energy(self, params: Any, x: Array) -> Array:
         """The sum over the layers."""

@@ -23,13 +23,13 @@ from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.exact import check_law, exact_log_partition
 from ebm.likelihood.free_energy import free_energy
-from ebm.likelihood.listed import listed_conditionals
+from ebm.likelihood.listed import listed_conditionals, nodes_of
 from ebm.likelihood.modes import COINS, KEY, PILOT_STEPS, SWEEPS, Laws, kept_laws, modes
 from ebm.likelihood.partition import can_be_exact
 from ebm.likelihood.pseudo_likelihood import gaussian_conditional, pseudo_log_likelihood
 from ebm.likelihood.reconstruction import reconstruction_error
 from ebm.samplers.layered_gibbs import layered_gibbs
-from ebm.units import Counts, Unit
+from ebm.units import Unit
 
 
 @exact_log_partition.register
@@ -174,16 +174,16 @@ def _of_part(
 def _of_real_units(
     model: LayeredModel, params: LayeredParameters, k: int, x: Array, inputs: Array, pull: Array
 ) -> Array:
-    """Log densities of the units of layer `k` given all others, on one hidden layer: of two states if they are real."""
+    """Log-probabilities of units of infinitely many states given all others, on one hidden layer."""
     hidden = [model.layers[j].unit for j in model.members[ODD]]
-    if isinstance(model.layers[k].unit, Counts) and len(hidden) == 1:
-        pair_params = BipartiteParameters(
-            pull, params.layers[k], model.layer_params(params, ODD)[0]
-        )
-        return listed_conditionals(
-            Bipartite(model.layers[k].unit, hidden[0]), pair_params, x, inputs
-        )
     scale = model.layers[k].unit.scale(params.layers[k])
+    if scale is None and len(hidden) == 1:
+        W = pull / model.layers[k].unit.statistic(params.layers[k], np.ones((1, len(pull)))).T
+        alone = BipartiteParameters(W, params.layers[k], model.layer_params(params, ODD)[0])
+        two = Bipartite(model.layers[k].unit, hidden[0])
+        nodes = nodes_of(two, alone)
+        if nodes is not None:
+            return listed_conditionals(two, alone, nodes, x, inputs)
     if scale is None or len(hidden) != 1 or len(hidden[0].states or ()) != 2:
         raise TypeError(
             f"There is no pseudo-likelihood of {type(model.layers[k].unit).__name__} visible units with "

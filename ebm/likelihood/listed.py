@@ -1,24 +1,33 @@
-"""The pseudo-likelihood of units that count: each is compared with all its other states, one after the other.
+"""The pseudo-likelihood of units whose states can be listed: each is compared with all of them, one after the other.
 
-    log p(v_i | v without v_i) = log w(v_i) - log sum_x w(x),    w(x) = exp(-U_i(x) + A_h(W's(v) + (x - v_i) W_i)).
+    log p(v_i | v without v_i) = log w(v_i) - log sum_x w(x),
+    w(x) = exp(-U_i(x) + A_h(W's(v) + [s(x) - s(v_i)] W_i)).
 
-Counts without an upper limit are listed until the rest is negligible for every input from hidden units with bounds.
-With the largest input f_i of unit i, w(x) is at most a multiple of the Poisson weights of the rate exp(b_i + f_i).
+Of infinitely many states these are the ones that count, or the nodes of a quadrature, for every input that the hidden
+units can send (:meth:`ebm.units.Unit.nodes`).
 """
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
-from ebm.units import Counts
 
-MOST_STATES = 10_000
-# Beyond the largest rate by so many standard deviations and events lies less than 1e-18 of a Poisson distribution.
-DEVIATIONS, EVENTS = 12.0, 40.0
+# The states of a unit and the logarithms of their weights.
+Nodes = tuple[Array, Array]
+
+
+def nodes_of(model: Bipartite, params: BipartiteParameters) -> list[Nodes] | None:
+    """Those of each visible unit, or None where they cannot be listed."""
+    model.check_finite(params)
+    return model.visible.nodes(params.visible, *_input_range(model, params))
 
 
 def listed_conditionals(
-    model: Bipartite, params: BipartiteParameters, v: Array, inputs: Array | None = None
+    model: Bipartite,
+    params: BipartiteParameters,
+    nodes: list[Nodes],
+    v: Array,
+    inputs: Array | None = None,
 ) -> Array:
     """Sum of log p(v_i | the others) of each row of `v` (rows, n_visible), in double precision.
 
@@ -27,33 +36,26 @@ def listed_conditionals(
     unit = model.visible
     inputs = model.hidden_input(params, v) if inputs is None else inputs
     at_v, out = model.hidden.log_normaliser(params.hidden, inputs), np.zeros(len(v))
-    for i, states in enumerate(_states(model, params)):
+    slopes = unit.statistic(params.visible, np.ones((1, v.shape[1])))[0]
+    for i, (states, logs) in enumerate(nodes):
         layer_params = type(params.visible)(*(x[i : i + 1] for x in params.visible))
+        energies = unit.energy(layer_params, states[:, np.newaxis]) - logs
         total = np.full(len(v), -np.inf)
-        for x, energy in zip(states, unit.energy(layer_params, states[:, np.newaxis]), strict=True):
-            moved = inputs + (x - v[:, i, np.newaxis]) * params.W[i]
+        for x, energy in zip(states, energies, strict=True):
+            moved = inputs + slopes[i] * (x - v[:, i, np.newaxis]) * params.W[i]
             log_weights = model.hidden.log_normaliser(params.hidden, moved) - energy
             total = np.logaddexp(total, log_weights)
         out += at_v - unit.energy(layer_params, v[:, i : i + 1]) - total
     return out
 
 
-def _states(model: Bipartite, params: BipartiteParameters) -> list[Array]:
-    """The states of each visible unit, all those that matter."""
-    n, unit = len(params.W), model.visible
-    assert isinstance(unit, Counts)
-    if unit.states is not None:
-        return [np.array(unit.states)] * n
-    model.check_finite(params)
-    most = np.zeros(n)
-    if model.hidden.bounded:
-        low, high = model.hidden.span(params.hidden)
-        most = np.maximum(low * params.W, high * params.W).sum(axis=1)
-    rates = np.exp(params.visible.bias + most)
-    tops = rates + DEVIATIONS * np.sqrt(rates) + EVENTS
-    if not tops.max() <= MOST_STATES:
-        raise ValueError(
-            f"The pseudo-likelihood sums over all counts that are possible: up to {tops.max():.3g}, and "
-            f"at most {MOST_STATES} are summed. Use log_likelihood instead."
-        )
-    return [np.arange(np.floor(top) + 1) for top in tops]
+def _input_range(model: Bipartite, params: BipartiteParameters) -> tuple[Array, Array]:
+    """The smallest and the largest input of each visible unit; infinite where hidden units have no bounds."""
+    unit, W = model.hidden, params.W
+    if unit.bounded:
+        states = np.stack([np.broadcast_to(x, W.shape[1]) for x in unit.span(params.hidden)])
+        low, high = unit.statistic(params.hidden, states.astype(W.dtype))
+    else:
+        low, high = np.float64(0 if unit.one_sided else -np.inf), np.float64(np.inf)
+    ends = [np.multiply(end, W, where=W != 0, out=np.zeros(W.shape)) for end in (low, high)]
+    return np.minimum(*ends).sum(axis=1), np.maximum(*ends).sum(axis=1)

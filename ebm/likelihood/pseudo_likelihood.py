@@ -23,8 +23,8 @@ from ebm._sparse import blocks, is_sparse
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.likelihood.exact import gaussian_precision
-from ebm.likelihood.listed import listed_conditionals
-from ebm.units import Bernoulli, Counts, Gaussian, Groups, Unit
+from ebm.likelihood.listed import listed_conditionals, nodes_of
+from ebm.units import Bernoulli, Gaussian, Groups, Unit
 
 # A sum over points 0.75 standard deviations apart is the integral of a Gaussian to 2 exp(-2 pi^2 / 0.75^2) = 1e-15 of
 # its value (Poisson's summation formula); nine standard deviations around the outermost means hold all but 1e-18.
@@ -39,9 +39,10 @@ WIDEST = 2000.0  # standard deviations that one grid may span
 def pseudo_log_likelihood(model: Model, params: Any, v: Any) -> Array:
     """Pseudo-log-likelihood of each row of `v` (rows, n_visible), in nats: -> (rows,) in double precision.
 
-    Exact for visible units of two states, counts, categories, and Gaussian units over two-state or Gaussian ones;
-    TypeError for all others. Deterministic. All features of a row are predicted, those that are zero as well. The cost
-    is proportional to rows x visible x hidden units, also where the rows of a bipartite model are CSR.
+    Exact for visible units whose states can be listed (:meth:`ebm.units.Unit.nodes`), categories, and Gaussian units
+    over two-state or Gaussian ones; TypeError for all others. Deterministic. All features of a row are predicted, those
+    that are zero as well. The cost is proportional to rows x visible x hidden units, also where the rows of a bipartite
+    model are CSR.
     """
     raise TypeError(f"There is no pseudo-likelihood of {model!r}: an energy registers its own.")
 
@@ -52,14 +53,15 @@ def _(model: Bipartite, params: BipartiteParameters, v: Any) -> Array:
     params = in_double(params)
     if isinstance(model.visible, Groups):
         return _in_blocks(v, partial(_grouped_visible, model, params))
-    if isinstance(model.visible, Counts):
-        return _in_blocks(v, partial(listed_conditionals, model, params))
     if _has_two_states(model.visible):
         return _flipped_visible(model, params, v, v.shape[1])
     if isinstance(model.visible, Gaussian) and isinstance(model.hidden, Gaussian):
         return _in_blocks(v, partial(_gaussian_pair, params))
     if isinstance(model.visible, Gaussian) and _has_two_states(model.hidden):
         return _in_blocks(v, partial(_gaussian_visible, model, params))
+    nodes = nodes_of(model, params)
+    if nodes is not None:
+        return _in_blocks(v, partial(listed_conditionals, model, params, nodes))
     raise TypeError(
         f"There is no pseudo-likelihood of {type(model.visible).__name__} visible units with "
         f"{type(model.hidden).__name__} hidden units. Use the likelihood instead, such as method='ais'."

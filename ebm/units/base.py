@@ -40,12 +40,16 @@ class Unit(Settings, abc.ABC):
         Names of the layer's parameters, the bias first.
     states : tuple of float or None
         All states of one unit, in order, or None when they are not finitely many.
+    is_real : bool
+        Whether the states are real numbers, so that probabilities are densities, which may exceed one.
     has_scale : bool
-        Whether the states are measured in a unit of the data's (see :meth:`scale`), or count in ones.
+        Whether the distribution has a location and a scale, as that of Gaussian units. Learning is then of the states
+        less the mean of the data, in the unit of measurement of the data (see :meth:`scale`).
     bounded : bool
         Whether the states lie within bounds.
     one_sided : bool
-        Whether states without bounds are so in one direction alone, upwards.
+        Whether the states have a lower bound alone, and the mean grows with the exponential of the input, as of counts.
+        Such layers have a distribution beside others without bounds only if weights are of one sign, or zero.
     pace : float
         Learning rate beside that of {0, 1} units: log p(x) moves by the rate times the squares of states and their
         variances, which is four times as far for spins.
@@ -58,6 +62,7 @@ class Unit(Settings, abc.ABC):
 
     parameters: ClassVar[Any]
     states: ClassVar[tuple[float, ...] | None] = None
+    is_real: ClassVar[bool] = False
     has_scale: ClassVar[bool] = False
     bounded: ClassVar[bool] = True
     one_sided: ClassVar[bool] = False
@@ -149,17 +154,33 @@ class Unit(Settings, abc.ABC):
         the ratio (units,), s_last(x) = ratio s(x), where s is the parameters' own statistic; None stands for ones.
         """
 
+    def nodes(self, params: Any, low: Array, high: Array) -> list[tuple[Array, Array]] | None:
+        """States of each unit and logarithms of their weights: a sum over these stands for that over all states.
+
+        This holds for every input from `low` to `high` (units,). Units of infinitely many states list those that count,
+        or the nodes of a quadrature. None if there is no such list. Pseudo-likelihoods need it.
+        """
+        if self.states is None:
+            return None
+        states = np.array(self.states)
+        return [(states, np.zeros(len(states)))] * len(params.bias)
+
     def energy_difference(self, first: Any, last: Any, x: Array) -> Array:
         """U_last(x) - U_first(x), summed over the units: (rows, units) -> (rows,) in double precision."""
         return self.energy(last, x) - self.energy(first, x)
 
     def span(self, params: Any) -> tuple[Any, Any]:
         """A low and a high state that are far apart; of units with a scale, in standard deviations around the bias."""
-        states = self.states or (0.0, 1.0)
-        return states[0], states[-1]
+        if self.states is None:
+            raise TypeError(f"{self!r}: units of infinitely many states have a span of their own.")
+        return self.states[0], self.states[-1]
 
     def least_variance(self, params: Any, mean: Array) -> Any:
         """A lower bound of the variance of units that have the `mean` (rows, units), which two states have exactly."""
+        if self.states is None or len(self.states) > 2:
+            raise TypeError(
+                f"{self!r}: only two states have the variance that follows from the mean."
+            )
         low, high = self.span(params)
         return (mean - low) * (high - mean)
 

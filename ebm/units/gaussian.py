@@ -31,6 +31,7 @@ class Gaussian(Unit):
     """
 
     parameters: ClassVar[Any] = GaussianParameters
+    is_real: ClassVar[bool] = True
     has_scale: ClassVar[bool] = True
     bounded: ClassVar[bool] = False
     activation: ClassVar[str | None] = "identity"

@@ -87,6 +87,15 @@ class Groups(Linear):
             params.bias[group] = np.log(counts / counts.sum())
         return params
 
+    def span(self, params: CategoricalParameters) -> tuple[float, float]:
+        """Off and on."""
+        return 0.0, 1.0
+
+    def least_variance(self, params: CategoricalParameters, mean: Array) -> Array:
+        """The variance of each unit by itself, which is one of two states."""
+        variance: Array = mean * (1 - mean)
+        return variance
+
     def check_whole(self, x: Array) -> None:
         """ValueError where rows `x` (rows, units) have NaN in a part of a group."""
         for group in self.groups(x.shape[1]):

@@ -10,6 +10,10 @@ from ebm._checks import Array
 from ebm._kernels.poisson import PoissonParameters
 from ebm.units.counts import Counts
 
+MOST_STATES = 10_000
+# Beyond the largest rate by so many standard deviations and events lies less than 1e-18 of a Poisson distribution.
+DEVIATIONS, EVENTS = 12.0, 40.0
+
 
 @dataclass(frozen=True, repr=False)
 class Poisson(Counts):
@@ -55,6 +59,20 @@ class Poisson(Counts):
         """Logarithm of the mean, with half an event added to the observations (Jeffreys' prior): always finite."""
         bias = np.log(np.maximum(mean, 0) + 0.5 / count)
         return PoissonParameters(bias.astype(mean.dtype))
+
+    def nodes(
+        self, params: PoissonParameters, low: Array, high: Array
+    ) -> list[tuple[Array, Array]]:
+        """Counts up to one beyond which the rest is negligible for the largest input, and with it for all others."""
+        rates = np.exp(params.bias.astype(np.float64) + high)
+        tops = rates + DEVIATIONS * np.sqrt(rates) + EVENTS
+        if not tops.max() <= MOST_STATES:
+            raise ValueError(
+                f"The pseudo-likelihood sums over all counts that are possible: up to {tops.max():.3g}, and "
+                f"at most {MOST_STATES} are summed. Use log_likelihood instead."
+            )
+        counts = [np.arange(np.floor(top) + 1) for top in tops]
+        return [(states, np.zeros(len(states))) for states in counts]
 
     def least_variance(self, params: PoissonParameters, mean: Array) -> Array:
         """The mean: the variance of one Poisson distribution, which that of a mixture exceeds."""

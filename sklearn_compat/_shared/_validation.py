@@ -230,7 +230,7 @@ def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
 
 def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
     """One warning if log-probabilities exceed zero, because rows are no states or because of rounding."""
-    if unit.has_scale or not (log_p > ROUNDING).any():
+    if unit.is_real or not (log_p > ROUNDING).any():
         return
     values = _values(X)
     if unit.invalid(values) or _invalid_sparse_groups(unit, X):

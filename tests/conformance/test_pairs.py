@@ -20,7 +20,7 @@ from ebm.gradients.moments import data_moments
 from ebm.inference.mean_field import mean_field, mean_field_free_energy
 from ebm.likelihood.ais import AIS
 from ebm.likelihood.partition import Evaluation, log_likelihood, log_partition
-from ebm.units import UNITS, Bernoulli, Gaussian, Poisson
+from ebm.units import UNITS, Bernoulli, Gaussian, Groups, Poisson
 from tests.conformance.units import ALL, arrays, machine, pair, slopes, states
 from tests.oracles.known_answers import COUNTS_OVER_BITS
 
@@ -28,7 +28,7 @@ KEY = Key(3, 9)
 PAIRS = [
     pytest.param(v, h, id=f"{v!r}-{h!r}")
     for v, h in product(ALL, repeat=2)
-    if v.bounded or h.bounded or (v.has_scale and h.has_scale)
+    if v.bounded or h.bounded or (v.is_normal and h.is_normal)
 ]
 LAWLESS = [(Poisson(), Poisson()), (Poisson(), Gaussian()), (Gaussian(), Poisson())]
 BITS = ALL[0]
@@ -55,7 +55,7 @@ def two_states(unit):
 
 
 def is_gaussian(model):
-    return model.visible.has_scale and model.hidden.has_scale
+    return model.visible.is_normal and model.hidden.is_normal
 
 
 def enumerable(model):
@@ -63,9 +63,11 @@ def enumerable(model):
     return two_states(model.visible) or two_states(model.hidden) or is_gaussian(model)
 
 
-def has_conditionals(model):
-    """Whether there is a pseudo-likelihood: of finitely many states, or an integral that is known."""
-    return not model.visible.has_scale or is_gaussian(model) or two_states(model.hidden)
+def has_conditionals(model, params):
+    """Whether there is a pseudo-likelihood: of states that can be listed, or an integral that is known."""
+    unit, zeros = model.visible, np.zeros(len(params.W))
+    listed = isinstance(unit, Groups) or unit.nodes(params.visible, zeros, zeros) is not None
+    return listed or is_gaussian(model) or (unit.is_normal and two_states(model.hidden))
 
 
 def estimated(choice, model, params, v, n_chains=None, n_calls=1):
@@ -123,7 +125,7 @@ class TestPair:
     def test_pseudo_likelihood(self, visible, hidden):
         model, params = pair(visible, hidden)
         v = rows(model, params)
-        if not has_conditionals(model):
+        if not has_conditionals(model, params):
             with pytest.raises(TypeError, match=type(visible).__name__):
                 log_likelihood(model, params, v, "pseudo")
             return

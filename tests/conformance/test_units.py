@@ -7,6 +7,7 @@ import pytest
 
 from ebm._kernels import units as kernels
 from ebm._random import Key
+from ebm.units import Groups
 from tests.conformance.units import ALL, SIZE, fields, layer, layer_params, states
 from tests.oracles.enumeration import TABLES
 from tests.statistics import assert_same_distribution, assert_same_mean
@@ -49,6 +50,19 @@ class TestUnit:
         assert mean.dtype == unit.sample(params, f, KEY).dtype == np.float32
         np.testing.assert_allclose(mean, unit.mean(double, f.astype(float)), rtol=1e-5, atol=1e-6)
 
+    def test_nodes_stand_for_all_states(self, unit):
+        """Sums over them are the log-normalisers at every input within their range."""
+        params, f = layer_params(unit), fields()
+        nodes = unit.nodes(params, f.min(axis=0), f.max(axis=0))
+        if nodes is None or isinstance(unit, Groups):  # groups have states of several units
+            return
+        for i, (x, logs) in enumerate(nodes):
+            own = type(params)(*(p[i : i + 1] for p in params))
+            s = unit.statistic(own, x[:, np.newaxis]) @ f[np.newaxis, :, i]
+            terms = logs[:, np.newaxis] - unit.energy(own, x[:, np.newaxis])[:, np.newaxis] + s
+            alone = unit.log_normaliser(own, np.ascontiguousarray(f[:, i : i + 1]))
+            np.testing.assert_allclose(np.logaddexp.reduce(terms, axis=0), alone, atol=1e-9)
+
     @pytest.mark.needs_jit
     @pytest.mark.parametrize("beta", BETAS)
     def test_joint_law_of_samples(self, unit, beta):
@@ -60,7 +74,7 @@ class TestUnit:
         )
         blocks = table.blocks()
         laws = [table.law(b, f[0], beta) for b in blocks]
-        if unit.has_scale:  # real: moments to the second order, which are all of them
+        if unit.is_real:  # moments to the second order, which are all of them
             mean = np.array([p @ b.states[:, 0] for p, b in zip(laws, blocks, strict=True)])
             second = [p @ b.states[:, 0] ** 2 for p, b in zip(laws, blocks, strict=True)]
             products = np.einsum("ri,rj->rij", x, x).reshape(n, -1)
@@ -161,6 +175,20 @@ class TestUnit:
         assert kernels.couples(compiled) == bool(unit.statistic_slopes(params))
         for name, slope in unit.statistic_slopes(params).items():
             np.testing.assert_allclose(getattr(gradient, name) - before[name], slope * coupling)
+
+    def test_span_and_least_variance(self, unit):
+        """Two states, the lower first; and no distribution of the unit has a smaller variance than its mean allows."""
+        params, f = layer_params(unit), fields(20)
+        low, high = (np.broadcast_to(x, SIZE) for x in unit.span(params))
+        assert (low < high).all()
+        assert isinstance(unit, Groups) or not unit.invalid(np.stack([low, high]))
+        table = layer(unit, params)
+        means = per_row(table.mean, f)
+        second = per_row(lambda row: table.expectation(lambda x, part: x**2, row), f)
+        least = np.broadcast_to(unit.least_variance(params, means), means.shape)
+        assert (second - means**2 >= least - 1e-9).all()
+        if unit.states is not None and len(unit.states) == 2:
+            np.testing.assert_allclose(second - means**2, least, atol=1e-12)
 
     @pytest.mark.parametrize("beta", BETAS)
     def test_tempered(self, unit, beta):
