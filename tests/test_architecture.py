@@ -264,6 +264,34 @@ def test_the_core_knows_models_by_their_contract(found_in):
     assert not found, found
 
 
+def test_estimators_say_which_models_they_take():
+    found = [
+        where(path, node, what)
+        for path in ESTIMATORS
+        for node, what in untyped_models_in(parse(path))
+    ]
+    assert not found, found
+
+
+# Rooms that ask a model for all that they need: no class of models is told from another, special ones included.
+ASKING = ("training.py", "_state.py", "gradients/", "likelihood/")
+
+
+def test_the_rooms_of_learning_tell_no_models_apart():
+    special = {"ColumnModel", "DeepModel", "TreeModel"}
+    asking = [p for p in CORE if name(p).removeprefix("ebm/").startswith(ASKING)]
+    assert len(asking) > 40
+    found = [
+        where(path, node, ast.unparse(node))
+        for path in asking
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("isinstance", "issubclass")
+        and {x.id for x in ast.walk(node.args[1]) if isinstance(x, ast.Name)} & (MODELS | special)
+    ]
+    assert not found, found
+
+
 @pytest.mark.parametrize(
     ("found_in", "source"),
     [

@@ -16,6 +16,7 @@ from ebm._checks import Array, by_value, constant_columns_message
 from ebm._flat import dtype_of
 from ebm._gaps import rows_of
 from ebm._series import Series
+from ebm.energies.base import Model
 from ebm.gradients import ChainState
 from ebm.monitors import Callback, ProgressLine
 from ebm.sklearn_compat._shared._validation import (
@@ -68,7 +69,7 @@ class Standing(NamedTuple):
     history: dict[str, Array]
 
 
-def nothing(X: Any, model: Any) -> list[Any]:
+def nothing(X: Any, model: Model) -> list[Any]:
     """No callbacks that measure."""
     return []
 
@@ -94,7 +95,7 @@ class Watch(NamedTuple):
     scores: Callable[[Any, Any], list[Any]] = nothing
 
     @contextmanager
-    def watched(self, X: Any, model: Any) -> Iterator[list[Callback]]:
+    def watched(self, X: Any, model: Model) -> Iterator[list[Callback]]:
         """The user's callbacks, and with `verbose` those that measure and the line that shows it."""
         callbacks, line = check_callbacks(self.callbacks), ProgressLine(self.title)
         try:
@@ -138,7 +139,7 @@ class Lesson(NamedTuple):
     """
 
     plan: Callable[[int], training.Plan]
-    model: Callable[[Rows, training.Plan], Any]
+    model: Callable[[Rows, training.Plan], Model]
     n_hidden: int
     n_epochs: int | str
     random_state: Any
@@ -310,7 +311,7 @@ class Course:
             return training.start(model, rows, lesson.n_hidden, plan, lesson.change)
         return self.resumed(model, lesson.standing, plan)
 
-    def resumed(self, model: Any, standing: Standing, plan: training.Plan) -> training.State:
+    def resumed(self, model: Model, standing: Standing, plan: training.Plan) -> training.State:
         """The state at given parameters and chains, with what is remembered of learning so far."""
         params = standing.params
         chains = self._chains(model, standing, plan) if standing.chains else None
@@ -350,7 +351,7 @@ class Course:
             return dict(series)
         return {name: list(x) for name, x in shown.items()}
 
-    def _chains(self, model: Any, standing: Standing, plan: training.Plan) -> ChainState | None:
+    def _chains(self, model: Model, standing: Standing, plan: training.Plan) -> ChainState | None:
         """The chains that the fitted attributes hold, or None if they do not fit."""
         params, gradient = standing.params, plan.gradient
         wanted = [

@@ -5,7 +5,7 @@ Functions whose first argument is `self` are methods: estimators that have a `_d
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -17,6 +17,7 @@ from ebm._flat import leaves
 from ebm._memory import ask
 from ebm._random import Key, Reserved, fold
 from ebm._sparse import as_dtype, dense, is_thin, row_blocks
+from ebm.energies.base import Model
 from ebm.energies.path import base_of
 from ebm.likelihood import diagnose
 from ebm.samplers import Target, sampler_record
@@ -34,9 +35,12 @@ from ebm.units import Unit
 STATES = 3
 
 
+M = TypeVar("M", bound=Model)
+
+
 @dataclass(frozen=True, eq=False)
-class Density:
-    """The law of the fitted attributes of an estimator.
+class Density(Generic[M]):
+    """The law of the fitted attributes of an estimator, which is that of a type of model.
 
     Attributes
     ----------
@@ -61,7 +65,7 @@ class Density:
         Visible units, the last ones, that `X` has no columns for: those of a label, which is unknown in its rows.
     """
 
-    model: Any
+    model: M
     params: Any
     dtype: Any
     starts: Callable[[int, Key], Array]

@@ -18,6 +18,7 @@ from ebm._checks import Array
 from ebm._files import readable
 from ebm._flat import dtype_of
 from ebm._sparse import as_dtype
+from ebm.energies.base import Model
 from ebm.gradients import GRADIENTS, Gradient, gradient_record
 from ebm.likelihood import pseudo_log_likelihood, reconstruction_error
 from ebm.monitors import Scorer
@@ -228,7 +229,11 @@ def rows_to_learn(self: Any, X: Any, sample_weight: Any, go_on: bool) -> tuple[A
 
 
 def lesson(
-    self: Any, go_on: bool, plan: Callable[[int], training.Plan], watch: Watch, model: Any = None
+    self: Any,
+    go_on: bool,
+    plan: Callable[[int], training.Plan],
+    watch: Watch,
+    model: Callable[[Rows, training.Plan], Model] | None = None,
 ) -> Lesson:
     """How the estimator learns, from the beginning or from its fitted attributes; `model` as in :class:`Lesson`."""
     return Lesson(
@@ -269,7 +274,7 @@ def ascent_plan(self: Any, gradient: Gradient, seed: int) -> training.Plan:
     )
 
 
-def shown_scores(X: Any, model: Any) -> list[Any]:
+def shown_scores(X: Any, model: Model) -> list[Any]:
     """The pseudo-likelihood of some rows, or for real-valued units the cheaper reconstruction error."""
     rows = X if isinstance(X, Rows) else Rows(X)  # what stands in gaps changes from epoch to epoch
     index = rows.counted[:: -(-len(rows.counted) // SHOWN_ROWS)]

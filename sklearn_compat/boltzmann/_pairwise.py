@@ -95,7 +95,7 @@ class PairwiseDistribution(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Es
         J = once(check_couplings, self.couplings_, "couplings_", n_units)
         return PairwiseParameters(J, check_biases(self.intercept_, "intercept_", J))
 
-    def _density(self) -> density.Density:
+    def _density(self) -> density.Density[Pairwise]:
         model, params = self._model(), self._params()
 
         def first_states(n_rows: int, key: Key) -> Array:

@@ -321,7 +321,7 @@ class BaseDBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         sizes = [len(x.bias) for x in params.layers[-len(tree.machines) :]]
         return named(tree.model(sizes=sizes), params)
 
-    def _density(self) -> density.Density:
+    def _density(self) -> density.Density[TreeModel]:
         params = self._params()
         model = self._model()
 

@@ -17,6 +17,7 @@ from ebm._checks import Array
 from ebm._flat import dtype_of
 from ebm._gaps import rows_of
 from ebm._sparse import as_dtype, dense
+from ebm.energies.base import Model
 from ebm.energies.fixed_point import FixedPoint
 from ebm.energies.trees import TreeModel
 from ebm.likelihood import reconstruction_error
@@ -263,7 +264,7 @@ def _part(machine: BaseRBM, name: str, model: TreeModel, k: int, greedy: bool) -
     return replace(made, model=part(model, k), n_epochs=n_epochs, watched=watch.watched)
 
 
-def shown_errors(X: Any, model: Any) -> list[Scorer]:
+def shown_errors(X: Any, model: Model) -> list[Scorer]:
     """The number that a verbose fit shows: the reconstruction error of some rows."""
     rows = X if isinstance(X, Rows) else Rows(X)  # what stands in gaps changes from epoch to epoch
     index = rows.counted[:: -(-len(rows.counted) // learning.SHOWN_ROWS)]

@@ -331,7 +331,9 @@ class DBNClassifier(ClassifierMixin, BaseStack):
         rows = sample_rows(model, params, rows, fold(key, WALK), n_steps, given=known)
         x, labels = model.split(rows)
         x = np.ascontiguousarray(x)
-        return (x, self.classes_[np.argmax(labels, axis=-1)]) if return_labels else x
+        if labels is None or not return_labels:
+            return x
+        return x, self.classes_[np.argmax(labels, axis=-1)]
 
     def _clamped(self, label: Any, rows: Array | None, n_samples: int, dtype: Any) -> Array | None:
         """Known features in `rows` (or NaN), followed by indicators of the label; None if nothing is known."""

@@ -14,6 +14,7 @@ from ebm._batches import Rows, dense
 from ebm._checks import Array, by_value, resolve
 from ebm._random import Reserved
 from ebm._sparse import as_dtype
+from ebm.energies.base import Model
 from ebm.gradients import ChainState
 from ebm.gradients.wake_sleep import UpDown
 from ebm.likelihood import reconstruction_error
@@ -292,13 +293,13 @@ def keep_tuned(self: Any, state: training.State, plan: training.Plan) -> None:
     self._tuning = (replace(state, theta=np.empty(0)), identity_of(state.model, plan))
 
 
-def shown(X: Any, model: Any) -> list[Scorer]:
+def shown(X: Any, model: Model) -> list[Scorer]:
     """The number that a verbose fit shows: the reconstruction error of some rows."""
     step = -(-X.shape[0] // SHOWN_ROWS)
     rows = dense(X[::step])
     return [Scorer("reconstruction_error", lambda p: reconstruction_error(model, p, rows))]
 
 
-def identity_of(model: Any, plan: training.Plan) -> tuple[Hashable, Hashable]:
+def identity_of(model: Model, plan: training.Plan) -> tuple[Hashable, Hashable]:
     """Bounds continue if the first part is the same; chains and velocities continue if both parts are."""
     return by_value(model), by_value((plan.gradient, plan.batch_size, plan.optimizer))

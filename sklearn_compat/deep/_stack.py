@@ -143,7 +143,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             down=down + tied.down[len(down) :], up=up + tied.up[len(up) :]
         )
 
-    def _density(self) -> density.Density:
+    def _density(self) -> density.Density[BeliefNetwork]:
         model, params = self._network()
         top = density_of(self.rbms_[-1])
 

@@ -413,7 +413,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             n_samples, n_steps=n_steps, given=rows, random_state=random_state
         )
         values = self._encoding.drawn(states)
-        if table is not None:
+        if table is not None and rows is not None:
             known = self._encoding.known(rows)
             values = [
                 np.where(some, cells.values, x)
