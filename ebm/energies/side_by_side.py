@@ -88,6 +88,11 @@ class SideBySide(Unit):
         """Those of each layer."""
         return tuple(unit.neutral(n, dtype) for unit, n in zip(self.units, self.sizes, strict=True))
 
+    def losses(self, n_units: int) -> list[tuple[str, int]]:
+        """Those of each layer."""
+        parts = zip(self.units, self.sizes, strict=True)
+        return [loss for unit, n in parts for loss in unit.losses(n)]
+
     def span(self, params: Any) -> tuple[Array, Array]:
         """Those of each layer, side by side."""
         parts = zip(self.units, params, self.sizes, strict=True)

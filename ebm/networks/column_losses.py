@@ -13,7 +13,7 @@ import numpy as np
 
 from ebm._checks import Array, check_integer, shown
 from ebm.networks.losses import CrossEntropy, Derived, Loss, loss_record
-from ebm.units import TOTAL_TOLERANCE
+from ebm.units import TOTAL_TOLERANCE, Unit
 
 
 @dataclass(frozen=True, repr=False)
@@ -128,6 +128,13 @@ class ColumnLosses(Loss):
 def _no_probabilities(t: Array) -> bool:
     known = t[~np.isnan(t).any(axis=1)]
     return bool((known < 0).any() or (abs(known.sum(axis=1) - 1) > TOTAL_TOLERANCE).any())
+
+
+def loss_of_units(unit: Unit, n_units: int) -> Loss:
+    """The loss whose prediction is the mean of such units given their input; ValueError if there is none."""
+    parts = [(loss_record(name), n) for name, n in unit.losses(n_units)]
+    whole, grouped = parts[0][0], isinstance(parts[0][0], CrossEntropy)
+    return ColumnLosses(tuple(parts)) if grouped or len(parts) > 1 else whole
 
 
 @dataclass(frozen=True, repr=False)

@@ -154,6 +154,16 @@ class Unit(Settings, abc.ABC):
         the ratio (units,), s_last(x) = ratio s(x), where s is the parameters' own statistic; None stands for ones.
         """
 
+    def losses(self, n_units: int) -> list[tuple[str, int]]:
+        """Losses of a network whose predictions are the means of the units, by name, and how many units each is for.
+
+        The prediction is the mean at the input of the unit: the output of the network without the bias. ValueError if
+        there is no such loss.
+        """
+        raise ValueError(
+            f"No loss has the mean of {self!r} units as its prediction, so that no decoder can end in them."
+        )
+
     def nodes(self, params: Any, low: Array, high: Array) -> list[tuple[Array, Array]] | None:
         """States of each unit and logarithms of their weights: a sum over these stands for that over all states.
 

@@ -18,6 +18,10 @@ class Bernoulli(TwoState):
     activation: ClassVar[str | None] = "logistic"
     allowed: ClassVar[str] = "0, 1, or probabilities"
 
+    def losses(self, n_units: int) -> list[tuple[str, int]]:
+        """One for all units."""
+        return [("binary_cross_entropy", n_units)]
+
     def initial(self, mean: Array, variance: Array, count: float) -> BernoulliParameters:
         """Log-odds of the mean."""
         return BernoulliParameters(self.log_odds(mean, count))

@@ -42,6 +42,10 @@ class Categorical(Groups):
             )
         return 0
 
+    def losses(self, n_units: int) -> list[tuple[str, int]]:
+        """One for each group."""
+        return [("cross_entropy", size) for size in self.sizes]
+
     def restricted(self, units: Array) -> Unit:
         """Of whole groups; ValueError where a group is there in part."""
         sizes = self._sizes_of(units)

@@ -58,6 +58,10 @@ class Gaussian(Unit):
             isinstance(self.variance, str) and self.variance == "learned"
         )
 
+    def losses(self, n_units: int) -> list[tuple[str, int]]:
+        """One for all units."""
+        return [("squared_error", n_units)]
+
     def initial(self, mean: Array, variance: Array, count: float) -> GaussianParameters:
         """The mean itself, and the variance where it is learned (one for constant features)."""
         z = self.neutral(len(mean), mean.dtype).log_variance

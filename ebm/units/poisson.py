@@ -55,6 +55,10 @@ class Poisson(Counts):
         logs: Array = -gammaln(x + 1)
         return logs
 
+    def losses(self, n_units: int) -> list[tuple[str, int]]:
+        """One for all units."""
+        return [("poisson", n_units)]
+
     def initial(self, mean: Array, variance: Array, count: float) -> PoissonParameters:
         """Logarithm of the mean, with half an event added to the observations (Jeffreys' prior): always finite."""
         bias = np.log(np.maximum(mean, 0) + 0.5 / count)

@@ -15,7 +15,7 @@ from ebm.sklearn_compat._shared._docstrings import complete_docstring
 from ebm.sklearn_compat._shared._settings import NamedList, learns, stores_arguments
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
 from ebm.sklearn_compat.deep._base_dbm import BaseDBM, named, set_arrays, weights_of
-from ebm.sklearn_compat.deep._dbm_learning import fit_deep, resume_deep, update_deep
+from ebm.sklearn_compat.deep._dbm_learning import fit_deep, partial_fit, resume_deep
 from ebm.sklearn_compat.deep._given_stack import given_machines
 from ebm.sklearn_compat.deep._layers import (
     block_of,
@@ -123,6 +123,7 @@ class DBM(BaseDBM):
         "features": BaseStack._parameter_constraints["features"],
     }
 
+    partial_fit = partial_fit
     _resume = resume_deep
     sample = density.sample
     energy = deep_density.energy
@@ -201,28 +202,6 @@ class DBM(BaseDBM):
         out.
         """
         return fit_deep(self, X, sample_weight)
-
-    @learns
-    def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> str:
-        """Make one update of all layers together, with `X` as the batch.
-
-        Parameters
-        ----------
-        X : {array-like, sparse matrix} of shape (n_samples, n_features)
-            A batch of training data with any number of rows. The first batch also sets the initial parameters; there is
-            no pre-training. Missing entries (NaN) get 20 Gibbs steps given the known entries in each call; `fit` keeps
-            their chains from pass to pass, which is better.
-        y : None
-            Ignored.
-        sample_weight : array-like of shape (n_samples,), default=None
-            Weights of the rows in the averages over the batch.
-
-        Returns
-        -------
-        self : object
-            The model after the update.
-        """
-        return update_deep(self, X, sample_weight)
 
     @classmethod
     def from_parameters(

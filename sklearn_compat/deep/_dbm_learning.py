@@ -6,7 +6,7 @@ The argument `self` is the estimator; acts of learning return what did not come 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -34,6 +34,7 @@ from ebm.pretraining import (
 )
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Lesson, Watch
+from ebm.sklearn_compat._shared._settings import learns
 from ebm.sklearn_compat._shared._validation import (
     check_repetitions,
     check_rows,
@@ -48,6 +49,7 @@ from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._layer import entitle, learner
 from ebm.training import INTERRUPTED
 
+S = TypeVar("S", bound=Any)
 # Rows and their weights -> their labels.
 Read = Callable[[Any, Array | None], Labels]
 # Fewer rows with a mean field that has converged are told of.
@@ -163,6 +165,29 @@ def update_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None)
     return learning.keep(self, self._course.update_rows(lesson, X, shares))
 
 
+@learns
+def partial_fit(self: S, X: Any, y: Any = None, sample_weight: Any = None) -> str:
+    """Make one update of all layers together, with `X` as the batch.
+
+    Parameters
+    ----------
+    X : {array-like, sparse matrix} of shape (n_samples, n_features)
+        A batch of training data with any number of rows. The first batch also sets the initial parameters; there is
+        no pre-training. Missing entries (NaN) get 20 Gibbs steps given the known entries in each call; `fit` keeps
+        their chains from pass to pass, which is better.
+    y : None
+        Ignored.
+    sample_weight : array-like of shape (n_samples,), default=None
+        Weights of the rows in the averages over the batch.
+
+    Returns
+    -------
+    self : object
+        The model after the update.
+    """
+    return update_deep(self, X, sample_weight)
+
+
 def rows_to_learn(
     self: Any, X: Any, sample_weight: Any, go_on: bool, read: Read | None = None
 ) -> tuple[Any, Array | None]:
@@ -193,7 +218,7 @@ def check_layers(self: Any, wanted: TreeModel) -> None:
     asked = [n for _, n in wanted.hidden]
     if sizes != asked:
         raise ValueError(
-            f"layers, or modalities and top, have {asked} hidden units, but those of the fitted model have {sizes}. "
+            f"{' and '.join(self._lists)} have {asked} hidden units, but those of the fitted model have {sizes}. "
             "Fit anew (warm_start=False) to change it."
         )
 

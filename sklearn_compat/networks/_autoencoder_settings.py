@@ -3,7 +3,6 @@
 The argument `self` is the estimator.
 """
 
-from functools import singledispatch
 from typing import Any
 
 import numpy as np
@@ -11,18 +10,10 @@ import numpy as np
 from ebm._checks import Array, shown
 from ebm._random import stream
 from ebm._sparse import blocks
-from ebm.energies.side_by_side import SideBySide
 from ebm.networks.autoencoder import Coder, autoencoder, columns_of, loss_for, start
-from ebm.networks.column_losses import ColumnLosses, KnownEntries
+from ebm.networks.column_losses import KnownEntries, loss_of_units
 from ebm.networks.corruption import corruption_record
-from ebm.networks.losses import (
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Loss,
-    Poisson,
-    SquaredError,
-    loss_record,
-)
+from ebm.networks.losses import Loss, loss_record
 from ebm.networks.network import Network
 from ebm.pretraining import cannot_begin, principal_start
 from ebm.sklearn_compat._shared._validation import column_names, warn_user
@@ -37,8 +28,6 @@ from ebm.sklearn_compat.networks._pretraining import (
     sizes_after,
 )
 from ebm.sklearn_compat.rbm._layer import generation_of
-from ebm.units import Bernoulli, Categorical, Gaussian, Unit
-from ebm.units import Poisson as PoissonUnit
 
 # Units of the layer below the code, and most units of the code, where nobody says how many.
 WIDE, LARGEST_CODE = 100, 32
@@ -121,46 +110,6 @@ def warn_copying(self: Any, coder: Coder, n_in: int) -> None:
 # Losses -------------------------------------------------------------------------------------------
 
 
-@singledispatch
-def loss_of(unit: Unit, n_units: int) -> Loss:
-    """The loss whose prediction is the mean of a unit given its input."""
-    raise ValueError(
-        f"The decoder cannot end in {unit!r} units of the pretraining: no loss has their mean as its prediction."
-    )
-
-
-@loss_of.register
-def _(unit: Bernoulli, n_units: int) -> Loss:
-    return BinaryCrossEntropy()
-
-
-@loss_of.register
-def _(unit: Gaussian, n_units: int) -> Loss:
-    return SquaredError()
-
-
-@loss_of.register
-def _(unit: PoissonUnit, n_units: int) -> Loss:
-    return Poisson()
-
-
-@loss_of.register
-def _(unit: Categorical, n_units: int) -> Loss:
-    return ColumnLosses(tuple((CrossEntropy(), size) for size in unit.sizes))
-
-
-@loss_of.register
-def _(unit: SideBySide, n_units: int) -> Loss:
-    pairs = zip(unit.units, unit.sizes, strict=True)
-    parts = [(loss_of(part, size), size) for part, size in pairs]
-    flat = [
-        pair
-        for loss, size in parts
-        for pair in (loss.parts if isinstance(loss, ColumnLosses) else [(loss, size)])
-    ]
-    return ColumnLosses(tuple(flat))
-
-
 def chosen_loss(self: Any, start: Start, X: Any) -> Loss:
     """The loss of the known entries: the one given, that of the pre-trained units, or by the values of `X`."""
     automatic = isinstance(self.loss, str) and self.loss == "auto"
@@ -185,7 +134,7 @@ def loss_before(start: Start, n_in: int) -> tuple[Loss, str]:
         loss: Loss = first.network_.loss.loss
         return loss, f"the loss {loss!r}"
     unit = generation_of(first)[0][0]
-    return loss_of(unit, n_in), f"the visible units {unit!r}"
+    return loss_of_units(unit, n_in), f"the visible units {unit!r}"
 
 
 def check_reach(loss: Loss, X: Any) -> None:

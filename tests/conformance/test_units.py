@@ -7,6 +7,7 @@ import pytest
 
 from ebm._kernels import units as kernels
 from ebm._random import Key
+from ebm.networks.column_losses import loss_of_units
 from ebm.units import Groups
 from tests.conformance.units import ALL, SIZE, fields, layer, layer_params, states
 from tests.oracles.enumeration import TABLES
@@ -49,6 +50,18 @@ class TestUnit:
         mean = unit.mean(params, f)
         assert mean.dtype == unit.sample(params, f, KEY).dtype == np.float32
         np.testing.assert_allclose(mean, unit.mean(double, f.astype(float)), rtol=1e-5, atol=1e-6)
+
+    def test_losses_have_the_mean_as_their_prediction(self, unit):
+        params, f = layer_params(unit), fields()
+        reason = ""
+        try:
+            loss = loss_of_units(unit, SIZE)
+        except ValueError as error:
+            reason = str(error)
+        if reason:
+            assert type(unit).__name__ in reason
+            return
+        np.testing.assert_allclose(loss.output(f + params.bias), unit.mean(params, f), atol=1e-12)
 
     def test_nodes_stand_for_all_states(self, unit):
         """Sums over them are the log-normalisers at every input within their range."""
