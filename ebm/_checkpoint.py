@@ -54,29 +54,24 @@ def save(path: Any, state: State, plan: Plan, rows: Rows, n_epochs: int) -> None
     write(path, header, arrays_of(state))
 
 
-class Writer:
-    """Writes the checkpoints of one run of training; warns once of each file that cannot be written."""
+def save_all(
+    paths: Sequence[Path], state: State, of: tuple[Plan, Rows, int], reported: set[Path]
+) -> None:
+    """Write `state` of a run of so many epochs to the files; those that cannot be written are warned of once.
 
-    def __init__(self, plan: Plan, rows: Rows, n_epochs: int) -> None:
-        self._of = (plan, rows, n_epochs)
-        self._reported: set[Path] = set()
-
-    def write(self, paths: Sequence[Path], state: State) -> None:
-        """Write `state` to the files, where that is possible."""
-        for path in paths:
-            try:
-                save(path, state, *self._of)
-            except FAILURES as error:
-                self._tell(path, error)
-
-    def _tell(self, path: Path, error: BaseException) -> None:
-        if path not in self._reported:
-            warnings.warn(
-                f"checkpoint {path} could not be written: {str(error).rstrip('.')}. Training continues, and "
-                "writes the next one when it is due. There is no further warning.",
-                stacklevel=2,
-            )
-        self._reported.add(path)
+    The files with a warning are added to `reported`.
+    """
+    for path in paths:
+        try:
+            save(path, state, *of)
+        except FAILURES as error:
+            if path not in reported:
+                warnings.warn(
+                    f"checkpoint {path} could not be written: {str(error).rstrip('.')}. Training continues, and "
+                    "writes the next one when it is due. There is no further warning.",
+                    stacklevel=2,
+                )
+            reported.add(path)
 
 
 def load(

@@ -13,12 +13,13 @@ parameters before it are what makes it so, and the epoch that led to them is und
 
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ebm._batches import Rows
-from ebm._checkpoint import Writer, load, save, seed_of
+from ebm._checkpoint import load, save, save_all, seed_of
 from ebm._checks import Array
 from ebm._gaps import RowsWithGaps, rows_of, swept
 from ebm._growth import Growth, copied, outgrown, size
@@ -84,7 +85,10 @@ class Learner:
         self._views = views = model.unpack(self._gradient, *state.shape)
         plan.gradient.check_supports(model)
         bound = plan.gradient.bind(model, views, batch_size, len(state.chains.h))
-        self._estimate = regularized(bound, model, views, plan.regularization)
+        some = plan.regularization
+        self._estimate = (
+            regularized(bound, model, views, some) if some.needs_binary_units else bound
+        )
         self._fixed = model.fixed(views)
         self._key = stream(plan.seed, "negative")
         self._moves = fold(stream(plan.seed, "positive"), Reserved.MISSING_ENTRIES.number)
@@ -293,7 +297,7 @@ def train(
         state.first_step = state.n_steps
     shuffle = fold(stream(plan.seed, "shuffle"), state.first_step)
     before, growth = state.theta.copy(), Growth(state)
-    writer = Writer(plan, rows, n_epochs)
+    reported: set[Path] = set()  # checkpoints that could not be written
     try:
         if state.finished:  # loaded: no epoch follows
             return ENDED.format(state.epoch)
@@ -317,7 +321,8 @@ def train(
             report.monitored.update(learner.measured())
             state.finished = notify(callbacks, report, state.history)
             state.slowdown *= float(np.prod(report.slowdowns))
-            writer.write(report.checkpoints, state)
+            if report.checkpoints:
+                save_all(report.checkpoints, state, (plan, rows, n_epochs), reported)
     except KeyboardInterrupt:
         if not (learner.settle() and np.isfinite(state.theta).all()):  # in the midst of an update
             _go_back(state, before)

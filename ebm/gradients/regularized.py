@@ -34,9 +34,7 @@ OFF = -1e6
 def regularized(
     bound: BoundGradient, model: Model, gradient: Any, choice: Regularization
 ) -> BoundGradient:
-    """The estimator `bound`, which writes to `gradient`, with sparsity and dropout where the `choice` asks for them."""
-    if not choice.needs_binary_units:
-        return bound
+    """The estimator `bound`, which writes to `gradient`, with the sparsity and dropout of the `choice`."""
     # Only of a Bipartite one can it be asked: has_binary_hidden.
     return BoundRegularized(bound, cast(Bipartite, model), gradient, choice)
 

@@ -39,7 +39,6 @@ from ebm._random import Key
 from ebm.energies.base import Model
 from ebm.energies.bipartite import Bipartite, BipartiteParameters
 from ebm.energies.states import state_blocks
-from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.modes import block_bounds
 
 MOST_ENUMERATED = 10
@@ -131,7 +130,7 @@ def upper_bound(
     mean = marginals[0]
     starts = np.vstack([v[:MOST_STARTS], mean + FAR * (v[:MOST_STARTS] - mean)])
     bounds = block_bounds(model, params, starts, STEPS)
-    most = -free_energy(model, params, v).mean() - bounds.max()
+    most = -model.free_energy(params, v).mean() - bounds.max()
     least = model.visible.scale(params.visible)
     variance = marginals[1] if least is None else np.maximum(marginals[1], least)
     squares = (v - mean) ** 2 / variance
@@ -178,7 +177,7 @@ def _(model: Bipartite, params: BipartiteParameters, rows: Any, key: Key) -> str
     with np.errstate(all="ignore"):
         params = in_double(params)
         log_z = least_log_z(model, params, v)
-        most = float(-free_energy(model, params, v).mean() - log_z)
+        most = float(-model.free_energy(params, v).mean() - log_z)
     share = (v.mean(axis=0) - states[0]) / (states[1] - states[0])
     independent = float((xlogy(share, share) + xlogy(1 - share, 1 - share)).sum())
     if not most < independent - LOSS:
@@ -196,7 +195,7 @@ def least_log_z(model: Bipartite, params: BipartiteParameters, v: Array) -> floa
     if v.shape[1] > MOST_ENUMERATED:
         return float(block_bounds(model, params, v[:MOST_STARTS], STEPS).max())
     V = np.vstack([*state_blocks(model.visible.states, v.shape[1])]).astype(np.float64)
-    return float(np.logaddexp.reduce(-free_energy(model, params, V)))
+    return float(np.logaddexp.reduce(-model.free_energy(params, V)))
 
 
 @singledispatch

@@ -1,6 +1,7 @@
-"""The settings of estimators: what numbers may be, and when they are checked."""
+"""The settings of estimators: what numbers may be, when they are checked, and which are too large for the memory."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from contextvars import copy_context
 from functools import wraps
 from inspect import signature
@@ -12,7 +13,6 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ebm._checks import LARGEST_INTEGER, check_flag, integer_of, real_of
-from ebm.sklearn_compat._shared._memory import memory_named
 from ebm.sklearn_compat._shared._validation import unharmed, warn_user
 
 M = TypeVar("M", bound=Callable[..., Any])
@@ -20,6 +20,12 @@ S = TypeVar("S")
 P = ParamSpec("P")
 # What a parameter must be that holds a record of settings.
 RECORD = HasMethods(["get_params", "set_params"])
+# How NumPy says that no machine holds so large an array.
+TOO_LARGE = ("array is too big", "Maximum allowed dimension exceeded", "Maximum allowed size")
+# From here on a count may be what takes the memory.
+LARGE = 10**6
+# Integers that are no counts.
+NO_COUNTS = ("random_state",)
 
 
 class Number(Interval):
@@ -151,3 +157,49 @@ def learns(method: Callable[Concatenate[S, P], str | None]) -> Callable[Concaten
 
     learned.__signature__ = signature(method).replace(return_annotation=Any)  # type: ignore[attr-defined]
     return settings_checked(learned)
+
+
+# Counts for which there is no memory
+
+
+@contextmanager
+def memory_named(
+    estimator: Any, method: Callable[..., Any], args: Any, kwargs: Any
+) -> Iterator[None]:
+    """Say which settings or arguments are so large where there is not enough memory for a call of the `method`."""
+    try:
+        yield
+    except (MemoryError, ValueError) as error:
+        if not (isinstance(error, MemoryError) or any(words in str(error) for words in TOO_LARGE)):
+            raise
+        named = signature(method).bind(estimator, *args, **kwargs).arguments
+        counts = _large_counts({**estimator.get_params(), **_with_settings(named)})
+        if not counts:
+            raise
+        raise ValueError(
+            f"{' or '.join(counts)} takes more memory than there is. Use a smaller number. ({error})"
+        ) from None
+
+
+def _with_settings(named: dict[str, Any]) -> dict[str, Any]:
+    """Arguments, and the settings of those that are records."""
+    nested = {
+        f"{name}__{key}": x
+        for name, value in named.items()
+        if name != "self" and hasattr(value, "get_params") and not isinstance(value, type)
+        for key, x in value.get_params().items()
+    }
+    return named | nested
+
+
+def _large_counts(named: dict[str, Any]) -> list[str]:
+    """The large integers, and lists that hold some, as text."""
+    return [
+        f"{name}={value!r}"
+        for name, value in named.items()
+        if not name.endswith(NO_COUNTS)
+        and any(
+            (integer_of(x) or 0) >= LARGE
+            for x in (value if isinstance(value, list | tuple) else [value])
+        )
+    ]

@@ -343,7 +343,8 @@ class BaseMLP(Estimator):
         for k, pair in zip(dense, zip(coefs, intercepts, strict=True), strict=True):
             params[k] = DenseParameters(*pair)
         found = tuple(self._fitted_layer(k, x) for k, x in enumerate(params))
-        check_tied(self.network_, [found[k] for k in dense])
+        if self.network_.ties:
+            check_tied(self.network_, [found[k] for k in dense])
         return self.network_.tied(found)
 
     def _fitted_layer(self, k: int, layer_params: Any) -> Any:
