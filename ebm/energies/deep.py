@@ -90,6 +90,27 @@ class DeepModel(TreeModel):
             below = [(unit, params.layers[number])]
         return found
 
+    def augmented_recognition(
+        self, params: LayeredParameters
+    ) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """:meth:`recognition`, but the first layer receives from the data *and* the second hidden layer.
+
+        Its weights are those of both, one above the other: (n_visible + n_hidden_2, n_hidden_1). Nothing counts twice,
+        so that it has its means in mean field if the second layer has them (Salakhutdinov & Hinton 2009, section 3.3).
+        """
+        first, *others = self.recognition(params)
+        unit, (_, bias) = first
+        sides = [
+            *zip(self.shown, params.weights[: len(self.shown)], strict=True),
+            (self.hidden_layers[1], params.weights[len(self.shown)].T),
+        ]
+        parts = []
+        for k, W in sides:
+            ones = np.ones((1, len(W)), W.dtype)
+            factor = self.layers[k].unit.statistic(params.layers[k], ones)[0]
+            parts.append(factor[:, np.newaxis] * W)
+        return [(unit, (np.concatenate(parts), bias)), *others]
+
     def generation(self, params: LayeredParameters) -> list[tuple[Unit, tuple[Array, Array]]]:
         """Units below each hidden layer, and weights (n_above, n_below) and biases of their inputs in one pass down.
 

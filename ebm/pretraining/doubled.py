@@ -67,7 +67,8 @@ def composed(model: TreeModel, steps: Sequence[Step]) -> LayeredParameters:
     ----------
     model : TreeModel
     steps : sequence of (Bipartite or ColumnModel, parameters)
-        One for each hidden layer, in their order, such as :func:`part` makes.
+        One for each hidden layer, in their order, such as :func:`part` or
+        :func:`ebm.pretraining.copies.copied_part` makes.
 
     Returns
     -------
@@ -104,7 +105,10 @@ def _joined(model: TreeModel, steps: Sequence[Step], factors: Sequence[float]) -
             weights[model.names[j]], at = np.ascontiguousarray(W[some]), some.stop
             layer_params[j] = _average(layer_params[j], known) if j in layer_params else known
         layer_params[layer] = upper
-    copies = (type(x)(*(np.array(a) for a in x)) for _, x in sorted(layer_params.items()))
+    copies = (
+        model.layers[j].unit.parameters(*(np.array(a) for a in x))
+        for j, x in sorted(layer_params.items())
+    )
     return LayeredParameters(tuple(weights[edge.lower] for edge in model.edges), tuple(copies))
 
 

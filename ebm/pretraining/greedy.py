@@ -48,6 +48,8 @@ class Machine:
     n_epochs : int or "auto"
     state : State or None
         Where training goes on; None: it begins at the rows.
+    begins_as : ColumnModel or None
+        Another model with parameters of the same names and shapes, with whose start training begins.
     watched : callable
         Rows (dense or CSR, or :class:`ebm._batches.Rows` where entries are missing) and the model -> a context with the
         callbacks of the training on them.
@@ -60,6 +62,7 @@ class Machine:
     n_epochs: int | str
     state: State | None = None
     watched: Callable[[Any, Any], Callbacks] = lambda X, model: nullcontext(())
+    begins_as: ColumnModel | None = None
 
     @property
     def n_steps(self) -> int:
@@ -191,7 +194,12 @@ def learned(machine: Machine, rows: Rows, X: Any, below: Sequence[Step] = ()) ->
     """Train a machine to its end; it begins at the last step of `below` turned over, if there is one."""
     plan, state = machine.plan, machine.state
     if state is None:
-        change = partial(_turned, below=below[-1][1]) if below else None
+        change = None
+        if below:
+            change = partial(_turned, below=below[-1][1])
+        elif machine.begins_as is not None:
+            first = start(machine.begins_as, rows, machine.n_hidden, plan)
+            change = partial(_taken_over, arrays=machine.begins_as.arrays(first.params))
         state = start(machine.model, rows, machine.n_hidden, plan, change)
     with machine.watched(rows if rows.has_gaps else X, state.model) as callbacks:
         stopped = train(state, rows, plan, machine.n_epochs, callbacks)
@@ -200,6 +208,10 @@ def learned(machine: Machine, rows: Rows, X: Any, below: Sequence[Step] = ()) ->
 
 def _turned(model: Bipartite, params: Any, below: Any) -> Any:
     return model.above(params, below)
+
+
+def _taken_over(model: Bipartite | ColumnModel, _: Any, arrays: dict[str, Array]) -> Any:
+    return model.of_arrays(arrays["weights"], lambda name, neutral: arrays[name])
 
 
 def update_each(

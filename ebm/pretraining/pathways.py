@@ -58,10 +58,14 @@ class Features(NamedTuple):
 
 
 def pretrain_whole(
-    machines: Sequence[Machine], X: Any, weights: Array | None, propagation: Propagation
+    machines: Sequence[Machine],
+    X: Any,
+    weights: Array | None,
+    propagation: Propagation,
+    transposed: bool = False,
 ) -> tuple[list[Layer], bool]:
     """All machines as layers, and whether an interrupt came: those after it have their initial weights."""
-    found = pretrain(machines, X, weights, propagation)
+    found = pretrain(machines, X, weights, propagation, transposed=transposed)
     layers, interrupted = found.layers, found.interrupted or found.layers[-1].message == INTERRUPTED
     if len(layers) < len(machines):
         rest = [replace(x, n_epochs=0) for x in machines[len(layers) :]]
@@ -76,6 +80,7 @@ def pretrain_tree(
     X: Any,
     weights: Array | None,
     propagation: Propagation,
+    transposed: bool = False,
 ) -> tuple[list[Layer], bool]:
     """Train the machines of all pathways, and then the topmost one.
 
@@ -89,6 +94,8 @@ def pretrain_tree(
     weights : ndarray of shape (rows,) or None
     propagation : Propagation
         The draws of each pathway have a seed of their own.
+    transposed : bool
+        Whether machines above the lowest begin as the one below turned over, where there is one pathway.
 
     Returns
     -------
@@ -103,7 +110,7 @@ def pretrain_tree(
         With the name of the machine.
     """
     if len(branches) == 1:
-        return pretrain_whole([*branches[0].machines, top], X, weights, propagation)
+        return pretrain_whole([*branches[0].machines, top], X, weights, propagation, transposed)
     layers: list[Layer] = []
     features: list[Features] = []
     interrupted = False

@@ -119,7 +119,7 @@ class BaseDBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **learning.ASCENT_SETTINGS,
         "propagate": BaseStack._parameter_constraints["propagate"],
-        "pretraining": [StrOptions({"auto", "greedy"}), None],
+        "pretraining": [StrOptions({"auto", "greedy", "two_copies"}), None],
         "n_sweeps": [Interval(Integral, 1, None, closed="left")],
         "damping": [Interval(Real, 0, 1, closed="left")],
     }

@@ -59,10 +59,13 @@ class DBM(BaseDBM):
         on: ``set_params(layer2=BernoulliRBM(32), layer1__n_iter=20)``. The hidden units of a layer must have the type
         of the visible units of the next layer.
 
-    pretraining : {"auto", "greedy"} or None, default="auto"
-        Whether the layers are trained one by one first. None begins joint training with hidden units that tell rows of
-        the data apart. It takes less time, but many hidden units over few columns may then hold each other in one
-        state, which `fit` says. "auto" is "greedy" unless columns are reals. A single layer is not pre-trained.
+    pretraining : {"auto", "greedy", "two_copies"} or None, default="auto"
+        Whether the layers are trained one by one first, and how. In "greedy" a layer counts its input twice where it
+        will have a second neighbor [1]_. In "two_copies" the data, and the topmost layer, are there twice instead [3]_.
+        All parts then have a likelihood, which the topmost part hands on to the whole machine. This is for bits and
+        binomial counts. None begins joint training with hidden units that tell rows of the data apart. It takes less
+        time, but many hidden units over few columns may then hold each other in one state, which `fit` says. "auto" is
+        "greedy" unless columns are reals. A single layer is not pre-trained.
 
     features : {"top", "all"} or int or list of int, default="all"
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given numbers, which
@@ -102,6 +105,8 @@ class DBM(BaseDBM):
     .. [1] Salakhutdinov, R. & Hinton, G. "Deep Boltzmann machines." AISTATS (2009).
     .. [2] Montavon, G. & Mueller, K.-R. "Deep Boltzmann machines and the centering trick." In Neural Networks: Tricks
        of the Trade, 2nd edition (2012).
+    .. [3] Hinton, G. & Salakhutdinov, R. "A better way to pretrain deep Boltzmann machines." Advances in Neural
+       Information Processing Systems 25 (2012).
 
     Examples
     --------
@@ -310,6 +315,10 @@ class DBM(BaseDBM):
     def _recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units of each hidden layer, and the weights and biases with which a network begins."""
         return self._chain().recognition(self._params())
+
+    def _augmented_recognition(self) -> list[tuple[Unit, tuple[Array, Array]]]:
+        """The same for a network that also takes in means of the second hidden layer."""
+        return self._chain().augmented_recognition(self._params())
 
     def _generation(self) -> list[tuple[Unit, tuple[Array, Array]]]:
         """The units below each hidden layer, and the weights and biases with which a decoder begins."""

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ebm._checks import Array, check_integer, shown
@@ -113,7 +114,10 @@ class DBMClassifier(ClassifierMixin, BaseDBM):
 
     _layers_name = "layers"
     _lists: ClassVar[dict[str, NamedList]] = {"layers": NamedList("layer", sized)}
-    _parameter_constraints: ClassVar[dict[str, list[Any]]] = DBM._parameter_constraints
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **DBM._parameter_constraints,
+        "pretraining": [StrOptions({"auto", "greedy"}), None],
+    }
 
     score = labels_.score
     predict_proba = label_layer.predict_proba

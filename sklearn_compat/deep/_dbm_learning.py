@@ -6,7 +6,7 @@ The argument `self` is the estimator; acts of learning return what did not come 
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 
@@ -28,9 +28,13 @@ from ebm.pretraining import (
     Layer,
     Machine,
     Propagation,
+    begins_as,
     composed,
+    copied_part,
     part,
     pretrain_tree,
+    turns_over,
+    twice,
 )
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Lesson, Watch
@@ -110,7 +114,7 @@ def fit_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None) ->
     seed = draw_seed(self.random_state)
     lesson = lesson_of(self, False)._replace(random_state=seed)
     check_joint(self, lesson, X, weights, seed)
-    begun = begin(self, X, weights, seed, is_greedy(self, seed))
+    begun = begin(self, X, weights, seed, scheme_of(self, seed))
     n_epochs = 0 if begun.interrupted else lesson.n_epochs
     lesson = lesson._replace(change=begun.change, n_epochs=n_epochs)
     learned = self._course.fit_rows(lesson, X, weights)
@@ -119,11 +123,13 @@ def fit_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None) ->
     return _with_reasons(*stopped, unconverged(self))
 
 
-def is_greedy(self: Any, seed: int) -> bool:
-    """Whether the parts learn first; "auto": unless columns are reals, which gives better features."""
+def scheme_of(self: Any, seed: int) -> str | None:
+    """How the parts learn first; "auto": greedily unless columns are reals, which then gives better features."""
+    if len(self._tree(seed).machines) == 1:
+        return None
     if self.pretraining != "auto":
-        return bool(self.pretraining == "greedy")
-    return not tree_for(self, seed).model().has_scale
+        return cast("str | None", self.pretraining)
+    return None if tree_for(self, seed).model().has_scale else "greedy"
 
 
 def _with_reasons(*reasons: str) -> str:
@@ -159,7 +165,7 @@ def update_deep(self: Any, X: Any, sample_weight: Any, read: Read | None = None)
     shares, lesson = learning.as_shares(weights), lesson_of(self, go_on)
     if not go_on:
         seed = draw_seed(self.random_state)
-        begun = begin(self, X, shares, seed, False)
+        begun = begin(self, X, shares, seed, None)
         lesson = lesson._replace(random_state=seed, change=begun.change)
         self._parts = {}
     return learning.keep(self, self._course.update_rows(lesson, X, shares))
@@ -251,12 +257,12 @@ def check_joint(self: Any, lesson: Lesson, X: Any, weights: Array | None, seed: 
     training.Learner(state, plan, 1)
 
 
-def begin(self: Any, X: Any, weights: Array | None, seed: int, greedy: bool) -> Begun:
+def begin(self: Any, X: Any, weights: Array | None, seed: int, scheme: str | None) -> Begun:
     """Parameters to begin with: of parts that have learned, or of parts that only know some rows."""
     tree = tree_for(self, seed)
-    model, greedy = tree.model(), greedy and len(tree.machines) > 1
+    model, greedy, copies = tree.model(), scheme is not None, scheme == "two_copies"
     learners = [
-        _part(machine, name, model, k, greedy)
+        _part(machine, name, model, k, scheme)
         for k, (name, machine) in enumerate(zip(tree.names, tree.machines, strict=True))
     ]
     *lower, top = learners
@@ -265,7 +271,8 @@ def begin(self: Any, X: Any, weights: Array | None, seed: int, greedy: bool) -> 
         branches.append(Branch(columns, lower[: len(path.machines)]))
         lower = lower[len(path.machines) :]
     way = Propagation(self.propagate == "sample", seed)
-    layers, interrupted = pretrain_tree(branches, top, X, weights, way)
+    rows, over = (twice(X), turns_over(model)) if copies else (X, False)
+    layers, interrupted = pretrain_tree(branches, top, rows, weights, way, over)
     found = zip(learners, layers, strict=True)
     reasons = [f"{x.name}: {layer.message}" for x, layer in found if layer.message and greedy]
     if interrupted and not reasons:
@@ -280,13 +287,16 @@ def _composed(_: Any, params: Any, *, model: TreeModel, steps: Any) -> Any:
     return composed(model, steps)
 
 
-def _part(machine: BaseRBM, name: str, model: TreeModel, k: int, greedy: bool) -> Machine:
+def _part(machine: BaseRBM, name: str, model: TreeModel, k: int, scheme: str | None) -> Machine:
     """The machine as the core trains it to be part `k`."""
-    made = learner(machine, name, False)
+    made, greedy = learner(machine, name, False), scheme is not None
     title = f"{name} of a deep Boltzmann machine"
     watch = Watch(title, machine.callbacks if greedy else None, machine.verbose, shown_errors)
     n_epochs = made.n_epochs if greedy else 0
-    return replace(made, model=part(model, k), n_epochs=n_epochs, watched=watch.watched)
+    made = replace(made, n_epochs=n_epochs, watched=watch.watched)
+    if scheme == "two_copies":
+        return replace(made, model=copied_part(model, k), begins_as=begins_as(model, k))
+    return replace(made, model=part(model, k))
 
 
 def shown_errors(X: Any, model: Model) -> list[Scorer]:

@@ -59,10 +59,12 @@ class MultimodalDBM(BaseDBM):
         The topmost layer, which all modalities share: a number of units, or a machine as in `layers`. Its visible units
         must have the type of the last hidden units of each modality.
 
-    pretraining : {"auto", "greedy"} or None, default="greedy"
-        Whether the layers are trained one by one first. None begins joint training with hidden units that tell rows of
-        the data apart. Joint training then seldom finds how the modalities belong together: the topmost layer begins
-        without knowing it, and each pathway alone explains its columns. "auto" is "greedy" unless columns are reals.
+    pretraining : {"auto", "greedy", "two_copies"} or None, default="greedy"
+        Whether the layers are trained one by one first, and how, see :class:`DBM`. "two_copies" is for bits and
+        binomial counts, with a hidden layer for each modality. None begins joint training with hidden units that tell
+        rows of the data apart. Joint training then seldom finds how the modalities belong together: the topmost layer
+        begins without knowing it, and each pathway alone explains its columns. "auto" is "greedy" unless columns are
+        reals.
 
     features : {"top", "all"}, int or str or list of these, default="top"
         Layers whose means `transform` returns, side by side: the topmost layer, all layers, or the given ones, by names

@@ -62,7 +62,7 @@ from ebm.sklearn_compat.networks._mlp_settings import (
     plateau_of,
     regularization_of,
 )
-from ebm.sklearn_compat.networks._pretraining import pretrained
+from ebm.sklearn_compat.networks._pretraining import augmented, pretrained
 
 # scikit-learn's words for data of which nothing can be learned, for those who look for them.
 TOO_LARGE = (
@@ -113,7 +113,7 @@ def learn(
         self._course = replace(self._course, seed=new_seed(self, checkpoint))
     if first:
         begin(self, X, weights, X.shape[1] if targets is None else targets.shape[1])
-    rows = labelled_rows(X, targets, labelled, weights)
+    rows = labelled_rows(self._taken_in(X), targets, labelled, weights)
     classes = None if incremental or rows.targets is None else self._stratify(rows.targets)
     if classes is not None and rows.targets is not None:
         # Unlabelled rows may be among them, and are no class.
@@ -149,7 +149,8 @@ def checked(
 
 def rows_with_targets(self: Any, X: Any, y: Any, sample_weight: Any) -> Labelled:
     """The rows that have targets, for a fitted network."""
-    return labelled_rows(*checked(self, X, y, sample_weight, False))
+    X, targets, labelled, weights = checked(self, X, y, sample_weight, False)
+    return labelled_rows(self._taken_in(X), targets, labelled, weights)
 
 
 def begin(self: Any, X: Any, weights: Array | None, n_outputs: int) -> None:
@@ -326,8 +327,14 @@ def loss_of_constant(self: Any, rows: Labelled) -> float:
 
 def lay_out(self: Any, X: Any, weights: Array | None, n_outputs: int) -> tuple[Any, Network, Any]:
     """The fitted pre-training, on all rows, the network, and its parameters where the pre-training has come to."""
-    start = pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self))
-    network = network_for(self, start, X.shape[1], n_outputs)
+    start, n_in = (
+        pretrained(self.pretraining, X, weights, self._own_seed(), column_names(self)),
+        X.shape[1],
+    )
+    if self.mean_field_inputs:
+        start = augmented(start)
+        n_in = len(start.layers[0][0])
+    network = network_for(self, start, n_in, n_outputs)
     key = stream(self._own_seed(), "init")
     return start.fitted, network, feed_forward.start(network, key, X.dtype, start.layers)
 

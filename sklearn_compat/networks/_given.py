@@ -25,6 +25,11 @@ def keep_given(self: Any, layers: Any, layer_params: Any) -> None:
         raise ValueError(
             "The given weights take the place of pretraining: leave it None, and name the activation."
         )
+    if self.mean_field_inputs:
+        raise ValueError(
+            "mean_field_inputs=True takes a deep Boltzmann machine as pretraining. Given weights have none: set "
+            "mean_field_inputs=False."
+        )
     self._validate_params()
     self.set_params(hidden_layer_sizes=sizes_of(layers))
     n_in, n_out = len(layers[0].W), len(layers[-1].bias)

@@ -20,6 +20,7 @@ from ebm.sklearn_compat._shared._course import Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import NamedList, stores_arguments
 from ebm.sklearn_compat._shared._validation import check_rows
+from ebm.sklearn_compat.deep._augmented import with_means
 from ebm.sklearn_compat.networks._mlp_settings import (
     RECORDS,
     SETTINGS,
@@ -157,6 +158,11 @@ class BaseMLP(Estimator):
         no longer improves. A growth step that brings too little is undone and ends `fit`. With None the network does
         not grow.
 
+    mean_field_inputs : bool, default=False
+        Whether the network takes in the columns of X and, beside them, the means of the second hidden layer of the
+        :class:`DBM` of `pretraining`, given the row in mean field. These means stay those of the machine. The first
+        hidden layer begins as the mean field of the machine, and no weights are doubled for it.
+
     regularization : Regularization or None, default=None
         Penalty on absolute weights, limits on the norms of weights, and gradient clipping, as in
         ``Regularization(l1=1e-5, max_norm=3.0)``. "lbfgs" takes only `l1`.
@@ -219,6 +225,8 @@ class BaseMLP(Estimator):
     _lists: ClassVar[dict[str, NamedList]] = {"pretraining": NamedList("pretraining", as_it_is)}
     _reconstructs: ClassVar[bool] = False  # whether the rows are their own targets
     growth: Any = None
+    mean_field_inputs: bool = False
+    pretraining_: Any
     history_: dict[str, Array]
     coefs_: list[Array]
     intercepts_: list[Array]
@@ -262,6 +270,7 @@ class BaseMLP(Estimator):
         dropout: Any = 0.0,
         batch_norm: bool = False,
         growth: Any = None,
+        mean_field_inputs: bool = False,
         regularization: Any = None,
         callbacks: Any = None,
     ) -> None: ...
@@ -380,9 +389,12 @@ class BaseMLP(Estimator):
     def _outputs(self, X: Any, kind: str = "predict") -> Array:
         """Outputs of the method `kind` of the network."""
         params = self._params()
-        return self._of_blocks(
-            params, check_rows(self, X, reset=False), getattr(self._model(), kind)
-        )
+        rows = self._taken_in(check_rows(self, X, reset=False))
+        return self._of_blocks(params, rows, getattr(self._model(), kind))
+
+    def _taken_in(self, X: Any) -> Any:
+        """The rows as the network takes them in: with means of its machine beside them if it has these as inputs."""
+        return with_means(self.pretraining_, X) if self.mean_field_inputs else X
 
     def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Any], Array]) -> Array:
         """`function` of the parameters and checked rows, block by block."""

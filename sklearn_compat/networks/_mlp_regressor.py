@@ -124,6 +124,7 @@ class MLPRegressor(RegressorMixin, BaseMLP):
         dropout: Any = 0.0,
         batch_norm: bool = False,
         growth: Any = None,
+        mean_field_inputs: bool = False,
         regularization: Any = None,
         callbacks: Any = None,
     ) -> None: ...

@@ -40,7 +40,7 @@ ADAPTIVE = 0.2
 LAYOUT = (
     *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "loss"),
     *("decoder_layer_sizes", "tied", "corruption", "sparsity", "contraction", "code_noise"),
-    "supervision",
+    *("supervision", "mean_field_inputs"),
 )
 
 
@@ -85,6 +85,7 @@ SETTINGS: dict[str, list[Any]] = {
     "init": [StrOptions(set(INITIALIZATIONS)), RECORD],
     "dropout": [Number(Real, 0, 1, closed="left"), "array-like"],
     "batch_norm": ["boolean"],
+    "mean_field_inputs": ["boolean"],
     "regularization": [RECORD, None],
     "callbacks": [list, tuple, callable, None],
 }

@@ -13,6 +13,7 @@ from ebm._random import Reserved, fold, stream
 from ebm.networks.activations import Logistic
 from ebm.networks.feed_forward import activation_of, function_record
 from ebm.sklearn_compat._shared._validation import draw_seed
+from ebm.sklearn_compat.deep._augmented import augmented_layers, check_augments
 from ebm.sklearn_compat.rbm._layer import name_columns, recognition_of
 
 
@@ -109,12 +110,22 @@ def fitted_on(
 def layers_of(fitted: Any) -> Start:
     """The layers of a fitted machine, stack or autoencoder."""
     if hasattr(fitted, "_recognition"):
-        units, layers = zip(*recognition_of(fitted), strict=True)
-        kinds = [f"{type(unit).__name__} units" for unit in units]
-        return Start(fitted, list(layers), [activation_of(unit) for unit in units], kinds)
+        return _start_of(fitted, recognition_of(fitted))
     functions, layers = zip(*encoder_layers(fitted), strict=True)
     kinds = [f"the activation {type(f).__name__}" for f in functions]
     return Start(fitted, list(layers), list(functions), kinds)
+
+
+def augmented(start: Start) -> Start:
+    """The pre-trained layers where the means of the second hidden layer are inputs, too; ValueError without one."""
+    check_augments(start.fitted)
+    return _start_of(start.fitted, augmented_layers(start.fitted))
+
+
+def _start_of(fitted: Any, recognition: list[tuple[Any, tuple[Array, Array]]]) -> Start:
+    units, layers = zip(*recognition, strict=True)
+    kinds = [f"{type(unit).__name__} units" for unit in units]
+    return Start(fitted, list(layers), [activation_of(unit) for unit in units], kinds)
 
 
 def encoder_layers(self: Any) -> list[tuple[Any, tuple[Array, Array]]]:

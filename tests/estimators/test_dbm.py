@@ -20,6 +20,7 @@ from ebm import (
     Autoencoder,
     BernoulliRBM,
     Checkpoint,
+    DBMClassifier,
     GaussianRBM,
     MLPClassifier,
     PersistentContrastiveDivergence,
@@ -27,6 +28,7 @@ from ebm import (
 )
 from ebm._kernels.deep import contrastive_gradient
 from ebm.pretraining import part
+from ebm.units import Binomial
 from tests.estimators.small import rows
 from tests.estimators.stacks import Interrupt
 from tests.oracles import layers as oracles
@@ -83,6 +85,47 @@ def test_joint_training_begins_at_the_composed_parts():
     assert list(later.history_["epoch"]) == [1, 2, 3]
     assert later.history_["mean_field_sweeps"].min() >= 1
     assert (later.history_["mean_field_converged"] <= 1).all()
+
+
+def test_two_copies_are_machines_of_binomial_units():
+    """The lowest part of the doubled rows, to the bit; the topmost one changes with it, and is composed with it."""
+    few = {"n_iter": 3, "random_state": 0}
+    machines = [BernoulliRBM(4, **few), BernoulliRBM(6, **few)]
+    dbm = DBM(machines, pretraining="two_copies", n_iter=0, random_state=0).fit(X)
+    lowest = RBM(4, visible=Binomial(2), **few).fit(2 * X)
+    np.testing.assert_array_equal(dbm.coefs_[0], lowest.components_.T)
+    np.testing.assert_array_equal(dbm.intercepts_[0], lowest.intercept_visible_)
+    # As many topmost units as columns: without learning it is the lowest one turned over.
+    still = clone(dbm).set_params(layer2__n_iter=0).fit(X)
+    np.testing.assert_array_equal(still.coefs_[1], lowest.components_)
+    np.testing.assert_array_equal(still.intercepts_[1], lowest.intercept_hidden_)
+    np.testing.assert_array_equal(still.intercepts_[2], lowest.intercept_visible_)
+    assert not np.array_equal(dbm.coefs_[1], still.coefs_[1])
+    assert sorted(dbm.histories_) == ["joint", "layer1", "layer2"]
+
+
+@pytest.mark.parametrize("layers", [[4, 6], [4, 3], [4, 3, 2]])
+def test_two_copies_learn_from_all_kinds_of_rows(layers):
+    settings = {"pretraining": "two_copies", **FEW}
+    dbm = DBM(layers, **settings).fit(X)
+    assert same(dbm, DBM(layers, **settings).fit(X))
+    assert same(dbm, DBM(layers, **settings).fit(sparse.csr_array(X)))
+    assert DBM(layers, **settings).fit(X.astype(np.float32)).coefs_[0].dtype == np.float32
+    torn = np.where(np.random.default_rng(1).random(X.shape) < 0.2, np.nan, X)
+    before = torn.copy()
+    found = DBM(layers, **settings).fit(torn)
+    np.testing.assert_array_equal(torn, before)
+    assert all(np.isfinite(W).all() for W in found.coefs_) and not same(found, dbm)
+    weights = np.r_[np.zeros(10), np.ones(30)]
+    one = DBM(layers, **settings).fit(X, sample_weight=weights)
+    assert same(one, DBM(layers, **settings).fit(X[10:]))
+
+
+def test_two_copies_refuse_other_units():
+    with pytest.raises(ValueError, match="Use pretraining='greedy'"):
+        DBM([GaussianRBM(4, n_iter=2), 3], pretraining="two_copies", **FEW).fit(X)
+    with pytest.raises(ValueError, match="'pretraining' parameter of DBMClassifier"):
+        DBMClassifier([4, 3], pretraining="two_copies").fit(X, X[:, 0])
 
 
 def test_joint_training_raises_the_likelihood():

@@ -58,7 +58,7 @@ def fitted():
 
 
 @pytest.mark.parametrize("rows", [X, TORN], ids=["whole", "torn"])
-@pytest.mark.parametrize("pretraining", ["greedy", None])
+@pytest.mark.parametrize("pretraining", ["greedy", "two_copies", None])
 def test_all_layers_learn_and_their_histories_have_names(rows, pretraining):
     before = rows.copy()
     dbm = machine(pretraining=pretraining).fit(rows)
