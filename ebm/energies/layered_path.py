@@ -1,8 +1,9 @@
-"""The path from a distribution of independent units to a layered model: over its even layers, the odd ones being summed
-out.
+"""The path from a distribution of independent units to a layered model, over the layers of one color.
 
 See :mod:`ebm.energies.path` for what a path is, and for what it is used. With the own energies between those of the
-base and of the model, and the weights growing in proportion, a step is one of block Gibbs sampling.
+base and of the model, and the weights growing in proportion, a step is one of block Gibbs sampling. The path over the
+even layers and the one over the odd layers have the same distributions of all layers together at every t, but their
+states, and so the weights of annealing, differ: two estimates of one log Z.
 """
 
 from collections.abc import Sequence
@@ -29,27 +30,31 @@ Base = tuple[Any, ...]
 
 
 class LayeredStage(NamedTuple):
-    """A layered model part of the way: own parameters and factors of the inputs, by color, and the odd constant."""
+    """A layered model part of the way: own parameters, factors of the inputs and constants, by color."""
 
     t: float
     layer_params: tuple[tuple[Any, ...], tuple[Any, ...]]
     factors: tuple[Array, Array]
-    constant: float
+    constants: tuple[float, float]
 
 
 class LayeredPath(Path):
     """The path from a product distribution to a layered model.
 
-    `base` are the own parameters of each layer at t = 0, where there are no weights.
+    `base` are the own parameters of each layer at t = 0, where there are no weights. The states are those of the layers
+    of the `color`; the others are summed out.
     """
 
-    def __init__(self, model: LayeredModel, params: LayeredParameters, base: Base) -> None:
+    def __init__(
+        self, model: LayeredModel, params: LayeredParameters, base: Base, color: int = EVEN
+    ) -> None:
         model.check_energy()
-        self._model, self._params = model, params
+        self._model, self._params, self._layers = model, params, base
+        self._color, self._summed = color, 1 - color
         start = LayeredParameters(params.weights, base)
         self._base = tuple(model.layer_params(start, color) for color in (EVEN, ODD))
         self._own = tuple(model.layer_params(params, color) for color in (EVEN, ODD))
-        self.unit = model.sides[EVEN]
+        self.unit = model.sides[color]
         self.log_z = float(
             sum(
                 side.log_normaliser(layer_params, model.nothing(params, color))[0]
@@ -60,44 +65,52 @@ class LayeredPath(Path):
         )
 
     def start(self, n_rows: int, key: Key, first_row: int = 0, tilt: Tilt | None = None) -> Array:
-        """Independent draws of the even layers from the base."""
-        shape = self._model.nothing(self._params, EVEN, n_rows).shape
+        """Independent draws of the layers of the color from the base."""
+        shape = self._model.nothing(self._params, self._color, n_rows).shape
         fields = tilted(shape, self._model.dtype(self._params), tilt)
-        return self.unit.sample(self._base[EVEN], fields, key, first_row=first_row)
+        return self.unit.sample(self._base[self._color], fields, key, first_row=first_row)
 
     def log_normaliser(self, fields: Array) -> Array:
-        """A of the even layers in the base."""
-        return self.unit.log_normaliser(self._base[EVEN], fields)
+        """A of the layers of the color in the base."""
+        return self.unit.log_normaliser(self._base[self._color], fields)
 
     def inputs(self, x: Array) -> Array:
-        """The inputs of the odd layers."""
-        return self._model.inputs_from(self._params, ODD, x)
+        """The inputs of the layers that are summed out."""
+        return self._model.inputs_from(self._params, self._summed, x)
+
+    def turned(self) -> "LayeredPath":
+        """The path over the layers of the other color."""
+        return LayeredPath(self._model, self._params, self._layers, self._summed)
 
     def stage(self, t: float) -> LayeredStage:
         """The model at t: t times the weights, in the statistics of the target."""
         dtype = self._model.dtype(self._params)
-        layer_params, factors, constant = [], [], 0.0
+        layer_params, factors, constants = [], [], []
         for side, first, last in zip(self._model.sides, self._base, self._own, strict=True):
             between, ratio, constant = side.between(first, last, t)
+            constants.append(constant)
             ones = np.ones(sum(side.sizes), dtype)
             layer_params.append(tuple(type(x)(*(a.astype(dtype) for a in x)) for x in between))
             factors.append(dtype.type(t) * (ones if ratio is None else ratio.astype(dtype)))
         return LayeredStage(
-            t, (layer_params[0], layer_params[1]), (factors[0], factors[1]), constant
+            t,
+            (layer_params[0], layer_params[1]),
+            (factors[0], factors[1]),
+            (constants[0], constants[1]),
         )
 
     def gain(self, x: Array, inputs: Array, first: LayeredStage, last: LayeredStage) -> Array:
         """(t_last - t_first) (U_0 - U_1)(x) + A_last - A_first."""
-        layer_params = self.unit.energy_difference(self._base[EVEN], self._own[EVEN], x)
+        first_own, last_own = self._base[self._color], self._own[self._color]
+        layer_params = self.unit.energy_difference(first_own, last_own, x)
         summed_out = self._log_normaliser(inputs, last) - self._log_normaliser(inputs, first)
         gain: Array = summed_out - (last.t - first.t) * layer_params
         return gain
 
     def _log_normaliser(self, inputs: Array, stage: LayeredStage) -> Array:
-        scaled = inputs * stage.factors[ODD]
-        return (
-            self._model.sides[ODD].log_normaliser(stage.layer_params[ODD], scaled) - stage.constant
-        )
+        k = self._summed
+        side, layer_params = self._model.sides[k], stage.layer_params[k]
+        return side.log_normaliser(layer_params, inputs * stage.factors[k]) - stage.constants[k]
 
     def move(
         self,
@@ -110,14 +123,15 @@ class LayeredPath(Path):
         tilt: Tilt | None = None,
     ) -> Array:
         """One step of block Gibbs sampling."""
-        odd = self._sample(ODD, inputs, stages, fold(key, 0), first_row)
-        f = self._model.inputs_from(self._params, EVEN, odd)
+        color = self._color
+        others = self._sample(self._summed, inputs, stages, fold(key, 0), first_row)
+        f = self._model.inputs_from(self._params, color, others)
         if tilt is not None:
-            f += (tilt.fields / stages[0].factors[EVEN])[tilt.labels]
-        even = self._sample(EVEN, f, stages, fold(key, 1), first_row)
+            f += (tilt.fields / stages[0].factors[color])[tilt.labels]
+        new = self._sample(color, f, stages, fold(key, 1), first_row)
         if given is not None:
-            np.copyto(even, given, where=~np.isnan(given))
-        return even
+            np.copyto(new, given, where=~np.isnan(given))
+        return new
 
     def _sample(
         self, color: int, inputs: Array, stages: Sequence[LayeredStage], key: Key, first_row: int
@@ -134,9 +148,9 @@ class LayeredPath(Path):
         return out
 
     def energy(self, x: Array, inputs: Array) -> Array:
-        """F of the even states."""
-        summed_out = self._model.sides[ODD].log_normaliser(self._own[ODD], inputs)
-        energy: Array = self.unit.energy(self._own[EVEN], x) - summed_out
+        """F of the states."""
+        summed_out = self._model.sides[self._summed].log_normaliser(self._own[self._summed], inputs)
+        energy: Array = self.unit.energy(self._own[self._color], x) - summed_out
         return energy
 
 

@@ -82,6 +82,12 @@ class Path(abc.ABC):
         unchanged, with the fields f of the row.
         """
 
+    def turned(self) -> "Path":
+        """The path of the same distributions over the units that are summed out here; ValueError if there is none."""
+        raise ValueError(
+            "summed_out='even' is for models of layers, of which either color can be summed out."
+        )
+
     @abc.abstractmethod
     def energy(self, x: Array, inputs: Array) -> Array:
         """F_1(x), the free energy under the model: (rows,) in double precision."""
@@ -153,6 +159,12 @@ class BipartitePath(Path):
         """Independent draws of v from the base."""
         fields = tilted((n_rows, len(self._params.W)), self._params.W.dtype, tilt)
         return self._model.visible.sample(self._base[0], fields, key, first_row=first_row)
+
+    def turned(self) -> "BipartitePath":
+        """The path over the hidden units."""
+        model, params = self._model.swapped(self._params)
+        params = params._replace(W=np.ascontiguousarray(params.W))
+        return BipartitePath(model, params, self._base[::-1])
 
     def log_normaliser(self, fields: Array) -> Array:
         """A_v of the base."""

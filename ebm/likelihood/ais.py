@@ -67,6 +67,10 @@ class AIS(Settings):
     reverse : bool, default=True
         Whether to make the reverse estimate, which is what uncovers an annealing that is too fast. The whole then costs
         three times as much: its particles first walk under the model.
+    summed_out : {"odd", "even"}, default="odd"
+        Which layers are summed out in closed form, while states of the others are annealed. "odd": the hidden layer, or
+        every second hidden layer from the first one. "even": the visible layer, with every second hidden layer of a
+        deep machine. Two estimates of one log Z that share no state. They should agree.
 
     Notes
     -----
@@ -106,8 +110,13 @@ class AIS(Settings):
     schedule: Any = "sigmoid"
     tolerance: float = 0.5
     reverse: bool = True
+    summed_out: str = "odd"
 
     def __post_init__(self) -> None:
+        if self.summed_out not in ("odd", "even"):
+            raise ValueError(
+                f"summed_out must be 'odd' or 'even'. Got {shown(self.summed_out)} instead."
+            )
         if self.n_temperatures is not None:
             check_integer(self.n_temperatures, "n_temperatures", 1, LARGEST_SCHEDULE)
             if not isinstance(self.schedule, str):
@@ -305,22 +314,38 @@ def resampled(particles: Particles, key: Key) -> Array:
     return kept
 
 
+# Rows (rows, n_visible) and a key -> states of the path, and log q of the units beside those of the rows: (rows,).
+Completion = Callable[[Array, Key], tuple[Array, Array]]
+
+
+def whole_states(v: Array, key: Key) -> tuple[Array, Array]:
+    """The rows, where these are the states of the path."""
+    return v, np.zeros(len(v))
+
+
 def raise_log_likelihood(
-    path: Path, choice: RAISE, v: Array, key: Key, n_jobs: int | None = None
+    path: Path,
+    choice: RAISE,
+    v: Array,
+    key: Key,
+    n_jobs: int | None = None,
+    completion: Completion = whole_states,
 ) -> tuple[Array, Array]:
-    """RAISE estimate of log p(v), and its standard error, for each row of `v` (rows, units)."""
+    """RAISE estimate of log p(v), and its standard error, for each row of `v` (rows, n_visible).
+
+    Where a path has further units x beside those of the rows, the `completion` draws them from any distribution q, for
+    each particle. The estimate of p(v, x) over q(x) is then one of p(v), as unbiased as that of p(v, x).
+    """
     t = temperatures(choice.schedule, choice.n_temperatures)
     values, errors = np.empty(len(v)), np.empty(len(v))
     for block, start in enumerate(range(0, len(v), RAISE_ROWS)):
         rows = slice(start, start + RAISE_ROWS)
         needed = 2 * len(v[rows]) * choice.n_runs * v[:1].nbytes
         check_room(needed, f"n_runs={choice.n_runs} particles for each row", "Use fewer.")
-        x = np.repeat(v[rows], choice.n_runs, axis=0)
-        back = anneal_back(
-            path, t, x, fold(fold(key, Reserved.REVERSE_FROM_ROWS.number), block), n_jobs
-        )
-        ratios = -back.log_weights.reshape(-1, choice.n_runs)
-        log_ratio, errors[rows], _ = log_mean(ratios)
-        energy = path.energy(v[rows], path.inputs(v[rows]))
-        values[rows] = log_ratio - energy - path.log_z
+        here = fold(fold(key, Reserved.REVERSE_FROM_ROWS.number), block)
+        x, log_q = completion(np.repeat(v[rows], choice.n_runs, axis=0), fold(here, 0))
+        back = anneal_back(path, t, x, here, n_jobs)
+        logs = -back.log_weights - path.energy(x, path.inputs(x)) - log_q
+        log_ratio, errors[rows], _ = log_mean(logs.reshape(-1, choice.n_runs))
+        values[rows] = log_ratio - path.log_z
     return values, errors

@@ -10,24 +10,35 @@ converged it is a bound all the same.
 
 Few hidden units are summed out exactly: those of the layers of one color, the others given them. Entries of rows that
 are unknown (NaN) are summed out with the hidden units, or are units of the mean field like these.
+
+Reverse annealing (RAISE, :mod:`ebm.likelihood.ais`) needs no log Z: see :func:`raised`.
 """
 
+from functools import partial
+
 import numpy as np
-from scipy.special import log_softmax
+from scipy.special import log_softmax, logsumexp
 
 from ebm._checks import Array
 from ebm._flat import in_double
+from ebm._random import Key, fold, uniform
 from ebm._sparse import blocks
 from ebm.energies.incomplete import gaps, patterns
+from ebm.energies.layer_graph import EVEN
 from ebm.energies.layer_sums import cheaper_color, layer_sum
 from ebm.energies.layers import LayeredParameters
 from ebm.energies.normal_sums import is_integral, log_integrals
 from ebm.energies.trees import TreeModel
 from ebm.inference.deep_means import SWEEPS, TOLERANCE
 from ebm.inference.layered_mean_field import incomplete_mean_field, layered_bound
+from ebm.likelihood.ais import RAISE, raise_log_likelihood
+from ebm.likelihood.partition import DEFAULT, Evaluation, annealing_path
 
 # States of hidden layers that are summed for each row unasked.
 MOST_STATES = 2.0**12
+# Parts of the mean field's inputs, in equal shares, with which hidden states are drawn where their probability counts:
+# one mean field is often narrower than the posterior distribution.
+WIDER = (1.0, 0.5, 0.0)
 
 
 def mean_field_bounds(model: TreeModel, params: LayeredParameters, v: Array) -> tuple[Array, Array]:
@@ -81,6 +92,65 @@ def _of_torn_rows(
         index = np.concatenate(left)
         values[index], converged[index] = mean_field_bounds(model, params, v[index])
     return values, converged
+
+
+def raised(
+    model: TreeModel,
+    params: LayeredParameters,
+    v: Array,
+    choice: RAISE,
+    evaluation: Evaluation = DEFAULT,
+) -> tuple[Array, Array]:
+    """RAISE estimates of log p(v), and their standard errors, for each complete row of `v` (rows, n_visible).
+
+    Particles begin at the row, and at states of the even hidden layers from their mean field q given the row. Odd
+    layers are summed out. The average of p_ann(v, h_even) / q(h_even) is unbiased for the probability of v under the
+    annealing as a model, whatever q is (Burda, Grosse & Salakhutdinov 2015).
+
+    Raises
+    ------
+    ValueError
+        If visible layers are of both colors, as with pathways of unequal depths, or entries are unknown.
+    """
+    if any(model.places[k].color != EVEN for k in model.shown):
+        raise ValueError(
+            "method='raise' sums out every second layer. Here visible layers are among these, for their pathways have "
+            "unequal depths. Use method='ais'."
+        )
+    if np.isnan(v).any():
+        raise ValueError(
+            "method='raise' takes complete rows, and X holds NaN. method='auto' sums out what is unknown."
+        )
+    path, _ = annealing_path(model, params, evaluation)
+    completion = partial(_with_even_layers, model, params)
+    rows = v.astype(model.dtype(params))
+    return raise_log_likelihood(path, choice, rows, evaluation.key, evaluation.n_jobs, completion)
+
+
+def _with_even_layers(
+    model: TreeModel, params: LayeredParameters, v: Array, key: Key
+) -> tuple[Array, Array]:
+    """Even states that hold the rows `v`, with hidden layers drawn from a mixture q, and log q of these.
+
+    The mixture has equal shares of the mean field given the row, and of the distributions with parts of its inputs.
+    """
+    known = model.split(v)
+    means = incomplete_mean_field(model, params, known, n_sweeps=SWEEPS, tol=TOLERANCE)
+    numbers = (len(WIDER) * uniform(fold(key, len(model.layers)), len(v))).astype(int)
+    chosen = np.array(WIDER, v.dtype)[numbers, np.newaxis]
+    states, logs = dict(known), np.zeros((len(WIDER), len(v)))
+    for k in model.members[EVEN]:
+        if k in known:
+            continue
+        unit, own = model.layers[k].unit, params.layers[k]
+        f = np.ascontiguousarray(means.inputs[EVEN][:, model.places[k].columns])
+        x = states[k] = unit.sample(own, chosen * f, fold(key, k))
+        pull = np.einsum("ij,ij->i", unit.statistic(own, x), f, dtype=np.float64)
+        for log_q, share in zip(logs, WIDER, strict=True):
+            log_q += share * pull - unit.energy(own, x)
+            log_q -= unit.log_normaliser(own, f * f.dtype.type(share))
+    log_q = logsumexp(logs, axis=0) - np.log(len(WIDER))
+    return model.colored(EVEN, states, model.nothing(params, EVEN, len(v))), log_q
 
 
 def label_posterior(

@@ -116,11 +116,12 @@ def _annealed(
 ) -> LogPartition:
     """By annealed importance sampling from one product distribution, and not below what the modes say."""
     path, base = annealing_path(model, params, evaluation)
+    turned = choice.summed_out == "even"
     found = ais_log_partition(
-        path,
+        path.turned() if turned else path,
         choice,
         evaluation.key,
-        samples=evaluation.samples if beta == 1 else None,
+        samples=evaluation.samples if beta == 1 and not turned else None,
         n_jobs=evaluation.n_jobs,
         tell=evaluation.tell,
     )

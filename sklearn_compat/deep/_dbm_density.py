@@ -7,9 +7,9 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ebm._checks import Array
-from ebm.likelihood import check_finite, mean_ranked, overflowing, ranked
-from ebm.likelihood.deep import mean_field_bounds, sums_or_bounds
-from ebm.sklearn_compat._shared._likelihoods import known_log_z, trusted
+from ebm.likelihood import RAISE, check_finite, mean_ranked, overflowing, ranked
+from ebm.likelihood.deep import mean_field_bounds, raised, sums_or_bounds
+from ebm.sklearn_compat._shared._likelihoods import evaluation_of, known_log_z, trusted
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import warn_improbable, warn_user
 
@@ -30,20 +30,23 @@ def log_likelihood(
 
     The hidden layers are summed out if those of one color (every second layer) have at most 4096 states together, for
     example 12 binary units. Unknown entries are summed out with them, and count in these states. Otherwise the result
-    is that of :meth:`lower_bound`.
+    is that of :meth:`lower_bound`. "raise" is reverse annealing from each row, a conservative estimate that needs no
+    log Z: in expectation a lower bound on the log-probability of the row under the annealing as a model, which tends
+    to log p(v) as temperatures become more. See :class:`ebm.RAISE`. It needs visible layers of one color, which is so
+    for pathways of equal depths.
 
     Parameters
     ----------
     X : {array-like, sparse matrix} of shape (n_samples, n_features)
         Visible states; NaN where unknown. The result is then for log p of the known entries.
-    method : {"auto", "exact", "ais"} or AIS, default="auto"
-        Method for log Z, see :meth:`log_partition`.
+    method : {"auto", "exact", "ais", "raise"} or AIS or RAISE, default="auto"
+        Method for log Z, see :meth:`log_partition`, or reverse annealing from complete rows.
     return_std : bool, default=False
         Whether to return standard errors, too.
     n_jobs : int, default=None
         Number of threads, as in joblib. The result does not depend on it.
     random_state : int, RandomState instance or None, default=None
-        Seed of the estimate of log Z. None takes the seed of the model, so that repeated calls agree.
+        Seed of the estimate. None takes the seed of the model, so that repeated calls agree.
 
     Returns
     -------
@@ -51,7 +54,12 @@ def log_likelihood(
         Values in nats; log-densities for real-valued units. An overflow gives -inf, never NaN or +inf.
     standard_error : ndarray of shape (n_samples,)
         Only with `return_std`: the error of log Z. It is the same for all rows, so it is also the error of their mean.
+        Errors of "raise" are those of each row, and independent.
     """
+    if isinstance(method, RAISE) or (isinstance(method, str) and method == "raise"):
+        choice = RAISE() if isinstance(method, str) else method
+        values, errors = annealed_back(self, X, choice, n_jobs, random_state)
+        return (values, errors) if return_std else values
     return measured(self, X, sums_or_bounds, method, return_std, n_jobs, random_state)
 
 
@@ -126,6 +134,21 @@ def measured(
     warn_of_means(self, converged)
     errors = np.full(len(values), z.standard_error)
     return (values, errors) if return_std else values
+
+
+def annealed_back(
+    self: Any, X: Any, choice: RAISE, n_jobs: int | None, random_state: Any
+) -> tuple[Array, Array]:
+    """Conservative estimates of log p(v) of the rows `X` by reverse annealing, and their errors."""
+    law = self._density()
+    check_finite(law.params, {})
+    rows = law.dense(self, X, allow_nan=True)
+    evaluation = evaluation_of(self, law, n_jobs, random_state)
+    with overflowing():
+        values, errors = raised(law.model, law.params, rows, choice, evaluation)
+    values = ranked(values)
+    warn_improbable(law.model.visible, rows, values)
+    return values, errors
 
 
 def score_samples(self: Any, X: Any) -> Array:
