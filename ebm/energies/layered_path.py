@@ -7,17 +7,21 @@ states, and so the weights of annealing, differ: two estimates of one log Z.
 """
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ebm._checks import Array
 from ebm._random import Key, fold, stream
+from ebm.energies.bipartite import Bipartite, BipartiteParameters
+from ebm.energies.edges import Dense
 from ebm.energies.layer_graph import EVEN, ODD
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.path import (
     PILOT_CHAINS,
     PILOT_STEPS,
+    BipartitePath,
     Path,
     Tilt,
     base_of,
@@ -25,8 +29,11 @@ from ebm.energies.path import (
     path_to,
     tilted,
 )
+from ebm.units import Groups
 
 Base = tuple[Any, ...]
+# Share of the weights between both colors that are there, from which on one matrix of all is faster.
+FILLED = 2 / 3
 
 
 class LayeredStage(NamedTuple):
@@ -155,8 +162,45 @@ class LayeredPath(Path):
 
 
 @path_to.register
-def _(model: LayeredModel, params: LayeredParameters, base: Any = None) -> LayeredPath:
-    return LayeredPath(model, params, model_base(model, params) if base is None else base)
+def _(model: LayeredModel, params: LayeredParameters, base: Any = None) -> Path:
+    """In compiled code, as two layers, where each color is of one type of units."""
+    base = model_base(model, params) if base is None else base
+    if not is_two_layers(model):
+        return LayeredPath(model, params, base)
+    first = two_layers(model, params._replace(layers=base))
+    two = two_layers(model, params)
+    units = (model.layers[model.members[color][0]].unit for color in (EVEN, ODD))
+    return BipartitePath(Bipartite(*units), two, (first.visible, first.hidden))
+
+
+def is_two_layers(model: LayeredModel) -> bool:
+    """Whether all layers of a color are one layer of units: of one type, with weights between most of both colors."""
+    model.check_energy()
+    kinds = [{model.layers[k].unit for k in model.members[color]} for color in (EVEN, ODD)]
+    if any(len(kind) != 1 for kind in kinds) or any(
+        edge.coupling != Dense() or edge.multiplicity != (1, 1) for edge in model.edges
+    ):
+        return False
+    if any(isinstance(unit, Groups) for kind in kinds for unit in kind):
+        return False  # where groups begin and end, is said for each layer by itself
+    n_even, n_odd = (sum(side.sizes) for side in model.sides)
+    return sum(prod(shape) for shape in model.weight_shapes) >= FILLED * n_even * n_odd
+
+
+def two_layers(model: LayeredModel, params: LayeredParameters) -> BipartiteParameters:
+    """Parameters of the even layers as the visible one and of the odd layers as the hidden one, in new arrays."""
+    W = np.zeros([sum(side.sizes) for side in model.sides], model.dtype(params))
+    for ends, part in zip(model.ends, params.weights, strict=True):
+        low, high = (model.places[k] for k in ends)
+        if low.color == EVEN:
+            W[low.columns, high.columns] = part
+        else:
+            W[high.columns, low.columns] = part.T
+    own = []
+    for color in (EVEN, ODD):
+        some = model.layer_params(params, color)
+        own.append(type(some[0])(*map(np.concatenate, zip(*some, strict=True))))
+    return BipartiteParameters(W, *own)
 
 
 @base_of.register

@@ -38,7 +38,9 @@ from ebm.energies.path import Path
 from ebm.likelihood.base import LogPartition
 from ebm.samplers.annealing import Particles, anneal, anneal_back, settle
 
-FIRST_TEMPERATURES = 1000
+# Where the number is not given: the first attempt, and the number that is enough whatever the standard error. Fewer are
+# if the error is at most this, in nats.
+FIRST_ATTEMPT, FIRST_TEMPERATURES, FINE = 250, 1000, 0.15
 MOST_TEMPERATURES = 16_000
 SIGMOID_STEEPNESS = 4.0
 # Least effective sample size, as a share of the particles. Below it, a mode that few of them reach may hold as much as
@@ -55,8 +57,9 @@ class AIS(Settings):
     Parameters
     ----------
     n_temperatures : int or None, default=None
-        Steps from the base to the model. None: 1000, doubled until the forward and the reverse estimate agree within
-        `tolerance` and the effective sample size is a fifth of the runs; 16 000 at most.
+        Steps from the base to the model. None: 250, 500 or 1000, and then doubled, until the forward and the reverse
+        estimate agree within `tolerance` and the effective sample size is a fifth of the runs; 16 000 at most. Less
+        than 1000 are enough only if the standard error is at most 0.15 nats.
     n_runs : int, default=100
         Independent particles; at least 2.
     schedule : {"sigmoid", "linear"} or array-like, default="sigmoid"
@@ -138,6 +141,11 @@ class AIS(Settings):
     def spreads(self, result: LogPartition) -> bool:
         """Whether the weight is spread over enough particles for a valid standard error."""
         return result.effective_sample_size >= LEAST_SHARE * self.n_runs
+
+    def suffices(self, result: LogPartition, n_temperatures: int) -> bool:
+        """Whether no more temperatures than these are needed."""
+        fine = n_temperatures >= FIRST_TEMPERATURES or result.standard_error <= FINE
+        return fine and self.agrees(result) and self.spreads(result)
 
     def doubt(self, result: LogPartition, cure: str = "G") -> str:
         """Why the result should not be trusted, or ''; `cure` begins the advice, which ends "ive AIS more ..."."""
@@ -266,7 +274,7 @@ def ais_log_partition(
     `samples` (rows, units), approximate samples of the model, or without them from the resampled forward particles.
     """
     fixed = choice.n_temperatures is not None or not isinstance(choice.schedule, str)
-    n = choice.n_temperatures or FIRST_TEMPERATURES
+    n = choice.n_temperatures or FIRST_ATTEMPT
     attempt = 0
     while True:
         t = temperatures(choice.schedule, n)
@@ -278,9 +286,11 @@ def ais_log_partition(
                 f"by the reverse {result.reverse:.2f}"
             )
         hopeless = not np.isfinite(result.gap) or 2 * n > MOST_TEMPERATURES
-        if fixed or hopeless or (choice.agrees(result) and choice.spreads(result)):
+        if fixed or hopeless or choice.suffices(result, n):
             return result
-        n, attempt = 2 * n, attempt + 1
+        # The error falls with the root of the number: twice as many would not do.
+        far = np.sqrt(2) * FINE < result.standard_error and n < FIRST_TEMPERATURES
+        n, attempt = FIRST_TEMPERATURES if far else 2 * n, attempt + 1
 
 
 def _estimate(

@@ -222,6 +222,7 @@ def test_more_temperatures_are_taken_until_both_sides_agree():
 
 @pytest.mark.needs_jit
 def test_the_doubling_ends(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_ATTEMPT", 2)
     monkeypatch.setattr(module, "FIRST_TEMPERATURES", 2)
     monkeypatch.setattr(module, "MOST_TEMPERATURES", 9)
     seen = []
@@ -237,6 +238,26 @@ def test_the_doubling_ends(monkeypatch):
     seen.clear()
     estimate(oracle_model(), AIS(n_runs=4, n_temperatures=3, tolerance=1e-12))
     assert seen == [3]
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize(("fine", "steps"), [(10.0, [4]), (1e-9, [4, 16])])
+def test_few_temperatures_are_enough_where_the_error_is_small(monkeypatch, fine, steps):
+    """Where it is not, the next attempt has the full number, for twice as many would not do."""
+    monkeypatch.setattr(module, "FIRST_ATTEMPT", 4)
+    monkeypatch.setattr(module, "FIRST_TEMPERATURES", 16)
+    monkeypatch.setattr(module, "FINE", fine)
+    seen = []
+    right = module._estimate
+
+    def record(path, t, *rest):
+        seen.append(len(t) - 1)
+        return right(path, t, *rest)
+
+    monkeypatch.setattr(module, "_estimate", record)
+    found = estimate(oracle_model(scale=0.3), AIS(n_runs=100, tolerance=10.0))
+    assert seen == steps
+    assert found.standard_error <= fine or steps[-1] == 16
 
 
 @pytest.mark.needs_jit
@@ -286,6 +307,7 @@ def test_without_a_reverse_estimate_the_forward_one_is_the_same():
 
 @pytest.mark.needs_jit
 def test_auto_is_exact_up_to_twenty_units_and_annealed_beyond(monkeypatch):
+    monkeypatch.setattr(module, "FIRST_ATTEMPT", 20)
     monkeypatch.setattr(module, "FIRST_TEMPERATURES", 20)
     monkeypatch.setattr(module, "MOST_TEMPERATURES", 20)
     for n_hidden, method in ((3, "exact"), (21, "ais")):

@@ -14,14 +14,15 @@ from ebm.energies.bipartite import Bipartite
 from ebm.energies.deep import DeepModel
 from ebm.energies.layer_graph import ODD
 from ebm.energies.layer_sums import layered_log_z
-from ebm.energies.path import base_of, path_to
+from ebm.energies.layered_path import LayeredPath, is_two_layers
+from ebm.energies.path import BipartitePath, base_of, path_to
 from ebm.energies.trees import Pathway, TreeModel
 from ebm.likelihood import AIS, RAISE, log_partition
 from ebm.likelihood.ais import temperatures
 from ebm.likelihood.deep import raised, sums_or_bounds
 from ebm.likelihood.partition import Evaluation
 from ebm.samplers.annealing import anneal
-from ebm.units import Gaussian, Spin
+from ebm.units import Gaussian, OneHot, Spin
 from tests.models.deep import BITS, bits, chain, random_params
 
 KEY = Key(5, 6)
@@ -69,7 +70,7 @@ def test_a_path_that_is_turned_twice_is_the_path(name):
     model, params, base = case(name)
     path = path_to(model, params, base)
     turned = path.turned()
-    assert turned.unit == model.sides[ODD]
+    assert turned.start(5, KEY).shape == (5, sum(model.sides[ODD].sizes))
     assert turned.log_z == pytest.approx(path.log_z, rel=0, abs=1e-12)
     x = path.start(5, KEY)
     again = turned.turned()
@@ -107,6 +108,44 @@ def test_a_restricted_machine_has_both_routes():
 def test_unknown_colors_are_refused():
     with pytest.raises(ValueError, match="summed_out must be 'odd' or 'even'"):
         AIS(summed_out="visible")
+
+
+@pytest.mark.parametrize("name", ["bits", "three", "spins", "mixed"])
+def test_layers_of_one_type_are_annealed_as_two_layers(name):
+    """Of the same distributions at every t: of units with the states -1 and 1 beside 0 and 1 by color, too."""
+    model = MODELS.get(name) or DeepModel([(BITS, 3)], [(Spin(), 2), (BITS, 2)])
+    params = random_params(model)
+    base = base_of(model, params, np.full(model.layers[0].size, 0.3), np.ones(3), 20)
+    plain, fused = LayeredPath(model, params, base), path_to(model, params, base)
+    assert isinstance(fused, BipartitePath)
+    for one, two in ((plain, fused), (plain.turned(), fused.turned())):
+        x = two.start(8, KEY)
+        assert one.log_z == pytest.approx(two.log_z, rel=0, abs=1e-9)
+        (a, f), (b, g) = ((path, path.inputs(x)) for path in (one, two))
+        np.testing.assert_allclose(g, f, atol=1e-12)
+        np.testing.assert_allclose(b.energy(x, g), a.energy(x, f), atol=1e-9)
+        for t, u in ((0.0, 0.4), (0.4, 1.0)):
+            gains = [path.gain(x, h, path.stage(t), path.stage(u)) for path, h in ((a, f), (b, g))]
+            np.testing.assert_allclose(gains[0], gains[1], atol=1e-9)
+
+
+def test_other_machines_are_annealed_layer_by_layer():
+    sparse = chain(20, 2, 2, 20)
+    groups = DeepModel([(OneHot((2, 2)), 4)], [(BITS, 3), (OneHot((3,)), 3)])
+    for model in (MODELS["reals"], sparse, groups):
+        assert not is_two_layers(model)
+    assert is_two_layers(MODELS["three"])
+
+
+@pytest.mark.needs_jit
+@pytest.mark.parametrize("seed", range(8))
+def test_the_default_annealing_has_an_error_that_holds(seed):
+    rng = np.random.default_rng(seed)
+    model = chain(*(int(x) for x in rng.integers((8, 8, 4), (40, 13, 20))))
+    params = random_params(model, seed, scale=rng.choice([0.2, 0.5, 1.0]))
+    z = log_partition(model, params, AIS(), evaluation=Evaluation(key=Key(seed, 3)))
+    assert not z.doubt and z.standard_error <= 0.15
+    assert abs(z.value - layered_log_z(model, params)) < 4 * z.standard_error
 
 
 # --- reverse annealing from rows ------------------------------------------------------------------------

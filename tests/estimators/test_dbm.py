@@ -14,8 +14,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 
 from ebm import (
+    AIS,
     DBM,
     DBN,
+    RAISE,
     RBM,
     Autoencoder,
     BernoulliRBM,
@@ -126,6 +128,25 @@ def test_two_copies_refuse_other_units():
         DBM([GaussianRBM(4, n_iter=2), 3], pretraining="two_copies", **FEW).fit(X)
     with pytest.raises(ValueError, match="'pretraining' parameter of DBMClassifier"):
         DBMClassifier([4, 3], pretraining="two_copies").fit(X, X[:, 0])
+
+
+def test_likelihoods_by_reverse_annealing_and_by_either_color():
+    dbm = DBM([4, 3], n_iter=30, random_state=0).fit(X)
+    exact = dbm.log_likelihood(X)
+    found, errors = dbm.log_likelihood(X, RAISE(300, 100), return_std=True)
+    assert (abs(found - exact) < 5 * errors + 0.05).all() and (errors > 0).all()
+    by_name = dbm.log_likelihood(X[:3], "raise")
+    np.testing.assert_array_equal(by_name, dbm.log_likelihood(X[:3], "raise"))
+    np.testing.assert_array_equal(by_name, dbm.log_likelihood(X[:3], RAISE()))
+    assert not np.array_equal(by_name, dbm.log_likelihood(X[:3], "raise", random_state=1))
+    log_z = dbm.log_partition("exact").value
+    for color in ("odd", "even"):
+        z = dbm.log_partition(AIS(300, summed_out=color))
+        assert abs(z.value - log_z) < 5 * z.standard_error
+    with pytest.raises(ValueError, match="complete rows"):
+        dbm.log_likelihood(np.full((1, 6), np.nan), "raise")
+    with pytest.raises(ValueError, match="'method' parameter"):
+        dbm.lower_bound(X, "raise")
 
 
 def test_joint_training_raises_the_likelihood():
