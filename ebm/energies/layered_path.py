@@ -2,8 +2,8 @@
 
 See :mod:`ebm.energies.path` for what a path is, and for what it is used. With the own energies between those of the
 base and of the model, and the weights growing in proportion, a step is one of block Gibbs sampling. The path over the
-even layers and the one over the odd layers have the same distributions of all layers together at every t, but their
-states, and so the weights of annealing, differ: two estimates of one log Z.
+even layers and the one over the odd layers have the same distributions of all layers together at every t. Their states,
+and so the weights of annealing, differ. This makes two estimates of one log Z.
 """
 
 from collections.abc import Sequence

@@ -31,9 +31,9 @@ def log_likelihood(
     The hidden layers are summed out if those of one color (every second layer) have at most 4096 states together, for
     example 12 binary units. Unknown entries are summed out with them, and count in these states. Otherwise the result
     is that of :meth:`lower_bound`. "raise" is reverse annealing from each row, a conservative estimate that needs no
-    log Z: in expectation a lower bound on the log-probability of the row under the annealing as a model, which tends
-    to log p(v) as temperatures become more. See :class:`ebm.RAISE`. It needs visible layers of one color, which is so
-    for pathways of equal depths.
+    log Z, see :class:`ebm.RAISE`. In expectation it is a lower bound on the log-probability of the row under the
+    annealing as a model, which tends to log p(v) as temperatures become more. It needs visible layers of one color,
+    which is so for pathways of equal depths.
 
     Parameters
     ----------
