@@ -1,10 +1,11 @@
 """Speed of annealed importance sampling beside the matrix products that it cannot avoid, in one run.
 
-    python benchmarks/ais_throughput.py [--temperatures 200]
+    python benchmarks/ais_throughput.py [--temperatures 200] [--deep]
 
 A 784-500 machine in single precision, 100 runs. Every temperature takes two products of 100 rows: the inputs of the
-hidden units and those of the visible ones. Figures are ratios of medians of times taken in turn, with one BLAS thread
-and with all; and, of 200 runs, shared out among threads (``n_jobs``) that make their own products.
+hidden units and those of the visible ones. With ``--deep`` it is a deep machine 784-500-1000, whose first hidden layer
+is summed out: 1784 units in the place of the visible ones. Figures are ratios of medians of times taken in turn, with
+one BLAS thread and with all; and, of 200 runs, shared out among threads (``n_jobs``) that make their own products.
 """
 
 import argparse
@@ -12,6 +13,7 @@ import os
 import statistics
 import time
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -19,28 +21,35 @@ from threadpoolctl import threadpool_limits
 from ebm import Bernoulli
 from ebm._random import stream
 from ebm.energies.bipartite import Bipartite
-from ebm.energies.path import BipartitePath, data_base
+from ebm.energies.deep import DeepModel
+from ebm.energies.path import Path, base_of, path_to
 from ebm.samplers import anneal, anneal_back
 
-N_VISIBLE, N_HIDDEN, N_RUNS = 784, 500, 100
+N_VISIBLE, N_HIDDEN, N_TOP, N_RUNS = 784, 500, 1000, 100
 
 
-def path() -> BipartitePath:
+def path(deep: bool) -> Path:
     """From the marginals of imaginary data to a machine with weights of the size that learning gives them."""
     rng = np.random.default_rng(0)
-    model = Bipartite(Bernoulli(), Bernoulli())
-    shape = N_VISIBLE * N_HIDDEN + N_VISIBLE + N_HIDDEN
-    vector = (0.05 * rng.normal(size=shape)).astype(np.float32)
-    params = model.unpack(vector, N_VISIBLE, N_HIDDEN)
+    bits = Bernoulli()
+    model: Any = Bipartite(bits, bits)
+    shape: tuple[int, ...] = N_VISIBLE, N_HIDDEN
+    n = N_VISIBLE * N_HIDDEN + N_VISIBLE + N_HIDDEN
+    if deep:
+        model = DeepModel([(bits, N_VISIBLE)], [(bits, N_HIDDEN), (bits, N_TOP)])
+        shape = N_VISIBLE, N_HIDDEN + N_TOP
+        n += N_HIDDEN * N_TOP + N_TOP
+    vector = (0.05 * rng.normal(size=n)).astype(np.float32)
+    params = model.unpack(vector, *shape)
     mean = rng.random(N_VISIBLE)
-    return BipartitePath(model, params, data_base(model, params, mean, mean * (1 - mean), 1000.0))
+    return path_to(model, params, base_of(model, params, mean, mean * (1 - mean), 1000.0))
 
 
-def products(n_temperatures: int, n_runs: int = N_RUNS) -> None:
+def products(n_temperatures: int, n_states: int, n_runs: int = N_RUNS) -> None:
     """The floor: preallocated products through NumPy, and nothing else."""
     rng = np.random.default_rng(0)
-    W = rng.normal(size=(N_VISIBLE, N_HIDDEN)).astype(np.float32)
-    v = rng.integers(0, 2, size=(n_runs, N_VISIBLE)).astype(np.float32)
+    W = rng.normal(size=(n_states, N_HIDDEN)).astype(np.float32)
+    v = rng.integers(0, 2, size=(n_runs, n_states)).astype(np.float32)
     h = rng.integers(0, 2, size=(n_runs, N_HIDDEN)).astype(np.float32)
     a, f = np.empty_like(h), np.empty_like(v)
     for _ in range(n_temperatures):
@@ -67,16 +76,20 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--temperatures", type=int, default=200)
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--deep", action="store_true")
     given = parser.parse_args()
     t, key = np.linspace(0, 1, given.temperatures + 1), stream(0, "evaluation")
-    road = path()
+    road = path(given.deep)
+    n_states = N_VISIBLE + (N_TOP if given.deep else 0)
     x = road.start(N_RUNS, key)
     tasks: dict[str, Callable[[], object]] = {
-        "products": lambda: products(given.temperatures),
+        "products": lambda: products(given.temperatures, n_states),
         "forward": lambda: anneal(road, t, N_RUNS, key),
         "backward": lambda: anneal_back(road, t, x, key),
     }
-    print(f"AIS, {N_VISIBLE}-{N_HIDDEN}, {N_RUNS} runs, float32: time / time of its products")
+    print(
+        f"AIS, {N_VISIBLE}-{N_HIDDEN}{f'-{N_TOP}' * given.deep}, {N_RUNS} runs, float32: time / time of its products"
+    )
     for title, limit in (("one thread", 1), ("all threads", None)):
         with threadpool_limits(limit, user_api="blas"):
             found = ratios(tasks, given.repeats)
@@ -86,7 +99,7 @@ def main() -> None:
         with threadpool_limits(1, user_api="blas"):
             return anneal(road, t, 2 * N_RUNS, key, n_jobs=os.cpu_count())
 
-    floor = {"products": lambda: products(given.temperatures, 2 * N_RUNS)}
+    floor = {"products": lambda: products(given.temperatures, n_states, 2 * N_RUNS)}
     found = ratios({**floor, "forward": with_threads}, given.repeats)
     show("200 runs, shared", found, given.temperatures)
 
