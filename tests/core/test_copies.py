@@ -139,6 +139,20 @@ def test_the_composed_machine_replaces_half_of_the_prior(seed):
     np.testing.assert_allclose(found, logsumexp(given + expected, axis=1), atol=1e-12)
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_other_compositions_have_another_prior(seed):
+    """Sums of biases, or halved weights as of a belief network, are not half of both priors."""
+    _, _, ((W, b, c), (V, a, d)) = random_parts(seed)
+    half = (log_prior(W, b, c, states(4)) + log_prior(V.T, d, a, states(4))) / 2
+    right = half - logsumexp(half)
+    for wrong in (
+        [(W, b, 2 * c), (V, 2 * a, d)],
+        [(W / 2, b, c), (V / 2, a, d)],
+        [(W, 2 * b, c), (V, a, d)],
+    ):
+        assert abs(deep_prior(wrong) - right).max() > 0.05
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_the_bound_rises_by_at_least_half_of_what_the_topmost_part_knows_better(seed):
     _, _, seen = random_parts(seed)
