@@ -144,6 +144,18 @@ class Rows:
         order, _ = self.epoch(key)
         return self.at(np.resize(order, count))
 
+    def covariance(self, mean: Array) -> tuple[Array, float]:
+        """Covariances (n, n) of the features over the rows in which both are known, and the least of these counts."""
+        n = self._X.shape[1]
+        products, counts = np.zeros((2, n, n))
+        for start, block in blocks(self._X):
+            apart, w = block - mean[:n], self._weights[start : start + len(block), np.newaxis]
+            there = ~np.isnan(apart)
+            x = np.where(there, apart, 0).astype(np.float64)
+            products += x.T @ (w * x)
+            counts += there.T @ (w * there)
+        return products / np.maximum(counts, 1), float(counts.min())
+
     def examples(self, count: int, key: Key) -> Any:
         """The same rows, as a CSR array where the data are sparse."""
         if not self.is_thin:

@@ -226,6 +226,8 @@ def start(
         start_at_model(model, params, None, None, rows, _entries_key(plan, 0), n_sweeps=0)
     # Of one row alone, the first of a stream, nothing is known to be constant.
     bounds = _bounds(model, params, variance if len(rows) > 1 else np.ones_like(variance))
+    if model.starts_at_covariance and change is None:
+        params = model.with_covariance(params, *rows.covariance(mean))
     if model.starts_at_rows and change is None:
         count = max(n_hidden, min(len(rows), MOST_EXAMPLES))
         params = model.with_examples(params, rows.examples(count, fold(key, 2)))
@@ -336,6 +338,12 @@ def _check_regularization(plan: Plan, model: Model, params: Any) -> None:
         raise ValueError(
             "regularization: sparsity_target and dropout act on binary hidden units {0, 1} in a layer of their own. "
             f"Got {getattr(model, 'hidden', model)!r}."
+        )
+    if model.steps_are_joint and plan.optimizer.n_squares:
+        raise ValueError(
+            "optimizer: a machine with factors (n_factors) takes steps of all its parameters together, and rules that "
+            "scale each of them by itself would leave the data. Use 'sgd', 'momentum' or 'nesterov', or n_factors=0. "
+            f"Got {plan.optimizer!r}."
         )
     if held.max_norm is not None and not model.max_norm_matrices(params):
         raise ValueError(

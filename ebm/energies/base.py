@@ -99,11 +99,14 @@ class Model(abc.ABC):
     learns_from_gaps : bool
         Whether rows to learn from may have missing entries: :func:`ebm.samplers.base.first_states` starts them, and
         states of chains begin with rows of data.
+    steps_are_joint : bool
+        Whether :meth:`rescale` makes steps that belong together, of which an optimiser may change the length alone.
     visible : Unit
         The type of the visible units.
     """
 
     kind: ClassVar[str]
+    steps_are_joint: ClassVar[bool] = False
     learns_from_gaps: ClassVar[bool] = False
 
     if TYPE_CHECKING:  # a field or a property, as the model has it
@@ -231,6 +234,15 @@ class Model(abc.ABC):
     def starts_at_rows(self) -> bool:
         """Whether learning starts at rows of the data, see :meth:`with_examples`, or at independent units."""
         return False
+
+    @property
+    def starts_at_covariance(self) -> bool:
+        """Whether learning starts at the covariance of the data, see :meth:`with_covariance`."""
+        return False
+
+    def with_covariance(self, params: Any, covariance: Array, count: float) -> Any:
+        """Parameters that know the covariance (n_visible, n_visible) of data, found in `count` rows."""
+        return params
 
     def with_examples(self, params: Any, examples: Array) -> Any:
         """`params` that know the rows `examples` (rows, n_visible), of which there are at least n_hidden."""

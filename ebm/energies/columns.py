@@ -28,8 +28,8 @@ from ebm.energies.bipartite import (
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.energies.thresholds import holds_states, measure, rows_apart, tells_apart
-from ebm.units import Bernoulli, Categorical, OneHot, Unit
+from ebm.energies.thresholds import Apart, holds_states, measure, rows_apart, tells_apart
+from ebm.units import Bernoulli, Categorical, Gaussian, OneHot, Unit
 
 
 class ColumnModel(LayeredModel):
@@ -69,6 +69,7 @@ class ColumnModel(LayeredModel):
         hidden: Unit,
         n_hidden: int,
         multiplicity: tuple[float, float] | Sequence[tuple[float, float]] = (1, 1),
+        n_factors: int = 0,
     ) -> None:
         counts: Any = multiplicity
         if not isinstance(counts[0], tuple):
@@ -81,12 +82,16 @@ class ColumnModel(LayeredModel):
             Edge(name, "hidden", multiplicity=count)
             for name, count in zip(names, counts, strict=True)
         ]
-        super().__init__([*layers, Layer("hidden", hidden, n_hidden)], edges)
+        above = [Layer("hidden", hidden, n_hidden)]
+        if n_factors:
+            above.append(Layer("factors", Gaussian(variance="unit"), n_factors))
+            edges += [Edge(layer.name, "factors") for layer in layers if layer.unit.is_normal]
+        super().__init__([*layers, *above], edges)
 
     @property
     def hidden(self) -> Unit:
         """The type of the hidden units."""
-        return self.layers[-1].unit
+        return self.layers[len(self.shown)].unit
 
     @property
     def fused(self) -> Model:
@@ -118,7 +123,7 @@ class ColumnModel(LayeredModel):
 
     def hidden_parameters(self, params: LayeredParameters) -> Any:
         """The hidden units' own parameters, for functions of :attr:`hidden`."""
-        return params.layers[-1]
+        return params.layers[len(self.shown)]
 
     def visible_mean(self, params: LayeredParameters, h: Array, beta: float = 1.0) -> Array:
         """E[v | h]: (rows, n_hidden) -> (rows, n_visible)."""
@@ -138,18 +143,19 @@ class ColumnModel(LayeredModel):
 
     def pairs(self, params: LayeredParameters) -> list[tuple[Bipartite, BipartiteParameters]]:
         """Each group of columns as the only one on the hidden layer; the arrays are shared."""
-        *visible, hidden = params.layers
+        hidden = self.hidden_parameters(params)
         return [
             (
                 Bipartite(self.layers[k].unit, self.hidden),
                 BipartiteParameters(W, layer_params, hidden),
             )
-            for k, W, layer_params in zip(self.shown, params.weights, visible, strict=True)
+            for k, W, layer_params in zip(self.shown, params.weights, params.layers, strict=False)
         ]
 
     def hidden_at_rest(self, params: LayeredParameters) -> Array:
         """Means of the hidden units without input: (n_hidden,)."""
-        rest: Array = self.hidden.mean(params.layers[-1], self.nothing(params, ODD))[0]
+        own, nothing = self.layer_params(params, ODD), self.nothing(params, ODD)
+        rest: Array = self.sides[ODD].mean(own, nothing)[0]
         return rest
 
     def visible_input(self, params: LayeredParameters, h: Array) -> Array:
@@ -167,7 +173,8 @@ class ColumnModel(LayeredModel):
     def recognition(self, params: LayeredParameters) -> tuple[Array, Array]:
         """New arrays W (n_visible, n_hidden), c (n_hidden,) with v'W + c the hidden units' inputs, biases included."""
         identity = np.eye(sum(self.visible.sizes), dtype=self.dtype(params))
-        return self.inputs_from(params, ODD, identity), params.layers[-1].bias.copy()
+        biases = [x.bias for x in self.layer_params(params, ODD)]
+        return self.inputs_from(params, ODD, identity), np.concatenate(biases)
 
     # Start
 
@@ -187,20 +194,14 @@ class ColumnModel(LayeredModel):
         weights. The hidden biases make up for the mean input from these columns, so that the thresholds stay at the
         rows. The weights are such that each layer, as often as it counts what it receives, receives that of two layers.
         """
-        below = dict(zip(self.shown, (edge.multiplicity[0] for edge in self.edges), strict=True))
+        below = {k: self.edges[k].multiplicity[0] for k in self.shown}
         above = self.edges[0].multiplicity[1]
         layer_params, weights = list(params.layers), list(params.weights)
         columns = dict(zip(self.shown, self.visible.slices, strict=True))
         told = self._told_apart()
         examples = dense(examples)
         rows = {k: np.ascontiguousarray(examples[:, columns[k]]) for k in self.shown}
-        units = [measure(self.layers[k].unit, layer_params[k], rows[k]) for k in told]
-        apart = rows_apart(
-            np.concatenate([weights[k] for k in told]),
-            np.hstack([rows[k] for k in told]),
-            np.concatenate(units),
-            np.concatenate([self._limited(k, rows[k]) for k in told]),
-        )
+        apart = self._apart(params, rows, told)
         dtype, hidden_bias, at = self.dtype(params), apart.hidden_bias, 0
         for k in self.shown:
             unit = self.layers[k].unit
@@ -212,8 +213,19 @@ class ColumnModel(LayeredModel):
             seen = apart._replace(U=share * apart.U, precision=share**2 * apart.precision)
             W, layer_params[k] = seen.below(unit, layer_params[k], some)
             weights[k], at = (W / below[k]).astype(dtype), some.stop
-        layer_params[-1] = layer_params[-1]._replace(bias=hidden_bias.astype(dtype))
+        hidden = self.hidden_parameters(params)._replace(bias=hidden_bias.astype(dtype))
+        layer_params[len(self.shown)] = hidden
         return LayeredParameters(tuple(weights), tuple(layer_params))
+
+    def _apart(self, params: LayeredParameters, rows: dict[int, Array], told: list[int]) -> Apart:
+        """Hidden units that tell `rows` apart by the layers `told`, which are side by side in the result."""
+        units = [measure(self.layers[k].unit, params.layers[k], rows[k]) for k in told]
+        return rows_apart(
+            np.concatenate([params.weights[k] for k in told]),
+            np.hstack([rows[k] for k in told]),
+            np.concatenate(units),
+            np.concatenate([self._limited(k, rows[k]) for k in told]),
+        )
 
     def _limited(self, k: int, rows: Array) -> Array:
         """Columns of a layer that hold states, see :mod:`ebm.energies.thresholds`; none of a part of a deep machine.
@@ -229,12 +241,19 @@ class ColumnModel(LayeredModel):
 
         Parameters that only some units have, such as "log_variance_visible", are those of these units, in order.
         """
-        found = {"weights": np.concatenate(params.weights)}
+        found = {"weights": self._joined_weights(params)}
         for side, members in (("visible", self.shown), ("hidden", self.members[ODD])):
             for name in self._fields(members):
                 parts = [getattr(params.layers[k], name) for k in members if self._has(k, name)]
                 found[array_name(name, side)] = np.concatenate(parts)
         return found
+
+    def _joined_weights(self, params: LayeredParameters) -> Array:
+        """Of all edges, in one matrix."""
+        W = np.zeros(self.shape(params), self.dtype(params))
+        for (low, high), part in zip(self.ends, params.weights, strict=True):
+            W[self.places[low].columns, self.places[high].columns] = part
+        return W
 
     def _fields(self, members: Sequence[int]) -> list[str]:
         """Names of the own parameters that some of the layers have, each once."""
@@ -245,7 +264,7 @@ class ColumnModel(LayeredModel):
 
     def of_arrays(self, W: Array, read: Read) -> LayeredParameters:
         """The inverse of :meth:`arrays`: parameters of the weights W and of what `read` gives for each other name."""
-        sizes = sum(self.visible.sizes), self.layers[-1].size
+        sizes = sum(self.visible.sizes), sum(self.sides[ODD].sizes)
         if W.shape != sizes:
             raise ValueError(
                 f"The columns and hidden units of the model take weights of the shape {sizes}. Got {W.shape}."
@@ -259,5 +278,8 @@ class ColumnModel(LayeredModel):
                 values = np.split(read(array_name(name, side), neutral), ends)
                 for k, x in zip(some, values, strict=True):
                     layer_params[k] = layer_params[k]._replace(**{name: np.ascontiguousarray(x)})
-        weights = [np.ascontiguousarray(W[some]) for some in self.visible.slices]
+        weights = [
+            np.ascontiguousarray(W[self.places[low].columns, self.places[high].columns])
+            for low, high in self.ends
+        ]
         return LayeredParameters(tuple(weights), tuple(layer_params))

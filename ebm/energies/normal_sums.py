@@ -33,11 +33,8 @@ def _edges(model: LayeredModel, layers: list[int]) -> list[int]:
     return [n for n, ends in enumerate(model.ends) if set(ends) <= set(layers)]
 
 
-def precision_factor(model: LayeredModel, params: LayeredParameters, layers: list[int]) -> Array:
-    """The lower Cholesky factor of the precisions of normal `layers`, in their order, at beta = 1.
-
-    ValueError where they are not positive definite, so that Z is infinite.
-    """
+def precision(model: LayeredModel, params: LayeredParameters, layers: list[int]) -> Array:
+    """The precisions P (units, units) of normal `layers`, in their order, at beta = 1."""
     ends = np.cumsum([0, *(model.layers[k].size for k in layers)])
     places = {k: slice(a, b) for k, a, b in zip(layers, ends[:-1], ends[1:], strict=True)}
     p = {k: np.exp(-params.layers[k].log_variance.astype(np.float64)) for k in layers}
@@ -47,8 +44,16 @@ def precision_factor(model: LayeredModel, params: LayeredParameters, layers: lis
         W = edge.coupling.up(params.weights[number].astype(np.float64), np.eye(len(p[low])))
         coupling = -edge.multiplicity[0] * p[low][:, np.newaxis] * W * p[high]
         P[places[low], places[high]], P[places[high], places[low]] = coupling, coupling.T
+    return P
+
+
+def precision_factor(model: LayeredModel, params: LayeredParameters, layers: list[int]) -> Array:
+    """The lower Cholesky factor of :func:`precision`.
+
+    ValueError where they are not positive definite, so that Z is infinite.
+    """
     try:
-        factor: Array = np.linalg.cholesky(P)
+        factor: Array = np.linalg.cholesky(precision(model, params, layers))
     except np.linalg.LinAlgError:
         names = " and ".join(repr(model.names[k]) for k in layers)
         raise ValueError(

@@ -55,6 +55,16 @@ class LogPartition(NamedTuple):
         """By how much the reverse estimate exceeds the forward one; NaN where there is none."""
         return self.reverse - self.value
 
+    def plus(self, constant: float) -> "LogPartition":
+        """The estimate of log Z + `constant`."""
+        low, high = self.interval
+        return self._replace(
+            value=self.value + constant,
+            interval=(low + constant, high + constant),
+            reverse=self.reverse + constant,
+            lower_bound=self.lower_bound + constant,
+        )
+
     def at_least(self, bound: float, cure: str = "") -> "LogPartition":
         """The estimate beside a lower `bound` of log Z, to which it is raised where it is smaller.
 

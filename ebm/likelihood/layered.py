@@ -19,13 +19,14 @@ from ebm.energies.layer_sums import (
 )
 from ebm.energies.layers import LayeredModel, LayeredParameters
 from ebm.energies.normal_sums import check_normal, is_integral
+from ebm.energies.principal_axes import Decoupled, decoupled
 from ebm.inference.layered_mean_field import layered_bound, layered_mean_field
 from ebm.likelihood.base import LogPartition
 from ebm.likelihood.exact import check_law, exact_log_partition
 from ebm.likelihood.free_energy import free_energy
 from ebm.likelihood.listed import listed_conditionals, nodes_of
 from ebm.likelihood.modes import COINS, KEY, PILOT_STEPS, SWEEPS, Laws, kept_laws, modes
-from ebm.likelihood.partition import can_be_exact
+from ebm.likelihood.partition import can_be_exact, without_couplings
 from ebm.likelihood.pseudo_likelihood import gaussian_conditional, pseudo_log_likelihood
 from ebm.likelihood.reconstruction import reconstruction_error
 from ebm.samplers.layered_gibbs import layered_gibbs
@@ -49,6 +50,11 @@ def _(
 def _(model: LayeredModel, params: LayeredParameters) -> None:
     model.check_finite(params)
     check_normal(model, params)
+
+
+@without_couplings.register
+def _(model: LayeredModel, params: LayeredParameters) -> Decoupled | None:
+    return decoupled(model, params)
 
 
 @can_be_exact.register

@@ -93,6 +93,11 @@ def log_partition(
         When `method` is unknown, when no layer is small enough to be enumerated, or when Z does not exist.
     """
     _check_method(method, PARTITIONS, AIS)
+    apart = without_couplings(model, params)
+    if apart is not None:
+        alone = Evaluation(key=evaluation.key, n_jobs=evaluation.n_jobs, tell=evaluation.tell)
+        found = log_partition(apart.model, apart.params, method, beta=beta, evaluation=alone)
+        return found.plus(beta * apart.constant)
     if method == "auto":
         method = "exact" if can_be_exact(model, params) else "ais"
     with np.errstate(all="ignore"):  # the result says what is not finite
@@ -129,6 +134,15 @@ def _annealed(
     found = found._replace(base=base, doubt=choice.doubt(found, f"{many}, or g" if routes else "G"))
     missed = f"{many}." if routes else "Give AIS more n_runs."
     return found.at_least(lower_bound(model, params), missed)
+
+
+@singledispatch
+def without_couplings(model: Model, params: Any) -> Any:
+    """A model, parameters and a constant: log Z is that of the model plus the constant; None for most models.
+
+    Layers of normal units that are connected to each other are taken apart (:mod:`ebm.energies.principal_axes`).
+    """
+    return None
 
 
 @singledispatch

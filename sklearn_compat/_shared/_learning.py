@@ -286,8 +286,8 @@ def shown_scores(X: Any, model: Model) -> list[Any]:
 
 
 def count_hidden(self: Any) -> int:
-    """The number of hidden units in the settings."""
-    return int(getattr(self, self._hidden_name))
+    """The number of hidden units in the settings, factors included."""
+    return int(getattr(self, self._hidden_name) + getattr(self, "n_factors", 0))
 
 
 def check_size(self: Any) -> None:

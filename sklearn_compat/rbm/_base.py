@@ -200,7 +200,8 @@ class BaseRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         }
         components = finite_numbers(components, "components")
         if components.ndim == 2:
-            machine.set_params(n_components=len(components) or 1)
+            factors = getattr(machine, "n_factors", 0)
+            machine.set_params(n_components=max(len(components) - factors, 1))
         params = given_parameters(machine._model(), components, values)
         machine.n_features_in_ = machine._model().shape(params)[0]
         learning.keep_attributes(machine, machine._named(params))

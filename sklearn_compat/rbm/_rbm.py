@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from numbers import Integral
 from typing import Any, ClassVar
 
 from sklearn.utils._param_validation import StrOptions
@@ -9,8 +10,9 @@ from sklearn.utils._param_validation import StrOptions
 from ebm._checks import check_integer, resolve, shown
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.columns import ColumnModel
+from ebm.energies.factored import FactoredModel
 from ebm.sklearn_compat._shared._docstrings import complete_docstring
-from ebm.sklearn_compat._shared._settings import RECORD, stores_arguments
+from ebm.sklearn_compat._shared._settings import RECORD, Number, stores_arguments
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.units import UNITS, Unit
 
@@ -40,6 +42,11 @@ class RBM(BaseRBM):
     hidden : {"bernoulli", "spin", "gaussian", "poisson", "binomial"} or Unit, default="bernoulli"
         Type of the hidden units.
 
+    n_factors : int, default=0
+        Gaussian hidden units of variance one beside the `n_components` others, for groups of columns that hold
+        "gaussian" ones: they hold how these depend on each other linearly, as in factor analysis. They are the last
+        of the features. Columns that nearly follow from others need them.
+
     Attributes
     ----------
     log_variance_visible_, log_variance_hidden_ : ndarray of shape (n_gaussian_columns,) or (n_components,)
@@ -56,7 +63,8 @@ class RBM(BaseRBM):
        Distributed Processing 1, 194-281 (1986).
     .. [2] Welling, M., Rosen-Zvi, M. & Hinton, G. "Exponential family harmoniums with an application to information
        retrieval." NIPS 17 (2004).
-    .. [3] Melchior, J., Fischer, A. & Wiskott, L. "How to center deep Boltzmann machines." JMLR 17(99) (2016).
+    .. [3] Rubin, D. B. & Thayer, D. T. "EM algorithms for ML factor analysis." Psychometrika 47, 69-76 (1982).
+    .. [4] Melchior, J., Fischer, A. & Wiskott, L. "How to center deep Boltzmann machines." JMLR 17(99) (2016).
 
     Examples
     --------
@@ -72,6 +80,7 @@ class RBM(BaseRBM):
         **BaseRBM._parameter_constraints,
         "visible": [StrOptions(set(UNITS)), RECORD, list],
         "hidden": [StrOptions(set(UNITS)), RECORD],
+        "n_factors": [Number(Integral, 0, None, closed="left")],
     }
 
     _resolvers: ClassVar[dict[str, Callable[[object], Any]]] = {
@@ -87,6 +96,7 @@ class RBM(BaseRBM):
         *,
         visible: Any = "bernoulli",
         hidden: Any = "bernoulli",
+        n_factors: int = 0,
         learning_rate: Any = "auto",
         batch_size: int = 10,
         n_iter: Any = "auto",
@@ -104,7 +114,14 @@ class RBM(BaseRBM):
     def _model(self) -> Bipartite | ColumnModel:
         hidden = self._resolvers["hidden"](self.hidden)
         if isinstance(self.visible, list):
+            if self.n_factors:
+                return FactoredModel(self._groups(), hidden, self.n_components, self.n_factors)
             return ColumnModel(self._groups(), hidden, self.n_components)
+        if self.n_factors:
+            raise ValueError(
+                f"n_factors={self.n_factors} takes a list of groups, such as visible=[('gaussian', 5)]. Got "
+                f"visible={shown(self.visible)}."
+            )
         return Bipartite(self._resolvers["visible"](self.visible), hidden)
 
     def _groups(self) -> list[tuple[Unit, int]]:

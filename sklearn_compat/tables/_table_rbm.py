@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ebm._checks import Array, check_integer, is_among, of_python, shown
 from ebm._random import Reserved, fold
+from ebm.energies.factored import factors_of_rows
 from ebm.likelihood import mean_ranked
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
@@ -55,6 +56,11 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     ----------
     n_components : int, default=100
         Number of hidden units.
+
+    n_factors : int or "auto", default="auto"
+        Number of factors of the columns of numbers beside the hidden units: what they share linearly, as in factor
+        analysis (:class:`RBM`). "auto" counts those along which these columns vary at least ten times as much as
+        columns would that do not depend on each other. There are at most ten, and none with an adaptive `optimizer`.
 
     columns : dict or None, default=None
         Kinds of columns in place of those that are guessed, by the name of the column, or by its number in an array. A
@@ -148,6 +154,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     _encoding: Encoding
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         "n_components": [Number(Integral, 1, None, closed="left")],
+        "n_factors": [StrOptions({"auto"}), Number(Integral, 0, None, closed="left")],
         "columns": [dict, None],
         "transformer": [
             StrOptions(set(SCALES)),
@@ -168,6 +175,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self,
         n_components: int = 100,
         *,
+        n_factors: Any = "auto",
         columns: Any = None,
         transformer: Any = "quantile",
         max_levels: int = 200,
@@ -230,10 +238,16 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
                 "learned."
             )
         seed = draw_seed(self.random_state)
-        machine = RBM(visible=encoding.groups, random_state=seed, **self._machine_settings())
-        entitle(machine, type(self).__name__, None)
         rows, _ = encoding.encoded(table.cells)
         some = ~np.isnan(rows).all(axis=1)
+        n_factors = self._count_factors(encoding, rows, weights)
+        machine = RBM(
+            visible=encoding.groups,
+            n_factors=n_factors,
+            random_state=seed,
+            **self._machine_settings(),
+        )
+        entitle(machine, type(self).__name__, None)
         self.kinds_ = {
             name: column.kind for name, column in zip(names, encoding.columns, strict=True)
         }
@@ -247,8 +261,15 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             for name, column in zip(names, encoding.columns, strict=True)
             if hasattr(column, "levels")
         }
-        self._n_features_out = self.n_components
+        self._n_features_out = self.n_components + n_factors
         self._course = replace(Course(), seed=seed)
+
+    def _count_factors(self, encoding: Encoding, rows: Array, weights: Array | None) -> int:
+        """The number that is given, or that the rows ask for, if the optimizer can learn factors."""
+        if self.n_factors != "auto":
+            return int(self.n_factors)
+        joint = not self._resolvers["optimizer"](self.optimizer).n_squares
+        return factors_of_rows(encoding.groups, rows, weights) if joint else 0
 
     def _described(self, table: Table, names: list[Any], weights: Array | None) -> list[Any]:
         """The description of each column."""
@@ -284,7 +305,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _machine_settings(self) -> dict[str, Any]:
         """The settings that are those of the machine."""
-        own = ("columns", "transformer", "max_levels", "random_state")
+        own = ("n_factors", "columns", "transformer", "max_levels", "random_state")
         given = self.get_params(deep=False)
         return {k: of_python(x) for k, x in given.items() if k not in own}
 
