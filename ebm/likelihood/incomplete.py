@@ -22,12 +22,25 @@ from ebm.likelihood.base import LogPartition
 MAX_WORK = 2.0**29
 
 
-def incomplete_free_energy(model: Model, params: Any, v: Any, beta: float = 1.0) -> Array:
+def incomplete_free_energy(
+    model: Model,
+    params: Any,
+    v: Any,
+    beta: float = 1.0,
+    exact_log_z: Callable[[Any, Any, float], float | None] = lambda model, params, beta: None,
+) -> Array:
     """F of the known values in each row of `v` (rows, n_visible), exactly: -> (rows,) in double precision.
 
-    ValueError where the unknown units cannot be summed out.
+    `exact_log_z` maps a model, its parameters and beta to log Z, or None where that is not exact. ValueError where the
+    unknown units cannot be summed out.
     """
-    values, left = _exact(model, params, dense(v), beta)
+    rows = dense(v)
+    values, left = _exact(model, params, rows, beta)
+    for i in left.tolist():
+        rest = conditioned(model, params, rows[i].astype(np.float64))
+        log_z = exact_log_z(rest.model, rest.params, beta)
+        values[i] = np.nan if log_z is None else -rest.log_constant - log_z / beta
+    left = left[np.isnan(values[left])]
     if len(left):
         raise ValueError(
             f"The free energies of {len(left)} rows with unknown entries (NaN) take sums over more units than the 20 "

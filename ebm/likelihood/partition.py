@@ -162,6 +162,15 @@ def _(model: Bipartite, params: BipartiteParameters) -> bool:
     return True
 
 
+def exact_log_z(model: Model, params: Any, beta: float) -> float | None:
+    """Log Z(beta) where it is exact in a moment, or None."""
+    apart = without_couplings(model, params)
+    alone = (model, params) if apart is None else (apart.model, apart.params)
+    if not can_be_exact(*alone):
+        return None
+    return log_partition(model, params, "exact", beta=beta).value
+
+
 def annealing_path(model: Model, params: Any, evaluation: Evaluation) -> tuple[Path, str]:
     """The path from the base to the model, and which base it is."""
     check_law(model, params)

@@ -26,6 +26,7 @@ from ebm.likelihood import free_energy as complete_free_energy
 from ebm.likelihood import log_likelihood as log_p
 from ebm.likelihood import log_partition as log_z
 from ebm.likelihood.incomplete import incomplete_free_energy
+from ebm.likelihood.partition import exact_log_z
 from ebm.sklearn_compat._shared._density import Density
 from ebm.sklearn_compat._shared._settings import all_or_nothing
 from ebm.sklearn_compat._shared._validation import warn_improbable, warn_user
@@ -56,8 +57,10 @@ def free_energy(self: Any, X: Any, beta: float = 1.0) -> Array:
     law = self._density()
 
     def of_rows(params: Any, v: Any) -> Array:
-        exact = incomplete_free_energy if has_gaps(v) else complete_free_energy
-        return exact(law.model, params, v, effective_beta(beta, law.dtype))
+        b = effective_beta(beta, law.dtype)
+        if has_gaps(v):
+            return incomplete_free_energy(law.model, params, v, b, exact_log_z)
+        return complete_free_energy(law.model, params, v, b)
 
     with overflowing():
         energies = law.by_blocks(law.seen(self, X, allow_nan=True), of_rows)

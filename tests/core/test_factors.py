@@ -26,6 +26,8 @@ from ebm.energies.layers import LayeredModel
 from ebm.energies.principal_axes import decoupled
 from ebm.gradients import PersistentContrastiveDivergence
 from ebm.likelihood import AIS, free_energy, log_likelihood, log_partition
+from ebm.likelihood.incomplete import incomplete_free_energy
+from ebm.likelihood.partition import exact_log_z
 from ebm.optimizers import SGD, Constant
 from ebm.samplers import run_chain
 from ebm.units import Bernoulli, Categorical, Gaussian
@@ -135,6 +137,17 @@ def test_rows_with_gaps_have_the_density_of_what_is_known(unknown):
     found, errors, _ = log_likelihood(model, params, row[np.newaxis])
     assert errors[0] == 0
     assert found[0] == pytest.approx(plain, abs=1e-9)
+    free = incomplete_free_energy(model, params, row[np.newaxis], exact_log_z=exact_log_z)
+    assert -free[0] - log_z == pytest.approx(plain, abs=1e-9)
+
+
+def test_free_energies_of_rows_with_gaps_at_other_temperatures():
+    model, params = machine(4)
+    row = np.array([[1, 0, 0.3, np.nan, 0, 0, 1, np.nan]])
+    hot = model.tempered(params, 0.7)
+    found = incomplete_free_energy(model, params, row, 0.7, exact_log_z)
+    plain = incomplete_free_energy(model, hot, row, 1.0, exact_log_z)
+    assert 0.7 * found[0] == pytest.approx(plain[0], abs=1e-9)
 
 
 def test_chains_have_the_law_of_the_mixture():

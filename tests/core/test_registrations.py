@@ -31,6 +31,7 @@ TABLE = {
     "likelihood.free_energy.free_energy": LAYERS,
     "likelihood.modes.modes": LAYERS,
     "likelihood.partition.can_be_exact": LAYERS,
+    "likelihood.partition.without_couplings": "LayeredModel",
     "likelihood.features.flat_features": "Bipartite",
     "likelihood.placement.misplaced": "Bipartite",
     "likelihood.placement.improbable": "Bipartite",

@@ -162,10 +162,12 @@ def test_given_numbers_that_were_not_seen_stay_as_they_are(fitted):
 def test_features_have_names(fitted):
     table, data = fitted
     H = clone(table).set_output(transform="pandas").fit(data).transform(data)
-    assert list(H) == [f"tablerbm{k}" for k in range(4)]
+    n_factors = table.machine_.n_factors
+    assert list(H) == [f"tablerbm{k}" for k in range(4 + n_factors)]
     assert H.index.equals(data.index)
     np.testing.assert_array_equal(H, table.transform(data))
-    assert ((H > 0) & (H < 1)).all(axis=None)
+    binary = H.iloc[:, :4]
+    assert ((binary > 0) & (binary < 1)).all(axis=None)
 
 
 def test_likelihoods_of_rows_with_gaps(fitted):
