@@ -12,6 +12,7 @@ from ebm.energies.base import DataSummary, Model
 from ebm.energies.belief_network import BeliefNetwork, from_rbms
 from ebm.energies.bipartite import Bipartite, may_lack_a_law
 from ebm.energies.columns import ColumnModel
+from ebm.energies.factored import FactoredModel
 from ebm.energies.deep import DeepModel
 from ebm.energies.edges import Edge
 from ebm.energies.label_memory import LabelMemory
@@ -53,6 +54,7 @@ EXAMPLES = {
     Pairwise: [Pairwise(Bernoulli(), N_HIDDEN), Pairwise(Spin(), N_HIDDEN)],
     LayeredModel: [LAYERED],
     ColumnModel: [ColumnModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN)],
+    FactoredModel: [FactoredModel([(Spin(), 1), (Gaussian(), 3)], Bernoulli(), N_HIDDEN - 1, 1)],
     DeepModel: [DeepModel([(Bernoulli(), N_VISIBLE)], [(Bernoulli(), 2), (Spin(), 1)])],
     TreeModel: [
         TreeModel(

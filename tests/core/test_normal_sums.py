@@ -45,11 +45,13 @@ def test_free_energies_are_those_of_the_definition(name, beta):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-10)
 
 
-def test_a_sum_over_bits_beside_normal_layers_is_none_of_these():
-    _, model, params = both("normal over bits", scale=SCALE)
+@pytest.mark.parametrize("beta", BETAS)
+def test_bits_beside_normal_layers_are_enumerated(beta):
+    """The normal layers by the principal axes of their precision."""
+    oracle, model, params = both("normal over bits", scale=SCALE)
     assert not is_integral(model)
-    with pytest.raises(ValueError, match="enumeration of all states"):
-        log_partition(model, params, "exact")
+    found = log_partition(model, params, "exact", beta=beta)
+    assert found.value == pytest.approx(oracles.log_sum(oracle, beta=beta), abs=1e-10)
 
 
 def test_two_layers_have_the_log_z_of_the_fused_model():
