@@ -163,10 +163,9 @@ def _(model: Bipartite, params: BipartiteParameters) -> bool:
 
 
 def exact_log_z(model: Model, params: Any, beta: float) -> float | None:
-    """Log Z(beta) where it is exact in a moment, or None."""
+    """Log Z(beta) of a model with connected normal layers, where it is exact in a moment; or None."""
     apart = without_couplings(model, params)
-    alone = (model, params) if apart is None else (apart.model, apart.params)
-    if not can_be_exact(*alone):
+    if apart is None or not can_be_exact(apart.model, apart.params):
         return None
     return log_partition(model, params, "exact", beta=beta).value
 
