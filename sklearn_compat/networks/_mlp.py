@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from ebm import training
 from ebm._arrays import float_type
-from ebm._checks import Array
+from ebm._checks import Array, check_flag
 from ebm._sparse import as_dtype, blocks, row_blocks
 from ebm.gradients.base import no_chains
 from ebm.networks.autoencoder import check_tied
@@ -20,7 +20,7 @@ from ebm.sklearn_compat._shared._course import Watch
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import NamedList, stores_arguments
 from ebm.sklearn_compat._shared._validation import check_rows
-from ebm.sklearn_compat.deep._augmented import with_means
+from ebm.sklearn_compat.deep._augmented import check_augments, with_means
 from ebm.sklearn_compat.networks._mlp_settings import (
     RECORDS,
     SETTINGS,
@@ -390,11 +390,19 @@ class BaseMLP(Estimator):
         """Outputs of the method `kind` of the network."""
         params = self._params()
         rows = self._taken_in(check_rows(self, X, reset=False))
+        if rows.shape[1] != len(self.coefs_[0]):
+            raise ValueError(
+                f"mean_field_inputs is {self.mean_field_inputs}, but the network was fitted with {len(self.coefs_[0])} "
+                f"inputs, of {self.n_features_in_} features. Fit anew to change it."
+            )
         return self._of_blocks(params, rows, getattr(self._model(), kind))
 
     def _taken_in(self, X: Any) -> Any:
         """The rows as the network takes them in: with means of its machine beside them if it has these as inputs."""
-        return with_means(self.pretraining_, X) if self.mean_field_inputs else X
+        if not check_flag(self.mean_field_inputs, "mean_field_inputs"):
+            return X
+        check_augments(self.pretraining_)
+        return with_means(self.pretraining_, X)
 
     def _of_blocks(self, params: Any, X: Any, function: Callable[[Any, Any], Array]) -> Array:
         """`function` of the parameters and checked rows, block by block."""

@@ -113,13 +113,14 @@ class RBM(BaseRBM):
 
     def _model(self) -> Bipartite | ColumnModel:
         hidden = self._resolvers["hidden"](self.hidden)
+        n_factors = check_integer(self.n_factors, "n_factors", 0)
         if isinstance(self.visible, list):
-            if self.n_factors:
-                return FactoredModel(self._groups(), hidden, self.n_components, self.n_factors)
+            if n_factors:
+                return FactoredModel(self._groups(), hidden, self.n_components, n_factors)
             return ColumnModel(self._groups(), hidden, self.n_components)
-        if self.n_factors:
+        if n_factors:
             raise ValueError(
-                f"n_factors={self.n_factors} takes a list of groups, such as visible=[('gaussian', 5)]. Got "
+                f"n_factors={n_factors} takes a list of groups, such as visible=[('gaussian', 5)]. Got "
                 f"visible={shown(self.visible)}."
             )
         return Bipartite(self._resolvers["visible"](self.visible), hidden)
