@@ -2,14 +2,13 @@
 
     python benchmarks/ratings.py [--users 1000] [--items 100] [--seeds 3]
 
-Users give items one to five stars. The truth is known: the stars are thresholds on u'v + a user's and an item's own level
-+ noise, with five hidden tastes. 70, 85 or 95 % of the entries are missing, at random; the rows that are left are the
-training data, and the error is that of the missing ones. The machines are fitted with their defaults to the entries
-that are known (NaN elsewhere), and predict by `impute`:
+Users give items one to five stars. The truth is known: the stars are thresholds on u'v, a user's and an item's own level
+and noise, with five hidden tastes. 70, 85 or 95 % of the entries are missing, at random. The error is that of the missing
+ones. Machines are fitted to the entries that are known (NaN elsewhere), and predict by `impute`:
 
-- ``Binomial``: stars less one are the counts of four trials;
-- ``Categorical``: each item is a group of five units; the prediction is the mean of the stars by their probabilities;
-- ``TableRBM``: the stars as columns of numbers.
+- ``Binomial``: stars less one are the counts of four trials; 20 hidden units, for the default of 256 learns the noise;
+- ``Categorical``: each item is a group of five units, with 20 hidden units; the prediction is the mean of the stars;
+- ``TableRBM``: the stars as columns of numbers, defaults.
 
 Beside them: the mean of the item, the mean of the item with that of the user, nearest neighbours, and the mean of the
 stars given the true tastes and levels, which nothing can beat.
@@ -63,7 +62,7 @@ def neighbours(X: np.ndarray, seed: int) -> np.ndarray:
 
 def binomial(X: np.ndarray, seed: int) -> np.ndarray:
     """Counts of four trials."""
-    machine = RBM(visible=[(Binomial(4), X.shape[1])], random_state=seed)
+    machine = RBM(20, visible=[(Binomial(4), X.shape[1])], random_state=seed)
     return 1 + machine.fit(X - 1).impute(X - 1)
 
 
@@ -72,7 +71,7 @@ def categorical(X: np.ndarray, seed: int) -> np.ndarray:
     n_items, stars = X.shape[1], np.arange(1, 6)
     units = (X[..., np.newaxis] == stars).astype(float)
     units[np.isnan(X)] = np.nan
-    machine = RBM(visible=[(Categorical((5,) * n_items), 5 * n_items)], random_state=seed)
+    machine = RBM(20, visible=[(Categorical((5,) * n_items), 5 * n_items)], random_state=seed)
     rows = units.reshape(len(X), -1)
     return machine.fit(rows).impute(rows).reshape(*X.shape, 5) @ stars
 

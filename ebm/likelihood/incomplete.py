@@ -31,8 +31,8 @@ def incomplete_free_energy(
 ) -> Array:
     """F of the known values in each row of `v` (rows, n_visible), exactly: -> (rows,) in double precision.
 
-    `exact_log_z` maps a model, its parameters and beta to log Z or None: it has the last word on rows whose sums are not
-    known otherwise. ValueError where the unknown units cannot be summed out.
+    `exact_log_z` maps a model, its parameters and beta to log Z or None, for rows whose sums are not known otherwise.
+    ValueError where the unknown units cannot be summed out.
     """
     rows = dense(v)
     values, left = _exact(model, params, rows, beta)

@@ -12,9 +12,9 @@ from ebm.energies.base import DataSummary, Model
 from ebm.energies.belief_network import BeliefNetwork, from_rbms
 from ebm.energies.bipartite import Bipartite, may_lack_a_law
 from ebm.energies.columns import ColumnModel
-from ebm.energies.factored import FactoredModel
 from ebm.energies.deep import DeepModel
 from ebm.energies.edges import Edge
+from ebm.energies.factored import FactoredModel
 from ebm.energies.label_memory import LabelMemory
 from ebm.energies.layer_graph import Layer
 from ebm.energies.layers import LayeredModel
