@@ -2,9 +2,9 @@
 
     python benchmarks/ratings.py [--users 1000] [--items 100] [--seeds 3]
 
-Users give items one to five stars. The truth is known: the stars are thresholds on u'v, a user's and an item's own level
-and noise, with five hidden tastes. 70, 85 or 95 % of the entries are missing, at random. The error is that of the missing
-ones. Machines are fitted to the entries that are known (NaN elsewhere), and predict by `impute`:
+Users give items one to five stars. The truth is known: thresholds on u'v, a level of the user and one of the item, and
+noise, with five hidden tastes. 70, 85 or 95 % of the entries are missing, at random. The error is that of those.
+Machines are fitted to the entries that are known (NaN elsewhere), and predict by `impute`:
 
 - ``Binomial``: stars less one are the counts of four trials; 20 hidden units, for the default of 256 learns the noise;
 - ``Categorical``: each item is a group of five units, with 20 hidden units; the prediction is the mean of the stars;
