@@ -36,6 +36,8 @@ from ebm.sklearn_compat.networks._pretraining import Start, activations_after, s
 
 # Learning rate of "adaptive", each time that learning comes to a halt: as in scikit-learn.
 ADAPTIVE = 0.2
+# Settings that only perceptrons have.
+OF_PERCEPTRONS = ("growth", "mean_field_inputs")
 # Settings that the layers and the loss are made of.
 LAYOUT = (
     *("hidden_layer_sizes", "activation", "dropout", "batch_norm", "loss"),

@@ -34,9 +34,12 @@ from ebm.sklearn_compat.networks._fitting import learn, rows_with_targets
 from ebm.sklearn_compat.networks._given import keep_given
 from ebm.sklearn_compat.networks._labelled import Labelled
 from ebm.sklearn_compat.networks._mlp import BaseMLP, Targets, by_batches, has_epochs
+from ebm.sklearn_compat.networks._mlp_settings import OF_PERCEPTRONS
 
 SETTINGS = {
-    name: kinds for name, kinds in BaseMLP._parameter_constraints.items() if name != "growth"
+    name: kinds
+    for name, kinds in BaseMLP._parameter_constraints.items()
+    if name not in OF_PERCEPTRONS
 }
 RECORDS = {name: made for name, made in BaseMLP._resolvers.items() if name != "growth"}
 # Outputs where nobody says how many: of fewer columns, as many as these.
