@@ -62,7 +62,7 @@ class FactoredModel(ColumnModel):
             raise ValueError(
                 f"n_factors={n_factors} takes Gaussian columns, of which the factors are. Got {list(groups)}."
             )
-        n_real = sum(n for unit, n in groups if unit.is_normal)
+        n_real = count_real(groups)
         if n_factors > n_real:
             raise ValueError(
                 f"n_factors={n_factors} are more than the {n_real} Gaussian columns, of which the factors are."
@@ -225,6 +225,11 @@ class FactoredModel(ColumnModel):
             for old, new in zip(params.weights[len(self.shown) :], self._parts(W), strict=True):
                 old[:] = new
         return inside
+
+
+def count_real(groups: Sequence[tuple[Unit, int]]) -> int:
+    """How many Gaussian columns there are: the largest number of factors."""
+    return sum(n for unit, n in groups if unit.is_normal)
 
 
 def factors_of_rows(

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from ebm._checks import Array, check_integer, is_among, of_python, shown
 from ebm._random import Reserved, fold
-from ebm.energies.factored import factors_of_rows
+from ebm.energies.factored import count_real, factors_of_rows
 from ebm.likelihood import mean_ranked
 from ebm.sklearn_compat._shared import _learning as learning
 from ebm.sklearn_compat._shared._course import Course
@@ -61,6 +61,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         Number of factors of the columns of numbers beside the hidden units: what they share linearly, as in factor
         analysis (:class:`RBM`). "auto" counts those along which these columns vary at least ten times as much as
         columns would that do not depend on each other. There are at most ten, and none with an adaptive `optimizer`.
+        No number is larger than that of the columns.
 
     columns : dict or None, default=None
         Kinds of columns in place of those that are guessed, by the name of the column, or by its number in an array. A
@@ -267,7 +268,7 @@ class TableRBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     def _count_factors(self, encoding: Encoding, rows: Array, weights: Array | None) -> int:
         """The number that is given, or that the rows ask for, if the optimizer can learn factors."""
         if self.n_factors != "auto":
-            return int(self.n_factors)
+            return min(int(self.n_factors), count_real(encoding.groups))
         joint = not self._resolvers["optimizer"](self.optimizer).n_squares
         return factors_of_rows(encoding.groups, rows, weights) if joint else 0
 
