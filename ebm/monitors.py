@@ -272,7 +272,7 @@ class EarlyStopping:
         max_gap = check_real(max_gap, "max_gap", open_low=True)
         every = check_integer(every, "every")
         named = isinstance(monitor, str) and monitor in ("pseudo_likelihood", "free_energy_gap")
-        if not (named or callable(monitor)):
+        if not named and (isinstance(monitor, type) or not callable(monitor)):
             raise ValueError(
                 "monitor must be 'pseudo_likelihood', 'free_energy_gap' or a callable. "
                 f"Got {shown(monitor)} instead."

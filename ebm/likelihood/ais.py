@@ -29,6 +29,7 @@ from ebm._checks import (
     Array,
     Settings,
     check_integer,
+    check_option,
     check_real,
     shown,
 )
@@ -116,10 +117,7 @@ class AIS(Settings):
     summed_out: str = "odd"
 
     def __post_init__(self) -> None:
-        if self.summed_out not in ("odd", "even"):
-            raise ValueError(
-                f"summed_out must be 'odd' or 'even'. Got {shown(self.summed_out)} instead."
-            )
+        check_option(self.summed_out, "summed_out", ("odd", "even"))
         if self.n_temperatures is not None:
             check_integer(self.n_temperatures, "n_temperatures", 1, LARGEST_SCHEDULE)
             if not isinstance(self.schedule, str):

@@ -461,6 +461,6 @@ class DenseAssociativeClassifier(ClassifierMixin, Estimator):
         if not np.isfinite(found).all():
             raise ValueError(
                 f"components_ holds {np.abs(params.memories).max():.6g}, and powers of it overflow at degree="
-                f"{self.degree}. Set smaller values, or fit again."
+                f"{self.degree} and scale={self.scale_:.6g}. Set smaller values or a larger scale, or fit again."
             )
         return found
