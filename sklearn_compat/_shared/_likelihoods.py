@@ -224,7 +224,10 @@ def log_likelihood(
     with overflowing():
         values, errors, z = log_p(law.model, law.params, rows, method, evaluation)
     values = ranked(values)
-    warn_improbable(law.model.visible, rows, values[np.isfinite(errors)])
+    sure = np.isfinite(errors)
+    known = values[sure]
+    warn_improbable(law.model.visible, rows, known)
+    values[sure] = known
     if z is not None:
         trusted(z)
     return (values, errors) if return_std else values

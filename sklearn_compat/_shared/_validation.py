@@ -229,7 +229,10 @@ def _invalid_sparse_groups(unit: Unit, X: Any) -> str:
 
 
 def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
-    """One warning if log-probabilities exceed zero, because rows are no states or because of rounding."""
+    """One warning if log-probabilities exceed zero, because rows are no states or because of rounding.
+
+    Of states, those that rounding alone has lifted a little above zero become zero, in place.
+    """
     if unit.is_real or not (log_p > ROUNDING).any():
         return
     values = _values(X)
@@ -243,6 +246,8 @@ def warn_improbable(unit: Unit, X: Any, log_p: Array) -> None:
             "parameters. Or the estimate of log Z is too low: see log_partition().",
             UserWarning,
         )
+    else:
+        np.minimum(log_p, 0, out=log_p)
 
 
 def _values(X: Any) -> Any:
