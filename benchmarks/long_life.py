@@ -33,6 +33,7 @@ from ebm import (
     Autoencoder,
     BernoulliRBM,
     BoltzmannMachine,
+    DBMClassifier,
     DBNClassifier,
     DenseAssociativeClassifier,
     DenseAssociativeMemory,
@@ -41,6 +42,8 @@ from ebm import (
     MLPClassifier,
     MLPRegressor,
     ModernHopfieldNetwork,
+    MultimodalDBM,
+    NCAEmbedding,
 )
 
 N_ROWS, N_FEATURES, N_BATCHES = 10, 16, 7
@@ -126,6 +129,12 @@ def lives() -> dict[str, Callable[[], tuple[object, Call]]]:
         (partial(MLPRegressor, **network), with_targets),
         (partial(Autoencoder, **{**network, "hidden_layer_sizes": (8, 2)}), real),
         (partial(DBM, (8, 4), **few), without_classes),
+        (
+            partial(MultimodalDBM, [("a", [4], slice(0, 4)), ("b", [4], slice(4, None))], 4, **few),
+            without_classes,
+        ),
+        (partial(DBMClassifier, (8, 4), **few), with_classes),
+        (partial(NCAEmbedding, 2, **network), with_classes),
         (partial(HopfieldNetwork, **few), stored_and_forgotten),
         (partial(DenseAssociativeMemory, **few), stored_anew),
         (partial(ModernHopfieldNetwork, 20.0), stored_anew),
