@@ -37,7 +37,7 @@ class FactoredModel(ColumnModel):
     Raises
     ------
     ValueError
-        If no group is Gaussian.
+        If no group is Gaussian, a Gaussian one has given variances, or there are more factors than Gaussian columns.
 
     Examples
     --------
@@ -58,9 +58,9 @@ class FactoredModel(ColumnModel):
     def __init__(
         self, groups: Sequence[tuple[Unit, int]], hidden: Unit, n_hidden: int, n_factors: int
     ) -> None:
-        if not any(unit.is_normal for unit, _ in groups):
+        if not learns_variances(groups):
             raise ValueError(
-                f"n_factors={n_factors} takes Gaussian columns, of which the factors are. Got {list(groups)}."
+                f"n_factors={n_factors} takes Gaussian columns, whose variances are learned. Got {list(groups)}."
             )
         n_real = count_real(groups)
         if n_factors > n_real:
@@ -227,6 +227,12 @@ class FactoredModel(ColumnModel):
         return inside
 
 
+def learns_variances(groups: Sequence[tuple[Unit, int]]) -> bool:
+    """Whether there are Gaussian columns, and the variances of all of them are learned."""
+    learned = [unit.is_free("log_variance") for unit, _ in groups if unit.is_normal]
+    return bool(learned) and all(learned)
+
+
 def count_real(groups: Sequence[tuple[Unit, int]]) -> int:
     """How many Gaussian columns there are: the largest number of factors."""
     return sum(n for unit, n in groups if unit.is_normal)
@@ -239,6 +245,8 @@ def factors_of_rows(
 
     See :func:`ebm.energies.factors.count_factors`.
     """
+    if not learns_variances(groups):
+        return 0
     real = np.repeat([unit.is_normal for unit, _ in groups], [n for _, n in groups])
     X = rows[:, real]
     there = ~np.isnan(X)

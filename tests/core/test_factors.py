@@ -367,6 +367,8 @@ def test_how_many_factors_columns_ask_for():
     alone[:, 0] = alone[:, 0] > 0
     assert factors_of_rows(groups, alone) == 0
     assert factors_of_rows([(Bernoulli(), 1)], X[:, :1]) == 0
+    given = [(Bernoulli(), 1), (Gaussian(variance="unit"), 5)]
+    assert factors_of_rows(given, collinear()) == 0
 
 
 def test_factors_need_gaussian_columns():

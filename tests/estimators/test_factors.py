@@ -7,6 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from ebm import RBM, TableRBM
 from ebm.monitors import Checkpoint
+from ebm.units import Gaussian
 
 LOADINGS = np.array([[1, 1, 1, 0.2, 0.5], [0.2, 0.5, -0.5, 1, 1]])
 
@@ -106,6 +107,9 @@ def test_settings_that_do_not_fit_are_refused():
         machine(6).fit(X)
     with pytest.raises(ValueError, match="n_factors=1 takes Gaussian columns"):
         RBM(4, visible=[("bernoulli", 5)], n_factors=1).fit(X > 0)
+    fixed = [(Gaussian(variance="unit"), 5)]
+    with pytest.raises(ValueError, match="n_factors=1 takes Gaussian columns, whose variances"):
+        RBM(4, visible=fixed, n_factors=1).fit(X)
     with pytest.raises(ValueError, match="optimizer: a machine with factors"):
         machine(optimizer="adam").fit(X)
 

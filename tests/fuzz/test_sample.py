@@ -16,10 +16,10 @@ from tests.fuzz.runner import Runner
 from tests.fuzz.verdicts import HANDLED, SKIPPED
 
 SEED = int(os.environ.get("EBM_FUZZ_SEED", datetime.date.today().toordinal()))
-CALLS = int(os.environ.get("EBM_FUZZ_CALLS", 1000))
+CALLS = int(os.environ.get("EBM_FUZZ_CALLS", 3000))
 PARTS = 8
 # The share of the sample that may be mishandled. It is to fall, and never to rise: `make fuzz` tells what to mend.
-SHARE = 0.01
+SHARE = 0.001
 
 
 @pytest.fixture(scope="module")
