@@ -106,7 +106,7 @@ def test_a_restricted_machine_has_both_routes():
 
 
 def test_unknown_colors_are_refused():
-    with pytest.raises(ValueError, match="summed_out must be 'odd' or 'even'"):
+    with pytest.raises(ValueError, match="summed_out must be one of 'even', 'odd'"):
         AIS(summed_out="visible")
 
 
