@@ -94,15 +94,23 @@ def temperature_range(model: Pairwise, params: PairwiseParameters) -> tuple[floa
     """
     low, high = model.unit.states or ()
     gap, middle = high - low, (low + high) / 2
-    signed = fastest(params.J).astype(np.float64)
+    signed, bias = fastest(params.J).astype(np.float64), params.bias.astype(np.float64)
+    size = _magnitude(max(abs(signed).max(), abs(bias).max()))
+    signed, bias = signed / size, bias / size
     J = abs(signed)
-    center = gap * (middle * np.asarray(signed.sum(axis=1)) + params.bias)
+    center = gap * (middle * np.asarray(signed.sum(axis=1)) + bias)
     largest = np.abs(center) + gap**2 / 2 * np.asarray(J.sum(axis=1))
     spread = np.sqrt(center**2 + gap**4 / 4 * np.asarray((J * J).sum(axis=1)))
     felt = spread > 1e-9 * spread.max(initial=0)
     if not felt.any():
         return 0.1, 10.0
-    return float(HOT / largest.max()), float(COLD / (SMALL_FIELD * spread[felt].min()))
+    hot, cold = HOT / largest.max(), COLD / (SMALL_FIELD * spread[felt].min())
+    return float(hot / size), float(cold / size)
+
+
+def _magnitude(largest: float) -> float:
+    """The power of two below `largest`, or 1: squares of numbers that are divided by it do not overflow."""
+    return float(np.ldexp(1.0, np.frexp(largest)[1] - 1)) if largest > 0 else 1.0
 
 
 def _quench(model: Pairwise, params: PairwiseParameters, s: Array, given: Array | None) -> Array:

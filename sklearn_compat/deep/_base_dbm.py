@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import check_exponents, check_squares, finite_numbers
-from ebm._checks import Array, as_rows, check_integer, check_real, sequence, shown
+from ebm._checks import Array, check_integer, check_real, sequence, shown
 from ebm._flat import dtype_of
 from ebm._random import Key
 from ebm._sparse import as_dtype
@@ -25,6 +25,7 @@ from ebm.sklearn_compat._shared._attributes import fitted_array, fitted_list
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, warn_outside
 from ebm.sklearn_compat.deep import _dbm_density as deep_density
+from ebm.sklearn_compat.deep._layers import feature_rows
 from ebm.sklearn_compat.deep._stack import BaseStack
 from ebm.sklearn_compat.deep._tree import Tree
 
@@ -228,8 +229,8 @@ class BaseDBM(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         chosen = self._chosen()
         law = self._density()
         law.check_squares()
-        rows = check_array(as_rows(X, self._n_features_out, "X"), input_name="X", dtype=FLOATS)
-        rows, known, at = as_dtype(rows, law.dtype), {}, 0
+        rows = as_dtype(feature_rows(X, self._n_features_out, self.features), law.dtype)
+        known, at = {}, 0
         for k in chosen:
             number = law.model.hidden_layers[k]
             unit, n_units = law.model.hidden[k]

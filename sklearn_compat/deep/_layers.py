@@ -8,13 +8,15 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.pipeline import _VisualBlock
+from sklearn.utils.validation import check_array
 
-from ebm._checks import sequence
+from ebm._checks import Array, as_rows, sequence, shown
 from ebm._random import Reserved, fold, stream
 from ebm.energies.bipartite import Bipartite
 from ebm.energies.side_by_side import SideBySide
 from ebm.pretraining import naming
 from ebm.sklearn_compat._shared._learning import count_hidden
+from ebm.sklearn_compat._shared._validation import FLOATS
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._bernoulli_rbm import BernoulliRBM
 from ebm.sklearn_compat.rbm._layer import model_of, to_go_on
@@ -208,3 +210,9 @@ def chosen_layers(features: Any, n_layers: int) -> list[int]:
             f"features must be 'top', 'all', or name layers by numbers from 1 to {n_layers}. Got {features!r}."
         )
     return [int(k) - 1 for k in numbers]
+
+
+def feature_rows(X: Any, n_columns: int, features: Any) -> Array:
+    """`X` as rows of the means of the layers that the parameter `features` names: (n_samples, n_columns)."""
+    argument = "X" if isinstance(features, str) else f"X, of the layers features={shown(features)},"
+    return np.asarray(check_array(as_rows(X, n_columns, argument), input_name="X", dtype=FLOATS))

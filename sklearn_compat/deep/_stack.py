@@ -8,10 +8,10 @@ from typing import Any, ClassVar
 import numpy as np
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ebm._arrays import has_gaps
-from ebm._checks import Array, as_rows, shown
+from ebm._checks import Array, shown
 from ebm._flat import dtype_of
 from ebm._random import Key, fold
 from ebm._sparse import as_dtype, row_blocks
@@ -20,9 +20,9 @@ from ebm.pretraining import Step
 from ebm.sklearn_compat._shared import _density as density
 from ebm.sklearn_compat._shared._estimator import Estimator
 from ebm.sklearn_compat._shared._settings import RECORD, NamedList, Number
-from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, FLOATS, check_rows, warn_outside
+from ebm.sklearn_compat._shared._validation import EXTRAPOLATION, check_rows, warn_outside
 from ebm.sklearn_compat.deep._fine_tuning import fine_tuning_record, is_tuned
-from ebm.sklearn_compat.deep._layers import block_of, chosen_layers, sized
+from ebm.sklearn_compat.deep._layers import block_of, chosen_layers, feature_rows, sized
 from ebm.sklearn_compat.rbm._base import BaseRBM
 from ebm.sklearn_compat.rbm._layer import as_pair, density_of, model_of
 
@@ -285,10 +285,7 @@ class BaseStack(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         chosen = self._chosen()
         model, params = self._network()
-        named = isinstance(self.features, str)
-        argument = "X" if named else f"X, of the layers features={shown(self.features)},"
-        rows = check_array(as_rows(X, self._n_features_out, argument), input_name="X", dtype=FLOATS)
-        rows = as_dtype(rows, dtype_of(params))
+        rows = as_dtype(feature_rows(X, self._n_features_out, self.features), dtype_of(params))
         widths = [len(self.rbms_[k].components_) for k in chosen]
         place = chosen.index(max(chosen))
         first = sum(widths[:place])

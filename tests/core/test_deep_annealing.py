@@ -78,6 +78,7 @@ def test_a_path_that_is_turned_twice_is_the_path(name):
     np.testing.assert_array_equal(again.energy(x, again.inputs(x)), path.energy(x, path.inputs(x)))
 
 
+@pytest.mark.needs_jit
 @pytest.mark.parametrize("name", MODELS)
 def test_both_routes_agree_with_the_exact_log_z(name):
     model, params, base = case(name)
@@ -94,6 +95,7 @@ def test_both_routes_agree_with_the_exact_log_z(name):
     assert found["odd"].value != found["even"].value
 
 
+@pytest.mark.needs_jit
 def test_a_restricted_machine_has_both_routes():
     model = Bipartite(BITS, Spin())
     rng = np.random.default_rng(0)

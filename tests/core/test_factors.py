@@ -87,6 +87,7 @@ def test_log_z_at_other_temperatures(beta):
     assert hot == pytest.approx(log_partition(model, spread).value, abs=1e-9)
 
 
+@pytest.mark.needs_jit
 def test_annealing_agrees_with_the_sum():
     model, params = machine(2)
     exact = log_partition(model, params).value
@@ -150,6 +151,7 @@ def test_free_energies_of_rows_with_gaps_at_other_temperatures():
     assert 0.7 * found[0] == pytest.approx(plain[0], abs=1e-9)
 
 
+@pytest.mark.needs_jit
 def test_chains_have_the_law_of_the_mixture():
     model, params = machine(5)
     states = joint(model, params)
@@ -350,6 +352,7 @@ def ratios_of_variances(X, state):
     return (v @ directions).var(axis=0) / (X[:, 1:] @ directions).var(axis=0)
 
 
+@pytest.mark.needs_jit
 def test_learning_starts_at_about_the_covariance_of_the_rows():
     X = collinear()
     with_factors, without = (ratios_of_variances(X, begun(X, n)) for n in (2, 0))

@@ -333,6 +333,12 @@ def test_features_are_means_of_layers(fitted):
     )
 
 
+def test_rows_that_are_no_features_of_the_chosen_layers_are_refused(fitted):
+    chosen = clone(fitted).set_params(features=[1]).fit(X)
+    with pytest.raises(ValueError, match=r"X, of the layers features=\[1\], must have \d columns"):
+        chosen.inverse_transform(np.ones((2, 30)))
+
+
 def test_means_that_have_not_converged_are_told(fitted):
     with pytest.warns(ConvergenceWarning, match="mean field of 40 of 40 rows has not converged"):
         found = fitted.mean_field(X, n_sweeps=1, tol=0)
