@@ -31,7 +31,7 @@ from ebm.energies.base import (
     small_weights,
     unit_extents,
 )
-from ebm.energies.thresholds import holds_states, measure, rows_apart, tells_apart
+from ebm.energies.thresholds import largest_precision, measure, rows_apart, tells_apart
 from ebm.units import Unit
 
 # The name of an array, and one of its shape and dtype that stands for it where it is missing -> the array.
@@ -180,7 +180,7 @@ class Bipartite(Model):
         first.
         """
         unit = measure(self.visible, params.visible, examples)
-        apart = rows_apart(params.W, examples, unit, holds_states(self.visible, examples))
+        apart = rows_apart(params.W, examples, unit, largest_precision(self.visible, examples))
         W, visible = apart.below(self.visible, params.visible)
         dtype = params.W.dtype
         hidden = params.hidden._replace(bias=apart.hidden_bias.astype(dtype))

@@ -28,7 +28,7 @@ from ebm.energies.bipartite import (
 from ebm.energies.edges import Edge
 from ebm.energies.layer_graph import EVEN, ODD, Layer
 from ebm.energies.layers import LayeredModel, LayeredParameters
-from ebm.energies.thresholds import Apart, holds_states, measure, rows_apart, tells_apart
+from ebm.energies.thresholds import Apart, largest_precision, measure, rows_apart, tells_apart
 from ebm.units import Bernoulli, Categorical, Gaussian, OneHot, Unit
 
 
@@ -224,15 +224,16 @@ class ColumnModel(LayeredModel):
             np.concatenate([params.weights[k] for k in told]),
             np.hstack([rows[k] for k in told]),
             np.concatenate(units),
-            np.concatenate([self._limited(k, rows[k]) for k in told]),
+            np.concatenate([self._largest_precision(k, rows[k]) for k in told]),
         )
 
-    def _limited(self, k: int, rows: Array) -> Array:
-        """Columns of a layer that hold states, see :mod:`ebm.energies.thresholds`; none of a part of a deep machine.
+    def _largest_precision(self, k: int, rows: Array) -> Array:
+        """See :func:`ebm.energies.thresholds.largest_precision`; there is no limit in a part of a deep machine.
 
         There it is the data, and not another hidden layer, that should decide the states of the lowest one.
         """
-        return holds_states(self.layers[k].unit, rows) & self._counts_once
+        limits = largest_precision(self.layers[k].unit, rows)
+        return limits if self._counts_once else np.full_like(limits, np.inf)
 
     # Arrays by name
 

@@ -21,6 +21,10 @@ from ebm.energies.layers import LayeredParameters
 from ebm.energies.thresholds import SCALED_DEVIATION, Apart, measure, rows_apart
 from ebm.units import Bounds, Unit
 
+# By how much hidden units at the start may add to the precision of the Gaussian columns, beside what these and the
+# factors have by themselves. Learning beside factors takes small steps, and comes back late from a start far away.
+MOST_ADDED = 1.0
+
 
 class FactoredModel(ColumnModel):
     """Visible layers of several types, one hidden layer, and factors of the Gaussian columns.
@@ -147,7 +151,7 @@ class FactoredModel(ColumnModel):
             np.concatenate([params.weights[k] for k in told]),
             np.hstack([white[k].T if k in white else rows[k] for k in told]),
             np.concatenate(units),
-            np.concatenate([self._limited(k, rows[k]) for k in told]),
+            np.concatenate([self._largest_precision(k, rows[k]) for k in told]),
         )
         sizes = [self.layers[k].size for k in told]
         real = np.repeat([k in white for k in told], sizes)
@@ -155,6 +159,12 @@ class FactoredModel(ColumnModel):
         U[real] = root @ U[real]
         precision[real] = precision[real].mean() / known.psi
         return apart._replace(U=U, precision=precision)
+
+    def _largest_precision(self, k: int, rows: Array) -> Array:
+        """As without factors; of Gaussian columns after half-whitening."""
+        if k in self._real:
+            return np.full(rows.shape[1], MOST_ADDED)
+        return super()._largest_precision(k, rows)
 
     # Learning
 

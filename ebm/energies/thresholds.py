@@ -6,9 +6,10 @@ Small random weights leave it at the same mean for all rows, and learning takes 
 Visible units with a scale make up for what the hidden units add to their variance by a smaller variance of their own.
 Those without one, bits and categories, cannot: many hidden units of such weights would leave hardly any of their
 states undecided, at random. So their weights shrink until the hidden units move the input of a visible unit by a
-standard deviation of `LARGEST_PULL` at most. Columns that hold means of states, such as reals in [0, 1], are not
-limited. Their small variance takes large weights, and it is their features that are wanted, not their probability as
-states.
+standard deviation of `LARGEST_PULL` at most. So do those to real columns beside factors
+(:mod:`ebm.energies.factored`), where learning takes small steps. Columns that hold means of states, such as reals in
+[0, 1], are not limited. Their small variance takes large weights, and it is their features that are wanted, not their
+probability as states.
 """
 
 from typing import Any, NamedTuple
@@ -100,20 +101,23 @@ def holds_states(unit: Unit, rows: Any) -> Array:
     return np.asarray(np.isin(rows, unit.states).all(axis=0))
 
 
-def rows_apart(directions: Array, examples: Any, unit: Array, limited: Array) -> Apart:
+def largest_precision(unit: Unit, rows: Any) -> Array:
+    """How much hidden units may add to the precision of each column: (units,), infinity where there is no limit."""
+    return np.where(holds_states(unit, rows), LARGEST_PULL**2, np.inf)
+
+
+def rows_apart(directions: Array, examples: Any, unit: Array, largest: Array) -> Apart:
     """Hidden units that tell rows apart, along `directions` (n_visible, n_hidden): :meth:`Bipartite.with_examples`.
 
     Inputs of the hidden units deviate by one over uncorrelated rows whose standard deviations are `unit` (n_visible,).
-    They deviate less where the inputs of the `limited` visible units, (n_visible,) of bool, would deviate by more than
-    `LARGEST_PULL`.
+    They deviate less where the precision of a visible unit would grow by more than its `largest` (n_visible,).
     """
     examples = examples.astype(np.float64)
     mean = np.asarray(examples.mean(axis=0)).ravel()
     known = varies(mean, variances(examples), directions.dtype)
     for _ in range(MOST_SHORTENINGS):
         apart = _rows_apart(directions, examples, unit, known)
-        pulls = np.sqrt(apart.precision) / LARGEST_PULL
-        excess = np.where(known & limited, np.maximum(pulls, 1.0), 1.0)
+        excess = np.where(known, np.sqrt(np.maximum(apart.precision / largest, 1.0)), 1.0)
         if excess.max(initial=1.0) < 1 + SLACK:
             break
         unit = unit * excess

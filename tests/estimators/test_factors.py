@@ -3,7 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.datasets import load_iris
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import scale
 
 from ebm import RBM, TableRBM
 from ebm.monitors import Checkpoint
@@ -149,3 +151,23 @@ def test_tables_with_gaps_ask_for_factors_and_are_filled():
     assert errors[1] < 0.8 * errors[0]
     drawn = model.sample(5, given={"a": 1.0}, n_steps=20)
     assert (drawn["a"] == 1.0).all()
+
+
+def heavy_tails():
+    """Rows of one factor with three degrees of freedom, and outliers eight deviations away."""
+    rng = np.random.default_rng(0)
+    shared = rng.standard_t(3, (200, 1)) * [1, 2, 1, 0.5, 1, 1]
+    return scale(shared + 0.3 * rng.standard_normal((200, 6)))
+
+
+@pytest.mark.parametrize("n_hidden", [4, 64, 256])
+@pytest.mark.parametrize(
+    ("rows", "loss"), [(scale(load_iris().data), 1.0), (heavy_tails(), 4.0)], ids=["iris", "heavy"]
+)
+def test_the_start_is_near_the_normal_law_with_any_number_of_hidden_units(rows, loss, n_hidden):
+    """Hidden units that are made for few of them would leave rows far away 49 nats below on average."""
+    _, log_det = np.linalg.slogdet(2 * np.pi * np.cov(rows.T, bias=True))
+    normal = -0.5 * (log_det + rows.shape[1])
+    groups = [("gaussian", rows.shape[1])]
+    machine = RBM(n_hidden, visible=groups, n_factors=1, n_iter=0, random_state=0).fit(rows)
+    assert machine.log_likelihood(rows).mean() > normal - loss
