@@ -48,7 +48,7 @@ from ebm import (
 
 N_ROWS, N_FEATURES, N_BATCHES = 10, 16, 7
 WARM_UP, SOME = 100, 1000
-REAL = (GaussianRBM, MLPClassifier, MLPRegressor, Autoencoder)  # models of real-valued columns
+REAL = (GaussianRBM, MLPClassifier, MLPRegressor, Autoencoder, NCAEmbedding)  # models of real-valued columns
 Call = Callable[[], object]
 
 
@@ -134,7 +134,7 @@ def lives() -> dict[str, Callable[[], tuple[object, Call]]]:
             without_classes,
         ),
         (partial(DBMClassifier, (8, 4), **few), with_classes),
-        (partial(NCAEmbedding, 2, **network), with_classes),
+        (partial(NCAEmbedding, **{**network, "hidden_layer_sizes": (8, 2)}), with_targets),
         (partial(HopfieldNetwork, **few), stored_and_forgotten),
         (partial(DenseAssociativeMemory, **few), stored_anew),
         (partial(ModernHopfieldNetwork, 20.0), stored_anew),
