@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.datasets import load_wine
+from sklearn.datasets import load_digits, load_wine
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import make_pipeline
@@ -64,6 +64,16 @@ ALIKE = np.where(RNG.random((20, 100)) < 0.1, -1.0, 1.0)
 GROUPS = OneHotEncoder(sparse_output=False).fit_transform(np.arange(30)[:, np.newaxis] % 3)
 COUNTS = np.arange(60).reshape(20, 3) % 5
 TORN = np.where((np.arange(30)[:, np.newaxis] == 4) & (np.arange(3) == 1), np.nan, GROUPS)
+
+
+def on_digits(rate: float) -> MLPClassifier:
+    """Logistic units that drop out, all epochs run."""
+    X, y = load_digits(return_X_y=True)
+    steps = {"solver": "sgd", "n_iter_no_change": np.inf, "max_iter": 30, "batch_size": 50}
+    network = MLPClassifier(
+        (200, 400), activation="logistic", dropout=(0.3, 0.5, 0.5), random_state=0, **steps
+    )
+    return network.set_params(learning_rate_init=rate).fit(X[:1000] / 16, y[:1000])
 
 
 def on_wine(**settings: Any) -> MLPClassifier:
@@ -489,6 +499,11 @@ TABLE = {
             ("tol", 0.5, "smaller tol"),
         ]
     },
+    "steps that throw it": Advice(
+        lambda: on_digits(0.3),
+        "no better than a constant.*a smaller learning_rate_init",
+        lambda _: on_digits(0.03),
+    ),
     # Displays
     "a chain of steps": Advice(
         lambda: FiltersDisplay.from_estimator(make_pipeline(rbm()).fit(BITS)),

@@ -82,6 +82,8 @@ def rows_to_learn(self: Any, X: Any, first: bool) -> Any:
 
 # Of the loss of a constant prediction: a network above it has learned nothing, if it had so many epochs.
 LEARNED, FEWEST_EPOCHS = 0.99, 10
+# Likewise: a first epoch above it was thrown by steps that are too large.
+THROWN = 1.5
 
 
 def learn(
@@ -223,9 +225,10 @@ def descend(
         self.loss_ = loss_kept(self, labelled, first)
         if self.best_loss_ is not None:
             self.best_loss_ = min(self.best_loss_, self.loss_)
-    if not (stopped or incremental) and plateau.stuck(state.saved):
-        return unlearned(self, labelled)
-    return stopped or unfinished(self, n_done, incremental)
+    if stopped or incremental:
+        return stopped
+    stuck = plateau.stuck(state.saved)
+    return unlearned(self, labelled) or ("" if stuck else unfinished(self, n_done))
 
 
 def unlearned(self: Any, rows: Labelled) -> str:
@@ -238,16 +241,17 @@ def unlearned(self: Any, rows: Labelled) -> str:
     predicted = f"the mean of {'X' if rows.targets is None else 'y'}"
     if self.network_.is_joint:
         predicted = "equal outputs for all rows"
+    rate = "smaller" if self.loss_curve_[0] > THROWN * constant else "larger"
     return (
         f"The network predicts no better than a constant: its loss is {self.loss_:.4g}, and that of {predicted} "
-        f"{constant:.4g}. Scale the columns of X (StandardScaler), or use a larger learning_rate_init, a "
+        f"{constant:.4g}. Scale the columns of X (StandardScaler), or use a {rate} learning_rate_init, a "
         "smaller alpha or a smaller tol"
     )
 
 
-def unfinished(self: Any, n_done: int, expected: bool) -> str:
+def unfinished(self: Any, n_done: int) -> str:
     """The message about a loss that still fell in the last epoch, or ''."""
-    if expected or n_done < self.max_iter or not self.max_iter or np.isinf(self.n_iter_no_change):
+    if n_done < self.max_iter or not self.max_iter or np.isinf(self.n_iter_no_change):
         return ""
     return (
         f"Not converged after max_iter={self.max_iter} epochs. Increase max_iter, or set n_iter_no_change=np.inf "
