@@ -227,8 +227,15 @@ def descend(
             self.best_loss_ = min(self.best_loss_, self.loss_)
     if stopped or incremental:
         return stopped
-    stuck = plateau.stuck(state.saved)
-    return unlearned(self, labelled) or ("" if stuck else unfinished(self, n_done))
+    if not plateau.stuck(state.saved):
+        return unfinished(self, n_done) or ("" if still_falls(self) else unlearned(self, labelled))
+    return unlearned(self, labelled)
+
+
+def still_falls(self: Any) -> bool:
+    """Whether the loss fell over the second half of the epochs."""
+    losses = self.history_.get("loss", ())
+    return bool(len(losses) and losses[-1] < LEARNED * losses[len(losses) // 2])
 
 
 def unlearned(self: Any, rows: Labelled) -> str:
