@@ -10,6 +10,7 @@ is left, again and again, and train on for ten epochs in between.
 """
 
 import copy
+import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -18,6 +19,8 @@ from sklearn.model_selection import train_test_split
 
 from ebm import MLPClassifier
 from ebm.networks.pruning import pruned
+
+warnings.filterwarnings("ignore", ".*no better than a constant")  # with hardly any weights left
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

@@ -11,12 +11,18 @@ the data differ in, and the derivatives find a way back through them.
 Rectifiers, of slope one, and weights of the right scale were found later, and do without. They are shown beside it.
 """
 
+import warnings
+
 import matplotlib.pyplot as plt
 import numpy as np
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from ebm import DBN, BernoulliRBM, MLPClassifier
+
+warnings.filterwarnings(
+    "ignore", ".*no better than a constant"
+)  # the deep logistic one is meant to
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
