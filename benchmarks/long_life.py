@@ -48,13 +48,8 @@ from ebm import (
 
 N_ROWS, N_FEATURES, N_BATCHES = 10, 16, 7
 WARM_UP, SOME = 100, 1000
-REAL = (
-    GaussianRBM,
-    MLPClassifier,
-    MLPRegressor,
-    Autoencoder,
-    NCAEmbedding,
-)  # models of real-valued columns
+# Models of real-valued columns.
+REAL = (GaussianRBM, MLPClassifier, MLPRegressor, Autoencoder, NCAEmbedding)
 Call = Callable[[], object]
 
 

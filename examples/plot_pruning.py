@@ -20,7 +20,8 @@ from sklearn.model_selection import train_test_split
 from ebm import MLPClassifier
 from ebm.networks.pruning import pruned
 
-warnings.filterwarnings("ignore", ".*no better than a constant")  # with hardly any weights left
+# With hardly any weights left, a network guesses.
+warnings.filterwarnings("ignore", ".*no better than a constant")
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

@@ -20,9 +20,8 @@ from sklearn.model_selection import train_test_split
 
 from ebm import DBN, BernoulliRBM, MLPClassifier
 
-warnings.filterwarnings(
-    "ignore", ".*no better than a constant"
-)  # the deep logistic one is meant to
+# The deep network of logistic units is meant to guess.
+warnings.filterwarnings("ignore", ".*no better than a constant")
 
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(

@@ -6,10 +6,10 @@ Small random weights leave it at the same mean for all rows, and learning takes 
 Visible units with a scale make up for what the hidden units add to their variance by a smaller variance of their own.
 Those without one, bits and categories, cannot: many hidden units of such weights would leave hardly any of their
 states undecided, at random. So their weights shrink until the hidden units move the input of a visible unit by a
-standard deviation of `LARGEST_PULL` at most. So do those to real columns beside factors
-(:mod:`ebm.energies.factored`), where learning takes small steps. Columns that hold means of states, such as reals in
-[0, 1], are not limited. Their small variance takes large weights, and it is their features that are wanted, not their
-probability as states.
+standard deviation of `LARGEST_PULL` at most. Columns that hold means of states, such as reals in [0, 1], are not
+limited. Their small variance takes large weights, and it is their features that are wanted, not their probability as
+states. Real columns have no limit, either, but beside factors, which say by themselves how much may be added to their
+precision (:mod:`ebm.energies.factored`).
 """
 
 from typing import Any, NamedTuple
